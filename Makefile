@@ -1,0 +1,43 @@
+# Six verbs: reproduce, flow, test, lint, ui, faults. `make reproduce PROFILE=grid SET="source.root=/data/grid"`
+# chooses another profile and changes values in it.
+VENV := .venv
+PYTHON ?= python3.11
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(BIN):$(PATH)
+export RAY_USAGE_STATS_ENABLED := 0
+export DVC_NO_ANALYTICS := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+
+.PHONY: reproduce flow test lint ui profile
+reproduce: $(STAMP) profile
+	@python -m stages.preflight
+	@dvc repro
+	@python -m stages.publish
+	@python -m stages.leaderboard
+
+flow: $(STAMP) profile
+	@python -m flows.reproduce
+
+test: $(STAMP)
+	@python -m pytest
+
+lint: $(STAMP)
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+ui: $(STAMP)
+	@python -m flows.ui
+
+profile: $(STAMP)
+ifneq ($(PROFILE)$(SET),)
+	@python -m stages.profile $(or $(PROFILE),synthetic) $(SET)
+endif
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@python -m pip install --quiet --requirement requirements.lock
+	@python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)

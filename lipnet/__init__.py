@@ -1,0 +1,1 @@
+"""Lipreading, small enough for a phone: models, distillation and the data path."""

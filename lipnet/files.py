@@ -1,0 +1,98 @@
+"""Files written whole or not at all, and the digests that say what made them."""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+@contextmanager
+def write_atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it into place on success, remove it on error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
+        with beside.open("rb") as written:
+            os.fsync(written.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder_atomic(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; it replaces `path` on success, vanishes on error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        yield beside
+        if path.exists():
+            shutil.rmtree(path)
+        beside.replace(path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as sorted, indented JSON, atomically; equal values give equal bytes."""
+    with write_atomic(path) as beside:
+        text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False)
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> object:
+    """Read one JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def digest_of(value: object) -> str:
+    """16 hex characters of the SHA-256 of the value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def digest_files(paths: Iterable[Path]) -> str:
+    """16 hex characters of the SHA-256 over the files' contents, in the order given."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:16]
+
+
+def code_digest(*parts: str) -> str:
+    """Digest of the package's code under `parts`, such as "video" or "data/shards.py".
+
+    Comments, docstrings and layout do not count: only what runs.
+    """
+    found: list[Path] = []
+    for part in parts:
+        place = PACKAGE / part
+        found.extend(sorted(place.rglob("*.py")) if place.is_dir() else [place])
+    return digest_of([_code_of(path) for path in found])
+
+
+def _code_of(path: Path) -> str:
+    """The file's syntax tree as text, without docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            del body[0]
+    return ast.dump(tree)
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -1,0 +1,25 @@
+"""Fixtures that several parts share: real data where it lies beside the checkout."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def grid_root() -> Path:
+    """GRID video in its own layout; skips where a checkout has none."""
+    root = SHARED / "grid"
+    if not root.is_dir():
+        pytest.skip("no GRID video beside this checkout (../shared/data/grid)")
+    return root
+
+
+@pytest.fixture(scope="session")
+def reference_root() -> Path:
+    """The reference face and logits of the paper's authors; skips where a checkout has none."""
+    root = SHARED / "reference"
+    if not root.is_dir():
+        pytest.skip("no reference numbers beside this checkout (../shared/data/reference)")
+    return root

@@ -1,0 +1,52 @@
+"""Atomic writes and digests."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lipnet import files
+from lipnet.files import code_digest, digest_of, write_atomic, write_folder_atomic, write_json
+
+
+def test_a_failed_write_leaves_what_was_there_and_nothing_beside(tmp_path: Path) -> None:
+    target = tmp_path / "f.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), write_atomic(target) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failed_folder_leaves_what_was_there_and_nothing_beside(tmp_path: Path) -> None:
+    target = tmp_path / "d"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(RuntimeError), write_folder_atomic(target) as beside:
+        (beside / "half").touch()
+        raise RuntimeError
+    assert [p.name for p in tmp_path.rglob("*")] == ["d", "old"]
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers(), max_size=6))
+def test_digests_ignore_the_order_of_keys(mapping: dict[str, int]) -> None:
+    assert digest_of(mapping) == digest_of(dict(reversed(mapping.items())))
+
+
+def test_equal_values_give_equal_json_bytes(tmp_path: Path) -> None:
+    write_json(tmp_path / "a", {"b": 1, "a": [2.5, "é"]})
+    write_json(tmp_path / "b", {"a": [2.5, "é"], "b": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_code_digest_sees_code_but_no_comments_or_docstrings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "PACKAGE", tmp_path)
+    digests = []
+    for text in ('"""Doc."""\nx = 1\n', '"""Other."""\n# why\nx  =  1\n', "x = 2\n"):
+        (tmp_path / "m.py").write_text(text)
+        digests.append(code_digest("m.py"))
+    assert digests[0] == digests[1] != digests[2]
