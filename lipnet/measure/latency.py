@@ -1,0 +1,53 @@
+"""Latency: how long one clip takes on this machine's CPU or GPU, with the threads stated."""
+# B batch  T frames  H W pixels
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from lipnet.errors import InputError
+
+WARM_UPS = 5  # the first calls pay for allocation and kernel choice
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds for a batch of one clip: the median and the 95th percentile."""
+
+    p50_ms: float
+    p95_ms: float
+    threads: int
+
+
+def measure_latency(
+    model: nn.Module, *, frames: int = 29, size: int = 88, threads: int = 1, repeats: int = 30
+) -> Latency:
+    """Time eval-mode forwards of one blank clip; torch's thread count is put back afterwards."""
+    if min(frames, size, threads, repeats) < 1:
+        raise InputError("latency: frames, size, threads and repeats must all be at least 1")
+    device = next(model.parameters()).device
+    frames_BTHW = torch.zeros(1, frames, size, size, device=device)
+    lengths_B = torch.tensor([frames])
+    was_training, was_threads = model.training, torch.get_num_threads()
+    model.eval()
+    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode():
+            for _ in range(WARM_UPS):
+                model(frames_BTHW, lengths_B)
+            times = [_time_forward(model, frames_BTHW, lengths_B) for _ in range(repeats)]
+    finally:
+        torch.set_num_threads(was_threads)
+        model.train(was_training)
+    p50, p95 = np.percentile(times, (50, 95))
+    return Latency(p50_ms=float(p50), p95_ms=float(p95), threads=threads)
+
+
+def _time_forward(model: nn.Module, frames_BTHW: torch.Tensor, lengths_B: torch.Tensor) -> float:
+    start = time.perf_counter()
+    # Reading a value back waits for the device, so that queued work is counted.
+    model(frames_BTHW, lengths_B).flatten()[0].item()
+    return 1e3 * (time.perf_counter() - start)

@@ -1,0 +1,68 @@
+"""Lipreader: front end, trunk, temporal head, mean over time, one linear layer."""
+# B batch  T frames  H W pixels  N valid frames of the whole batch  C channels  K classes
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from lipnet.errors import InputError
+from lipnet.models.frontend import FrontEnd
+from lipnet.models.valid import ValidFrames, find_valid_frames
+
+LEAST_SIZE = 16  # pixels; below, the last stages have nothing left to see
+
+
+class Trunk(Protocol):
+    """Turns each frame's maps into one vector, frame by frame."""
+
+    stem_channels: int
+    features: int
+
+    def __call__(self, maps_NCHW: Tensor) -> Tensor:
+        """[N, stem, H, W] -> [N, features]."""
+        ...
+
+
+class Head(Protocol):
+    """Turns packed frame vectors into packed vectors that know their neighbours."""
+
+    features: int
+
+    def __call__(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
+        """[N, inputs] -> [N, features]."""
+        ...
+
+
+class Lipreader(nn.Module):
+    """A clip's logits depend on its own valid frames only, in any batch and with any padding."""
+
+    def __init__(self, frontend: FrontEnd, trunk: Trunk, head: Head, n_classes: int) -> None:
+        super().__init__()
+        self.frontend = frontend
+        self.trunk = trunk
+        self.head = head
+        self.classifier = nn.Linear(head.features, n_classes)
+
+    def forward(self, frames_BTHW: Tensor, lengths_B: Tensor) -> Tensor:
+        """Normalised frames [B, T, H, W] and their lengths -> logits [B, K]."""
+        logits_BK: Tensor = self.classifier(self.embed(frames_BTHW, lengths_B))
+        return logits_BK
+
+    def embed(self, frames_BTHW: Tensor, lengths_B: Tensor) -> Tensor:
+        """The features before the linear layer: the head's output, averaged over each clip."""
+        valid = check_batch(frames_BTHW, lengths_B)
+        features_NC = self.trunk(self.frontend(frames_BTHW, valid))
+        return valid.mean(self.head(features_NC, valid))
+
+
+def check_batch(frames_BTHW: Tensor, lengths_B: Tensor) -> ValidFrames:
+    """The batch's valid frames; InputError where shapes or lengths do not fit the model."""
+    shape = tuple(frames_BTHW.shape)
+    if len(shape) != 4 or min(shape[2:]) < LEAST_SIZE:
+        raise InputError(
+            f"frames of shape {shape}: expected [clips, frames, height, width] "
+            f"of at least {LEAST_SIZE} x {LEAST_SIZE} pixels"
+        )
+    if tuple(lengths_B.shape) != shape[:1]:
+        raise InputError(f"{tuple(lengths_B.shape)} lengths for {shape[0]} clips: one each")
+    return find_valid_frames(lengths_B, steps=shape[1], device=frames_BTHW.device)

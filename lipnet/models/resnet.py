@@ -1,0 +1,66 @@
+"""The ResNet trunks: 2-D residual networks that turn one frame's maps into one vector."""
+# N valid frames of the whole batch  C channels  H W pixels
+
+from torch import Tensor, nn
+
+from lipnet.models.activation import make_activation
+
+BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
+PLAIN_CHANNELS = (64, 128, 256, 512)
+STEM_CHANNELS = 64
+LEAST_CHANNELS = 8
+
+
+def scale_channels(channels: int, width: float) -> int:
+    """A published channel count times the spec's width, never under eight."""
+    return max(LEAST_CHANNELS, round(channels * width))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around which the input is added (He et al., 2016)."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int, activation: str) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.act1 = make_activation(activation, outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.act2 = make_activation(activation, outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """[N, inputs, H, W] -> [N, outputs, H / stride, W / stride]."""
+        y_NCHW = self.act1(self.norm1(self.conv1(x_NCHW)))
+        y_NCHW = self.norm2(self.conv2(y_NCHW))
+        out_NCHW: Tensor = self.act2(y_NCHW + self.shortcut(x_NCHW))
+        return out_NCHW
+
+
+class ResNet(nn.Module):
+    """Four stages of basic blocks, then the mean over the whole map, whatever its size."""
+
+    def __init__(self, name: str, *, width: float, activation: str) -> None:
+        super().__init__()
+        self.stem_channels = scale_channels(STEM_CHANNELS, width)
+        channels = self.stem_channels
+        self.stages = nn.ModuleList()
+        for stage, (plain, blocks) in enumerate(zip(PLAIN_CHANNELS, BLOCKS[name], strict=True)):
+            outputs = scale_channels(plain, width)
+            layers = nn.Sequential()
+            for block in range(blocks):
+                stride = 2 if stage > 0 and block == 0 else 1
+                layers.append(BasicBlock(channels, outputs, stride=stride, activation=activation))
+                channels = outputs
+            self.stages.append(layers)
+        self.features = channels
+
+    def forward(self, maps_NCHW: Tensor) -> Tensor:
+        """[N, stem, H, W] -> [N, features]."""
+        for stage in self.stages:
+            maps_NCHW = stage(maps_NCHW)
+        return maps_NCHW.mean((2, 3))

@@ -1,0 +1,116 @@
+"""The weights file: safetensors whose header says all that is needed to use the model."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lipnet.errors import InputError
+from lipnet.files import write_atomic
+from lipnet.models.build import build_empty
+from lipnet.models.lipreader import Lipreader
+from lipnet.spec import ModelSpec
+
+# One header entry: safetensors writes several in no fixed order, and equal models must give
+# equal bytes.
+HEADER_KEY = "lipnet"
+NAMED = 3  # tensors that an error message lists before it counts the rest
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a weights file says of itself: spec, labels in class order, preprocessing, origin."""
+
+    spec: str
+    labels: list[str]
+    preprocessing: dict[str, object]
+    origin: dict[str, object] = field(default_factory=dict)
+
+
+def save_weights(path: Path, model: Lipreader, card: ModelCard) -> None:
+    """Write the model's tensors and its card whole or not at all; equal models, equal bytes."""
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    outputs = tensors["classifier.bias"].numel()
+    if outputs != len(card.labels):
+        raise InputError(f"{path}: {len(card.labels)} labels for a model of {outputs} classes")
+    header = json.dumps(asdict(card), sort_keys=True, ensure_ascii=False)
+    with write_atomic(path) as beside:
+        save_file(tensors, beside, {HEADER_KEY: header})
+
+
+def load_card(path: Path) -> ModelCard:
+    """The card in a weights file's header, without reading its tensors."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            header: Mapping[str, str] = opened.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is not a readable safetensors file: {error}") from error
+    if HEADER_KEY not in header:
+        raise InputError(f"{path} is safetensors, but its header has no {HEADER_KEY!r} card")
+    return _parse_card(path, header[HEADER_KEY])
+
+
+def load_model(path: Path, device: str = "cpu") -> tuple[Lipreader, ModelCard]:
+    """Rebuild the model that a weights file holds, in eval mode; errors name the tensors."""
+    card = load_card(path)
+    tensors = _read_tensors(path)
+    try:
+        model = build_empty(ModelSpec.parse(card.spec), len(card.labels))
+    except InputError as error:
+        raise InputError(f"{path}: its card cannot be built: {error}") from error
+    check_tensors(model.state_dict(), tensors, where=f"{path} ({card.spec})")
+    model.load_state_dict(tensors)
+    return model.to(torch.device(device)).eval(), card
+
+
+def check_tensors(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, where: str
+) -> None:
+    """Raise an InputError that names the missing, surplus and misshapen tensors of `found`."""
+    misshapen = [
+        f"{name} {tuple(found[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    faults = {
+        "missing": sorted(set(expected) - set(found)),
+        "surplus": sorted(set(found) - set(expected)),
+        "misshapen": misshapen,
+    }
+    told = [f"{kind}: {_shorten(names)}" for kind, names in faults.items() if names]
+    if told:
+        raise InputError(f"{where} does not fit its spec; " + "; ".join(told))
+
+
+def _parse_card(path: Path, text: str) -> ModelCard:
+    try:
+        card = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: its card is not JSON: {error}") from error
+    wanted = {entry.name: entry.type for entry in fields(ModelCard)}
+    if not isinstance(card, dict) or set(card) != set(wanted):
+        raise InputError(f"{path}: its card needs exactly {', '.join(wanted)}")
+    types = {"spec": str, "labels": list, "preprocessing": dict, "origin": dict}
+    wrong = [name for name, kind in types.items() if not isinstance(card[name], kind)]
+    if wrong or not all(isinstance(label, str) for label in card["labels"]):
+        raise InputError(f"{path}: its card has a wrong {', '.join(wrong) or 'label'}")
+    return ModelCard(**card)
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def _shorten(names: list[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,59 @@
+"""Every row of the paper's Tables 3 and 4 comes out to the printed digit."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from lipnet.errors import InputError
+from lipnet.measure.cost import cost_of, count_parameters
+from lipnet.measure.latency import measure_latency
+from lipnet.measure.paper import FRAMES, PAPER_ROWS
+from lipnet.models.build import build_model
+from lipnet.spec import ModelSpec
+
+# Convolution and linear multiply-adds / 1e9, row by row.
+LRW_GMACS = (10.284, 2.215, 1.683, 1.292, 1.244, 1.106, 0.760, 0.574, 0.574)
+LRW1000_GMACS = (15.747, 1.702, 1.648, 0.875, 0.821)
+ROWS = list(zip(PAPER_ROWS, LRW_GMACS + LRW1000_GMACS, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("row", "gmacs"),
+    ROWS,
+    ids=[f"{row.spec}, {row.corpus}" for row in PAPER_ROWS],
+)
+def test_a_paper_row_to_the_printed_digit(row, gmacs):
+    cost = cost_of(ModelSpec.parse(row.spec), row.classes, frames=FRAMES, size=row.size)
+    assert f"{cost.params_m:.1f}" == row.params_m
+    assert f"{cost.gflops:.2f}" == row.gflops
+    assert abs(cost.gmacs - gmacs) < 6e-4
+    assert cost.gmacs_computed <= cost.gmacs <= cost.gflops
+
+
+@pytest.mark.parametrize("text", ["shufflenetv2_0.5x + dsmstcn_1.5x", "resnet18_0.25x + tcn_1x"])
+def test_computed_multiply_adds_agree_with_torchs_own_counter(text):
+    spec = ModelSpec.parse(text)
+    model = build_model(spec, 9).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 4, 44, 44), torch.tensor([4]))
+    cost = cost_of(spec, 9, frames=4, size=44)
+    assert cost.gmacs_computed == pytest.approx(counter.get_total_flops() / 2 / 1e9, rel=1e-12)
+    assert cost.params == count_parameters(model)
+    stored = sum(tensor.numel() for tensor in model.state_dict().values())
+    assert cost.weight_bytes >= 4 * stored
+
+
+def test_latency_is_positive_and_puts_threads_and_mode_back():
+    model = build_model(ModelSpec.parse("shufflenetv2_0.5x + tcn_0.25x"), 3).train()
+    before = torch.get_num_threads()
+    latency = measure_latency(model, frames=2, size=16, threads=1, repeats=3)
+    assert 0 < latency.p50_ms <= latency.p95_ms
+    assert latency.threads == 1
+    assert torch.get_num_threads() == before
+    assert model.training
+
+
+@pytest.mark.parametrize(("frames", "size"), [(0, 88), (-1, 88), (29, 0), (29, 15)])
+def test_an_input_that_cannot_be_is_refused(frames, size):
+    with pytest.raises(InputError):
+        cost_of(ModelSpec.parse("resnet18 + tcn_1x"), 5, frames=frames, size=size)
