@@ -1,0 +1,103 @@
+"""Aligning faces: forward smoothing, the similarity to a reference face, and that face itself."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.errors import InputError
+
+# N shapes  T frames  P landmark points (68)  S stable points (5)
+STABLE = (33, 36, 39, 42, 45)  # base of the nose, corners of the eyes: still while one speaks
+MOUTH = slice(48, 68)
+SMOOTH_FRAMES = 12
+REFERENCE_FACE = Path(__file__).with_name("reference_face.npy")
+
+
+def smooth_forward(
+    values_TP2: NDArray[np.floating], window: int = SMOOTH_FRAMES
+) -> NDArray[np.float64]:
+    """Means over frames t..t+window-1; the last window-1 frames reuse the last full window's.
+
+    A video shorter than the window has one mean for all its frames.
+    """
+    window = min(window, len(values_TP2))
+    windows = np.lib.stride_tricks.sliding_window_view(values_TP2, window, axis=0)
+    means = windows.mean(axis=-1, dtype=np.float64)
+    return np.concatenate([means, np.repeat(means[-1:], window - 1, axis=0)])
+
+
+def fit_similarity(
+    source_TS2: NDArray[np.floating], target_S2: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """The least-squares rotation, scale and shift [T, 2, 3] of each source onto the target.
+
+    Umeyama's solution without reflection; in two dimensions it is one complex quotient.
+    """
+    source_TS = np.asarray(source_TS2, np.float64) @ np.array([1, 1j])
+    target_S = np.asarray(target_S2, np.float64) @ np.array([1, 1j])
+    middle_T = source_TS.mean(axis=1, keepdims=True)
+    centred_TS = source_TS - middle_T
+    spread_T = (np.abs(centred_TS) ** 2).sum(axis=1)
+    if not (spread_T > 0).all():
+        raise ValueError("a face whose stable points coincide has no similarity transform")
+    turn_T = (centred_TS.conj() * (target_S - target_S.mean())).sum(axis=1) / spread_T
+    shift_T = target_S.mean() - turn_T * middle_T[:, 0]
+    rows = [[turn_T.real, -turn_T.imag, shift_T.real], [turn_T.imag, turn_T.real, shift_T.imag]]
+    return np.moveaxis(np.array(rows), -1, 0)
+
+
+def apply_similarity(
+    matrices_T23: NDArray[np.float64], points_TP2: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Each frame's points moved by its matrix."""
+    turned = points_TP2 @ np.swapaxes(matrices_T23[:, :, :2], 1, 2)
+    return np.asarray(turned + matrices_T23[:, None, :, 2], np.float64)
+
+
+def align_to_face(
+    points_TP2: NDArray[np.floating], face_P2: NDArray[np.float64], window: int = SMOOTH_FRAMES
+) -> NDArray[np.float64]:
+    """The similarity [T, 2, 3] of each frame's smoothed stable points to the reference face."""
+    stable = list(STABLE)
+    return fit_similarity(smooth_forward(points_TP2[:, stable], window), face_P2[stable])
+
+
+def load_face(path: str = "") -> NDArray[np.float64]:
+    """A reference face [68, 2], x and y in a 256 x 256 frame; the package's where path is empty."""
+    return _load_face(Path(path) if path else REFERENCE_FACE)
+
+
+@cache
+def _load_face(path: Path) -> NDArray[np.float64]:
+    try:
+        with path.open("rb") as file:
+            face = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is no reference face: {error}") from error
+    if not isinstance(face, np.ndarray) or face.shape != (68, 2):
+        raise InputError(f"{path} is no reference face: an array of 68 x 2 numbers is needed")
+    return np.asarray(face, np.float64)
+
+
+def mean_shape(
+    shapes_NP2: NDArray[np.floating], *, rounds: int = 100, tolerance: float = 1e-9
+) -> NDArray[np.float64]:
+    """The generalised Procrustes mean: centred, of unit size, turned as the first shape is."""
+    shapes = np.asarray(shapes_NP2, np.float64)
+    shapes = shapes - shapes.mean(axis=1, keepdims=True)
+    shapes /= np.linalg.norm(shapes, axis=(1, 2), keepdims=True)
+    first = np.asarray(shapes[0], np.float64)
+    mean = first
+    for _ in range(rounds):
+        fitted = apply_similarity(fit_similarity(shapes, mean), shapes)
+        turned = fit_similarity(fitted.mean(axis=0)[None], first)
+        renewed = apply_similarity(turned, fitted.mean(axis=0)[None])[0]
+        renewed = renewed - renewed.mean(axis=0)
+        renewed = np.asarray(renewed / np.linalg.norm(renewed), np.float64)
+        change = float(np.abs(renewed - mean).max())
+        mean = renewed
+        if change < tolerance:
+            break
+    return mean

@@ -1,0 +1,124 @@
+"""Decoding: any video file as grey frames at 25 a second, one at a time, or a reason why not."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.clip import FPS
+
+# T frames  H W pixels
+Frame = NDArray[np.uint8]
+
+# OpenCV has no call for this: FFmpeg else writes a line to stderr for every damaged packet.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+LONGEST_GAP = 10.0  # seconds; a longer step between two frames is a broken timestamp
+FASTEST = 1000.0  # frames a second; containers without a rate claim 90000
+TIE = 1e-6  # seconds; of two frames equally near, the earlier
+
+
+class VideoError(Exception):
+    """A video that gives no frames or no face: `reason` is one snake_case word for the records."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+def read_frames(path: Path) -> Frame:
+    """All grey frames [T, H, W] at 25 fps; raises VideoError as `iter_frames` does."""
+    return np.stack(list(iter_frames(path)))
+
+
+def iter_frames(path: Path) -> Iterator[Frame]:
+    """Grey frames [H, W] at 25 fps, each the nearest in time to its instant, one or more.
+
+    A video of 25 fps passes frame by frame. A truncated file gives what it holds. Raises
+    VideoError (missing, zero_bytes, unreadable, no_frames) before the first frame.
+    """
+    capture = _open(path)
+    try:
+        given = 0
+        for frame in _resample(_stamp(capture), _period(capture)):
+            given += 1
+            yield frame
+        if not given:
+            claimed = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+            if claimed > 0:
+                raise VideoError("unreadable", f"none of {claimed} frames can be decoded")
+            raise VideoError("no_frames", "the file holds a video stream without frames")
+    finally:
+        capture.release()
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise VideoError("missing", "no such file") from None
+    except OSError as error:
+        raise VideoError("unreadable", error.strerror or "cannot be opened") from None
+    if size == 0:
+        raise VideoError("zero_bytes", "the file is empty")
+    # One thread, because an actor has one core; absolute, so that no name looks like a protocol.
+    options = [cv2.CAP_PROP_N_THREADS, 1]
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
+    if not capture.isOpened():
+        allowed = os.access(path, os.R_OK)
+        raise VideoError("unreadable", "no video stream found" if allowed else "permission denied")
+    return capture
+
+
+def _period(capture: cv2.VideoCapture) -> float:
+    """Seconds a frame, as the container says; 1/25 where it makes no sense."""
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    return 1 / rate if 1 <= rate <= FASTEST else 1 / FPS
+
+
+def _stamp(capture: cv2.VideoCapture) -> Iterator[tuple[float, Frame]]:
+    """Frames with their seconds since the first; a broken timestamp counts as one period on."""
+    period = _period(capture)
+    start = previous = None
+    shape: tuple[int, ...] | None = None
+    while True:
+        found, frame = capture.read()
+        if not found:
+            return
+        stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if start is None or previous is None:
+            start, seconds = stamp, 0.0
+        else:
+            seconds = stamp - start
+            if not 0 < seconds - previous <= LONGEST_GAP:
+                seconds = previous + period
+                start = stamp - seconds
+        previous = seconds
+        grey = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        shape = shape or grey.shape
+        if grey.shape != shape:  # a stream may change its size midway
+            grey = cv2.resize(grey, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+        yield seconds, np.asarray(grey, np.uint8)
+
+
+def _resample(stamped: Iterator[tuple[float, Frame]], period: float) -> Iterator[Frame]:
+    """For t = 0, 1/25, ... to the end of the last frame, the frame nearest to t."""
+    given = 0
+    held: tuple[float, Frame] | None = None
+    for seconds, frame in stamped:
+        while held is not None and given / FPS <= (held[0] + seconds) / 2 + TIE:
+            yield held[1]
+            given += 1
+        held = (seconds, frame)
+    if held is None:
+        return
+    for _ in range(given, max(1, round((held[0] + period) * FPS))):
+        yield held[1]
