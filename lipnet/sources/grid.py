@@ -1,0 +1,230 @@
+"""GRID's layout: sentences of six words each, cut into clips by the times in .align files."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from string import ascii_lowercase
+
+from lipnet.clip import CLIP_FRAMES, Clip, Rejected
+from lipnet.errors import InputError
+from lipnet.sources.options import check_known, read_fraction, read_integer, read_names
+from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
+
+LAYOUT = "<speaker>/<sentence>.mpg or .mp4, with alignments/<speaker>/<sentence>.align"
+ALIGNMENTS = "alignments"
+VIDEO_KINDS = ("mpg", "mp4")
+SILENCES = ("sil", "sp")
+# Alignment times count 1/25000 s, so that one frame at 25 fps is a thousand of them.
+UNITS_PER_FRAME = 1000
+TIME = re.compile(r"[0-9]{1,9}")
+# The grammar: six slots in order, 4 + 4 + 4 + 25 + 10 + 4 = 51 words (letters without w).
+SLOTS: dict[str, frozenset[str]] = {
+    "command": frozenset({"bin", "lay", "place", "set"}),
+    "colour": frozenset({"blue", "green", "red", "white"}),
+    "preposition": frozenset({"at", "by", "in", "with"}),
+    "letter": frozenset(ascii_lowercase) - {"w"},
+    "digit": frozenset(
+        {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
+    ),
+    "adverb": frozenset({"again", "now", "please", "soon"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One line of an alignment; times in alignment units."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One video with its six words; `name` is <speaker>/<sentence>."""
+
+    name: str
+    video: str
+    words: tuple[Word, ...]
+
+    @property
+    def speaker(self) -> str:
+        """The folder that the video lies in."""
+        return self.name.split("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOptions:
+    """Who is trained on, and what parts of their sentences are held out."""
+
+    train_speakers: list[str]
+    seed: int
+    val_fraction: float
+    test_fraction: float
+
+
+def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], list[Rejected]]:
+    """Six clips a sentence; options train_speakers (none: all), seed, val_ and test_fraction."""
+    chosen = read_options(options)
+    speakers = [entry.name for entry in list_root(root) if entry.name != ALIGNMENTS]
+    check_speakers(chosen.train_speakers, speakers)
+    found: list[Sentence | Rejected] = []
+    for speaker in speakers:
+        found.extend(scan_speaker(root, speaker))
+    sentences = [item for item in found if isinstance(item, Sentence)]
+    rejected = [item for item in found if isinstance(item, Rejected)]
+    splits = assign_splits({sentence.name for sentence in sentences}, chosen)
+    clips = [c for sentence in sentences for c in cut_clips(sentence, splits[sentence.name])]
+    return (
+        sorted(clips, key=lambda clip: clip.clip_id),
+        sorted(rejected, key=lambda record: (record.path, record.reason)),
+    )
+
+
+def read_options(options: Mapping[str, object]) -> SplitOptions:
+    """The options, checked; the two fractions must leave something to train on."""
+    check_known(options, ("train_speakers", "seed", "val_fraction", "test_fraction"))
+    chosen = SplitOptions(
+        train_speakers=read_names(options, "train_speakers"),
+        seed=read_integer(options, "seed", 0),
+        val_fraction=read_fraction(options, "val_fraction", 0.1),
+        test_fraction=read_fraction(options, "test_fraction", 0.1),
+    )
+    if chosen.val_fraction + chosen.test_fraction >= 1:
+        raise InputError(
+            f"source.options.val_fraction {chosen.val_fraction:g} and test_fraction "
+            f"{chosen.test_fraction:g} leave nothing to train on; their sum must be below 1"
+        )
+    return chosen
+
+
+def check_speakers(wanted: list[str], present: list[str]) -> None:
+    """A training speaker with no folder is an InputError that names those present."""
+    missing = sorted(set(wanted) - set(present))
+    if missing:
+        raise InputError(
+            f"source.options.train_speakers names {', '.join(missing)}, with no folder in "
+            f"source.root; it has {', '.join(present) or 'none'}"
+        )
+
+
+def scan_speaker(root: Path, speaker: str) -> list[Sentence | Rejected]:
+    """The sentences and rejected files of one speaker, alignments without a video included."""
+    folder = root / ALIGNMENTS / speaker
+    entries = list_entries(folder) if folder.is_dir() else []
+    aligned = {entry.name: entry.path for entry in entries}
+    found: list[Sentence | Rejected] = []
+    used: set[str] = set()
+    for entry in list_entries(root / speaker):
+        stem, _, kind = entry.name.rpartition(".")
+        place = f"{speaker}/{entry.name}"
+        used.add(f"{stem}.align")
+        if kind in VIDEO_KINDS and NAME.fullmatch(stem) and NAME.fullmatch(speaker):
+            found.append(read_sentence(entry, place, aligned.get(f"{stem}.align")))
+        else:
+            found.append(reject(place, "unexpected_name", f"expected {LAYOUT}"))
+    for name in sorted(set(aligned) - used):
+        place = f"{ALIGNMENTS}/{speaker}/{name}"
+        found.append(reject(place, "no_video", f"nothing in {speaker}/ has this name"))
+    return found
+
+
+def read_sentence(
+    video: os.DirEntry[str], place: str, alignment: str | None
+) -> Sentence | Rejected:
+    """One sentence from its video's entry and its alignment file."""
+    fault = find_video_fault(video, place)
+    if fault is not None:
+        return fault
+    if alignment is None:
+        stem = place.rpartition(".")[0]
+        return reject(place, "no_annotation", f"no {ALIGNMENTS}/{stem}.align")
+    try:
+        words = parse_alignment(Path(alignment).read_text("utf-8", errors="replace"))
+    except (InputError, OSError) as error:
+        return reject(place, "unreadable_alignment", str(error))
+    return Sentence(name=place.rpartition(".")[0], video=place, words=words)
+
+
+def parse_alignment(text: str) -> tuple[Word, ...]:
+    """The six words of an alignment, silences dropped; else an InputError that says the line."""
+    lines = [parse_line(line) for line in text.splitlines() if line.strip()]
+    for before, after in pairwise(lines):
+        if after.start < before.end:
+            raise InputError(
+                f"times go back: {after.text!r} starts at {after.start}, before {before.end}"
+            )
+    words = tuple(line for line in lines if line.text not in SILENCES)
+    if len(words) != len(SLOTS):
+        raise InputError(f"{len(words)} words where a sentence has {len(SLOTS)}")
+    for word, (slot, vocabulary) in zip(words, SLOTS.items(), strict=True):
+        if word.text not in vocabulary:
+            raise InputError(f"{word.text!r} is no {slot} of GRID's grammar")
+    return words
+
+
+def parse_line(line: str) -> Word:
+    """One line `start end word`, with 0 <= start < end in alignment units."""
+    fields = line.split()
+    if len(fields) != 3 or not all(TIME.fullmatch(number) for number in fields[:2]):
+        raise InputError(f"{line.strip()!r} is not `start end word`")
+    word = Word(text=fields[2], start=int(fields[0]), end=int(fields[1]))
+    if word.start >= word.end:
+        raise InputError(f"{line.strip()!r} ends before it begins")
+    return word
+
+
+def assign_splits(sentences: set[str], options: SplitOptions) -> dict[str, str]:
+    """Each sentence's split: exact fractions of every trained speaker, the others `unseen`."""
+    speakers: dict[str, list[str]] = {}
+    for name in sentences:
+        speakers.setdefault(name.split("/")[0], []).append(name)
+    splits: dict[str, str] = {}
+    for speaker, names in speakers.items():
+        if options.train_speakers and speaker not in options.train_speakers:
+            splits.update(dict.fromkeys(names, "unseen"))
+            continue
+        names.sort(key=lambda name: (hash_name(name, options.seed), name))
+        val_end = round(len(names) * options.val_fraction)
+        test_end = val_end + round(len(names) * options.test_fraction)
+        for index, name in enumerate(names):
+            splits[name] = "val" if index < val_end else "test" if index < test_end else "train"
+    return splits
+
+
+def hash_name(name: str, seed: int) -> str:
+    """A place in the shuffled order that depends on the name and the seed alone."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+
+
+def cut_clips(sentence: Sentence, split: str) -> list[Clip]:
+    """The sentence's six clips, all in its split."""
+    slots = enumerate(zip(SLOTS, sentence.words, strict=True))
+    return [cut_clip(sentence, index, slot=slot, split=split) for index, (slot, _) in slots]
+
+
+def cut_clip(sentence: Sentence, index: int, *, slot: str, split: str) -> Clip:
+    """A window of CLIP_FRAMES about the word's midpoint, cut short at the video's beginning.
+
+    Its end is cut where the video's true length is known: when the clip is taken out.
+    """
+    word = sentence.words[index]
+    middle = (word.start + word.end) // 2 // UNITS_PER_FRAME
+    first = middle - (CLIP_FRAMES - 1) // 2
+    return Clip(
+        clip_id=f"{sentence.name}/{index}-{word.text}",
+        video=sentence.video,
+        label=word.text,
+        split=split,
+        speaker=sentence.speaker,
+        unit=sentence.name,
+        slot=slot,
+        first=max(0, first),
+        last=first + CLIP_FRAMES,
+        word_first=word.start // UNITS_PER_FRAME,
+        word_last=-(-word.end // UNITS_PER_FRAME),
+    )

@@ -1,0 +1,80 @@
+"""The inventory of a corpus: every file's path and size, which stands for the files themselves."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipnet.errors import InputError
+from lipnet.files import write_atomic
+from lipnet.sources.scan import escape, list_entries, list_root
+
+READERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What differs between two inventories, each list sorted by path."""
+
+    added: list[str]
+    removed: list[str]
+    resized: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.resized)
+
+
+def scan_inventory(root: Path) -> dict[str, int]:
+    """Size in bytes of every file in the root's folders, by path from the root, sorted.
+
+    Files in the root itself and hidden folders there are no part of a corpus.
+    """
+    folders = [entry.path for entry in list_root(root)]
+    sizes: dict[str, int] = {}
+    with ThreadPoolExecutor(READERS) as pool:
+        for found in pool.map(scan_folder, folders):
+            sizes.update(found)
+    start = len(os.path.join(root, ""))
+    return {escape(path[start:]): size for path, size in sorted(sizes.items())}
+
+
+def scan_folder(folder: str) -> dict[str, int]:
+    """Size of every file below a folder, by full path; -1 for a link that leads nowhere."""
+    sizes: dict[str, int] = {}
+    for entry in list_entries(folder):
+        if entry.is_dir():
+            sizes.update(scan_folder(entry.path))
+        else:
+            try:
+                sizes[entry.path] = entry.stat().st_size
+            except OSError:
+                sizes[entry.path] = -1
+    return sizes
+
+
+def write_inventory(path: Path, sizes: Mapping[str, int]) -> None:
+    """One line `path<TAB>size` a file, sorted by path."""
+    with write_atomic(path) as beside, beside.open("w", encoding="utf-8", newline="") as out:
+        out.writelines(f"{name}\t{size}\n" for name, size in sorted(sizes.items()))
+
+
+def read_inventory(path: Path) -> dict[str, int]:
+    """The sizes that `write_inventory` wrote."""
+    sizes: dict[str, int] = {}
+    with path.open(encoding="utf-8", newline="") as lines:
+        for number, line in enumerate(lines, start=1):
+            name, tab, size = line.rstrip("\n").rpartition("\t")
+            if not tab or not size.removeprefix("-").isdecimal():
+                raise InputError(f"{path} line {number} is not `path<TAB>size`; make it again")
+            sizes[name] = int(size)
+    return sizes
+
+
+def compare_inventories(before: Mapping[str, int], now: Mapping[str, int]) -> Changes:
+    """What was added, removed or given another size since `before`."""
+    return Changes(
+        added=sorted(now.keys() - before.keys()),
+        removed=sorted(before.keys() - now.keys()),
+        resized=sorted(p for p in now.keys() & before.keys() if now[p] != before[p]),
+    )

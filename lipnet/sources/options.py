@@ -1,0 +1,43 @@
+"""The options of a source (source.options in the parameters), checked as they are read."""
+
+from collections.abc import Mapping
+
+from lipnet.errors import InputError
+
+
+def check_known(options: Mapping[str, object], known: tuple[str, ...]) -> None:
+    """An option that the source does not have is an InputError that lists those it has."""
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise InputError(
+            f"unknown source.options {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        )
+
+
+def read_names(options: Mapping[str, object], key: str) -> list[str]:
+    """A list of names, empty where the option is absent, null or empty; each at most once."""
+    value = options.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise InputError(f"source.options.{key} must be a list of names in quotes, not {value!r}")
+    repeated = sorted({name for name in value if value.count(name) > 1})
+    if repeated:
+        raise InputError(f"source.options.{key} names {', '.join(repeated)} more than once")
+    return list(value)
+
+
+def read_integer(options: Mapping[str, object], key: str, default: int) -> int:
+    """A whole number."""
+    value = options.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"source.options.{key} must be a whole number, not {value!r}")
+    return value
+
+
+def read_fraction(options: Mapping[str, object], key: str, default: float) -> float:
+    """A number from 0 up to, not including, 1."""
+    value = options.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise InputError(f"source.options.{key} must be a number in [0, 1), not {value!r}")
+    return float(value)
