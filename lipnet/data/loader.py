@@ -1,0 +1,216 @@
+"""Batches of clips from shards: held in memory where the split fits, streamed where it does not.
+
+The order of the batches is a function of (seed, epoch) alone in both.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lipnet.data.augment import ClipBatch
+from lipnet.data.shards import read_shard
+from lipnet.errors import InputError
+from lipnet.train.seed import generator_of
+
+# N clips  B batch  T frames  H W pixels
+Frames = NDArray[np.uint8]
+Sample = tuple[Frames, dict[str, object]]
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What the clips are, beside their pixels, in the order in which `ordered` yields them."""
+
+    clip_ids: list[str]
+    units: list[str]
+    slots: list[str]
+    speakers: list[str]
+    labels: list[int]
+
+
+class ClipStore(Protocol):
+    """One split's clips, as batches on the CPU."""
+
+    def __len__(self) -> int: ...
+
+    def shuffled(self, batch: int, *, seed: int, epoch: int) -> Iterator[ClipBatch]:
+        """Every clip once, in an order drawn from (seed, epoch); a last batch of 1 is left out,
+        because batch statistics of one clip mean nothing."""
+        ...
+
+    def ordered(self, batch: int) -> Iterator[ClipBatch]:
+        """Every clip once, as stored."""
+        ...
+
+    def facts(self) -> ClipFacts:
+        """The clips' ids, units, slots, speakers and labels, as `ordered` yields them."""
+        ...
+
+
+def open_split(shards: Path, split: str, *, size: int, memory_gib: float = 8.0) -> ClipStore:
+    """The clips of `shards/<split>`, shrunk to `size` pixels; in memory if they fit the budget.
+
+    Raises InputError where the split has no shards.
+    """
+    tars = sorted((shards / split).glob("*.tar"))
+    if not tars:
+        raise InputError(f"no shards in {shards / split}: run the stage `shards` first")
+    stored = sum(tar.stat().st_size for tar in tars)
+    with_frames = next(iter(read_shard(tars[0])))[0].shape[-1]
+    needed = stored * (size / with_frames) ** 2
+    if needed <= memory_gib * 2**30:
+        return MemoryStore.read(tars, size)
+    return ShardStream(tars, size)
+
+
+class MemoryStore:
+    """All clips of a split as one padded array of bytes."""
+
+    def __init__(self, clips: ClipBatch, facts: ClipFacts) -> None:
+        self._clips = clips
+        self._facts = facts
+
+    @classmethod
+    def read(cls, tars: Sequence[Path], size: int) -> "MemoryStore":
+        """Read whole shards, shrinking every crop to `size` pixels."""
+        samples = [
+            (shrink_crops(crops, size), meta) for tar in tars for crops, meta in read_shard(tar)
+        ]
+        return cls(collate(samples), _facts_of(meta for _, meta in samples))
+
+    def __len__(self) -> int:
+        return len(self._facts.labels)
+
+    def shuffled(self, batch: int, *, seed: int, epoch: int) -> Iterator[ClipBatch]:
+        order_N = torch.randperm(len(self), generator=generator_of("order", seed, epoch))
+        for chosen_B in torch.split(order_N, batch):
+            if len(chosen_B) > 1:
+                yield self._pick(chosen_B)
+
+    def ordered(self, batch: int) -> Iterator[ClipBatch]:
+        for chosen_B in torch.split(torch.arange(len(self)), batch):
+            yield self._pick(chosen_B)
+
+    def facts(self) -> ClipFacts:
+        return self._facts
+
+    def _pick(self, chosen_B: Tensor) -> ClipBatch:
+        clips = self._clips
+        lengths_B = clips.lengths_B[chosen_B]
+        longest = int(lengths_B.max())
+        return ClipBatch(
+            clips.frames_BTHW[chosen_B, :longest],
+            lengths_B,
+            clips.labels_B[chosen_B],
+            clips.words_B2[chosen_B],
+        )
+
+
+class ShardStream:
+    """Clips read shard by shard through a shuffle buffer, for splits larger than memory."""
+
+    BUFFER = 2048  # clips; more than the largest shard, so that neighbours in a shard part
+
+    def __init__(self, tars: Sequence[Path], size: int) -> None:
+        self._tars = list(tars)
+        self._size = size
+        self._known: ClipFacts | None = None
+
+    def __len__(self) -> int:
+        return len(self.facts().labels)
+
+    def shuffled(self, batch: int, *, seed: int, epoch: int) -> Iterator[ClipBatch]:
+        generator = generator_of("order", seed, epoch)
+        order = torch.randperm(len(self._tars), generator=generator).tolist()
+        samples = self._samples([self._tars[i] for i in order])
+        for chosen in _batched(_through_buffer(samples, self.BUFFER, generator), batch):
+            if len(chosen) > 1:
+                yield collate(chosen)
+
+    def ordered(self, batch: int) -> Iterator[ClipBatch]:
+        for chosen in _batched(self._samples(self._tars), batch):
+            yield collate(chosen)
+
+    def facts(self) -> ClipFacts:
+        if self._known is None:
+            self._known = _facts_of(meta for tar in self._tars for _, meta in read_shard(tar))
+        return self._known
+
+    def _samples(self, tars: Iterable[Path]) -> Iterator[Sample]:
+        for tar in tars:
+            for crops, meta in read_shard(tar):
+                yield shrink_crops(crops, self._size), meta
+
+
+def shrink_crops(crops_THW: Frames, size: int) -> Frames:
+    """The crops at `size` x `size` pixels by area averaging; untouched at that size."""
+    if crops_THW.shape[-1] == size:
+        return crops_THW
+    resized = [cv2.resize(f, (size, size), interpolation=cv2.INTER_AREA) for f in crops_THW]
+    return np.stack(resized).astype(np.uint8, copy=False)
+
+
+def collate(samples: Sequence[Sample]) -> ClipBatch:
+    """One padded batch; zeros after each clip's last frame."""
+    lengths = [len(crops) for crops, _ in samples]
+    frames_BTHW = np.zeros((len(samples), max(lengths), *samples[0][0].shape[1:]), np.uint8)
+    for row, (crops, _) in zip(frames_BTHW, samples, strict=True):
+        row[: len(crops)] = crops
+    metas = [meta for _, meta in samples]
+    words = [[_integer(m, "word_first"), _integer(m, "word_last")] for m in metas]
+    return ClipBatch(
+        torch.from_numpy(frames_BTHW),
+        torch.tensor(lengths),
+        torch.tensor([_integer(m, "label_index") for m in metas]),
+        torch.tensor(words),
+    )
+
+
+def _integer(meta: dict[str, object], key: str) -> int:
+    value = meta[key]
+    if not isinstance(value, int):
+        raise InputError(f"clip {meta.get('clip_id')}: {key} is {value!r}, not a whole number")
+    return value
+
+
+def _facts_of(metas: Iterable[dict[str, object]]) -> ClipFacts:
+    listed = list(metas)
+
+    def column(key: str) -> list[str]:
+        return [str(meta[key]) for meta in listed]
+
+    labels = [_integer(meta, "label_index") for meta in listed]
+    return ClipFacts(column("clip_id"), column("unit"), column("slot"), column("speaker"), labels)
+
+
+def _batched(samples: Iterable[Sample], batch: int) -> Iterator[list[Sample]]:
+    held: list[Sample] = []
+    for sample in samples:
+        held.append(sample)
+        if len(held) == batch:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def _through_buffer(
+    samples: Iterable[Sample], size: int, generator: torch.Generator
+) -> Iterator[Sample]:
+    """Each sample once: a random one leaves the full buffer for each that comes in."""
+    held: list[Sample] = []
+    for sample in samples:
+        held.append(sample)
+        if len(held) > size:
+            place = int(torch.randint(len(held), (1,), generator=generator))
+            held[place], held[-1] = held[-1], held[place]
+            yield held.pop()
+    for place in torch.randperm(len(held), generator=generator).tolist():
+        yield held[place]

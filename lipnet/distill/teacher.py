@@ -1,0 +1,41 @@
+"""Teachers: what adds a distillation term to a student's loss, or the object that adds none."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lipnet.data.augment import View
+from lipnet.distill.loss import distillation_loss, zero_loss
+
+# B batch  K classes
+
+
+class Teacher(Protocol):
+    """Adds to a student's loss, given the very view of the clips that the student saw."""
+
+    def loss(self, student_BK: Tensor, view: View) -> Tensor:
+        """The weighted distillation term, a scalar with gradients for the student only."""
+        ...
+
+
+class NoTeacher:
+    """Training from scratch: the distillation term is 0."""
+
+    def loss(self, student_BK: Tensor, view: View) -> Tensor:
+        return zero_loss(student_BK)
+
+
+class FrozenTeacher:
+    """One trained model in eval mode; it sees the student's crop, flip, length and mixup
+    (a consistent teacher, Beyer et al., arXiv 2106.05237) and gets no gradient."""
+
+    def __init__(self, model: nn.Module, *, alpha: float, temperature: float = 1.0) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.alpha = alpha
+        self.temperature = temperature
+
+    def loss(self, student_BK: Tensor, view: View) -> Tensor:
+        with torch.no_grad():
+            teacher_BK = self.model(view.frames_BTHW, view.lengths_B)
+        return self.alpha * distillation_loss(student_BK, teacher_BK, temperature=self.temperature)

@@ -1,0 +1,99 @@
+"""Views of a batch: their bounds, and parity with a plain clip-by-clip computation."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lipnet.data.augment import ClipBatch, central_view, random_view
+from lipnet.train.recipe import Recipe
+
+
+def make_batch(lengths: list[int], words: list[list[int]], size: int = 20) -> ClipBatch:
+    rng = np.random.default_rng(len(lengths))
+    frames = np.zeros((len(lengths), max(lengths), size, size), np.uint8)
+    for row, length in enumerate(lengths):
+        frames[row, :length] = rng.integers(1, 256, (length, size, size))
+    return ClipBatch(
+        torch.from_numpy(frames),
+        torch.tensor(lengths),
+        torch.arange(len(lengths)),
+        torch.tensor(words),
+    )
+
+
+def test_the_central_view_is_the_normalised_centre_with_zero_padding() -> None:
+    batch = make_batch([5, 3], [[1, 2], [1, 2]], size=20)
+    view = central_view(batch, Recipe(input_size=16))
+    expected = (batch.frames_BTHW[:, :, 2:18, 2:18].double() / 255 - 0.421) / 0.165
+    expected[1, 3:] = 0
+    torch.testing.assert_close(view.frames_BTHW.double(), expected, atol=1e-5, rtol=0)
+    assert view.share == 1.0
+
+
+def test_the_same_generator_state_gives_the_same_view() -> None:
+    batch, recipe = make_batch([9, 7, 8], [[3, 5]] * 3), Recipe(input_size=16)
+    views = [random_view(batch, recipe, torch.Generator().manual_seed(4)) for _ in range(2)]
+    assert torch.equal(views[0].frames_BTHW, views[1].frames_BTHW)
+    assert views[0].share == views[1].share
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    st.integers(-3, 14),
+    st.integers(0, 6),
+    st.integers(0, 2**31),
+)
+def test_cuts_keep_the_word_and_stay_inside_the_clip(
+    lengths: list[int], first: int, span: int, seed: int
+) -> None:
+    words = [
+        [min(max(first, 0), n - 1), min(max(first, 0), n - 1) + min(span, n) or 1] for n in lengths
+    ]
+    words = [[a, max(a + 1, min(b, n))] for (a, b), n in zip(words, lengths, strict=True)]
+    batch = make_batch(lengths, words)
+    view = random_view(batch, Recipe(input_size=16, mixup=0), torch.Generator().manual_seed(seed))
+    for row, (length, word) in enumerate(zip(lengths, words, strict=True)):
+        kept = int(view.lengths_B[row])
+        assert word[1] - word[0] <= kept <= length
+        assert torch.all(view.frames_BTHW[row, kept:] == 0)
+        assert torch.all(view.frames_BTHW[row, :kept].abs().sum((1, 2)) > 0)
+
+
+def test_each_random_view_is_a_crop_of_its_clip_flipped_or_not() -> None:
+    batch = make_batch([6, 6, 6, 6], [[0, 6]] * 4)
+    view = random_view(batch, Recipe(input_size=16, mixup=0), torch.Generator().manual_seed(1))
+    pixels = (view.frames_BTHW * 0.165 + 0.421) * 255
+    for row in range(4):
+        clip = batch.frames_BTHW[row].float()
+        crops = [clip[:, top : top + 16, left : left + 16] for top in range(5) for left in range(5)]
+        errors = [
+            float((pixels[row] - candidate).abs().max())
+            for crop in crops
+            for candidate in (crop, crop.flip(2))
+        ]
+        assert min(errors) < 0.01
+
+
+def test_mixup_blends_partners_and_keeps_the_first_clips_length() -> None:
+    batch = make_batch([6, 4, 5], [[0, 6], [0, 4], [0, 5]])
+    plain = Recipe(input_size=16, mixup=0, flip=0, variable_length=False)
+    mixed = Recipe(input_size=16, mixup=0.4, flip=0, variable_length=False)
+    one = random_view(batch, plain, torch.Generator().manual_seed(9))
+    two = random_view(batch, mixed, torch.Generator().manual_seed(9))
+    partners = two.partner_labels_B  # labels are row numbers here
+    blend = two.share * one.frames_BTHW + (1 - two.share) * one.frames_BTHW[partners]
+    for row, length in enumerate([6, 4, 5]):
+        assert torch.allclose(two.frames_BTHW[row, :length], blend[row, :length], atol=1e-6)
+        assert torch.all(two.frames_BTHW[row, length:] == 0)
+
+
+def test_mixup_shares_follow_their_beta_distribution() -> None:
+    generator = torch.Generator().manual_seed(3)
+    batch = make_batch([1, 1], [[0, 1], [0, 1]], size=16)
+    recipe = Recipe(input_size=16, mixup=0.4)
+    shares = torch.tensor([random_view(batch, recipe, generator).share for _ in range(4000)])
+    beta = torch.distributions.Beta(0.4, 0.4)
+    assert abs(float(shares.mean()) - 0.5) < 0.02
+    assert abs(float(shares.var()) - float(beta.variance)) < 0.01

@@ -1,0 +1,82 @@
+"""The loop: it learns, keeps the best, resumes bit for bit, and says when something is wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lipnet.distill.teacher import NoTeacher
+from lipnet.models.build import build_model
+from lipnet.spec import ModelSpec
+from lipnet.train.history import EpochRecord, beats, best_epoch, read_history, write_history
+from lipnet.train.loop import Training, TrainingDiverged, fit
+from lipnet.train.recipe import Recipe
+from tests.lipnet.clips import make_store
+
+RECIPE = Recipe(lr=3e-3, batch=8, epochs=6, input_size=24, mixup=0.0, seed=5)
+
+
+class Quiet:
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def on_batch(self, done: int, total: int) -> None: ...
+
+    def on_epoch(self, record: EpochRecord) -> None: ...
+
+    def on_warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def make_training(recipe: Recipe = RECIPE) -> Training:
+    torch.manual_seed(0)
+    model = build_model(ModelSpec.parse("resnet18_0.125x + tcn_0.125x"), 3)
+    stores = make_store(30), make_store(12, seed=1)
+    return Training(model, *stores, recipe, NoTeacher(), torch.device("cpu"), 3)
+
+
+def test_it_learns_and_leaves_the_best_weights_in_the_model(tmp_path: Path) -> None:
+    training = make_training()
+    history = fit(training, checkpoint=tmp_path / "c", fingerprint="f", listener=Quiet())
+    best = best_epoch(history)
+    assert best.val_top1 > 0.8
+    assert best.val_top1 == max(record.val_top1 for record in history)
+    kept = torch.load(tmp_path / "c", weights_only=True)["best"]
+    now = training.model.state_dict()
+    assert all(torch.equal(now[name], tensor) for name, tensor in kept.items())
+
+
+def test_a_loss_that_is_not_a_number_says_so(tmp_path: Path) -> None:
+    training = make_training(replace(RECIPE, lr=1e30))
+    with pytest.raises(TrainingDiverged, match=r"lower recipe\.lr"):
+        fit(training, checkpoint=tmp_path / "c", fingerprint="f", listener=Quiet())
+
+
+def test_a_loss_that_does_not_move_says_so(tmp_path: Path) -> None:
+    heard = Quiet()
+    training = make_training(replace(RECIPE, lr=1e-12, epochs=3))
+    fit(training, checkpoint=tmp_path / "c", fingerprint="f", listener=heard)
+    assert len(heard.warnings) == 1
+    assert "does not move" in heard.warnings[0]
+
+
+def test_a_checkpoint_of_other_work_is_not_gone_on_with(tmp_path: Path) -> None:
+    short = replace(RECIPE, epochs=1)
+    fit(make_training(short), checkpoint=tmp_path / "c", fingerprint="one", listener=Quiet())
+    history = fit(
+        make_training(short), checkpoint=tmp_path / "c", fingerprint="two", listener=Quiet()
+    )
+    assert len(history) == 1
+
+
+def test_history_round_trips_exactly(tmp_path: Path) -> None:
+    record = EpochRecord(0, 1 / 3, 0.1, 0.2, 1e-17, 2.5, 0.3, 0.7, True)
+    write_history(tmp_path / "history.csv", [record])
+    assert read_history(tmp_path / "history.csv") == [record]
+
+
+def test_equal_accuracies_are_decided_by_the_loss() -> None:
+    assert beats((0.5, 1.0), (0.5, 1.1))
+    assert not beats((0.5, 1.0), (0.5, 1.0))
+    assert not beats((0.4, 0.1), (0.5, 9.0))

@@ -1,0 +1,47 @@
+"""Learning rates against the facts of the paper and its authors' code."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lipnet.errors import InputError
+from lipnet.train.optim import learning_rate
+from lipnet.train.recipe import SCHEDULES, Recipe
+
+
+def test_the_lagged_cosine_repeats_the_first_rate_and_ends_as_published() -> None:
+    recipe = Recipe(schedule="cosine_lagged")
+    assert learning_rate(recipe, 0) == learning_rate(recipe, 1) == 3e-4
+    assert learning_rate(recipe, 79) / 3e-4 == pytest.approx(0.0015, abs=5e-5)
+
+
+def test_the_plain_cosine_falls_from_the_second_epoch() -> None:
+    recipe = Recipe(schedule="cosine")
+    assert learning_rate(recipe, 0) == 3e-4
+    assert learning_rate(recipe, 40) == pytest.approx(1.5e-4)
+
+
+@given(st.sampled_from(SCHEDULES), st.integers(1, 100), st.floats(0, 1), st.floats(0, 1))
+def test_rates_stay_between_zero_and_the_recipes(
+    schedule: str, epochs: int, where: float, progress: float
+) -> None:
+    recipe = Recipe(schedule=schedule, epochs=epochs)
+    epoch = min(int(where * epochs), epochs - 1)
+    assert 0 <= learning_rate(recipe, epoch, progress=progress) <= recipe.lr * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"optimiser": "adamz"}, "adamw"),
+        ({"schedule": "step"}, "cosine"),
+        ({"lr": 0.0}, "recipe.lr"),
+        ({"input_size": 96}, "16..88"),
+        ({"flip": 1.5}, "probability"),
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": 3, "warmup_epochs": 3}, "warmup"),
+    ],
+)
+def test_a_wrong_recipe_names_its_fault(changes: dict[str, object], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        Recipe(**changes)  # type: ignore[arg-type]
