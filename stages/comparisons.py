@@ -1,0 +1,87 @@
+"""Which models are set against which, on the same test clips: what may be called better."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lipnet.measure.accuracy import Estimate, paired_difference
+from lipnet.train.history import beats
+from stages.results import Entry, Results
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The second's accuracy less the first's on one split, with its paired 95 % interval."""
+
+    question: str
+    first: str
+    second: str
+    spec: str
+    split: str
+    difference: Estimate
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+
+def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
+    """Distilled against scratch of the same spec, and ensembles against their best member.
+
+    Of each lineage the distilled generation that is best on validation stands for it, as does
+    the best scratch model of the spec: nothing here is picked by the split compared on.
+    """
+    pairs = [*_twins(results.models), *_ensembles(results)]
+    return [
+        _compare(question, first, second, split)
+        for question, first, second in pairs
+        if split in first.outcomes and split in second.outcomes
+    ]
+
+
+def scratch_twin(models: Iterable[Entry], spec: str) -> Entry | None:
+    """The spec's model from scratch, the best on validation where there are several."""
+    twins = [model for model in models if model.spec == spec and model.training == "scratch"]
+    return best_of(twins) if twins else None
+
+
+def best_of(models: list[Entry]) -> Entry:
+    """The highest on validation, a lower loss deciding between equals, else the first."""
+    best = models[0]
+    for model in models[1:]:
+        if beats(_val(model), _val(best)):
+            best = model
+    return best
+
+
+def _val(model: Entry) -> tuple[float, float]:
+    return model.outcomes["val"].top1.value, model.val_loss
+
+
+def _twins(models: list[Entry]) -> list[tuple[str, Entry, Entry]]:
+    pairs = []
+    for lineage in dict.fromkeys(model.lineage for model in models):
+        distilled = [
+            model for model in models if model.lineage == lineage and model.training != "scratch"
+        ]
+        own = [model for model in models if model.lineage == lineage and model not in distilled]
+        if not distilled:
+            continue
+        scratch = own[0] if own else scratch_twin(models, distilled[0].spec)
+        if scratch is not None:
+            question = "born-again over scratch" if own else "taught over scratch"
+            pairs.append((question, scratch, best_of(distilled)))
+    return pairs
+
+
+def _ensembles(results: Results) -> list[tuple[str, Entry, Entry]]:
+    return [
+        ("ensemble over its best member", best_of([results.entry(m) for m in own.members]), own)
+        for own in results.ensembles
+    ]
+
+
+def _compare(question: str, first: Entry, second: Entry, split: str) -> Comparison:
+    one, other = first.outcomes[split], second.outcomes[split]
+    difference = paired_difference(one.correct_N, other.correct_N, one.units_N)
+    return Comparison(question, first.name, second.name, second.spec, split, difference)

@@ -1,0 +1,89 @@
+"""Stage `landmarks`: 68 points in every frame of every video of the manifest."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lipnet.data.manifest import read_clips
+from lipnet.files import code_digest, digest_of, write_json
+from lipnet.video.landmarks import LandmarkOptions
+from lipnet.video.tracks import Tracker, describe_maker, plan_tracks
+from stages.cluster import map_shards
+from stages.main import run_stage
+from stages.meter import Meter
+from stages.params import load_params
+from stages.paths import Paths, source_root
+from stages.resume import move_into_place, write_failures
+
+CODE = ("video/decode.py", "video/detector.py", "video/landmarks.py", "video/tracks.py")
+FAILURE_COLUMNS = ("video", "reason", "detail")
+
+
+@dataclass(frozen=True)
+class LandmarkFolders:
+    """The source's root, where finished units wait, and where the whole goes."""
+
+    root: Path
+    state: Path
+    place: Path
+
+
+def make_landmarks(
+    videos: Sequence[str], folders: LandmarkFolders, options: LandmarkOptions, *, actors: int = 0
+) -> dict[str, Any]:
+    """Track every video once, into `folders.place` when all is done; returns the summary."""
+    units = plan_tracks(videos, options.videos_per_shard)
+    make_worker = partial(
+        Tracker.with_dlib,
+        root=folders.root.resolve(),
+        folder=folders.state.resolve(),
+        options=options,
+        made_by=describe_maker(options, code_digest(*CODE)),
+    )
+    with Meter(len(set(videos)), "landmarks: videos") as meter:
+        records = map_shards(
+            make_worker, units, actors=actors, on_result=lambda r: meter.advance(r["videos"])
+        )
+    summary = summarise(records, len(set(videos)))
+    failures = [failure for record in records for failure in record["failures"]]
+    write_failures(folders.state / "failures.csv", FAILURE_COLUMNS, failures)
+    write_json(folders.state / "summary.json", summary)
+    made = [f"{unit.name}.{kind}" for unit in units for kind in ("npz", "json")]
+    move_into_place(folders.state, folders.place, [*made, "failures.csv", "summary.json"])
+    return summary
+
+
+def summarise(records: Sequence[dict[str, Any]], videos: int) -> dict[str, Any]:
+    """Counts over all units; RuntimeError unless videos in = tracked + failed."""
+    failed = Counter(failure["reason"] for record in records for failure in record["failures"])
+    frames = [count for record in records for _, count in record["tracked"]]
+    if len(frames) + failed.total() != videos:
+        raise RuntimeError(f"{videos} videos, but {len(frames)} tracked + {failed.total()} failed")
+    seen = sum(record["seen_frames"] for record in records)
+    return {
+        "fingerprint": digest_of([record["fingerprint"] for record in records]),
+        "videos": {"in": videos, "out": len(frames), "failed": dict(sorted(failed.items()))},
+        "frames": {"tracked": sum(frames), "interpolated": sum(frames) - seen},
+    }
+
+
+def main() -> None:
+    """Track the profile's videos into data/<profile>/landmarks/."""
+    params = load_params()
+    paths = Paths(params.profile)
+    videos = [clip.video for clip in read_clips(paths.manifest)]
+    folders = LandmarkFolders(source_root(params), paths.tmp / "landmarks", paths.landmarks)
+    summary = make_landmarks(videos, folders, params.landmarks, actors=params.workers.actors)
+    counts, frames = summary["videos"], summary["frames"]
+    print(
+        f"landmarks: {counts['in']} videos = {counts['out']} tracked + "
+        f"{sum(counts['failed'].values())} failed {counts['failed'] or ''}; "
+        f"{frames['tracked']} frames, {frames['interpolated']} interpolated"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

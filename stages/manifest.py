@@ -1,0 +1,54 @@
+"""The stage `manifest`: from a corpus on disk to the list of its clips."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lipnet.data.manifest import check_complete, write_manifest
+from lipnet.sources import discover_clips
+from stages.main import run_stage
+from stages.params import load_params
+from stages.paths import Paths, source_root
+
+
+def main() -> None:
+    """Discover the profile's clips and write data/<profile>/manifest/."""
+    params = load_params()
+    options = params.source.options
+    folder = Paths(params.profile).manifest
+    summary = make_manifest(params.source.name, source_root(params), options, folder=folder)
+    print_summary(summary, folder)
+
+
+def make_manifest(
+    source: str, root: Path, options: Mapping[str, object], *, folder: Path
+) -> dict[str, Any]:
+    """Discover, check and write; an InputError leaves the folder as it was."""
+    clips, rejected = discover_clips(source, root, options)
+    check_complete(clips)
+    return write_manifest(folder, clips, rejected, source=source, options=options)
+
+
+def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
+    """One screen: clips by split, labels, and what was rejected why."""
+    table = Table("split", "clips", "videos", "labels", "speakers", title="Manifest")
+    for split, counts in summary["splits"].items():
+        row = [counts[name] for name in ("clips", "videos", "labels", "speakers")]
+        table.add_row(split, *map(str, row))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{summary['clips']} clips of {summary['labels']} labels; {summary['files']} files = "
+        f"{summary['videos']} videos with clips + {summary['rejected_files']} rejected"
+    )
+    for reason, count in summary["rejected"].items():
+        console.print(
+            f"  rejected, {reason}: {count} (listed in {folder / 'rejected.csv'})", markup=False
+        )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,66 @@
+"""How far a stage's items have come, on standard error: a bar at a terminal, else plain lines."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_A_LINE = 10.0
+
+
+class Meter:
+    """Counts `total` things called `what`, such as "landmarks: videos"."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._total = total
+        self._what = what
+        self._done = 0
+        self._started = self._told = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task(what, total=total)
+
+    def __enter__(self) -> "Meter":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        if self._bar.disable and error is None:
+            self._tell()
+
+    def advance(self, count: int = 1) -> None:
+        """So many more are done."""
+        self._done += count
+        self._bar.advance(self._task, count)
+        if self._bar.disable and time.monotonic() - self._told >= SECONDS_A_LINE:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        seconds = max(self._told - self._started, 1e-3)
+        line = f"{self._what}: {self._done} of {self._total}, {seconds:.0f} s"
+        if 0 < self._done < self._total:
+            line += f", about {(self._total - self._done) * seconds / self._done:.0f} s left"
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,204 @@
+"""The only reader of params.yaml: checked once, whole, before any work."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from lipnet.errors import InputError
+from lipnet.sources.synthetic.options import SyntheticOptions
+from lipnet.spec import ModelSpec
+from lipnet.train.recipe import Recipe
+from lipnet.video.crop import CropOptions
+from lipnet.video.landmarks import LandmarkOptions
+
+PARAMS = Path("params.yaml")
+LINEAGE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def _keys_of(kind: type) -> BeforeValidator:
+    """A check that a section has only the keys of the dataclass that it becomes."""
+    known = sorted(field.name for field in fields(kind))
+
+    def check(section: object) -> object:
+        unknown = sorted(set(section) - set(known)) if isinstance(section, Mapping) else []
+        if unknown:
+            raise ValueError(f"unknown key {', '.join(unknown)}; known: {', '.join(known)}")
+        return section
+
+    return BeforeValidator(check)
+
+
+class Section(BaseModel):
+    """A part of params.yaml; a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Section):
+    """Where clips come from; an empty root: rendered by the pipeline."""
+
+    name: str
+    root: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Shards(Section):
+    """How crops are packed."""
+
+    clips_per_shard: int = Field(256, ge=1)
+
+
+class Workers(Section):
+    """What of the machine is used: Ray actors (0: one a core), memory for a split's clips."""
+
+    actors: int = Field(0, ge=0)
+    memory_gib: float = Field(8.0, gt=0)
+
+
+class Scratch(Section):
+    """A lineage that starts without a teacher; `generations` counts the born-again ones, `initial`
+    changes the recipe of g0 alone, `recipe` that of every generation."""
+
+    spec: str
+    generations: int = Field(0, ge=0)
+    patience: int = Field(1, ge=1)
+    initial: dict[str, Any] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
+class Taught(Section):
+    """A lineage whose g1 is taught by the best of another lineage."""
+
+    spec: str
+    teacher: str
+    generations: int = Field(1, ge=1)
+    patience: int = Field(1, ge=1)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    profile: str
+    source: Source
+    synthetic: Annotated[SyntheticOptions, _keys_of(SyntheticOptions)] | None
+    landmarks: Annotated[LandmarkOptions, _keys_of(LandmarkOptions)]
+    crops: Annotated[CropOptions, _keys_of(CropOptions)]
+    shards: Shards
+    workers: Workers
+    recipe: Annotated[Recipe, _keys_of(Recipe)]
+    scratch: dict[str, Scratch]
+    taught: dict[str, Taught]
+
+    def spec_of(self, lineage: str) -> ModelSpec:
+        """The architecture of a lineage."""
+        return ModelSpec.parse(self._entry(lineage).spec)
+
+    def recipe_of(self, lineage: str) -> Recipe:
+        """The profile's recipe with the lineage's changes."""
+        return _change(self.recipe, self._entry(lineage).recipe, f"{lineage}.recipe")
+
+    def initial_recipe_of(self, lineage: str) -> Recipe:
+        """The recipe of a scratch lineage's g0."""
+        entry = self._entry(lineage)
+        changes = entry.initial if isinstance(entry, Scratch) else {}
+        return _change(self.recipe_of(lineage), changes, f"{lineage}.initial")
+
+    def _entry(self, lineage: str) -> Scratch | Taught:
+        entry = self.scratch.get(lineage) or self.taught.get(lineage)
+        if entry is None:
+            known = ", ".join([*self.scratch, *self.taught])
+            raise InputError(f"unknown lineage {lineage!r}; this profile has: {known}")
+        return entry
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check params.yaml: every key, spec, recipe and the whole graph of teachers.
+
+    Raises InputError, naming the key, for what is missing, unknown or wrong.
+    """
+    if not path.exists():
+        raise InputError(f"{path} is missing: choose a profile with `make reproduce PROFILE=...`")
+    try:
+        params = Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {error}") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: " + "; ".join(_describe(error))) from None
+    _check_source(params)
+    check_lineages(params)
+    return params
+
+
+def check_lineages(params: Params) -> None:
+    """InputError for an id that is taken or malformed, an unknown spec or teacher, or a cycle."""
+    twice = sorted(set(params.scratch) & set(params.taught))
+    if twice:
+        raise InputError(f"lineage {twice[0]} stands in both scratch and taught: rename one")
+    for lineage in [*params.scratch, *params.taught]:
+        if not LINEAGE_ID.fullmatch(lineage):
+            raise InputError(f"lineage id {lineage!r}: use a-z, 0-9 and single hyphens")
+        params.spec_of(lineage)
+        params.initial_recipe_of(lineage)
+    for lineage in params.taught:
+        _check_teachers(params, lineage)
+
+
+def _check_teachers(params: Params, lineage: str) -> None:
+    """Follow the teachers of a lineage up to one that was trained from scratch."""
+    chain = [lineage]
+    while chain[-1] in params.taught:
+        teacher = params.taught[chain[-1]].teacher
+        if teacher in chain:
+            raise InputError(f"a cycle of teachers: {' <- '.join([*chain, teacher])}")
+        if teacher not in params.scratch and teacher not in params.taught:
+            known = ", ".join([*params.scratch, *params.taught])
+            raise InputError(f"taught.{chain[-1]}: unknown teacher {teacher!r}; known: {known}")
+        chain.append(teacher)
+    sizes = {params.recipe_of(member).input_size for member in chain}
+    if len(sizes) > 1:
+        raise InputError(
+            f"the chain {' <- '.join(chain)} has input sizes {sorted(sizes)}: a teacher must see "
+            "its student's view, so give them one recipe.input_size"
+        )
+
+
+def _check_source(params: Params) -> None:
+    rendered = params.source.name == "synthetic" and not params.source.root
+    if rendered and params.synthetic is None:
+        raise InputError(
+            "source.name is synthetic, so the section `synthetic` must say what to render"
+        )
+    if not rendered and not params.source.root:
+        raise InputError(
+            f"source.root is empty: set it to the folder that holds {params.source.name}, "
+            "in params.yaml or in the profile under conf/profile"
+        )
+
+
+def _change(recipe: Recipe, changes: Mapping[str, Any], where: str) -> Recipe:
+    known = {field.name for field in fields(Recipe)}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise InputError(
+            f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        )
+    kinds = {name: type(getattr(recipe, name)) for name in changes}
+    try:
+        return replace(recipe, **{name: kinds[name](value) for name, value in changes.items()})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _describe(error: ValidationError) -> list[str]:
+    """One line a mistake: where it is and what is wrong."""
+    lines = []
+    for item in error.errors():
+        where = ".".join(map(str, item["loc"])) or "the file"
+        lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}")
+    return lines

@@ -1,0 +1,80 @@
+"""The only owner of data/: where each stage's inputs and outputs lie for one profile."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.params import Params
+
+DATA = Path("data")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Every place below data/<profile>/, relative to the repository's root."""
+
+    profile: str
+
+    @property
+    def root(self) -> Path:
+        return DATA / self.profile
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw"
+
+    @property
+    def rendered(self) -> Path:
+        """The synthetic corpus, where the profile's source is the renderer."""
+        return self.raw / "videos"
+
+    @property
+    def inventory(self) -> Path:
+        """Names and sizes of the corpus's files: what DVC watches instead of the videos."""
+        return self.raw / "inventory.tsv"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest"
+
+    @property
+    def landmarks(self) -> Path:
+        return self.root / "landmarks"
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    def lineage(self, lineage: str) -> Path:
+        return self.models / lineage
+
+    @property
+    def logits_val(self) -> Path:
+        return self.root / "logits" / "val"
+
+    @property
+    def logits_test(self) -> Path:
+        return self.root / "logits" / "test"
+
+    @property
+    def ensembles(self) -> Path:
+        return self.root / "ensembles"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+    @property
+    def tmp(self) -> Path:
+        """Untracked: resume state, progress and timings."""
+        return DATA / "tmp" / self.profile
+
+
+def source_root(params: Params) -> Path:
+    """Where the profile's videos lie: its own corpus, or what the renderer wrote."""
+    if params.source.root:
+        return Path(params.source.root).expanduser()
+    return Paths(params.profile).rendered

@@ -1,0 +1,162 @@
+"""Where labels go on a figure: beside their points, on top of nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
+
+DISTANCES = (11, 20, 32, 46, 64, 84)  # points
+TURNS = 16
+CLEARANCE = 2.0  # pixels around a label
+OUTSIDE, COVERED = 1000.0, 10.0  # penalties by pixel of area
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text that belongs to the point (x, y), in data coordinates."""
+
+    text: str
+    x: float
+    y: float
+
+
+def place_labels(
+    axes: Axes, labels: Sequence[Label], obstacles: Sequence[Bbox], *, size: float
+) -> None:
+    """Write each label near its point, where it covers no obstacle (pixels) and no other label;
+    one that had to go far gets a thin line to its point."""
+    taken = list(obstacles)
+    texts: list[Bbox] = []  # a leader may cross points and bars, but not what is to be read
+    for label in labels:
+        written = axes.annotate(
+            label.text,
+            (label.x, label.y),
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=size,
+            linespacing=1.1,
+            color="#222222",
+        )
+        box, leader = _settle(axes, written, taken, texts)
+        texts.append(box)
+        taken += [box, *leader]
+
+
+def boxes_of(axes: Axes, points: Sequence[tuple[float, float]], *, radius: float) -> list[Bbox]:
+    """Squares of `radius` pixels about data points: obstacles for `place_labels`."""
+    return [
+        Bbox([[x - radius, y - radius], [x + radius, y + radius]])
+        for x, y in axes.transData.transform(list(points))
+    ]
+
+
+def boxes_along(
+    axes: Axes, start: tuple[float, float], end: tuple[float, float], *, radius: float
+) -> list[Bbox]:
+    """Squares along a line between data points: obstacles for `place_labels`."""
+    first, last = axes.transData.transform([start, end])
+    steps = max(2, int(np.hypot(*(last - first)) / (2 * radius)) + 1)
+    return [
+        Bbox([[x - radius, y - radius], [x + radius, y + radius]])
+        for x, y in np.linspace(first, last, steps)
+    ]
+
+
+def spread_apart(positions: Sequence[float], gap: float) -> list[float]:
+    """The positions moved as little as leaves `gap` between neighbours, in the order given."""
+    order = sorted(range(len(positions)), key=lambda index: (positions[index], index))
+    groups: list[_Row] = []
+    for index in order:
+        groups.append(_Row([index], positions[index]))
+        while len(groups) > 1 and groups[-1].left(gap) - groups[-2].right(gap) < gap - 1e-12:
+            last, before = groups.pop(), groups.pop()
+            groups.append(before.joined(last))
+    moved = list(positions)
+    for group in groups:
+        for place, index in enumerate(group.members):
+            moved[index] = group.left(gap) + place * gap
+    return moved
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Positions that had to move together, `gap` apart about their common middle."""
+
+    members: list[int]
+    middle: float
+
+    def left(self, gap: float) -> float:
+        return self.middle - gap * (len(self.members) - 1) / 2
+
+    def right(self, gap: float) -> float:
+        return self.middle + gap * (len(self.members) - 1) / 2
+
+    def joined(self, other: "_Row") -> "_Row":
+        own, theirs = len(self.members), len(other.members)
+        middle = (self.middle * own + other.middle * theirs) / (own + theirs)
+        return replace(self, members=self.members + other.members, middle=middle)
+
+
+def _settle(
+    axes: Axes, written: Annotation, taken: Sequence[Bbox], texts: Sequence[Bbox]
+) -> tuple[Bbox, list[Bbox]]:
+    """Move the label to its cheapest place; returns what it and its line now take."""
+    inside = axes.get_window_extent()
+    places = []
+    for distance in DISTANCES:
+        for turn in range(TURNS):
+            angle = 2 * np.pi * turn / TURNS
+            offset = (distance * np.cos(angle), distance * np.sin(angle))
+            box = _move(written, offset)
+            line = _leader_boxes(axes, written, offset)
+            covered = sum(_overlap(box, other) for other in taken)
+            covered += sum(_overlap(own, text) for own in line for text in texts)
+            outside = box.width * box.height - _overlap(box, inside)
+            places.append((OUTSIDE * outside + COVERED * covered + distance, turn, offset))
+    _, _, offset = min(places)
+    box = _move(written, offset)
+    line = _leader_boxes(axes, written, offset)
+    if line:
+        _draw_leader(axes, written, offset)
+    return box, line
+
+
+def _leader_boxes(axes: Axes, written: Annotation, offset: tuple[float, float]) -> list[Bbox]:
+    """What the line to a distant label covers, but for its first stretch from the point."""
+    if np.hypot(*offset) <= DISTANCES[1]:
+        return []
+    point = axes.transData.transform([written.xy])[0]
+    shift = np.array(offset) * axes.figure.dpi / 72
+    steps = int(np.hypot(*shift) / 4)
+    return [
+        Bbox([[x - 2, y - 2], [x + 2, y + 2]])
+        for x, y in (point + shift * share for share in np.linspace(0.25, 0.95, steps))
+    ]
+
+
+def _move(written: Annotation, offset: tuple[float, float]) -> Bbox:
+    dx, dy = offset
+    written.set_position((dx, dy))
+    written.set_horizontalalignment("left" if dx > 3 else "right" if dx < -3 else "center")
+    written.set_verticalalignment("bottom" if dy > 3 else "top" if dy < -3 else "center")
+    return written.get_window_extent().padded(CLEARANCE)
+
+
+def _overlap(one: Bbox, other: Bbox) -> float:
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return float(max(0.0, width) * max(0.0, height))
+
+
+def _draw_leader(axes: Axes, written: Annotation, offset: tuple[float, float]) -> None:
+    axes.annotate(
+        "",
+        written.xy,
+        xytext=offset,
+        textcoords="offset points",
+        arrowprops={"arrowstyle": "-", "color": "#999999", "lw": 0.7, "shrinkB": 4},
+        zorder=1,
+    )

@@ -1,0 +1,62 @@
+"""The stages `predict_val_*` and `predict_test_*`: one lineage's logits on held-out splits."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lipnet.data.loader import ClipStore, open_split
+from lipnet.data.logits import SavedLogits, write_logits
+from lipnet.device import choose_device
+from lipnet.distill.generation import WEIGHTS_FILE, read_generations
+from lipnet.errors import InputError
+from lipnet.files import write_folder_atomic
+from lipnet.models.weights import load_model
+from lipnet.train.predict import predict_logits
+from lipnet.train.recipe import Recipe
+from stages.main import run_stage
+from stages.params import load_params
+from stages.paths import Paths
+
+USAGE = "usage: python -m stages.predict val|test LINEAGE"
+OPTIONAL_SPLITS = ("unseen",)  # speakers who are in no other split, where the source has such
+
+
+def main() -> None:
+    """Predict val, or test and what else is held out; no call reads both."""
+    if len(sys.argv) != 3 or sys.argv[1] not in ("val", "test"):
+        raise InputError(USAGE)
+    part, lineage = sys.argv[1], sys.argv[2]
+    params = load_params()
+    paths = Paths(params.profile)
+    splits = {"val": ["val"], "test": ["test", *_present(paths.shards)]}[part]
+    place = {"val": paths.logits_val, "test": paths.logits_test}[part] / lineage
+    size = params.recipe_of(lineage).loaded_size
+    memory = params.workers.memory_gib
+    with write_folder_atomic(place) as folder:
+        for split in splits:
+            clips = open_split(paths.shards, split, size=size, memory_gib=memory)
+            suffix = "" if part == "val" else f".{split}"
+            for generation in read_generations(paths.lineage(lineage)):
+                weights = paths.lineage(lineage) / generation.name / WEIGHTS_FILE
+                recipe = Recipe(**generation.recipe)
+                saved = predict_split(weights, clips, recipe)
+                write_logits(folder / f"{generation.name}{suffix}.npz", saved)
+
+
+def predict_split(weights: Path, clips: ClipStore, recipe: Recipe) -> SavedLogits:
+    """One model's logits over one split, with what its clips are."""
+    device = choose_device()
+    model, _ = load_model(weights, device=str(device))
+    logits_NK, labels_N = predict_logits(model, clips, recipe, device=device)
+    facts = clips.facts()
+    texts = (facts.clip_ids, facts.units, facts.slots, facts.speakers)
+    return SavedLogits(logits_NK.numpy(), labels_N.numpy(), *(np.array(text) for text in texts))
+
+
+def _present(shards: Path) -> list[str]:
+    return [split for split in OPTIONAL_SPLITS if any((shards / split).glob("*.tar"))]
+
+
+if __name__ == "__main__":
+    run_stage(main)

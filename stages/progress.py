@@ -1,0 +1,110 @@
+"""What a person and MLflow see of a training: a bar or lines, progress.jsonl, a run a model."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lipnet.distill.generation import Generation
+from lipnet.distill.lineage import LineagePlan
+from lipnet.train.history import EpochRecord
+from stages.model_run import ModelRun
+from stages.params import Params
+from stages.tracking import Identity
+
+
+class LineageProgress:
+    """Shows a lineage as its generations begin, go on and end (a LineageListener)."""
+
+    def __init__(self, params: Params, plan: LineagePlan, lines: Path) -> None:
+        self._params = params
+        self._kind = "taught" if plan.teacher else "scratch"
+        self._lines = lines
+        self._model: ModelProgress | None = None
+
+    def begin(self, model: str, facts: Mapping[str, Any]) -> "ModelProgress":
+        source = self._params.source.name
+        identity = Identity.of(model, facts, kind=self._kind, source=source)
+        tracked = ModelRun(self._params.profile, identity)
+        self._model = ModelProgress(model, int(facts["recipe"]["epochs"]), tracked, self._lines)
+        taught = f", taught by {facts['teacher']}" if facts["teacher"] else ", from scratch"
+        print(f"{model}: {facts['spec']}{taught}", flush=True)
+        return self._model
+
+    def end(self, generation: Generation) -> None:
+        if self._model is not None:
+            self._model.finish()
+        print(
+            f"{generation.model}: best validation top-1 {generation.val_top1:.1%} "
+            f"in epoch {generation.best_epoch}",
+            flush=True,
+        )
+
+    def __enter__(self) -> "LineageProgress":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._model is not None:
+            self._model.stop(kind)
+
+
+class ModelProgress:
+    """One model's training: a bar on a terminal, else one line an epoch."""
+
+    def __init__(self, model: str, epochs: int, tracked: ModelRun, lines: Path) -> None:
+        self._model = model
+        self._epochs = epochs
+        self._tracked = tracked
+        self._lines = lines
+        self._started = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        self._task = self._bar.add_task(model, total=float(epochs), note="")
+        self._done = 0
+        self._tracked.__enter__()
+        self._bar.start()
+
+    def on_batch(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=self._done + done / total)
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        self._done = record.epoch + 1
+        seconds = time.monotonic() - self._started
+        figures = {k: v for k, v in asdict(record).items() if k not in ("epoch", "best")}
+        self._tracked.log_epoch(record.epoch, figures)
+        line = {"model": self._model, **asdict(record), "seconds": round(seconds, 1)}
+        with self._lines.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+        text = (
+            f"epoch {record.epoch + 1}/{self._epochs}  loss {record.train_loss:.3f}  "
+            f"validation {record.val_top1:.1%}{' *' if record.best else ''}"
+        )
+        self._bar.update(self._task, completed=self._done, note=text)
+        if self._bar.disable:
+            print(f"{self._model}  {text}  {seconds:.0f} s", flush=True)
+
+    def on_warning(self, text: str) -> None:
+        print(f"warning: {self._model}: {text}", file=sys.stderr, flush=True)
+
+    def finish(self) -> None:
+        """The model is trained."""
+        self._bar.stop()
+        self._tracked.finish()
+
+    def stop(self, kind: type[BaseException]) -> None:
+        """Training ended early."""
+        self._bar.stop()
+        self._tracked.__exit__(kind, None, None)

@@ -1,0 +1,72 @@
+"""The model as MLflow serves it: mouth crops in, words out, over the safetensors file.
+
+Input: uint8 grey crops [N, T, 96, 96], N clips of one length at 25 fps, cut as the card says.
+Output: one row a clip: label, probability, top5 (labels, the likeliest first), top5_probability.
+MLflow runs this file where the model is loaded; lipnet travels with it.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from numpy.typing import NDArray
+
+from lipnet.data.augment import ClipBatch, central_view
+from lipnet.data.loader import shrink_crops
+from lipnet.models.weights import load_model
+from lipnet.train.recipe import Recipe
+
+# N clips  B batch  T frames  H W pixels  K classes
+BATCH = 32
+
+
+class LipreaderModel(PythonModel):
+    """A trained lipreader behind MLflow's predict."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read weights, labels and preprocessing from the one file."""
+        self.network, card = load_model(context.artifacts["weights"])
+        self.labels = list(card.labels)
+        seen: dict[str, Any] = card.preprocessing
+        self.recipe = Recipe(input_size=seen["input_size"], mean=seen["mean"], std=seen["std"])
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: np.ndarray,  # MLflow warns of NDArray[np.uint8]
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """One row a clip; clips of different lengths go in separate calls."""
+        crops_NTHW = np.ascontiguousarray(model_input, dtype=np.uint8)
+        if crops_NTHW.ndim != 4 or not crops_NTHW.size:
+            raise ValueError(f"crops must be uint8 [N, T, 96, 96], not {crops_NTHW.shape}")
+        batches = [crops_NTHW[i : i + BATCH] for i in range(0, len(crops_NTHW), BATCH)]
+        probabilities_NK = torch.cat([self._classify(crops_BTHW) for crops_BTHW in batches])
+        best, order = probabilities_NK.topk(min(5, len(self.labels)))
+        top5 = [[self.labels[k] for k in row] for row in order.tolist()]
+        return pd.DataFrame(
+            {
+                "label": [row[0] for row in top5],
+                "probability": best[:, 0].double().numpy(),
+                "top5": top5,
+                "top5_probability": best.double().tolist(),
+            }
+        )
+
+    def _classify(self, crops_BTHW: NDArray[np.uint8]) -> torch.Tensor:
+        small = [shrink_crops(crops_THW, self.recipe.loaded_size) for crops_THW in crops_BTHW]
+        frames_BTHW = torch.from_numpy(np.stack(small))
+        size, steps = frames_BTHW.shape[:2]
+        lengths_B = torch.full((size,), steps)
+        words_B2 = torch.tensor([[0, steps]]).expand(size, 2)
+        batch = ClipBatch(frames_BTHW, lengths_B, torch.zeros_like(lengths_B), words_B2)
+        view = central_view(batch, self.recipe)
+        with torch.inference_mode():
+            logits_BK = self.network(view.frames_BTHW, view.lengths_B)
+        return torch.softmax(logits_BK, dim=1)
+
+
+set_model(LipreaderModel())

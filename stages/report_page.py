@@ -1,0 +1,261 @@
+"""report.md: what was done, what came out and how far it can be trusted, for a reader."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lipnet.errors import InputError
+from lipnet.files import write_atomic
+from lipnet.measure.paper import LRW, PAPER_ROWS
+from stages.paths import Paths
+from stages.results import read_mapping
+from stages.spec_names import name_spec
+
+Row = dict[str, str]
+LOOKALIKES = 8  # pairs that the page names
+FIGURES = (
+    ("accuracy_params", "Accuracy against parameters"),
+    ("accuracy_gflops", "Accuracy against FLOPs"),
+    ("generations", "Top-1 by generation"),
+    ("learning_curves", "Learning curves"),
+    ("confusion", "Confusion, look-alikes side by side"),
+)
+
+
+def write_page(paths: Paths, rows: list[Row], *, machine: str) -> None:
+    """Write report.md beside the tables and figures that it is made of."""
+    metrics = read_mapping(paths.report / "metrics.json")
+    corpus, best = metrics["corpus"], str(metrics["best_on_validation"]["model"])
+    tables = paths.report / "tables"
+    parts = [
+        [f"# Report of profile `{paths.profile}`", ""],
+        describe_corpus(corpus, read_mapping(paths.shards / "summary.json"), rows),
+        ["## Leaderboard", "", *tell_table(rows), "", *explain_table(rows, machine), ""],
+        [
+            "## What can be said",
+            "",
+            *tell_findings(rows, _read(tables / "comparisons.csv"), corpus),
+        ],
+        ["## Figures", "", *show_figures()],
+        tell_lookalikes(_read(tables / "lookalikes.csv"), rows),
+        tell_slots(tables / "per_slot.csv", best),
+        tell_paper(rows),
+    ]
+    text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
+    with write_atomic(paths.report / "report.md") as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def describe_corpus(corpus: dict[str, Any], summary: dict[str, Any], rows: list[Row]) -> list[str]:
+    """Source, clips by split with what failed, seed and recipe."""
+    lines = [
+        f"Source: **{corpus['source']}**, {corpus['labels']} labels "
+        f"(chance {100 / corpus['labels']:.1f} %).",
+        "",
+        "| split | clips | failed in preprocessing |",
+        "|---|---:|---|",
+    ]
+    for split, counts in summary.get("splits", {}).items():
+        failed = ", ".join(f"{count} {reason}" for reason, count in counts["failed"].items())
+        lines.append(f"| {split} | {counts['clips']} | {failed or 'none'} |")
+    models = [row for row in rows if not row["members"]]
+    return [
+        *lines,
+        "",
+        f"{len(models)} models. Epochs: {_list_values(models, 'epochs')}; "
+        f"input: {_list_values(models, 'input_size')} pixels; "
+        f"training seed: {_list_values(models, 'seed')}.",
+        "Validation chose epochs, generations, teachers and ensembles; "
+        "the test split was read once, for this page.",
+        "",
+    ]
+
+
+def tell_table(rows: list[Row]) -> list[str]:
+    """The leaderboard in markdown, dearest spec first, ensembles last."""
+    has_unseen = "unseen_top1" in rows[0]
+    heads = ["model", "spec", "training", "teacher or members", "params M", "GFLOPs", "val top-1"]
+    heads += ["test top-1 [95 %]", "test top-5 [95 %]"]
+    heads += ["unseen speakers top-1 [95 %]"] * has_unseen + ["ms a clip, p50 / p95"]
+    lines = [_join(heads), _join(["---"] * 4 + ["---:"] * (len(heads) - 4))]
+    for row in rows:
+        cells = [f"**{row['model']}**" if row["chosen"] == "1" else row["model"]]
+        spec = name_spec(row["spec"]).replace("\n", " + ") if row["spec"] else "several"
+        teacher = row["members"].replace(" ", ", ") or row["teacher"] or "-"
+        cells += [spec, row["training"], teacher]
+        cells += [f"{float(row['params_m']):.2f}", f"{float(row['gflops']):.3f}"]
+        cells += [_percent(row["val_top1"]), _interval(row, "test_top1")]
+        cells += [_interval(row, "test_top5")]
+        cells += [_interval(row, "unseen_top1")] if has_unseen else []
+        lines.append(_join([*cells, _latency(row)]))
+    return lines
+
+
+def explain_table(rows: list[Row], machine: str) -> list[str]:
+    """How the columns were made."""
+    clips, units = rows[0]["test_clips"], rows[0]["test_units"]
+    how = f"Wilson's, over {clips} independent test clips"
+    if clips != units:
+        how = f"by bootstrap over the {units} independent units that hold the {clips} test clips"
+    threads = next((row["latency_threads"] for row in rows if row["latency_threads"]), "")
+    timing = (
+        f"Latency: one clip on {threads} thread of {machine}; an ensemble's is its members' sum."
+    )
+    return [
+        "Bold: the best of its lineage on validation. Accuracies in %, intervals "
+        f"{how}. FLOPs are multiply-adds plus 2 for each BatchNorm output, as the paper counts.",
+        *([timing] if threads else []),
+    ]
+
+
+def tell_findings(rows: list[Row], comparisons: list[Row], corpus: dict[str, Any]) -> list[str]:
+    """Statements that the numbers support, and what they do not."""
+    names = {row["model"]: row for row in rows}
+    lines = [f"- {_tell_comparison(row, names)}" for row in comparisons]
+    lines += [f"- {line}" for line in _tell_limits(rows, comparisons, corpus)]
+    return [*lines, ""]
+
+
+def _tell_comparison(row: Row, names: dict[str, Row]) -> str:
+    low, high = float(row["low"]), float(row["high"])
+    verdict = "no difference shown: the interval holds zero"
+    if low > 0:
+        verdict = "better on these clips"
+    elif high < 0:
+        verdict = "worse on these clips"
+    second, first = row["second"], row["first"]
+    return (
+        f"{row['question'].capitalize()}: `{second}` ({_percent(names[second]['test_top1'])} %) "
+        f"against `{first}` ({_percent(names[first]['test_top1'])} %): "
+        f"{100 * float(row['difference']):+.1f} points, 95 % paired interval "
+        f"[{100 * low:+.1f}, {100 * high:+.1f}] - {verdict}."
+    )
+
+
+def _tell_limits(rows: list[Row], comparisons: list[Row], corpus: dict[str, Any]) -> Iterator[str]:
+    chance = 1 / corpus["labels"]
+    ceiling = corpus.get("ceiling_top1")
+    if ceiling is not None:
+        yield (
+            f"Labels that look exactly alike cap top-1 at about {100 * ceiling:.1f} % here, "
+            "whatever the model; a model above it was lucky on these clips."
+        )
+    for row in rows:
+        if float(row["test_top1_low"]) <= chance:
+            yield f"`{row['model']}` is not shown to be above chance ({100 * chance:.1f} %)."
+    if comparisons:
+        yield (
+            f"{len(comparisons)} comparisons, each at 95 %: by chance alone about one in twenty "
+            "would leave zero out."
+        )
+    yield (
+        "Intervals cover the choice of test clips. They do not cover the training seed: "
+        "another seed moves every figure too."
+    )
+    if corpus["source"] == "synthetic":
+        yield "The clips are rendered faces: these figures say nothing of accuracy on real video."
+
+
+def tell_lookalikes(pairs: list[Row], rows: list[Row]) -> list[str]:
+    """The labels most mistaken for each other, and their part in all mistakes."""
+    if not pairs:
+        return []
+    best = next(row for row in rows if row["model"] == pairs[0]["model"])
+    wrong = round(int(best["test_clips"]) * (1 - float(best["test_top1"])))
+    shown = pairs[:LOOKALIKES]
+    covered = sum(int(pair["mistaken"]) for pair in shown)
+    lines = [
+        "## Look-alikes",
+        "",
+        f"Most mistaken for each other by `{best['model']}`, the best single model on validation. "
+        f"These {len(shown)} pairs hold {covered} of its {wrong} mistakes on test.",
+        "",
+        "| labels | mistaken | of clips | share |",
+        "|---|---:|---:|---:|",
+    ]
+    for pair in shown:
+        cells = [f"{pair['first']} / {pair['second']}", pair["mistaken"], pair["clips"]]
+        lines.append(_join([*cells, f"{_percent(pair['share'])} %"]))
+    return [*lines, ""]
+
+
+def tell_slots(path: Path, best: str) -> list[str]:
+    """Top-1 by slot of the sentence for the best single model."""
+    if not path.exists():
+        return []
+    lines = [
+        "## By slot of the sentence",
+        "",
+        "The position in the sentence alone narrows the labels: `slot alone` answers each slot's "
+        f"commonest validation label without seeing a face. Here `{best}`; every model is in "
+        "[tables/per_slot.csv](tables/per_slot.csv).",
+        "",
+        "| split | slot | clips | top-1 [95 %] | chance in slot | slot alone |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for row in _read(path):
+        if row["model"] == best:
+            cells = [row["split"], row["slot"], row["clips"], _interval(row, "top1")]
+            lines.append(_join([*cells, _percent(row["chance"]), _percent(row["slot_alone"])]))
+    return [*lines, ""]
+
+
+def show_figures() -> list[str]:
+    """Each figure under its name."""
+    return [
+        line
+        for name, title in FIGURES
+        for line in (f"### {title}", "", f"![{title}](figures/{name}.png)", "")
+    ]
+
+
+def tell_paper(rows: list[Row]) -> list[str]:
+    """The paper's figures for the specs that are here too: another corpus, a table of its own."""
+    specs = {row["spec"] for row in rows}
+    known = [row for row in PAPER_ROWS if row.corpus == LRW and row.spec in specs]
+    if not known:
+        return []
+    lines = [
+        "## The paper's LRW figures, for the same specs",
+        "",
+        "Ma et al., ICASSP 2021, Table 3: 500 words of LRW, 88 x 88 pixels. Not the clips of the "
+        "leaderboard above, so not comparable with it.",
+        "",
+        "| spec | params M | GFLOPs | LRW top-1, scratch | LRW top-1, distilled |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for row in known:
+        top1 = ["-" if own is None else f"{own}" for own in (row.top1_scratch, row.top1_distilled)]
+        spec = name_spec(row.spec).replace("\n", " + ")
+        lines.append(_join([spec, row.params_m, row.gflops, *top1]))
+    return [*lines, ""]
+
+
+def _read(path: Path) -> list[Row]:
+    if not path.exists():
+        raise InputError(f"no {path} yet: run `make reproduce` (or `dvc repro`) first")
+    with path.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _join(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _percent(cell: str) -> str:
+    return f"{100 * float(cell):.1f}" if cell else "-"
+
+
+def _interval(row: Row, name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{_percent(row[name])} [{_percent(low)}, {_percent(high)}]" if row[name] else "-"
+
+
+def _latency(row: Row) -> str:
+    cells = [row["latency_ms_p50"], row["latency_ms_p95"]]
+    return " / ".join(f"{float(cell):.1f}" for cell in cells if cell) or "-"
+
+
+def _list_values(rows: list[Row], name: str) -> str:
+    return ", ".join(sorted({row[name] for row in rows}, key=lambda value: (len(value), value)))

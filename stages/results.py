@@ -1,0 +1,262 @@
+"""What every model and ensemble achieved and costs, read once from models and saved logits."""
+# N clips  K classes
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.clip import CLIP_FRAMES
+from lipnet.data.logits import SavedLogits, check_same_clips, read_logits
+from lipnet.distill.ensemble import mean_probabilities
+from lipnet.errors import InputError
+from lipnet.files import read_json
+from lipnet.measure.accuracy import Estimate, accuracy, topk
+from lipnet.measure.cost import Cost, cost_of
+from lipnet.spec import ModelSpec
+from stages.paths import Paths
+
+SPLITS = ("val", "test", "unseen")
+TRAININGS = ("scratch", "born-again", "taught", "ensemble")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What was predicted for the clips of one split, and how much of it was right."""
+
+    labels_N: NDArray[np.int64]
+    predicted_N: NDArray[np.int64]
+    correct_N: NDArray[np.bool_]
+    units_N: NDArray[np.str_]
+    slots_N: NDArray[np.str_]
+    top1: Estimate
+    top5: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One row of the leaderboard: a model, or an ensemble with its members' costs added up.
+
+    `training` says how it came to be: from scratch, born again of such a model, taught (in a
+    lineage that another one taught), or an ensemble. `chosen`: its lineage's best on validation.
+    """
+
+    name: str
+    lineage: str
+    generation: str
+    spec: str
+    teacher: str
+    training: str
+    params_m: float
+    gflops: float
+    gmacs: float
+    input_size: int = 0
+    epochs: int = 0
+    best_epoch: int = 0
+    seed: int = 0
+    val_loss: float = 0.0
+    chosen: bool = False
+    rule: str = ""
+    members: tuple[str, ...] = ()
+    folder: Path = Path()
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Models (dearest spec first, scratch before taught) and ensembles of one profile."""
+
+    labels: list[str]
+    models: list[Entry]
+    ensembles: list[Entry]
+    best: str
+
+    @property
+    def entries(self) -> list[Entry]:
+        return self.models + self.ensembles
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that were predicted, validation first."""
+        seen = {split for model in self.models for split in model.outcomes}
+        return [split for split in SPLITS if split in seen]
+
+    def entry(self, name: str) -> Entry:
+        """The model or ensemble of that id."""
+        return next(entry for entry in self.entries if entry.name == name)
+
+
+def read_results(paths: Paths, lineages: Collection[str] | None = None) -> Results:
+    """Everything that the report tells, with intervals; InputError where a piece is missing.
+
+    Only the `lineages` named: folders of ones that params.yaml no longer has may still be there.
+    """
+    labels = [str(label) for label in _list(paths.shards / "labels.json")]
+    models = [
+        _read_model(folder, paths, len(labels))
+        for described in sorted(paths.models.glob("*/lineage.json"))
+        if lineages is None or described.parent.name in lineages
+        for folder in _generation_folders(described)
+    ]
+    if not models:
+        raise InputError(f"{paths.models} holds no finished lineage: run `dvc repro` first")
+    selection = read_mapping(paths.ensembles / "val.json")
+    by_name = {model.name: model for model in models}
+    ensembles = [_join_members(described, by_name, paths) for described in selection["ensembles"]]
+    return Results(labels, _in_order(models), ensembles, str(selection["best"]["model"]))
+
+
+def logits_path(paths: Paths, lineage: str, generation: str, split: str) -> Path:
+    """Where the predict stages put one model's logits of one split."""
+    if split == "val":
+        return paths.logits_val / lineage / f"{generation}.npz"
+    return paths.logits_test / lineage / f"{generation}.{split}.npz"
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A JSON object; InputError where the file is missing or something else."""
+    value = _read(path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is not a JSON object: remove it and run `dvc repro`")
+    return value
+
+
+def _list(path: Path) -> list[Any]:
+    value = _read(path)
+    if not isinstance(value, list):
+        raise InputError(f"{path} is not a JSON list: remove it and run `dvc repro`")
+    return value
+
+
+def _read(path: Path) -> object:
+    if not path.exists():
+        raise InputError(f"no {path}: run `dvc repro` first")
+    try:
+        return read_json(path)
+    except ValueError:
+        raise InputError(f"{path} is not JSON: remove it and run `dvc repro`") from None
+
+
+def _generation_folders(described: Path) -> list[Path]:
+    lineage = read_mapping(described)
+    return [described.parent / str(generation["name"]) for generation in lineage["generations"]]
+
+
+@cache
+def _cost(spec: str, n_classes: int, size: int) -> Cost:
+    return cost_of(ModelSpec.parse(spec), n_classes, frames=CLIP_FRAMES, size=size)
+
+
+def _read_model(folder: Path, paths: Paths, n_classes: int) -> Entry:
+    facts = read_mapping(folder / "generation.json")
+    described = read_mapping(folder.parent / "lineage.json")
+    lineage, generation = folder.parent.name, folder.name
+    recipe = facts["recipe"]
+    size = int(recipe["input_size"])
+    cost = _cost(str(facts["spec"]), n_classes, size)
+    return Entry(
+        name=str(facts["model"]),
+        lineage=lineage,
+        generation=generation,
+        spec=str(facts["spec"]),
+        teacher=facts["teacher"] or "",
+        training=_training(described["teacher"], facts["teacher"]),
+        params_m=cost.params_m,
+        gflops=cost.gflops,
+        gmacs=cost.gmacs,
+        input_size=size,
+        epochs=int(recipe["epochs"]),
+        best_epoch=int(facts["best_epoch"]),
+        seed=int(recipe["seed"]),
+        val_loss=float(facts["val_loss"]),
+        chosen=described["best"] == generation,
+        folder=folder,
+        outcomes=_read_outcomes([(lineage, generation)], paths, n_classes),
+    )
+
+
+def _training(lineage_teacher: str | None, teacher: str | None) -> str:
+    if not teacher:
+        return "scratch"
+    return "taught" if lineage_teacher else "born-again"
+
+
+def _read_outcomes(
+    members: list[tuple[str, str]], paths: Paths, n_classes: int
+) -> dict[str, Outcome]:
+    """Each split's outcome of one model, or of several by their mean probability."""
+    outcomes: dict[str, Outcome] = {}
+    for split in SPLITS:
+        files = [logits_path(paths, *member, split) for member in members]
+        if split == "unseen" and not all(path.exists() for path in files):
+            continue
+        saved = [read_logits(path) for path in files]
+        for path, own in zip(files, saved, strict=True):
+            check_same_clips(saved[0], own, f"{files[0]} and {path}")
+            if own.logits.shape[1] != n_classes:
+                raise InputError(
+                    f"{path} is over {own.logits.shape[1]} labels and the shards over "
+                    f"{n_classes}: run `dvc repro`"
+                )
+        scores_NK = saved[0].logits
+        if len(saved) > 1:
+            scores_NK = mean_probabilities(own.logits for own in saved)
+        outcomes[split] = _judge(scores_NK, saved[0])
+    return outcomes
+
+
+def _judge(scores_NK: NDArray[np.float32], clips: SavedLogits) -> Outcome:
+    correct_N = topk(scores_NK, clips.labels, 1)
+    return Outcome(
+        labels_N=clips.labels,
+        predicted_N=scores_NK.argmax(axis=1),
+        correct_N=correct_N,
+        units_N=clips.units,
+        slots_N=clips.slots,
+        top1=accuracy(correct_N, clips.units),
+        top5=accuracy(topk(scores_NK, clips.labels, 5), clips.units),
+    )
+
+
+def _join_members(described: Mapping[str, Any], models: Mapping[str, Entry], paths: Paths) -> Entry:
+    unknown = [name for name in described["members"] if name not in models]
+    if unknown:
+        raise InputError(f"ensemble {described['name']} wants {unknown[0]}: run `dvc repro select`")
+    members = [models[name] for name in described["members"]]
+    lineages = {member.lineage for member in members}
+    specs = {member.spec for member in members}
+    n_classes = len(_list(paths.shards / "labels.json"))
+    return Entry(
+        name=str(described["name"]),
+        lineage=lineages.pop() if len(lineages) == 1 else "",
+        generation="",
+        spec=specs.pop() if len(specs) == 1 else "",
+        teacher="",
+        training="ensemble",
+        params_m=sum(member.params_m for member in members),
+        gflops=sum(member.gflops for member in members),
+        gmacs=sum(member.gmacs for member in members),
+        rule=str(described["rule"]),
+        members=tuple(described["members"]),
+        outcomes=_read_outcomes(
+            [(member.lineage, member.generation) for member in members], paths, n_classes
+        ),
+    )
+
+
+def _in_order(models: list[Entry]) -> list[Entry]:
+    """As in Table 3: descending cost; a spec's scratch lineages before the taught ones."""
+    return sorted(
+        models,
+        key=lambda model: (
+            -model.gflops,
+            model.spec,
+            model.training == "taught",
+            model.lineage,
+            int(model.generation[1:]),
+        ),
+    )

@@ -1,0 +1,183 @@
+"""Stage `shards`: mouth crops of every clip of the manifest, packed in shards."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lipnet.clip import FPS, SPLITS, Clip
+from lipnet.data.cut import CutPlaces, Cutter, CutUnit, describe_crops, plan_shards
+from lipnet.data.manifest import check_complete, read_clips, read_labels
+from lipnet.data.shards import ShardFacts, pixel_stats
+from lipnet.errors import InputError
+from lipnet.files import code_digest, digest_of, read_json, write_json
+from lipnet.video.crop import CropOptions
+from lipnet.video.tracks import TrackPlace, locate_tracks
+from stages.cluster import map_shards
+from stages.main import run_stage
+from stages.meter import Meter
+from stages.params import load_params
+from stages.paths import Paths, source_root
+from stages.resume import move_into_place, write_failures
+
+CODE = ("video/decode.py", "video/align.py", "video/crop.py", "data/cut.py", "data/shards.py")
+FAILURE_COLUMNS = ("clip_id", "reason", "detail")
+Failure = dict[str, str]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShardFolders:
+    """The source's root, the manifest, the tracks, where finished shards wait, where all go."""
+
+    root: Path
+    manifest: Path
+    landmarks: Path
+    state: Path
+    place: Path
+
+
+def make_shards(
+    folders: ShardFolders, crops: CropOptions, *, clips_per_shard: int = 256, actors: int = 0
+) -> dict[str, Any]:
+    """Cut every clip once, into `folders.place` when all is done; returns the summary."""
+    clips = read_clips(folders.manifest)
+    labels = read_labels(folders.manifest)
+    places, lost = read_landmarks(folders.landmarks)
+    failures = [fail_with_video(clip, lost) for clip in clips if clip.video not in places]
+    check_survivors(clips, failures)
+    tracked = [clip for clip in clips if clip.video in places]
+    units = plan_shards(tracked, places, clips_per_shard)
+    records = cut_units(units, folders, crops, labels=labels, actors=actors)
+    failures += [failure for record in records for failure in record["failures"]]
+    check_survivors(clips, failures)
+    summary = {**summarise(clips, failures, records), "preprocessing": describe_crops(crops)}
+    summary["preprocessing"]["fps"] = FPS
+    write_json(folders.state / "labels.json", labels)
+    write_failures(folders.state / "failures.csv", FAILURE_COLUMNS, failures)
+    write_json(folders.state / "summary.json", summary)
+    kept = [*name_files(records), "labels.json", "failures.csv", "summary.json"]
+    move_into_place(folders.state, folders.place, kept)
+    return summary
+
+
+def name_files(records: Sequence[Record]) -> list[str]:
+    """Each unit's index, and its shard unless every clip of it failed."""
+    return [
+        f"{record['name']}.{kind}"
+        for record in records
+        for kind in (("json", "tar") if record["clips"] else ("json",))
+    ]
+
+
+def read_landmarks(folder: Path) -> tuple[dict[str, TrackPlace], dict[str, Failure]]:
+    """Where each tracked video's landmarks lie, and each failed video's record."""
+    paths = sorted(folder.glob("[0-9]*.json"))
+    if not paths:
+        raise InputError(f"no landmarks in {folder}; run the stage landmarks first")
+    indexes: list[Any] = [read_json(path) for path in paths]
+    lost = {failure["video"]: failure for index in indexes for failure in index["failures"]}
+    return dict(locate_tracks(indexes)), lost
+
+
+def fail_with_video(clip: Clip, lost: Mapping[str, Failure]) -> Failure:
+    """The record of a clip whose video has no landmarks; InputError where nobody looked for any."""
+    if clip.video not in lost:
+        raise InputError(f"{clip.video} has no landmarks; run the stage landmarks again")
+    failure = lost[clip.video]
+    return {"clip_id": clip.clip_id, "reason": failure["reason"], "detail": failure["detail"]}
+
+
+def check_survivors(clips: Sequence[Clip], failures: Sequence[Failure]) -> None:
+    """InputError where the clips that did not fail lack a split, or a label to train on."""
+    gone = {failure["clip_id"] for failure in failures}
+    try:
+        check_complete([clip for clip in clips if clip.clip_id not in gone])
+    except InputError as error:
+        reasons = dict(Counter(failure["reason"] for failure in failures))
+        after = f" (after {len(failures)} clips failed: {reasons})" if failures else ""
+        raise InputError(f"{error}{after}") from error
+
+
+def cut_units(
+    units: Sequence[CutUnit],
+    folders: ShardFolders,
+    crops: CropOptions,
+    *,
+    labels: Sequence[str],
+    actors: int,
+) -> list[Record]:
+    """The index of each unit's shard, in the units' order."""
+    root, landmarks, state = (
+        path.resolve() for path in (folders.root, folders.landmarks, folders.state)
+    )
+    made_by = {"crops": describe_crops(crops), "code": code_digest(*CODE)}
+    places = CutPlaces(root, landmarks, state)
+    make_worker = partial(Cutter, places, options=crops, labels=labels, made_by=made_by)
+
+    def tell(record: Record) -> None:
+        meter.advance(record["clips"] + len(record["failures"]))
+
+    clips = sum(len(video.clips) for unit in units for video in unit.videos)
+    with Meter(clips, "shards: clips") as meter:
+        return map_shards(make_worker, units, actors=actors, on_result=tell)
+
+
+def summarise(
+    clips: Sequence[Clip], failures: Sequence[Failure], records: Sequence[Record]
+) -> dict[str, Any]:
+    """Counts by split and the training pixels' statistics; RuntimeError for an unaccounted clip."""
+    split_of = {clip.clip_id: clip.split for clip in clips}
+    present = [split for split in SPLITS if split in set(split_of.values())]
+    splits: dict[str, Any] = {}
+    for split in present:
+        mine = [record for record in records if record["name"].startswith(f"{split}/")]
+        failed = Counter(f["reason"] for f in failures if split_of[f["clip_id"]] == split)
+        cut = sum(record["clips"] for record in mine)
+        expected = sum(clip.split == split for clip in clips)
+        if cut + failed.total() != expected:
+            raise RuntimeError(
+                f"{split}: {expected} clips, but {cut} cut + {failed.total()} failed"
+            )
+        shards = sum(record["clips"] > 0 for record in mine)
+        splits[split] = {"clips": cut, "failed": dict(sorted(failed.items())), "shards": shards}
+    known = {field.name for field in fields(ShardFacts)}
+    trained = [
+        ShardFacts(**{name: record[name] for name in known})
+        for record in records
+        if record["name"].startswith("train/")
+    ]
+    pixels = pixel_stats(trained)
+    return {
+        "fingerprint": digest_of([record["fingerprint"] for record in records]),
+        "splits": splits,
+        "pixel_mean": pixels.mean,
+        "pixel_std": pixels.std,
+    }
+
+
+def main() -> None:
+    """Pack the profile's clips into data/<profile>/shards/."""
+    params = load_params()
+    paths = Paths(params.profile)
+    folders = ShardFolders(
+        source_root(params), paths.manifest, paths.landmarks, paths.tmp / "shards", paths.shards
+    )
+    summary = make_shards(
+        folders,
+        params.crops,
+        clips_per_shard=params.shards.clips_per_shard,
+        actors=params.workers.actors,
+    )
+    for split, counts in summary["splits"].items():
+        failed = sum(counts["failed"].values())
+        total = counts["clips"] + failed
+        reasons = counts["failed"] or ""
+        print(f"shards: {split}: {total} clips = {counts['clips']} cut + {failed} failed {reasons}")
+    print(f"shards: pixel mean {summary['pixel_mean']:.3f}, deviation {summary['pixel_std']:.3f}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,89 @@
+"""What the stages `scratch` and `taught` share: one lineage trained under a lock, watched."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lipnet.data.loader import open_split
+from lipnet.device import choose_device
+from lipnet.distill.generation import best_weights
+from lipnet.distill.lineage import LineageData, LineagePlan, train_lineage
+from lipnet.errors import InputError
+from lipnet.files import read_json
+from stages.params import Params
+from stages.paths import Paths
+from stages.progress import LineageProgress
+
+
+def train(params: Params, plan: LineagePlan) -> None:
+    """Train the plan's lineage in data/tmp and move it into place when it is whole."""
+    paths = Paths(params.profile)
+    work = paths.tmp / "models" / plan.lineage
+    with sole_writer(work):
+        data = open_data(params, plan)
+        with LineageProgress(params, plan, work / "progress.jsonl") as progress:
+            train_lineage(plan, data, work=work, device=choose_device(), listener=progress)
+        publish_lineage(work, paths.lineage(plan.lineage))
+
+
+def open_data(params: Params, plan: LineagePlan) -> LineageData:
+    """The training and validation clips of the profile, at the recipe's size; never the test's."""
+    shards = Paths(params.profile).shards
+    size, memory = plan.recipe.loaded_size, params.workers.memory_gib
+    summary = read_summary(shards)
+    return LineageData(
+        train=open_split(shards, "train", size=size, memory_gib=memory),
+        val=open_split(shards, "val", size=size, memory_gib=memory),
+        labels=read_labels(shards),
+        preprocessing={**summary["preprocessing"], "source": params.source.name},
+        digest=str(summary["fingerprint"]),
+    )
+
+
+def read_summary(shards: Path) -> Mapping[str, Any]:
+    """What the shards say of themselves."""
+    summary = read_json(shards / "summary.json")
+    if not isinstance(summary, dict):
+        raise InputError(f"{shards / 'summary.json'} is not what the stage `shards` writes")
+    return summary
+
+
+def read_labels(shards: Path) -> list[str]:
+    """The labels in class order, as they travel with the shards."""
+    labels = read_json(shards / "labels.json")
+    if not isinstance(labels, list):
+        raise InputError(f"{shards / 'labels.json'} is not what the stage `shards` writes")
+    return [str(label) for label in labels]
+
+
+def teacher_weights(params: Params, teacher: str) -> Path:
+    """The weights of the best generation of a teacher lineage."""
+    return best_weights(Paths(params.profile).lineage(teacher))
+
+
+@contextmanager
+def sole_writer(work: Path) -> Iterator[None]:
+    """Hold the lineage's lock: an orphan of an earlier start and its rerun never both write."""
+    work.parent.mkdir(parents=True, exist_ok=True)
+    with (work.parent / f"{work.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"lineage {work.name} is being trained by another process already: "
+                "wait for it, or end it, and run this again"
+            ) from None
+        work.mkdir(exist_ok=True)
+        yield
+
+
+def publish_lineage(work: Path, place: Path) -> None:
+    """Move what a finished lineage keeps to `place`; what served resuming goes."""
+    for leftover in [*work.glob("*.checkpoint"), work / "progress.jsonl"]:
+        leftover.unlink(missing_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    work.rename(place)

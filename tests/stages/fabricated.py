@@ -1,0 +1,154 @@
+"""A small finished profile, made up: what the other stages would leave for the report."""
+# N clips  K classes
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from lipnet.data.logits import SavedLogits, write_logits
+from lipnet.files import write_json
+from lipnet.train.history import EpochRecord, write_history
+from lipnet.train.recipe import Recipe
+from stages.paths import Paths
+from stages.results import logits_path
+
+LABELS = ["about", "bark", "could", "fifty", "fifteen", "london", "million", "millions"] + [
+    *("park", "people", "should", "world")
+]
+ALIKE = {"bark": "park", "million": "millions", "could": "should", "fifty": "fifteen"}
+
+
+@dataclass(frozen=True)
+class Fake:
+    """One made-up lineage: `skill` of each generation is about its accuracy."""
+
+    lineage: str
+    spec: str
+    teacher: str | None
+    skills: tuple[float, ...]
+
+
+SMALL = (
+    Fake("big", "resnet18_0.25x + tcn_0.25x", None, (0.7, 0.75)),
+    Fake("small", "shufflenetv2_0.5x + tcn_0.125x", None, (0.55,)),
+    Fake("small-by-big", "shufflenetv2_0.5x + tcn_0.125x", "big-g1", (0.65,)),
+)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Clips of one split: labels, units, slots; `hardness` is shared by all models."""
+
+    labels_N: np.ndarray
+    units_N: np.ndarray
+    slots_N: np.ndarray
+    speakers_N: np.ndarray
+    hardness_N: np.ndarray
+
+
+def fabricate(
+    paths: Paths,
+    fakes: Sequence[Fake] = SMALL,
+    *,
+    clips: int = 60,
+    slots: bool = False,
+    unseen: bool = False,
+    epochs: int = 4,
+) -> None:
+    """Write models, logits (a bigger test than val) and labels below `paths`."""
+    write_json(paths.shards / "labels.json", sorted(LABELS))
+    write_json(paths.shards / "summary.json", {"splits": {"train": {"clips": 480, "failed": {}}}})
+    corpora = {"val": _corpus("val", clips, slots), "test": _corpus("test", 2 * clips, slots)}
+    if unseen:
+        corpora["unseen"] = _corpus("unseen", clips, slots)
+    for fake in fakes:
+        _write_lineage(paths, fake, epochs)
+        for number, skill in enumerate(fake.skills, start=1 if fake.teacher else 0):
+            for split, corpus in corpora.items():
+                path = logits_path(paths, fake.lineage, f"g{number}", split)
+                _write_logits(path, corpus, split, skill)
+
+
+def _corpus(split: str, clips: int, slots: bool) -> Corpus:
+    generator = np.random.default_rng(crc32(split.encode()))
+    numbers = np.arange(clips)
+    units = [f"{split}/{number // 3 if slots else number:04d}" for number in numbers]
+    names = np.array([("verb", "noun", "digit")[number % 3] if slots else "" for number in numbers])
+    return Corpus(
+        labels_N=(numbers % len(LABELS)).astype(np.int64),
+        units_N=np.array(units),
+        slots_N=names,
+        speakers_N=np.array([f"{split}-{number % 4}" for number in numbers]),
+        hardness_N=generator.normal(size=clips),
+    )
+
+
+def _write_logits(path: Path, corpus: Corpus, split: str, skill: float) -> None:
+    generator = np.random.default_rng(crc32(str(path.relative_to(path.parents[1])).encode()))
+    labels = sorted(LABELS)
+    logits_NK = generator.normal(scale=0.5, size=(len(corpus.labels_N), len(labels)))
+    for clip, label in enumerate(corpus.labels_N):
+        other = ALIKE.get(labels[label]) or {b: a for a, b in ALIKE.items()}.get(labels[label])
+        logits_NK[clip, label] += 9 * (skill - 0.5) - 1.2 * corpus.hardness_N[clip] + 1.0
+        if other:
+            logits_NK[clip, labels.index(other)] += 1.4
+    write_logits(
+        path,
+        SavedLogits(
+            logits=logits_NK.astype(np.float32),
+            labels=corpus.labels_N,
+            clip_ids=np.array([f"{split}/{clip:05d}" for clip in range(len(logits_NK))]),
+            units=corpus.units_N,
+            slots=corpus.slots_N,
+            speakers=corpus.speakers_N,
+        ),
+    )
+
+
+def _write_lineage(paths: Paths, fake: Fake, epochs: int) -> None:
+    folder = paths.lineage(fake.lineage)
+    teacher = fake.teacher
+    generations = []
+    for number, skill in enumerate(fake.skills, start=1 if fake.teacher else 0):
+        model = f"{fake.lineage}-g{number}"
+        facts = {"name": f"g{number}", "model": model, "teacher": teacher, "spec": fake.spec}
+        facts |= {"best_epoch": epochs - 2, "val_top1": skill, "val_top5": 1.0}
+        facts |= {"val_loss": 1 - skill, "fingerprint": f"{crc32(model.encode()):016x}"}
+        recipe = asdict(Recipe(epochs=epochs, input_size=44))
+        write_json(folder / f"g{number}" / "generation.json", {**facts, "recipe": recipe})
+        write_history(folder / f"g{number}" / "history.csv", _history(skill, epochs))
+        (folder / f"g{number}" / "weights.safetensors").write_bytes(model.encode())
+        generations.append(facts)
+        teacher = model
+    write_json(
+        folder / "lineage.json",
+        {
+            "lineage": fake.lineage,
+            "spec": fake.spec,
+            "teacher": fake.teacher and fake.teacher.rpartition("-")[0],
+            "generations": generations,
+            "best": max(generations, key=lambda facts: float(str(facts["val_top1"])))["name"],
+        },
+    )
+
+
+def _history(skill: float, epochs: int) -> list[EpochRecord]:
+    generator = np.random.default_rng(int(1000 * skill))
+    return [
+        EpochRecord(
+            epoch=epoch,
+            lr=3e-4,
+            train_loss=2.5 * float(np.exp(-3 * skill * epoch / epochs)) + generator.uniform(0, 0.1),
+            train_ce=1.0,
+            train_kd=0.5,
+            val_loss=1.0,
+            val_top1=skill * (1 - float(np.exp(-4 * (epoch + 1) / epochs)))
+            + generator.uniform(-0.02, 0.02),
+            val_top5=1.0,
+            best=epoch == epochs - 2,
+        )
+        for epoch in range(epochs)
+    ]

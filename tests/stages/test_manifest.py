@@ -1,0 +1,68 @@
+"""The stage `manifest`."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lipnet.data.manifest import read_clips, read_summary
+from lipnet.errors import InputError
+from stages import manifest
+from stages.paths import Paths
+
+
+def make_lrw(root: Path, *places: str) -> Path:
+    """A corpus of one-byte videos, each with its duration."""
+    for place in places:
+        path = root / f"{place}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        path.with_suffix(".txt").write_text("Duration: 0.4 seconds\n")
+    return root
+
+
+COMPLETE = ("A/train/A_1", "A/val/A_1", "A/test/A_1")
+
+
+def test_stage_writes_the_manifest_and_says_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_lrw(tmp_path / "corpus", *COMPLETE)
+    (root / "A/val/A_2.mp4").write_bytes(b"")
+    source = SimpleNamespace(name="lrw", root=str(root), options={})
+    params = SimpleNamespace(profile="tiny", source=source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(manifest, "load_params", lambda: params)
+    monkeypatch.setattr(manifest, "source_root", lambda params: root)
+    manifest.main()
+    assert len(read_clips(Paths("tiny").manifest)) == 3
+    assert read_summary(Paths("tiny").manifest)["rejected"] == {"zero_bytes": 1}
+    printed = capsys.readouterr().out
+    assert "4 files = 3 videos with clips + 1 rejected" in " ".join(printed.split())
+    assert "zero_bytes: 1" in printed
+
+
+@pytest.mark.parametrize("lacking", ["train", "val", "test"])
+def test_split_with_no_clip_leaves_no_manifest(tmp_path: Path, lacking: str) -> None:
+    places = [place for place in COMPLETE if f"/{lacking}/" not in place]
+    root = make_lrw(tmp_path / "corpus", *places)
+    with pytest.raises(InputError, match=f"no clip in split {lacking}"):
+        manifest.make_manifest("lrw", root, {}, folder=tmp_path / "manifest")
+    assert not (tmp_path / "manifest").exists()
+
+
+def test_label_with_nothing_to_train_on_is_named(tmp_path: Path) -> None:
+    root = make_lrw(tmp_path / "corpus", *COMPLETE, "B/test/B_1")
+    with pytest.raises(InputError, match=r"no clip to train on for 1 label\(s\): B"):
+        manifest.make_manifest("lrw", root, {}, folder=tmp_path / "manifest")
+
+
+def test_failed_discovery_keeps_the_manifest_that_was_there(tmp_path: Path) -> None:
+    root = make_lrw(tmp_path / "corpus", *COMPLETE)
+    folder = tmp_path / "manifest"
+    manifest.make_manifest("lrw", root, {}, folder=folder)
+    before = (folder / "clips.csv").read_bytes()
+    with pytest.raises(InputError, match="does not exist"):
+        manifest.make_manifest("lrw", tmp_path / "gone", {}, folder=folder)
+    assert (folder / "clips.csv").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if "tmp" in path.name] == []

@@ -1,0 +1,166 @@
+"""The check before long work."""
+
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lipnet.errors import InputError
+from lipnet.sources.inventory import scan_inventory, write_inventory
+from lipnet.spec import ModelSpec
+from stages import preflight
+from stages.estimate import Estimate, Machine
+from stages.manifest import make_manifest
+from stages.paths import Paths
+
+Usage = namedtuple("Usage", ["total", "used", "free"])
+ROWS = [Estimate("shards", 1_000_000, 60.0), Estimate("models", 500_000, 3600.0)]
+
+
+def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
+    recipe = SimpleNamespace(epochs=2, input_size=32)
+    specs = {"big": "resnet18_0.25x + tcn_0.25x", "small": "resnet18_0.125x + tcn_0.25x"}
+    return SimpleNamespace(
+        profile="tiny",
+        source=SimpleNamespace(name=name, root=root, options={}),
+        synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
+        scratch={"big": SimpleNamespace(generations=1)},
+        taught={"small": SimpleNamespace(generations=1, teacher="big")},
+        spec_of=lambda lineage: ModelSpec.parse(specs[lineage]),
+        recipe_of=lambda lineage: recipe,
+        initial_recipe_of=lambda lineage: recipe,
+    )
+
+
+def make_lrw(root: Path) -> Path:
+    for split in ("train", "val", "test"):
+        folder = root / "A" / split
+        folder.mkdir(parents=True)
+        (folder / "A_1.mp4").write_bytes(b"x")
+        (folder / "A_1.txt").write_text("Duration: 0.4 seconds\n")
+    return root
+
+
+def set_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda place: Usage(free, 0, free))
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty repository to stand in, with a machine that needs no measuring."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "measure_machine", lambda: Machine(2, 50.0))
+    monkeypatch.setattr(preflight, "source_root", lambda params: Path(params.source.root))
+    return tmp_path
+
+
+def test_main_prints_what_is_needed(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(preflight, "load_params", make_params)
+    preflight.main()
+    printed = capsys.readouterr().out
+    for step in ("raw", "landmarks", "shards", "models", "logits", "all"):
+        assert step in printed
+    assert list(workplace.iterdir()) == []
+
+
+def test_main_fails_where_the_disk_is_too_small(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "load_params", make_params)
+    set_free(monkeypatch, 10_000)
+    with pytest.raises(InputError, match=r"10 kB free where about .* MB are needed"):
+        preflight.main()
+
+
+@pytest.mark.parametrize(
+    ("settings", "need"),
+    [
+        (None, 3_000_000),
+        ("[cache]\n    type = hardlink,symlink\n    dir = ../elsewhere\n", 1_500_000),
+        ("[core]\n    autostage = true\n[cache]\n    type = copy\n", 3_000_000),
+    ],
+)
+def test_dvc_keeps_a_copy_unless_it_links(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, settings: str | None, need: int
+) -> None:
+    if settings:
+        (workplace / ".dvc").mkdir()
+        (workplace / ".dvc/config").write_text(settings)
+    set_free(monkeypatch, need)
+    preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
+    set_free(monkeypatch, need - 1)
+    with pytest.raises(InputError, match="free some or choose a smaller profile"):
+        preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
+
+
+def test_what_is_already_there_needs_no_room(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = Paths("tiny")
+    for folder, size in ((paths.shards, 1_200_000), (paths.tmp, 400_000)):
+        folder.mkdir(parents=True)
+        (folder / "part").write_bytes(b"x" * size)
+    set_free(monkeypatch, 200_000)
+    preflight.check_disk(ROWS, paths, repository=Path())
+
+
+def test_rendered_corpus_is_counted_from_the_parameters() -> None:
+    corpus = preflight.count_corpus(make_params(), Paths("tiny"))
+    assert (corpus.videos, corpus.labels, corpus.rendered) == (12, 2, True)
+    assert corpus.clips == {"train": 8, "val": 4}
+
+
+def test_manifest_is_believed_only_for_the_same_source(workplace: Path) -> None:
+    root, paths = make_lrw(workplace / "corpus"), Paths("tiny")
+    params = make_params(root=str(root), name="lrw")
+    counted = preflight.count_corpus(params, paths)
+    assert (counted.videos, counted.clips) == (3, {"train": 1, "val": 1, "test": 1})
+    make_manifest("lrw", root, {}, folder=paths.manifest)
+    assert preflight.count_corpus(params, paths) == counted
+    assert preflight.read_counts(paths.manifest, "lrw", {"words": ["A"]}) is None
+    assert preflight.read_counts(paths.manifest, "grid", {}) is None
+
+
+def test_missing_corpus_is_named_before_any_work(workplace: Path) -> None:
+    params = make_params(root=str(workplace / "nowhere"), name="lrw")
+    with pytest.raises(InputError, match=r"source\.root .*nowhere does not exist"):
+        preflight.count_corpus(params, Paths("tiny"))
+
+
+def test_lineages_count_g0_and_their_teachers() -> None:
+    big, small = preflight.list_work(make_params(), 10)
+    assert (big.lineage, big.generations, big.teacher_gmacs) == ("big", 2, 0)
+    assert (small.lineage, small.generations, small.teacher_gmacs) == ("small", 1, big.gmacs)
+    assert small.epochs == 2
+    assert 0 < small.gmacs < big.gmacs
+
+
+def test_changed_corpus_comes_with_the_command_to_take_it_up(tmp_path: Path) -> None:
+    root, inventory = make_lrw(tmp_path / "corpus"), tmp_path / "inventory.tsv"
+    assert preflight.describe_changes(root, inventory) == []
+    write_inventory(inventory, scan_inventory(root))
+    assert preflight.describe_changes(root, inventory) == []
+    (root / "A/train/A_1.mp4").write_bytes(b"longer")
+    (root / "A/train/A_2.mp4").write_bytes(b"new")
+    told = "\n".join(preflight.describe_changes(root, inventory))
+    assert "1 added (such as A/train/A_2.mp4), 1 resized (such as A/train/A_1.mp4)" in told
+    assert "dvc repro --force --single-item raw" in told
+    assert "make reproduce" in told
+
+
+def test_long_work_on_a_cpu_is_warned_of() -> None:
+    assert preflight.warn_of_time(ROWS, on_gpu=False) == []
+    days = [Estimate("models", 0, 300_000.0)]
+    assert preflight.warn_of_time(days, on_gpu=True) == []
+    (warning,) = preflight.warn_of_time(days, on_gpu=False)
+    assert "3.5 days" in warning
+
+
+def test_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "CALIBRATION_SECONDS", 0.01)
+    machine = preflight.measure_machine()
+    assert machine.cores >= 1
+    assert machine.gmacs_per_second > 0

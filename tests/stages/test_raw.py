@@ -1,0 +1,119 @@
+"""The stage `raw`: renders what is missing, whole or not at all; lists what is there."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lipnet.errors import InputError
+from lipnet.sources.inventory import read_inventory
+from lipnet.sources.synthetic.corpus import write_clip
+from lipnet.sources.synthetic.options import SyntheticOptions
+from stages import raw
+from stages.paths import Paths
+
+FEW = {"train": 2, "val": 1, "test": 1}
+OPTIONS = SyntheticOptions(words=("BARK", "PARK"), clips_per_word=FEW, speakers=FEW)
+
+
+class Killed(Exception):
+    """Stands for kill -9."""
+
+
+def map_here(
+    make_worker: Callable[[], Callable[[Any], Any]],
+    items: Sequence[Any],
+    *,
+    actors: int = 0,
+    on_result: Callable[[Any], None],
+) -> list[Any]:
+    worker = make_worker()
+    results = [worker(item) for item in items]
+    for result in results:
+        on_result(result)
+    return results
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(raw, "map_shards", map_here)
+
+
+def read_tree(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_rendered_corpus_is_listed_with_its_sizes() -> None:
+    paths = Paths("tiny")
+    assert raw.render_corpus(OPTIONS, paths) == 16
+    sizes = read_inventory(paths.inventory)
+    assert list(sizes) == sorted(sizes)
+    assert sizes == {
+        name.removeprefix("videos/"): len(content)
+        for name, content in read_tree(paths.raw).items()
+        if name != "inventory.tsv"
+    }
+    assert len(sizes) == 16
+
+
+def test_killed_run_goes_on_and_ends_with_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, broken = Paths("whole"), Paths("broken")
+    raw.render_corpus(OPTIONS, whole)
+    written: list[str] = []
+    write = write_clip
+
+    def write_then_die(plan: Any, options: Any, root: Path) -> None:
+        if len(written) == 3:
+            half = root / f"{plan.stem}.mp4"
+            half.parent.mkdir(parents=True, exist_ok=True)
+            half.with_name(f".{half.name}.1.tmp.mp4").write_bytes(b"half")
+            raise Killed
+        write(plan, options, root)
+        written.append(plan.stem)
+
+    monkeypatch.setattr(raw, "write_clip", write_then_die)
+    with pytest.raises(Killed):
+        raw.render_corpus(OPTIONS, broken)
+    assert not broken.raw.exists()
+
+    def write_and_note(plan: Any, options: Any, root: Path) -> None:
+        assert plan.stem not in written
+        write(plan, options, root)
+
+    monkeypatch.setattr(raw, "write_clip", write_and_note)
+    raw.render_corpus(OPTIONS, broken)
+    assert read_tree(broken.raw) == read_tree(whole.raw)
+
+
+def test_clips_of_other_options_are_not_taken(tmp_path: Path) -> None:
+    state = raw.open_state(OPTIONS, tmp_path / "state")
+    (state / "left").touch()
+    assert raw.open_state(OPTIONS, tmp_path / "state") == state
+    assert (state / "left").exists()
+    other = raw.open_state(SyntheticOptions(seed=9), tmp_path / "state")
+    assert other != state
+    assert not state.exists()
+
+
+def test_corpus_that_is_there_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "lrw/ABOUT/train").mkdir(parents=True)
+    (tmp_path / "lrw/ABOUT/train/ABOUT_00001.mp4").write_bytes(b"12345")
+    paths = Paths("lrw")
+    assert raw.list_corpus(tmp_path / "lrw", paths) == 1
+    assert paths.inventory.read_text() == "ABOUT/train/ABOUT_00001.mp4\t5\n"
+
+
+@pytest.mark.parametrize("made", ["nothing", "empty", "empty_folders"])
+def test_root_with_nothing_in_it_is_named_and_nothing_is_written(tmp_path: Path, made: str) -> None:
+    root = tmp_path / "corpus"
+    if made != "nothing":
+        (root / "A" if made == "empty_folders" else root).mkdir(parents=True)
+    with pytest.raises(InputError, match=rf"source\.root {root}"):
+        raw.list_corpus(root, Paths("lrw"))
+    assert not Paths("lrw").raw.exists()

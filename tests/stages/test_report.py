@@ -1,0 +1,249 @@
+"""The report: its rows, its tables, its statements, and equal bytes for equal results."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.data.logits import read_logits
+from lipnet.errors import InputError
+from lipnet.files import read_json
+from lipnet.measure.accuracy import paired_difference, topk
+from lipnet.measure.cost import cost_of
+from lipnet.measure.latency import Latency
+from lipnet.sources.synthetic.options import SyntheticOptions
+from lipnet.spec import ModelSpec
+from stages import leaderboard
+from stages.leaderboard import measure_all, print_leaderboard, write_leaderboard
+from stages.params import Params, Source
+from stages.paths import Paths
+from stages.report import known_ceiling, write_report
+from stages.results import logits_path, read_results
+from stages.select import write_selection
+from tests.stages.fabricated import SMALL, Fake, fabricate
+
+BIG = SMALL[0].spec
+Rows = dict[str, dict[str, str]]
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(leaderboard, "_measure", lambda weights, size: Latency(8.25, 9.5, 1))
+    return Paths("fabricated")
+
+
+def _report(paths: Paths, ceiling: float | None = None) -> None:
+    write_selection(paths.logits_val, paths.ensembles / "val.json")
+    write_report(paths, source="synthetic", ceiling=ceiling)
+
+
+def _rows(path: Path, key: str = "model") -> Rows:
+    with path.open(encoding="utf-8") as lines:
+        return {row[key]: row for row in csv.DictReader(lines)}
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_rows_hold_what_the_logits_say_and_what_the_spec_costs(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths)
+    rows = _rows(paths.report / "results.csv")
+    assert list(rows)[:4] == ["big-g0", "big-g1", "small-g0", "small-by-big-g1"]
+    saved = read_logits(logits_path(paths, "big", "g1", "test"))
+    right = (saved.logits.argmax(axis=1) == saved.labels).mean()
+    assert float(rows["big-g1"]["test_top1"]) == pytest.approx(right, abs=1e-6)
+    low, high = (float(rows["big-g1"][f"test_top1_{end}"]) for end in ("low", "high"))
+    assert low < right < high
+    cost = cost_of(ModelSpec.parse(BIG), 12, frames=29, size=44)
+    assert float(rows["big-g1"]["gflops"]) == pytest.approx(cost.gflops, abs=1e-6)
+    assert float(rows["big-all"]["params_m"]) == pytest.approx(2 * cost.params_m, abs=1e-5)
+    trained = {name: row["training"] for name, row in rows.items() if not row["members"]}
+    assert list(trained.values()) == ["scratch", "born-again", "scratch", "taught"]
+    assert not any("unseen" in column for column in rows["big-g1"])
+
+
+def test_distilled_is_set_against_scratch_of_the_same_spec(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths)
+    found = _rows(paths.report / "tables" / "comparisons.csv", "second")
+    assert found["small-by-big-g1"]["first"] == "small-g0"
+    assert found["big-g1"]["question"] == "born-again over scratch"
+    scratch, taught = (
+        read_logits(logits_path(paths, lineage, name, "test"))
+        for lineage, name in (("small", "g0"), ("small-by-big", "g1"))
+    )
+    expected = paired_difference(
+        topk(scratch.logits, scratch.labels, 1), topk(taught.logits, taught.labels, 1), taught.units
+    )
+    assert float(found["small-by-big-g1"]["low"]) == pytest.approx(expected.low, abs=1e-6)
+
+
+def test_the_tracked_report_is_the_same_to_the_byte(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths, ceiling=0.95)
+    first = _bytes(paths.report)
+    shutil.rmtree(paths.report)
+    _report(paths, ceiling=0.95)
+    assert _bytes(paths.report) == first
+    assert sum(name.endswith((".png", ".svg")) for name in first) == 10
+    assert not any(b"latency" in content for content in first.values())
+
+
+def test_slots_and_unseen_speakers_are_reported_where_there_are_any(paths: Paths) -> None:
+    fabricate(paths, SMALL[:2], slots=True, unseen=True)
+    _report(paths)
+    row = _rows(paths.report / "results.csv")["big-g1"]
+    assert int(row["test_clips"]) == 3 * int(row["test_units"]) == 120
+    assert float(row["unseen_top1_low"]) < float(row["unseen_top1"])
+    with (paths.report / "tables" / "per_slot.csv").open(encoding="utf-8") as lines:
+        slots = [r for r in csv.DictReader(lines) if (r["model"], r["split"]) == ("big-g1", "test")]
+    assert [found["slot"] for found in slots] == ["digit", "noun", "verb", "all"]
+    # Twelve labels over three slots, four each: the slot alone gives a quarter, chance a twelfth.
+    assert [float(found["slot_alone"]) for found in slots] == [0.25] * 4
+    assert [float(found["chance"]) for found in slots] == [0.25] * 3 + [round(1 / 12, 6)]
+    assert sum(int(found["clips"]) for found in slots[:-1]) == int(slots[-1]["clips"])
+    write_leaderboard(paths)
+    assert "## By slot" in (paths.report / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_single_model_makes_a_report(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    fabricate(paths, [Fake("one", BIG, None, (0.9,))])
+    _report(paths)
+    write_leaderboard(paths)
+    print_leaderboard(paths)
+    assert "one-g0" in capsys.readouterr().out
+    assert not (paths.report / "tables" / "per_slot.csv").exists()
+
+
+def test_confusion_plot_has_one_row_a_clip_of_the_best_on_validation(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths)
+    with (paths.report / "plots" / "confusion.csv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    right = np.mean([row["actual"] == row["predicted"] for row in rows])
+    metrics = read_json(paths.report / "metrics.json")
+    assert isinstance(metrics, dict)
+    best = metrics["best_on_validation"]
+    assert best["model"] == "big-g1"
+    assert best["test"]["top1"] == pytest.approx(right, abs=1e-6)
+
+
+def test_folders_of_lineages_that_params_no_longer_have_are_left_out(paths: Paths) -> None:
+    fabricate(paths)
+    wanted = ["small", "small-by-big"]
+    write_selection(paths.logits_val, paths.ensembles / "val.json", wanted)
+    results = read_results(paths, wanted)
+    assert {model.lineage for model in results.models} == set(wanted)
+
+
+def test_rendered_clips_have_a_known_ceiling_and_others_none() -> None:
+    words = ("PARK", "BARK", "MILLION", "ABOUT")
+    clips = {"train": 4, "val": 2, "test": 3}
+    section = Params.model_construct(
+        source=Source(name="synthetic"),
+        synthetic=SyntheticOptions(words=words, clips_per_word=clips),
+    )
+    assert known_ceiling(section) == 0.75  # park and bark are one to the eye
+    real = section.model_copy(update={"source": Source(name="lrw", root="/lrw")})
+    assert known_ceiling(real) is None
+
+
+def test_missing_pieces_are_named(paths: Paths) -> None:
+    with pytest.raises(InputError, match="run `make reproduce`"):
+        write_leaderboard(paths)
+    with pytest.raises(InputError, match=r"labels\.json: run `dvc repro`"):
+        read_results(paths)
+    fabricate(paths)
+    write_selection(paths.logits_val, paths.ensembles / "val.json")
+    logits_path(paths, "big", "g1", "test").unlink()
+    with pytest.raises(InputError, match=r"g1\.test\.npz is missing"):
+        read_results(paths)
+
+
+def test_leaderboard_adds_latency_and_an_ensemble_takes_its_members_together(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths)
+    write_leaderboard(paths)
+    rows = _rows(paths.report / "leaderboard.csv")
+    assert (rows["big-g1"]["latency_ms_p50"], rows["big-g1"]["latency_ms_p95"]) == ("8.25", "9.50")
+    assert (rows["big-all"]["latency_ms_p50"], rows["big-all"]["latency_ms_p95"]) == ("16.50", "")
+    assert {row["latency_threads"] for row in rows.values()} == {"1"}
+
+
+def test_latency_is_measured_once_for_a_spec_and_then_kept(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths)
+    rows = list(_rows(paths.report / "results.csv").values())
+    timed: list[Path] = []
+
+    def measure(weights: Path, size: int) -> Latency:
+        timed.append(weights)
+        return Latency(size / 10, 5.0, 1)
+
+    first = measure_all(rows, paths, measure=measure)
+    assert len(timed) == 2
+    assert first["small-g0"]["p50_ms"] == 4.4
+    assert measure_all(rows, paths, measure=measure) == first
+    assert len(timed) == 2
+
+
+def test_weights_that_are_not_here_leave_the_latency_open(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths)
+    (paths.lineage("small") / "g0" / "weights.safetensors").unlink()
+    write_leaderboard(paths)
+    assert _rows(paths.report / "leaderboard.csv")["small-g0"]["latency_ms_p50"] == ""
+
+
+def test_the_page_says_what_holds_and_what_does_not(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths, ceiling=0.93)
+    write_leaderboard(paths)
+    text = (paths.report / "report.md").read_text(encoding="utf-8")
+    assert "Taught over scratch: `small-by-big-g1`" in text
+    assert "95 % paired interval [" in text
+    assert "cap top-1 at about 93.0 %" in text
+    assert "say nothing of accuracy on real video" in text
+    for line in text.splitlines():
+        if line.startswith("!["):
+            assert (paths.report / line.partition("(")[2].rstrip(")")).exists()
+    assert "LRW" not in text
+
+
+def test_the_papers_figures_stand_apart_and_only_for_specs_that_are_here(paths: Paths) -> None:
+    fabricate(paths, [Fake("sn05-tcn1", "shufflenetv2_0.5x + tcn_1x", None, (0.8,))])
+    _report(paths)
+    write_leaderboard(paths)
+    text = (paths.report / "report.md").read_text(encoding="utf-8")
+    board, apart = text.split("## The paper's LRW figures, for the same specs")
+    assert "79.9" in apart
+    assert apart.count("ShuffleNet") == 1
+    assert "LRW" not in board
+
+
+def test_the_printed_leaderboard_fits_and_cuts_no_figure(
+    paths: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "sn05-dstcn2-by-sn10-dsmstcn3-adam-s3"
+    fakes = [*SMALL, Fake(long, SMALL[1].spec, "small-by-big-g1", (0.6,))]
+    fabricate(paths, fakes, unseen=True)
+    _report(paths)
+    write_leaderboard(paths)
+    print_leaderboard(paths)
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 120
+    assert "\x1b" not in out
+    assert "…" not in out
+    assert "report.md" in out
+    row = _rows(paths.report / "leaderboard.csv")["big-g1"]
+    line = next(line for line in out.splitlines() if line.lstrip().startswith("big-g1 *"))
+    assert f"{100 * float(row['test_top1']):.1f}" in line.split()

@@ -1,0 +1,151 @@
+"""The stage shards: clips in = cut + failed, missing splits and labels named, kills survived."""
+
+from pathlib import Path
+
+import pytest
+
+from lipnet.clip import Clip
+from lipnet.data.manifest import write_manifest
+from lipnet.data.shards import read_shard
+from lipnet.errors import InputError
+from lipnet.files import read_json
+from lipnet.video.crop import CropOptions
+from lipnet.video.landmarks import LandmarkOptions
+from lipnet.video.tracks import Tracker
+from stages import landmarks, shards
+from stages.landmarks import LandmarkFolders, make_landmarks
+from stages.shards import ShardFolders, make_shards, summarise
+from tests.lipnet.video.making import flat_frame, write_faces, write_video
+from tests.stages.working import Killed, fake_tracker, map_here, map_until_killed, tree_of
+
+CROPS = CropOptions(size=32)
+
+
+def clip(split: str, label: str, number: int) -> Clip:
+    name = f"{label}/{split}/{number}"
+    return Clip(name, f"{name}.mp4", label, split, "s1", name, "", 0, -1, 1, 4)
+
+
+@pytest.fixture(autouse=True)
+def no_ray_no_dlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landmarks, "map_shards", map_here)
+    monkeypatch.setattr(shards, "map_shards", map_here)
+    monkeypatch.setattr(Tracker, "with_dlib", fake_tracker)
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Clip]:
+    """Two labels, three videos each a split; videos of 5 frames, so that one clip is too late."""
+    made = [
+        clip(split, label, i)
+        for split in ("train", "val", "test")
+        for label in ("blue", "red")
+        for i in range(3)
+    ]
+    for one in made:
+        write_faces(tmp_path / "root" / one.video, 5)
+    return made
+
+
+def prepare(tmp_path: Path, clips: list[Clip], name: str = "out") -> ShardFolders:
+    """The stages before: a manifest and landmarks."""
+    root = tmp_path / "root"
+    write_manifest(tmp_path / "manifest", clips, [], source="lrw", options={})
+    places = LandmarkFolders(root, tmp_path / "landmark-state", tmp_path / "landmarks")
+    options = LandmarkOptions(videos_per_shard=4)
+    make_landmarks([one.video for one in clips], places, options)
+    return folders(tmp_path, name)
+
+
+def folders(tmp_path: Path, name: str) -> ShardFolders:
+    inputs = tmp_path / "root", tmp_path / "manifest", tmp_path / "landmarks"
+    return ShardFolders(*inputs, tmp_path / f"{name}-state", tmp_path / name)
+
+
+def test_every_clip_is_cut_or_failed_with_a_reason(tmp_path: Path, clips: list[Clip]) -> None:
+    write_video(tmp_path / "root" / clips[0].video, [flat_frame(0)] * 4)
+    late = Clip("late", clips[1].video, "blue", "train", "s1", "late", "", 30, 59, 31, 40)
+    summary = make_shards(prepare(tmp_path, [*clips, late]), CROPS, clips_per_shard=99)
+    assert summary["splits"] == {
+        "train": {"clips": 5, "failed": {"no_face": 1, "window_empty": 1}, "shards": 1},
+        "val": {"clips": 6, "failed": {}, "shards": 1},
+        "test": {"clips": 6, "failed": {}, "shards": 1},
+    }
+    assert 0 < summary["pixel_mean"] < 1
+    assert 0 <= summary["pixel_std"] < 1
+    assert summary["preprocessing"]["size"] == 32
+    assert read_json(tmp_path / "out" / "labels.json") == ["blue", "red"]
+    failures = (tmp_path / "out" / "failures.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in failures[1:]] == [
+        [clips[0].clip_id, "no_face"],
+        ["late", "window_empty"],
+    ]
+    tars = sorted((tmp_path / "out" / "val").glob("*.tar"))
+    metas = [meta for tar in tars for _, meta in read_shard(tar)]
+    assert sorted(str(m["clip_id"]) for m in metas) == [
+        c.clip_id for c in clips if c.split == "val"
+    ]
+    assert {(m["label"], m["label_index"]) for m in metas} == {("blue", 0), ("red", 1)}
+
+
+def test_a_shard_whose_clips_all_failed_is_an_index_without_a_tar(
+    tmp_path: Path, clips: list[Clip]
+) -> None:
+    video = write_faces(tmp_path / "root" / "late.mp4", 5).name
+    late = Clip("late", video, "blue", "train", "s1", "late", "", 30, 59, 31, 40)
+    summary = make_shards(prepare(tmp_path, [*clips, late]), CROPS, clips_per_shard=1)
+    assert summary["splits"]["train"] == {
+        "clips": 6,
+        "failed": {"window_empty": 1},
+        "shards": 6,
+    }
+    assert len(list((tmp_path / "out" / "train").glob("*.tar"))) == 6
+    assert len(list((tmp_path / "out" / "train").glob("*.json"))) == 7
+
+
+@pytest.mark.parametrize("done", [1, 4])
+def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    make_shards(prepare(tmp_path, clips, "calm"), CROPS, clips_per_shard=4)
+    shot = folders(tmp_path, "shot")
+    monkeypatch.setattr(shards, "map_shards", map_until_killed(done))
+    with pytest.raises(Killed):
+        make_shards(shot, CROPS, clips_per_shard=4)
+    assert not shot.place.exists()
+    monkeypatch.setattr(shards, "map_shards", map_here)
+    make_shards(shot, CROPS, clips_per_shard=4)
+    assert tree_of(shot.place) == tree_of(tmp_path / "calm")
+
+
+def test_a_split_whose_clips_all_failed_is_named(tmp_path: Path, clips: list[Clip]) -> None:
+    for one in clips:
+        if one.split == "val":
+            (tmp_path / "root" / one.video).write_bytes(b"")
+    with pytest.raises(InputError, match=r"(?s)val.*6 clips failed: {'zero_bytes': 6}"):
+        make_shards(prepare(tmp_path, clips), CROPS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_label_without_a_training_clip_left_is_named(tmp_path: Path, clips: list[Clip]) -> None:
+    lost = [one for one in clips if (one.split, one.label) == ("train", "red")]
+    for one in lost:
+        (tmp_path / "root" / one.video).unlink()
+    with pytest.raises(InputError, match=r"(?s)red.*3 clips failed: {'missing': 3}"):
+        make_shards(prepare(tmp_path, clips), CROPS)
+
+
+def test_missing_landmarks_are_named(tmp_path: Path, clips: list[Clip]) -> None:
+    places = prepare(tmp_path, clips)
+    newer = clip("train", "red", 99)
+    write_manifest(tmp_path / "manifest", [*clips, newer], [], source="lrw", options={})
+    with pytest.raises(InputError, match=r"red/train/99\.mp4 has no landmarks"):
+        make_shards(places, CROPS)
+    empty = ShardFolders(tmp_path, tmp_path / "manifest", tmp_path / "no", tmp_path, tmp_path)
+    with pytest.raises(InputError, match="run the stage landmarks first"):
+        make_shards(empty, CROPS)
+
+
+def test_a_clip_that_is_not_accounted_for_is_an_error(clips: list[Clip]) -> None:
+    with pytest.raises(RuntimeError, match="train: 6 clips, but 0 cut"):
+        summarise(clips, [], [])
