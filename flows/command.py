@@ -1,0 +1,111 @@
+"""A command under a flow: its output line by line as it runs, its group ended with it."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+KEPT_LINES = 400
+# How a group is asked to end, each with the seconds it is given; the first lets DVC free its locks.
+FAREWELLS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended; `lines` are the last it printed, both streams together."""
+
+    code: int
+    lines: list[str]
+    cancelled: bool
+
+
+class Commands:
+    """The commands that run now; `stop` ends them all, and none is started after."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        on_line: Callable[[str], None],
+    ) -> Outcome:
+        """Run to the end, each line given to `on_line` as it comes."""
+        kept: deque[str] = deque(maxlen=KEPT_LINES)
+        process = self._start(command, folder, environment)
+        if process is None:
+            return Outcome(-signal.SIGINT, [], cancelled=True)
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if text := line.rstrip():
+                    kept.append(text)
+                    on_line(text)
+            code = process.wait()
+        except BaseException:
+            _end_group(process)
+            raise
+        finally:
+            process.stdout.close()
+            with self._lock:
+                self._running.discard(process)
+        return Outcome(code, list(kept), cancelled=self._stopped and code != 0)
+
+    def stop(self) -> None:
+        """End every running command with all that it started."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        for process in running:
+            _end_group(process)
+
+    def _start(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str]
+    ) -> "subprocess.Popen[str] | None":
+        with self._lock:
+            if self._stopped:
+                return None
+            # A session of its own: a Ctrl-C reaches the flow alone, which ends the group in order.
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
+
+
+def _end_group(process: "subprocess.Popen[str]") -> None:
+    """Ask the whole group to end, ever less politely, until none of it is left."""
+    for farewell, seconds in FAREWELLS:
+        try:
+            os.killpg(process.pid, farewell)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+                _wait_for_group(process.pid)
+        except ProcessLookupError:
+            return
+
+
+def _wait_for_group(group: int) -> None:
+    """Give what the leader left behind a moment; raises ProcessLookupError once it is gone."""
+    for _ in range(20):
+        os.killpg(group, 0)
+        time.sleep(0.1)
