@@ -1,0 +1,1 @@
+"""Rendered talking faces: a corpus in LRW's layout, from a seed alone."""
