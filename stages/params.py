@@ -160,11 +160,11 @@ def _check_teachers(params: Params, lineage: str) -> None:
             known = ", ".join([*params.scratch, *params.taught])
             raise InputError(f"taught.{chain[-1]}: unknown teacher {teacher!r}; known: {known}")
         chain.append(teacher)
-    sizes = {params.recipe_of(member).input_size for member in chain}
-    if len(sizes) > 1:
+    seen = [params.recipe_of(member).input_facts for member in chain]
+    if any(facts != seen[0] for facts in seen):
         raise InputError(
-            f"the chain {' <- '.join(chain)} has input sizes {sorted(sizes)}: a teacher must see "
-            "its student's view, so give them one recipe.input_size"
+            f"the chain {' <- '.join(chain)} differs in recipe.field, input_size, mean "
+            "or std: a teacher must see its student's view, so give them the same"
         )
 
 

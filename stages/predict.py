@@ -31,11 +31,11 @@ def main() -> None:
     paths = Paths(params.profile)
     splits = {"val": ["val"], "test": ["test", *_present(paths.shards)]}[part]
     place = {"val": paths.logits_val, "test": paths.logits_test}[part] / lineage
-    size = params.recipe_of(lineage).loaded_size
+    shrink = params.recipe_of(lineage).shrink
     memory = params.workers.memory_gib
     with write_folder_atomic(place) as folder:
         for split in splits:
-            clips = open_split(paths.shards, split, size=size, memory_gib=memory)
+            clips = open_split(paths.shards, split, shrink=shrink, memory_gib=memory)
             suffix = "" if part == "val" else f".{split}"
             for generation in read_generations(paths.lineage(lineage)):
                 weights = paths.lineage(lineage) / generation.name / WEIGHTS_FILE

@@ -15,7 +15,6 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 from lipnet.data.augment import ClipBatch, central_view
-from lipnet.data.loader import shrink_crops
 from lipnet.models.weights import load_model
 from lipnet.train.recipe import Recipe
 
@@ -30,8 +29,7 @@ class LipreaderModel(PythonModel):
         """Read weights, labels and preprocessing from the one file."""
         self.network, card = load_model(context.artifacts["weights"])
         self.labels = list(card.labels)
-        seen: dict[str, Any] = card.preprocessing
-        self.recipe = Recipe(input_size=seen["input_size"], mean=seen["mean"], std=seen["std"])
+        self.recipe = Recipe.for_input(card.preprocessing)
 
     def predict(
         self,
@@ -57,7 +55,7 @@ class LipreaderModel(PythonModel):
         )
 
     def _classify(self, crops_BTHW: NDArray[np.uint8]) -> torch.Tensor:
-        small = [shrink_crops(crops_THW, self.recipe.loaded_size) for crops_THW in crops_BTHW]
+        small = [self.recipe.shrink(crops_THW) for crops_THW in crops_BTHW]
         frames_BTHW = torch.from_numpy(np.stack(small))
         size, steps = frames_BTHW.shape[:2]
         lengths_B = torch.full((size,), steps)

@@ -32,11 +32,11 @@ def train(params: Params, plan: LineagePlan) -> None:
 def open_data(params: Params, plan: LineagePlan) -> LineageData:
     """The training and validation clips of the profile, at the recipe's size; never the test's."""
     shards = Paths(params.profile).shards
-    size, memory = plan.recipe.loaded_size, params.workers.memory_gib
+    shrink, memory = plan.recipe.shrink, params.workers.memory_gib
     summary = read_summary(shards)
     return LineageData(
-        train=open_split(shards, "train", size=size, memory_gib=memory),
-        val=open_split(shards, "val", size=size, memory_gib=memory),
+        train=open_split(shards, "train", shrink=shrink, memory_gib=memory),
+        val=open_split(shards, "val", shrink=shrink, memory_gib=memory),
         labels=read_labels(shards),
         preprocessing={**summary["preprocessing"], "source": params.source.name},
         digest=str(summary["fingerprint"]),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from lipnet.data.augment import ClipBatch
 from lipnet.data.shards import read_shard
+from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.train.seed import generator_of
 
@@ -54,8 +54,8 @@ class ClipStore(Protocol):
         ...
 
 
-def open_split(shards: Path, split: str, *, size: int, memory_gib: float = 8.0) -> ClipStore:
-    """The clips of `shards/<split>`, shrunk to `size` pixels; in memory if they fit the budget.
+def open_split(shards: Path, split: str, *, shrink: Shrink, memory_gib: float = 8.0) -> ClipStore:
+    """The clips of `shards/<split>`, shrunk; in memory if they fit the budget.
 
     Raises InputError where the split has no shards.
     """
@@ -64,10 +64,10 @@ def open_split(shards: Path, split: str, *, size: int, memory_gib: float = 8.0) 
         raise InputError(f"no shards in {shards / split}: run the stage `shards` first")
     stored = sum(tar.stat().st_size for tar in tars)
     with_frames = next(iter(read_shard(tars[0])))[0].shape[-1]
-    needed = stored * (size / with_frames) ** 2
+    needed = stored * (shrink.size / with_frames) ** 2
     if needed <= memory_gib * 2**30:
-        return MemoryStore.read(tars, size)
-    return ShardStream(tars, size)
+        return MemoryStore.read(tars, shrink)
+    return ShardStream(tars, shrink)
 
 
 class MemoryStore:
@@ -78,11 +78,9 @@ class MemoryStore:
         self._facts = facts
 
     @classmethod
-    def read(cls, tars: Sequence[Path], size: int) -> "MemoryStore":
-        """Read whole shards, shrinking every crop to `size` pixels."""
-        samples = [
-            (shrink_crops(crops, size), meta) for tar in tars for crops, meta in read_shard(tar)
-        ]
+    def read(cls, tars: Sequence[Path], shrink: Shrink) -> "MemoryStore":
+        """Read whole shards, shrinking every crop."""
+        samples = [(shrink(crops), meta) for tar in tars for crops, meta in read_shard(tar)]
         return cls(collate(samples), _facts_of(meta for _, meta in samples))
 
     def __len__(self) -> int:
@@ -118,9 +116,9 @@ class ShardStream:
 
     BUFFER = 2048  # clips; more than the largest shard, so that neighbours in a shard part
 
-    def __init__(self, tars: Sequence[Path], size: int) -> None:
+    def __init__(self, tars: Sequence[Path], shrink: Shrink) -> None:
         self._tars = list(tars)
-        self._size = size
+        self._shrink = shrink
         self._known: ClipFacts | None = None
 
     def __len__(self) -> int:
@@ -146,15 +144,7 @@ class ShardStream:
     def _samples(self, tars: Iterable[Path]) -> Iterator[Sample]:
         for tar in tars:
             for crops, meta in read_shard(tar):
-                yield shrink_crops(crops, self._size), meta
-
-
-def shrink_crops(crops_THW: Frames, size: int) -> Frames:
-    """The crops at `size` x `size` pixels by area averaging; untouched at that size."""
-    if crops_THW.shape[-1] == size:
-        return crops_THW
-    resized = [cv2.resize(f, (size, size), interpolation=cv2.INTER_AREA) for f in crops_THW]
-    return np.stack(resized).astype(np.uint8, copy=False)
+                yield self._shrink(crops), meta
 
 
 def collate(samples: Sequence[Sample]) -> ClipBatch:

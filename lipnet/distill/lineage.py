@@ -150,12 +150,13 @@ def _open_teacher(
     model, card = load_model(weights, device=str(device))
     if list(card.labels) != labels:
         raise InputError(f"{weights} was trained on other labels than these shards hold")
-    seen = card.preprocessing.get("input_size")
-    if seen != recipe.input_size:
-        raise InputError(
-            f"{weights} sees {seen} pixels and its student {recipe.input_size}: "
-            "a teacher must see the student's view, so their recipe.input_size must agree"
-        )
+    for name, own in recipe.input_facts.items():
+        theirs = card.preprocessing.get(name)
+        if theirs != own:
+            raise InputError(
+                f"{weights} was trained with recipe.{name} {theirs} and its student with {own}: "
+                "a teacher must see the student's view, so they must agree"
+            )
     teacher = FrozenTeacher(model, alpha=recipe.alpha, temperature=recipe.temperature)
     return teacher, str(card.origin["model"])
 
@@ -216,11 +217,10 @@ def _save_generation(
 ) -> None:
     """generation.json comes last: where it stands, the folder is whole."""
     recipe = Recipe(**generation.recipe)
-    seen = {"input_size": recipe.input_size, "mean": recipe.mean, "std": recipe.std}
     card = ModelCard(
         spec=generation.spec,
         labels=list(data.labels),
-        preprocessing={**data.preprocessing, **seen},
+        preprocessing={**data.preprocessing, **recipe.input_facts},
         origin={
             "model": generation.model,
             "teacher": generation.teacher,

@@ -12,11 +12,15 @@ Optimiser = torch.optim.Optimizer
 
 
 def _adamw(model: nn.Module, recipe: Recipe) -> Optimiser:
-    return torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(
+        model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True
+    )
 
 
 def _adam(model: nn.Module, recipe: Recipe) -> Optimiser:
-    return torch.optim.Adam(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+    return torch.optim.Adam(
+        model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True
+    )
 
 
 def _sgd(model: nn.Module, recipe: Recipe) -> Optimiser:

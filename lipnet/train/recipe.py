@@ -1,11 +1,14 @@
 """A recipe: how a model is trained, apart from its architecture; the defaults are the paper's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 
 OPTIMISERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "cosine_lagged", "one_cycle", "constant")
+INPUT_FIELDS = ("field", "input_size", "mean", "std")
 CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
 
 
@@ -24,7 +27,8 @@ class Recipe:
     epochs: int = 80
     schedule: str = "cosine"  # by epoch; "cosine_lagged" repeats the first epoch's rate once
     warmup_epochs: int = 0
-    input_size: int = 88  # pixels; crops are shrunk by input_size / 88 when they are loaded
+    field: int = 88  # pixels of the crop that a view shows (random 88 of 96)
+    input_size: int = 88  # pixels that the network gets: the field is shrunk to them
     flip: float = 0.5
     mixup: float = 0.4  # Beta(mixup, mixup); 0 turns it off
     variable_length: bool = True
@@ -45,14 +49,30 @@ class Recipe:
         for name in ("batch", "epochs"):
             _check(getattr(self, name) >= 1, name, getattr(self, name), "must be at least 1")
         _check(0 <= self.flip <= 1, "flip", self.flip, "is a probability")
-        _check(16 <= self.input_size <= 88, "input_size", self.input_size, "must lie in 16..88")
+        _check(24 <= self.field <= 88, "field", self.field, "must lie in 24..88")
+        fits = 16 <= self.input_size <= self.field
+        _check(fits, "input_size", self.input_size, f"must lie in 16..{self.field} (recipe.field)")
         under = self.warmup_epochs < self.epochs
         _check(under, "warmup_epochs", self.warmup_epochs, f"must be under {self.epochs} epochs")
 
     @property
-    def loaded_size(self) -> int:
-        """Side of the crops in memory, in pixels: the margin for random cropping kept in scale."""
-        return round(self.input_size * CROP_MARGIN)
+    def shrink(self) -> Shrink:
+        """From stored crops to those in memory; the margin for random cropping is kept in scale."""
+        return Shrink(round(self.field * CROP_MARGIN), round(self.input_size * CROP_MARGIN))
+
+    @property
+    def input_facts(self) -> dict[str, float]:
+        """What a model's input must be like, for its weights file."""
+        return {name: getattr(self, name) for name in INPUT_FIELDS}
+
+    @classmethod
+    def for_input(cls, facts: Mapping[str, object]) -> "Recipe":
+        """A recipe that gives views as these facts say; InputError where one is missing."""
+        try:
+            found = {name: facts[name] for name in INPUT_FIELDS}
+            return cls(**found)  # type: ignore[arg-type]
+        except (KeyError, TypeError) as error:
+            raise InputError(f"the model does not say what its input is like: {error}") from None
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """Atomic writes and digests."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,19 @@ from lipnet import files
 from lipnet.files import code_digest, digest_of, write_atomic, write_folder_atomic, write_json
 
 
+def fail_inside(writing: AbstractContextManager[Path]) -> None:
+    """Write half of it, then fail."""
+    with writing as beside:
+        half = beside / "half" if beside.is_dir() else beside
+        half.write_text("half")
+        raise RuntimeError
+
+
 def test_a_failed_write_leaves_what_was_there_and_nothing_beside(tmp_path: Path) -> None:
     target = tmp_path / "f.txt"
     target.write_text("old")
-    with pytest.raises(RuntimeError), write_atomic(target) as beside:
-        beside.write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail_inside(write_atomic(target))
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -24,9 +32,8 @@ def test_a_failed_folder_leaves_what_was_there_and_nothing_beside(tmp_path: Path
     target = tmp_path / "d"
     target.mkdir()
     (target / "old").touch()
-    with pytest.raises(RuntimeError), write_folder_atomic(target) as beside:
-        (beside / "half").touch()
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail_inside(write_folder_atomic(target))
     assert [p.name for p in tmp_path.rglob("*")] == ["d", "old"]
 
 

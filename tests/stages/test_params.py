@@ -71,7 +71,7 @@ def test_a_lineage_in_both_groups_is_refused(tmp_path: Path) -> None:
 
 def test_a_teacher_of_another_input_size_is_refused(tmp_path: Path) -> None:
     taught = {"a": {**entry("rn18-tcn"), "recipe": {"input_size": 40}}}
-    with pytest.raises(InputError, match="input sizes"):
+    with pytest.raises(InputError, match="must see its student"):
         load_params(write(tmp_path, taught=taught))
 
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from lipnet.data.loader import ClipStore, MemoryStore, ShardStream, open_split, shrink_crops
+from lipnet.data.loader import ClipStore, MemoryStore, ShardStream, open_split
 from lipnet.data.shards import write_shard
+from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
+
+WHOLE, HALF = Shrink(96, 96), Shrink(96, 48)
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def pixels_of(store: ClipStore, *, seed: int, epoch: int) -> list[int]:
 
 @pytest.mark.parametrize("kind", [MemoryStore.read, ShardStream])
 def test_every_clip_comes_once_in_an_order_of_seed_and_epoch(kind, shards: Path) -> None:  # type: ignore[no-untyped-def]
-    store: ClipStore = kind(sorted((shards / "train").glob("*.tar")), 96)
+    store: ClipStore = kind(sorted((shards / "train").glob("*.tar")), WHOLE)
     first = pixels_of(store, seed=1, epoch=0)
     assert len(first) == len(store) == 12
     assert first == pixels_of(store, seed=1, epoch=0)
@@ -53,7 +56,7 @@ def test_every_clip_comes_once_in_an_order_of_seed_and_epoch(kind, shards: Path)
 
 def test_streaming_and_memory_give_the_same_ordered_clips(shards: Path) -> None:
     tars = sorted((shards / "train").glob("*.tar"))
-    memory, stream = MemoryStore.read(tars, 48), ShardStream(tars, 48)
+    memory, stream = MemoryStore.read(tars, HALF), ShardStream(tars, HALF)
     assert memory.facts() == stream.facts()
     for one, two in zip(memory.ordered(5), stream.ordered(5), strict=True):
         assert torch.equal(one.frames_BTHW, two.frames_BTHW)
@@ -62,16 +65,10 @@ def test_streaming_and_memory_give_the_same_ordered_clips(shards: Path) -> None:
 
 
 def test_a_split_larger_than_its_memory_is_streamed(shards: Path) -> None:
-    assert isinstance(open_split(shards, "train", size=48), MemoryStore)
-    assert isinstance(open_split(shards, "train", size=48, memory_gib=1e-6), ShardStream)
+    assert isinstance(open_split(shards, "train", shrink=HALF), MemoryStore)
+    assert isinstance(open_split(shards, "train", shrink=HALF, memory_gib=1e-6), ShardStream)
 
 
 def test_a_split_without_shards_is_named(shards: Path) -> None:
     with pytest.raises(InputError, match="val"):
-        open_split(shards, "val", size=96)
-
-
-def test_shrinking_averages_areas() -> None:
-    crops = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8)
-    blocks = crops.reshape(2, 4, 2, 4, 2).mean((2, 4))
-    assert np.abs(shrink_crops(crops, 4) - blocks).max() <= 0.5
+        open_split(shards, "val", shrink=WHOLE)

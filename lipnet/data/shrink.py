@@ -1,0 +1,28 @@
+"""How stored crops become what is held in memory: their middle, at fewer pixels."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# T frames  H W pixels
+
+
+@dataclass(frozen=True)
+class Shrink:
+    """Keep the middle `keep` x `keep` pixels of a crop and average them down to `size` x `size`."""
+
+    keep: int
+    size: int
+
+    def __call__(self, crops_THW: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The crops [T, size, size]; as they are where nothing is to be done."""
+        edge = (crops_THW.shape[-1] - self.keep) // 2
+        if edge > 0:
+            crops_THW = crops_THW[:, edge : edge + self.keep, edge : edge + self.keep]
+        if crops_THW.shape[-1] == self.size:
+            return crops_THW
+        shape = (self.size, self.size)
+        resized = [cv2.resize(crop, shape, interpolation=cv2.INTER_AREA) for crop in crops_THW]
+        return np.stack(resized).astype(np.uint8, copy=False)

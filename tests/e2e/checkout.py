@@ -1,0 +1,65 @@
+"""A copy of this checkout's working tree to run the pipeline in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from tests.contract.imports import ROOT
+
+PARTS = ("lipnet", "stages", "flows", "conf", "dvc.yaml", ".dvcignore", ".gitignore", "Makefile")
+
+
+class Checkout:
+    """A git repository of its own with the pipeline in it, and commands run there."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        place.mkdir(parents=True)
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, place / part, ignore=ignored)
+            else:
+                shutil.copy(source, place / part)
+        (place / ".dvc").mkdir()
+        shutil.copy(ROOT / ".dvc" / "config", place / ".dvc" / "config")
+        subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a Python module or script of the environment, in a process group of its own."""
+        bin_folder = str(Path(sys.executable).parent)
+        environment = {
+            **os.environ,
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "PYTHONPATH": str(self.place),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{self.place}/mlflow.db",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=self.place,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, status: int = 0) -> str:
+        """Run to the end; its output, after a check of its exit status."""
+        process = self.start(*command)
+        output, _ = process.communicate(timeout=900)
+        assert process.returncode == status, output
+        return output
+
+    def outputs(self) -> dict[str, str]:
+        """MD5 of every tracked output, from dvc.lock."""
+        lock = yaml.safe_load((self.place / "dvc.lock").read_text(encoding="utf-8"))
+        return {
+            out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]
+        }

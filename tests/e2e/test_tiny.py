@@ -1,0 +1,92 @@
+"""The whole graph on the profile `tiny`: from nothing to a leaderboard, again, and after kills."""
+
+import csv
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.checkout import Checkout
+
+pytestmark = pytest.mark.slow
+MODELS = {"rn18-tcn-g0", "rn18-tcn-g1", "rn18-dstcn-by-rn18-tcn-g1"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    checkout = Checkout(tmp_path_factory.mktemp("e2e") / "undisturbed")
+    checkout.run("stages.profile", "tiny")
+    checkout.run("dvc", "repro")
+    return checkout
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_every_model_is_on_the_leaderboard_with_its_figures(undisturbed: Checkout) -> None:
+    rows = read_rows(undisturbed.place / "data/tiny/report/leaderboard.csv")
+    by_model = {row["model"]: row for row in rows}
+    assert set(by_model) >= MODELS
+    for model in MODELS:
+        row = by_model[model]
+        assert 0 <= float(row["test_top1_low"]) <= float(row["test_top1"])
+        assert float(row["test_top1"]) <= float(row["test_top1_high"]) <= 1
+        assert float(row["latency_ms_p50"]) > 0
+        assert float(row["gmacs"]) > 0
+    assert by_model["rn18-tcn-g1"]["teacher"] == "rn18-tcn-g0"
+
+
+def test_nothing_is_left_to_do(undisturbed: Checkout) -> None:
+    assert "up to date" in undisturbed.run("dvc", "status")
+    assert "Running stage" not in undisturbed.run("dvc", "repro")
+
+
+def test_publishing_fills_mlflow_once(undisturbed: Checkout) -> None:
+    first = undisturbed.run("stages.publish")
+    second = undisturbed.run("stages.publish")
+    assert "3 models" in first
+    assert "0 models and 0 figures by epoch added" in second
+
+
+def test_a_report_is_rebuilt_without_training(undisturbed: Checkout) -> None:
+    output = undisturbed.run("stages.leaderboard")
+    assert "rn18-tcn-g0" in output.replace("\n", " ")
+
+
+def kill_all(checkout: Checkout, process: "object") -> None:
+    """SIGKILL to DVC's process group, its stage included."""
+    pid = process.pid  # type: ignore[attr-defined]
+    os.killpg(pid, signal.SIGKILL)
+    process.wait()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("stage", "sign"),
+    [
+        ("raw", "data/tmp/tiny/raw/videos/PARK/train/*.mp4"),
+        ("landmarks", "data/tmp/tiny/landmarks/*.npz"),
+        ("shards", "data/tmp/tiny/shards/*/*.tar"),
+        ("scratch@rn18-tcn", "data/tmp/tiny/models/rn18-tcn/*.checkpoint"),
+    ],
+)
+def test_a_killed_stage_ends_with_the_same_outputs(
+    stage: str, sign: str, undisturbed: Checkout, tmp_path: Path
+) -> None:
+    checkout = Checkout(tmp_path / "killed")
+    checkout.run("stages.profile", "tiny")
+    if stage.startswith("scratch"):
+        checkout.run("dvc", "repro", "shards")
+    process = checkout.start("dvc", "repro", stage)
+    deadline = time.monotonic() + 300
+    while not list(checkout.place.glob(sign)) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert process.poll() is None, "the stage ended before it could be killed"
+    kill_all(checkout, process)
+    checkout.run("dvc", "repro", stage)
+    expected = undisturbed.outputs()
+    assert {path: expected[path] for path in checkout.outputs()} == checkout.outputs()
