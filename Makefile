@@ -1,6 +1,7 @@
 # Six verbs: reproduce, flow, test, lint, ui, faults. `make reproduce PROFILE=grid SET="source.root=/data/grid"`
 # chooses another profile and changes values in it.
 VENV := .venv
+# or: make PYTHON=python3.12 ...
 PYTHON ?= python3.11
 BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -21,7 +22,7 @@ flow: $(STAMP) profile
 	@python -m flows.reproduce
 
 test: $(STAMP)
-	@python -m pytest
+	@python -m pytest $(ARGS)
 
 lint: $(STAMP)
 	@ruff check .
