@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from lipnet.errors import InputError
@@ -42,7 +42,8 @@ def save_weights(path: Path, model: Lipreader, card: ModelCard) -> None:
         raise InputError(f"{path}: {len(card.labels)} labels for a model of {outputs} classes")
     header = json.dumps(asdict(card), sort_keys=True, ensure_ascii=False)
     with write_atomic(path) as beside:
-        save_file(tensors, beside, {HEADER_KEY: header})
+        # Written by Python, so that a full disk is an OSError and not safetensors' own.
+        beside.write_bytes(save(tensors, {HEADER_KEY: header}))
 
 
 def load_card(path: Path) -> ModelCard:

@@ -1,5 +1,6 @@
 """Everything needed to go on after an interruption, written once an epoch, whole or not at all."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,8 +35,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "best": checkpoint.best,
         "history": [asdict(record) for record in checkpoint.history],
     }
+    whole = io.BytesIO()
+    torch.save(content, whole)
     with write_atomic(path) as beside:
-        torch.save(content, beside)
+        beside.write_bytes(whole.getbuffer())  # a full disk is an OSError here, not torch's own
 
 
 def load_checkpoint(path: Path, *, fingerprint: str) -> Checkpoint | None:

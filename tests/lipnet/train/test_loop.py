@@ -1,5 +1,6 @@
 """The loop: it learns, keeps the best, resumes bit for bit, and says when something is wrong."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,3 +81,21 @@ def test_equal_accuracies_are_decided_by_the_loss() -> None:
     assert beats((0.5, 1.0), (0.5, 1.1))
     assert not beats((0.5, 1.0), (0.5, 1.0))
     assert not beats((0.4, 0.1), (0.5, 9.0))
+
+
+def test_a_full_disk_is_an_error_of_the_system_and_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(RECIPE, epochs=1)
+    fit(make_training(short), checkpoint=tmp_path / "c", fingerprint="one", listener=Quiet())
+    before = (tmp_path / "c").read_bytes()
+
+    def fill(path: Path, data: object) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(OSError, match="No space left"):
+        fit(make_training(short), checkpoint=tmp_path / "c", fingerprint="two", listener=Quiet())
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+    assert (tmp_path / "c").read_bytes() == before
