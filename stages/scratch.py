@@ -1,21 +1,15 @@
 """The stage `scratch@<lineage>`: a teacherless g0 and its born-again generations."""
 
-import sys
-
 from lipnet.distill.lineage import LineagePlan
-from lipnet.errors import InputError
 from stages.main import run_stage
 from stages.params import load_params
-from stages.train import train
+from stages.train import named_lineage, train
 
 
 def main() -> None:
     """Train the lineage named on the command line."""
-    if len(sys.argv) != 2:
-        raise InputError("usage: python -m stages.scratch LINEAGE")
-    params, lineage = load_params(), sys.argv[1]
-    if lineage not in params.scratch:
-        raise InputError(f"no scratch lineage {lineage!r}; known: {', '.join(params.scratch)}")
+    params = load_params()
+    lineage = named_lineage(params.scratch, "scratch")
     entry = params.scratch[lineage]
     plan = LineagePlan(
         lineage,

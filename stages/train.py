@@ -2,7 +2,8 @@
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,15 @@ from lipnet.files import read_json
 from stages.params import Params
 from stages.paths import Paths
 from stages.progress import LineageProgress
+
+
+def named_lineage(known: Collection[str], kind: str) -> str:
+    """The lineage that the command line names; InputError unless it is one of the known."""
+    if len(sys.argv) != 2:
+        raise InputError(f"usage: python -m stages.{kind} LINEAGE")
+    if sys.argv[1] not in known:
+        raise InputError(f"no {kind} lineage {sys.argv[1]!r}; known: {', '.join(known) or 'none'}")
+    return sys.argv[1]
 
 
 def train(params: Params, plan: LineagePlan) -> None:

@@ -1,0 +1,37 @@
+"""What the training stages share: the lineage's name, its lock, and moving into place."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lipnet.errors import InputError
+from stages.train import named_lineage, publish_lineage, sole_writer
+
+
+def test_a_wrong_lineage_is_named_with_the_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["scratch", "rn19"])
+    with pytest.raises(InputError, match="'rn19'; known: rn18"):
+        named_lineage(["rn18"], "scratch")
+    monkeypatch.setattr(sys, "argv", ["scratch"])
+    with pytest.raises(InputError, match=r"usage: python -m stages\.scratch LINEAGE"):
+        named_lineage(["rn18"], "scratch")
+
+
+def test_a_lineage_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    with sole_writer(tmp_path / "rn18"), pytest.raises(InputError, match="another process"):
+        sole_writer(tmp_path / "rn18").__enter__()
+    with sole_writer(tmp_path / "rn18"):
+        assert (tmp_path / "rn18").is_dir()
+
+
+def test_a_finished_lineage_moves_whole_and_without_what_served_resuming(tmp_path: Path) -> None:
+    work, place = tmp_path / "work", tmp_path / "models" / "rn18"
+    (work / "g0").mkdir(parents=True)
+    for name in ("g0/weights.safetensors", "lineage.json", "g1.checkpoint", "progress.jsonl"):
+        (work / name).touch()
+    (place / "g7").mkdir(parents=True)
+    publish_lineage(work, place)
+    kept = sorted(str(p.relative_to(place)) for p in place.rglob("*") if p.is_file())
+    assert kept == ["g0/weights.safetensors", "lineage.json"]
+    assert not work.exists()
