@@ -1,5 +1,5 @@
-# Six verbs: reproduce, flow, test, lint, ui, faults. `make reproduce PROFILE=grid SET="source.root=/data/grid"`
-# chooses another profile and changes values in it.
+# Five verbs: reproduce, test, lint, flow, ui. PROFILE and SET go with reproduce and flow:
+# make reproduce PROFILE=grid SET="source.root=/data/grid"
 VENV := .venv
 # or: make PYTHON=python3.12 ...
 PYTHON ?= python3.11
@@ -34,7 +34,7 @@ ui: $(STAMP)
 
 profile: $(STAMP)
 ifneq ($(PROFILE)$(SET),)
-	@python -m stages.profile $(or $(PROFILE),synthetic) $(SET)
+	@python -m stages.profile $(or $(PROFILE),$(shell sed -n 's/^profile: //p' params.yaml)) $(SET)
 endif
 
 $(STAMP): requirements.lock pyproject.toml

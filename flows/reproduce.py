@@ -75,8 +75,8 @@ def walk_profile(
     if failure := describe_failure(graph.order, walk.states):
         return Failed(message=failure)
     chosen = load_params().profile
-    show_leaderboard(Paths(chosen).report / "leaderboard.csv", chosen)
     run_step("publish", ["stages.publish"], commands)
+    show_leaderboard(Paths(chosen).report / "leaderboard.csv", chosen)
     cached = sum(state.name == CACHED for state in walk.states.values())
     ran = len(graph.order) - cached
     return Completed(message=f"{len(graph.order)} stages: {ran} made, {cached} had not changed")

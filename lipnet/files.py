@@ -30,8 +30,9 @@ def write_atomic(path: Path) -> Iterator[Path]:
 def write_folder_atomic(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path`; it replaces `path` on success, vanishes on error."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     try:
         yield beside

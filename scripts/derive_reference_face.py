@@ -1,6 +1,6 @@
 """Derive lipnet/video/reference_face.npy: the mean face of several people, by Procrustes analysis.
 
-    python scripts/derive_reference_face.py --grid ../shared/data/grid [--compare FACE.npy]
+    python scripts/derive_reference_face.py --grid GRID_ROOT [--compare FACE.npy]
 
 Each person counts once: the mean shape of every speaker's frames, and scikit-image's astronaut.
 Mirrored twins make the mean symmetric. Only its place and size in the 256 x 256 frame are

@@ -40,7 +40,9 @@ def map_shards(
     """
     if not items:
         return []
-    wanted = min(count_actors(actors), len(items))
+    # On a cluster every core may serve; here, those that this process may use.
+    everywhere = actors == 0 and bool(os.environ.get("RAY_ADDRESS"))
+    wanted = len(items) if everywhere else min(count_actors(actors), len(items))
     with _connect(wanted) as ray:
         room = max(1, int(ray.cluster_resources().get("CPU", 1)))
         return _Pool(ray, make_worker, items).map(min(wanted, room), on_result)

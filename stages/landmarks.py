@@ -18,7 +18,7 @@ from stages.params import load_params
 from stages.paths import Paths, source_root
 from stages.resume import move_into_place, write_failures
 
-CODE = ("video/decode.py", "video/detector.py", "video/landmarks.py", "video/tracks.py")
+CODE = ("clip.py", "video/decode.py", "video/detector.py", "video/landmarks.py", "video/tracks.py")
 FAILURE_COLUMNS = ("video", "reason", "detail")
 
 

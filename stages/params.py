@@ -144,7 +144,11 @@ def check_lineages(params: Params) -> None:
         if not LINEAGE_ID.fullmatch(lineage):
             raise InputError(f"lineage id {lineage!r}: use a-z, 0-9 and single hyphens")
         params.spec_of(lineage)
-        params.initial_recipe_of(lineage)
+        if params.initial_recipe_of(lineage).input_facts != params.recipe_of(lineage).input_facts:
+            raise InputError(
+                f"scratch.{lineage}.initial changes recipe.field, input_size, mean or std: all "
+                "generations of a lineage see the same"
+            )
     for lineage in params.taught:
         _check_teachers(params, lineage)
 

@@ -40,6 +40,7 @@ class LineageProgress:
     def end(self, generation: Generation) -> None:
         if self._model is not None:
             self._model.finish()
+        self._model = None
         print(
             f"{generation.model}: best validation top-1 {generation.val_top1:.1%} "
             f"in epoch {generation.best_epoch}",

@@ -22,7 +22,14 @@ from stages.params import load_params
 from stages.paths import Paths, source_root
 from stages.resume import move_into_place, write_failures
 
-CODE = ("video/decode.py", "video/align.py", "video/crop.py", "data/cut.py", "data/shards.py")
+CODE = (
+    "clip.py",
+    "video/decode.py",
+    "video/align.py",
+    "video/crop.py",
+    "data/cut.py",
+    "data/shards.py",
+)
 FAILURE_COLUMNS = ("clip_id", "reason", "detail")
 Failure = dict[str, str]
 Record = dict[str, Any]

@@ -1,22 +1,22 @@
 """What the stages `scratch` and `taught` share: one lineage trained under a lock, watched."""
 
 import fcntl
-import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lipnet.data.loader import open_split
 from lipnet.device import choose_device
-from lipnet.distill.generation import best_weights
+from lipnet.distill.generation import GENERATION_FILES, LINEAGE_FILE, best_weights
 from lipnet.distill.lineage import LineageData, LineagePlan, train_lineage
 from lipnet.errors import InputError
 from lipnet.files import read_json
 from stages.params import Params
 from stages.paths import Paths
 from stages.progress import LineageProgress
+from stages.resume import move_into_place
 
 
 def named_lineage(known: Collection[str], kind: str) -> str:
@@ -35,8 +35,9 @@ def train(params: Params, plan: LineagePlan) -> None:
     with sole_writer(work):
         data = open_data(params, plan)
         with LineageProgress(params, plan, work / "progress.jsonl") as progress:
-            train_lineage(plan, data, work=work, device=choose_device(), listener=progress)
-        publish_lineage(work, paths.lineage(plan.lineage))
+            done = train_lineage(plan, data, work=work, device=choose_device(), listener=progress)
+        names = [generation.name for generation in done]
+        publish_lineage(work, paths.lineage(plan.lineage), names)
 
 
 def open_data(params: Params, plan: LineagePlan) -> LineageData:
@@ -55,6 +56,8 @@ def open_data(params: Params, plan: LineagePlan) -> LineageData:
 
 def read_summary(shards: Path) -> Mapping[str, Any]:
     """What the shards say of themselves."""
+    if not (shards / "summary.json").exists():
+        raise InputError(f"no shards in {shards}: run the stage `shards` first")
     summary = read_json(shards / "summary.json")
     if not isinstance(summary, dict):
         raise InputError(f"{shards / 'summary.json'} is not what the stage `shards` writes")
@@ -90,10 +93,7 @@ def sole_writer(work: Path) -> Iterator[None]:
         yield
 
 
-def publish_lineage(work: Path, place: Path) -> None:
-    """Move what a finished lineage keeps to `place`; what served resuming goes."""
-    for leftover in [*work.glob("*.checkpoint"), work / "progress.jsonl"]:
-        leftover.unlink(missing_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    work.rename(place)
+def publish_lineage(work: Path, place: Path, generations: Sequence[str]) -> None:
+    """Move a finished lineage's generations to `place`; whatever else lies in `work` goes."""
+    kept = [f"{name}/{file}" for name in generations for file in GENERATION_FILES]
+    move_into_place(work, place, [LINEAGE_FILE, *kept])

@@ -13,7 +13,7 @@ import numpy as np
 from lipnet.clip import FPS, Clip
 from lipnet.data.shards import Crops, Meta, facts_as_json, write_shard
 from lipnet.files import digest_of, write_json
-from lipnet.video.align import STABLE, load_face
+from lipnet.video.align import STABLE, face_digest, load_face
 from lipnet.video.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.video.decode import VideoError, iter_frames
 from lipnet.video.tracks import TrackPlace, digest_video, read_finished, read_track
@@ -153,13 +153,12 @@ class Cutter:
 
 def describe_crops(options: CropOptions) -> dict[str, object]:
     """What decides a crop besides video, landmarks and code: options, with the face's digest."""
-    face = hashlib.sha256(load_face(options.face).tobytes()).hexdigest()[:16]
     return {
         "size": options.size,
         "smooth": options.smooth,
         "smooth_centre": options.smooth_centre,
         "stable_points": list(STABLE),
-        "reference_face": face,
+        "reference_face": face_digest(options.face),
         "opencv": cv2.__version__,
     }
 

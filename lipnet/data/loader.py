@@ -64,7 +64,7 @@ def open_split(shards: Path, split: str, *, shrink: Shrink, memory_gib: float = 
         raise InputError(f"no shards in {shards / split}: run the stage `shards` first")
     stored = sum(tar.stat().st_size for tar in tars)
     with_frames = next(iter(read_shard(tars[0])))[0].shape[-1]
-    needed = stored * (shrink.size / with_frames) ** 2
+    needed = 2 * stored * (shrink.size / with_frames) ** 2  # twice while they are put together
     if needed <= memory_gib * 2**30:
         return MemoryStore.read(tars, shrink)
     return ShardStream(tars, shrink)

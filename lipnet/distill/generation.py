@@ -9,11 +9,9 @@ from lipnet.errors import InputError
 from lipnet.files import read_json
 from lipnet.train.history import beats
 
-LINEAGE_FILE, GENERATION_FILE, WEIGHTS_FILE = (
-    "lineage.json",
-    "generation.json",
-    "weights.safetensors",
-)
+LINEAGE_FILE, GENERATION_FILE = "lineage.json", "generation.json"
+WEIGHTS_FILE, HISTORY_FILE = "weights.safetensors", "history.csv"
+GENERATION_FILES = (WEIGHTS_FILE, HISTORY_FILE, GENERATION_FILE)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import torch
 
 from lipnet.data.loader import ClipStore
 from lipnet.distill.generation import (
     GENERATION_FILE,
+    HISTORY_FILE,
     LINEAGE_FILE,
     WEIGHTS_FILE,
     Generation,
@@ -33,6 +35,8 @@ from lipnet.train.history import EpochRecord, best_epoch, write_history
 from lipnet.train.loop import Listener, Training, fit
 from lipnet.train.recipe import Recipe
 from lipnet.train.seed import seed_of
+
+DATA_CODE = ("augment", "loader", "shards", "shrink")  # the modules of data/ that decide pixels
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def _train_generation(
         "spec": str(plan.spec),
         "recipe": asdict(recipe),
         "teacher": teacher_name,
-        "fingerprint": _fingerprint(plan, recipe, data, name, teacher_weights),
+        "fingerprint": _fingerprint(plan, recipe, data, name, teacher_weights, device),
     }
     folder = work / name
     kept = _read_finished(folder, facts["fingerprint"])
@@ -162,7 +166,12 @@ def _open_teacher(
 
 
 def _fingerprint(
-    plan: LineagePlan, recipe: Recipe, data: LineageData, name: str, teacher: Path | None
+    plan: LineagePlan,
+    recipe: Recipe,
+    data: LineageData,
+    name: str,
+    teacher: Path | None,
+    device: torch.device,
 ) -> str:
     """Equal for equal work: architecture, recipe, data, teacher's weights and the code itself."""
     return digest_of(
@@ -173,9 +182,9 @@ def _fingerprint(
             "generation": name,
             "teacher": digest_files([teacher]) if teacher else None,
             "code": code_digest(
-                "train", "distill", "models", "data/augment.py", "data/loader.py", "spec.py"
+                "train", "distill", "models", "spec.py", *(f"data/{name}.py" for name in DATA_CODE)
             ),
-            "torch": torch.__version__,
+            "made with": [torch.__version__, cv2.__version__, device.type],
         }
     )
 
@@ -230,7 +239,7 @@ def _save_generation(
     )
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / WEIGHTS_FILE, model, card)
-    write_history(folder / "history.csv", history)
+    write_history(folder / HISTORY_FILE, history)
     write_json(folder / GENERATION_FILE, asdict(generation))
 
 

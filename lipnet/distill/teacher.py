@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.data.augment import View
+from lipnet.device import mixed_precision
 from lipnet.distill.loss import distillation_loss, zero_loss
 
 # B batch  K classes
@@ -36,6 +37,6 @@ class FrozenTeacher:
         self.temperature = temperature
 
     def loss(self, student_BK: Tensor, view: View) -> Tensor:
-        with torch.no_grad():
-            teacher_BK = self.model(view.frames_BTHW, view.lengths_B)
+        with torch.no_grad(), mixed_precision(student_BK.device):
+            teacher_BK = self.model(view.frames_BTHW, view.lengths_B).float()
         return self.alpha * distillation_loss(student_BK, teacher_BK, temperature=self.temperature)

@@ -65,7 +65,7 @@ def scan_word(root: str, word: str) -> Found:
             found.extend(reject_folder(entry.path, place))
         else:
             found.extend(scan_split(entry.path, word, entry.name))
-    return found
+    return found or [reject(word, "no_clips", "the word's folder holds no video")]
 
 
 def reject_folder(folder: str, place: str) -> Iterable[Rejected]:

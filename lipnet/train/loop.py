@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lipnet.data.augment import random_view
 from lipnet.data.loader import ClipStore
+from lipnet.device import mixed_precision
 from lipnet.distill.loss import cross_entropy_mixed
 from lipnet.distill.teacher import Teacher
 from lipnet.errors import InputError
@@ -111,7 +112,7 @@ def _train_epoch(
     for batch in training.train.shuffled(recipe.batch, seed=recipe.seed, epoch=epoch):
         _set_rate(optimiser, learning_rate(recipe, epoch, progress=seen / total))
         view = random_view(batch.to(training.device), recipe, views)
-        with _autocast(training.device):
+        with mixed_precision(training.device):
             logits_BK = model(view.frames_BTHW, view.lengths_B)
         logits_BK = logits_BK.float()
         ce = cross_entropy_mixed(logits_BK, view.labels_B, view.partner_labels_B, share=view.share)
@@ -125,6 +126,8 @@ def _train_epoch(
         seen += clips
         _check_finite(sums, recipe, epoch)
         listener.on_batch(seen, total)
+    if seen == 0:
+        raise InputError("the training split has fewer than two clips: nothing can be learned")
     return Losses(*(sums / seen).tolist())
 
 
@@ -150,10 +153,6 @@ def _share_within(logits_NK: Tensor, labels_N: Tensor, k: int) -> float:
 def _set_rate(optimiser: Optimiser, rate: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = rate
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 def _copy_state(model: nn.Module) -> State:

@@ -46,8 +46,8 @@ class Recipe:
             _check(getattr(self, name) > 0, name, getattr(self, name), "must be above 0")
         for name in ("weight_decay", "mixup", "alpha", "warmup_epochs"):
             _check(getattr(self, name) >= 0, name, getattr(self, name), "must not be negative")
-        for name in ("batch", "epochs"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "must be at least 1")
+        _check(self.epochs >= 1, "epochs", self.epochs, "must be at least 1")
+        _check(self.batch >= 2, "batch", self.batch, "must be at least 2, for batch statistics")
         _check(0 <= self.flip <= 1, "flip", self.flip, "is a probability")
         _check(24 <= self.field <= 88, "field", self.field, "must lie in 24..88")
         fits = 16 <= self.input_size <= self.field

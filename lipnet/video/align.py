@@ -1,5 +1,6 @@
 """Aligning faces: forward smoothing, the similarity to a reference face, and that face itself."""
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +68,11 @@ def align_to_face(
 def load_face(path: str = "") -> NDArray[np.float64]:
     """A reference face [68, 2], x and y in a 256 x 256 frame; the package's where path is empty."""
     return _load_face(Path(path) if path else REFERENCE_FACE)
+
+
+def face_digest(path: str = "") -> str:
+    """16 hex characters that say which reference face crops were aligned to."""
+    return hashlib.sha256(load_face(path).tobytes()).hexdigest()[:16]
 
 
 @cache

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from lipnet.cli import main
+from lipnet.data.cut import describe_crops
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
 from lipnet.spec import ModelSpec
 from lipnet.train.recipe import Recipe
+from lipnet.video.crop import CropOptions
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
 
@@ -37,7 +39,8 @@ def test_an_unknown_spec_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
 def weights(tmp_path: Path) -> Path:
     torch.manual_seed(1)
     model = build_model(ModelSpec.parse(SPEC), 3)
-    facts = {"fps": 25.0, **Recipe(field=60, input_size=32).input_facts}
+    crops = describe_crops(CropOptions())
+    facts = {"fps": 25.0, **crops, **Recipe(field=60, input_size=32).input_facts}
     card = ModelCard(SPEC, ["a", "b", "c"], facts, {"model": "x-g0"})
     save_weights(tmp_path / "w.safetensors", model, card)
     return tmp_path / "w.safetensors"

@@ -57,3 +57,10 @@ def test_code_digest_sees_code_but_no_comments_or_docstrings(
         (tmp_path / "m.py").write_text(text)
         digests.append(code_digest("m.py"))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_what_a_killed_process_left_beside_a_folder_goes(tmp_path: Path) -> None:
+    (tmp_path / ".d.77.tmp").mkdir()
+    with write_folder_atomic(tmp_path / "d") as beside:
+        (beside / "new").touch()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["d"]

@@ -81,3 +81,9 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("a: [1", encoding="utf-8")
     with pytest.raises(InputError, match="not YAML"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_all_generations_of_a_lineage_see_the_same(tmp_path: Path) -> None:
+    scratch = {"a": {"spec": "resnet18 + tcn_1x", "initial": {"input_size": 20}}}
+    with pytest.raises(InputError, match="all generations of a lineage see the same"):
+        load_params(write(tmp_path, scratch=scratch, taught={}))

@@ -28,10 +28,13 @@ def test_a_lineage_has_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_a_finished_lineage_moves_whole_and_without_what_served_resuming(tmp_path: Path) -> None:
     work, place = tmp_path / "work", tmp_path / "models" / "rn18"
     (work / "g0").mkdir(parents=True)
-    for name in ("g0/weights.safetensors", "lineage.json", "g1.checkpoint", "progress.jsonl"):
+    (work / "g5").mkdir()
+    finished = ["g0/generation.json", "g0/history.csv", "g0/weights.safetensors", "lineage.json"]
+    leftovers = [".g1.checkpoint.77.tmp", "g1.checkpoint", "g5/history.csv", "progress.jsonl"]
+    for name in finished + leftovers:
         (work / name).touch()
     (place / "g7").mkdir(parents=True)
-    publish_lineage(work, place)
+    publish_lineage(work, place, ["g0"])
     kept = sorted(str(p.relative_to(place)) for p in place.rglob("*") if p.is_file())
-    assert kept == ["g0/weights.safetensors", "lineage.json"]
+    assert kept == finished
     assert not work.exists()

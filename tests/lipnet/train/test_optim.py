@@ -41,6 +41,7 @@ def test_rates_stay_between_zero_and_the_recipes(
         ({"field": 90}, "24..88"),
         ({"flip": 1.5}, "probability"),
         ({"epochs": 0}, "epochs"),
+        ({"batch": 1}, "batch"),
         ({"epochs": 3, "warmup_epochs": 3}, "warmup"),
     ],
 )
