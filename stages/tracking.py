@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lipnet.errors import InputError
+from lipnet.models.weights import ModelCard, load_card
+from lipnet.spec import ModelSpec
 from stages.paths import Paths
 
 if TYPE_CHECKING:
@@ -301,7 +303,7 @@ def _save_pyfunc(folder: Path, weights: Path, *, run_id: str, model_id: str) -> 
     from mlflow import pyfunc
     from mlflow.models import Model
 
-    signature, example = _signature()
+    signature, example = _signature(load_card(weights))
     with TemporaryDirectory() as copies:
         library = Path(copies) / LIBRARY.name
         shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -317,14 +319,16 @@ def _save_pyfunc(folder: Path, weights: Path, *, run_id: str, model_id: str) -> 
         )
 
 
-def _signature() -> tuple[object, object]:
-    """(signature, input example): uint8 crops [N, T, 96, 96] in, one row of words a clip out."""
+def _signature(card: ModelCard) -> tuple[object, object]:
+    """(signature, input example): uint8 crops [N, T, S, S] in, one row of words a clip out; a
+    model that is told the word's boundary takes its frames as parameters."""
     import numpy as np
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
     from mlflow.types.schema import Array
 
-    crops = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, 96, 96))])
+    size = int(str(card.preprocessing["size"]))
+    crops = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, size, size))])
     words = Schema(
         [
             ColSpec(DataType.string, "label"),
@@ -333,7 +337,12 @@ def _signature() -> tuple[object, object]:
             ColSpec(Array(DataType.double), "top5_probability"),
         ]
     )
-    return ModelSignature(crops, words), np.zeros((1, 2, 96, 96), np.uint8)
+    signature = ModelSignature(crops, words)
+    if ModelSpec.parse(card.spec).boundary:
+        names = ("word_first", "word_last")
+        word = ParamSchema([ParamSpec(name, DataType.long, -1) for name in names])
+        signature = ModelSignature(crops, words, word)
+    return signature, np.zeros((1, 2, size, size), np.uint8)
 
 
 def _requirements() -> list[str]:

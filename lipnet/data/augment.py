@@ -34,10 +34,14 @@ class ClipBatch:
 
 @dataclass(frozen=True)
 class View:
-    """Normalised float frames, zero after each length; `share` of the first label is in each."""
+    """Normalised float frames, zero after each length; `share` of the first label is in each.
+
+    `word_BT` is 1 on the word's frames and 0 around it, mixed like the frames.
+    """
 
     frames_BTHW: Tensor
     lengths_B: Tensor
+    word_BT: Tensor
     labels_B: Tensor
     partner_labels_B: Tensor
     share: float
@@ -62,7 +66,8 @@ def central_view(batch: ClipBatch, recipe: Recipe) -> View:
     zeros_B = torch.zeros(size, dtype=torch.long)
     window = Window(zeros_B, batch.lengths_B.cpu(), centre_B, centre_B, zeros_B.bool())
     frames_BTHW = _normalise(_take(batch.frames_BTHW, window, recipe.input_size), window, recipe)
-    return View(frames_BTHW, batch.lengths_B, batch.labels_B, batch.labels_B, 1.0)
+    word_BT = _mark_word(batch.words_B2, window)
+    return View(frames_BTHW, batch.lengths_B, word_BT, batch.labels_B, batch.labels_B, 1.0)
 
 
 def random_view(batch: ClipBatch, recipe: Recipe, generator: torch.Generator) -> View:
@@ -71,13 +76,17 @@ def random_view(batch: ClipBatch, recipe: Recipe, generator: torch.Generator) ->
     frames_BTHW = _normalise(_take(batch.frames_BTHW, window, recipe.input_size), window, recipe)
     device = batch.frames_BTHW.device
     lengths_B = window.lengths_B.to(device)
+    word_BT = _mark_word(batch.words_B2, window)
     share = _draw_share(recipe.mixup, generator)
     partners_B = torch.randperm(len(lengths_B), generator=generator).to(device)
     if share < 1.0:
         # The first clip's length is kept (the authors' code): what the partner has beyond is cut.
         frames_BTHW = share * frames_BTHW + (1.0 - share) * frames_BTHW[partners_B]
-        frames_BTHW = frames_BTHW * _valid_mask(lengths_B, frames_BTHW.shape[1])
-    return View(frames_BTHW, lengths_B, batch.labels_B, batch.labels_B[partners_B], share)
+        valid_BT = _valid_mask(lengths_B, frames_BTHW.shape[1])
+        frames_BTHW = frames_BTHW * valid_BT[:, :, None, None]
+        word_BT = (share * word_BT + (1.0 - share) * word_BT[partners_B]) * valid_BT
+    labels_B = batch.labels_B
+    return View(frames_BTHW, lengths_B, word_BT, labels_B, labels_B[partners_B], share)
 
 
 def _draw_window(batch: ClipBatch, recipe: Recipe, generator: torch.Generator) -> Window:
@@ -131,10 +140,19 @@ def _normalise(frames_BTHW: Tensor, window: Window, recipe: Recipe) -> Tensor:
     scale, shift = 1 / (255 * recipe.std), -recipe.mean / recipe.std
     floats_BTHW = frames_BTHW.float().mul_(scale).add_(shift)
     lengths_B = window.lengths_B.to(frames_BTHW.device)
-    return floats_BTHW.mul_(_valid_mask(lengths_B, floats_BTHW.shape[1]))
+    return floats_BTHW.mul_(_valid_mask(lengths_B, floats_BTHW.shape[1])[:, :, None, None])
+
+
+def _mark_word(words_B2: Tensor, window: Window) -> Tensor:
+    """1 on the window's frames that lie in the word [first, last), 0 elsewhere: [B, T]."""
+    device = words_B2.device
+    steps_T = torch.arange(int(window.lengths_B.max()), device=device)
+    times_BT = window.starts_B.to(device)[:, None] + steps_T
+    in_word_BT = (times_BT >= words_B2[:, :1]) & (times_BT < words_B2[:, 1:])
+    return in_word_BT.float() * _valid_mask(window.lengths_B.to(device), len(steps_T))
 
 
 def _valid_mask(lengths_B: Tensor, steps: int) -> Tensor:
-    """1 for frames before each length and 0 after, shaped [B, T, 1, 1]."""
+    """1 for frames before each length and 0 after, shaped [B, T]."""
     mask_BT = torch.arange(steps, device=lengths_B.device) < lengths_B[:, None]
-    return mask_BT[:, :, None, None].float()
+    return mask_BT.float()

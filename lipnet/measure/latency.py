@@ -10,6 +10,7 @@ from torch import nn
 
 from lipnet.errors import InputError
 
+MOST_THREADS = 1024
 WARM_UPS = 5  # the first calls pay for allocation and kernel choice
 
 
@@ -28,17 +29,20 @@ def measure_latency(
     """Time eval-mode forwards of one blank clip; torch's thread count is put back afterwards."""
     if min(frames, size, threads, repeats) < 1:
         raise InputError("latency: frames, size, threads and repeats must all be at least 1")
+    if threads > MOST_THREADS:
+        raise InputError(f"latency: {threads} threads; at most {MOST_THREADS}")
     device = next(model.parameters()).device
     frames_BTHW = torch.zeros(1, frames, size, size, device=device)
     lengths_B = torch.tensor([frames])
+    word_BT = torch.ones(1, frames, device=device)
     was_training, was_threads = model.training, torch.get_num_threads()
     model.eval()
     torch.set_num_threads(threads)
     try:
         with torch.inference_mode():
             for _ in range(WARM_UPS):
-                model(frames_BTHW, lengths_B)
-            times = [_time_forward(model, frames_BTHW, lengths_B) for _ in range(repeats)]
+                model(frames_BTHW, lengths_B, word_BT)
+            times = [_time_forward(model, frames_BTHW, lengths_B, word_BT) for _ in range(repeats)]
     finally:
         torch.set_num_threads(was_threads)
         model.train(was_training)
@@ -46,8 +50,8 @@ def measure_latency(
     return Latency(p50_ms=float(p50), p95_ms=float(p95), threads=threads)
 
 
-def _time_forward(model: nn.Module, frames_BTHW: torch.Tensor, lengths_B: torch.Tensor) -> float:
+def _time_forward(model: nn.Module, *clip: torch.Tensor) -> float:
     start = time.perf_counter()
     # Reading a value back waits for the device, so that queued work is counted.
-    model(frames_BTHW, lengths_B).flatten()[0].item()
+    model(*clip).flatten()[0].item()
     return 1e3 * (time.perf_counter() - start)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 LRW, LRW1000 = "LRW", "LRW-1000"
+CLASSES = {LRW: 500, LRW1000: 1000}
+SIZES = {LRW: 88, LRW1000: 112}  # pixels of the square input that FLOPs were counted on
+FRAMES = 29  # in both tables
 
 
 @dataclass(frozen=True)
@@ -19,15 +22,13 @@ class PaperRow:
     @property
     def classes(self) -> int:
         """Words of the corpus."""
-        return {LRW: 500, LRW1000: 1000}[self.corpus]
+        return CLASSES[self.corpus]
 
     @property
     def size(self) -> int:
-        """Pixels of the square input that FLOPs were counted on; 29 frames in both tables."""
-        return {LRW: 88, LRW1000: 112}[self.corpus]
+        """Pixels of the square input."""
+        return SIZES[self.corpus]
 
-
-FRAMES = 29
 
 PAPER_ROWS = (
     PaperRow("resnet18 + mstcn_3x", LRW, "36.4", "10.31", 85.3, None),
@@ -49,19 +50,61 @@ PAPER_ROWS = (
 
 @dataclass(frozen=True)
 class OtherRow:
-    """A model of others that Tables 3 and 4 print for comparison; top-1 in percent."""
+    """A model of others that Tables 3 and 4 print for comparison; top-1 in percent.
+
+    `spec` is the nearest model that published facts allow, None where they do not suffice; `note`
+    says what differs or what is missing.
+    """
 
     name: str
     corpus: str
     params_m: str
     gflops: str
     top1: float
+    spec: str | None
+    note: str
+
+    @property
+    def classes(self) -> int:
+        """Words of the corpus."""
+        return CLASSES[self.corpus]
+
+    @property
+    def size(self) -> int:
+        """Pixels of the square input."""
+        return SIZES[self.corpus]
 
 
 OTHER_ROWS = (
-    OtherRow("ResNet-34 + BGRU (512)", LRW, "29.7", "18.71", 83.4),
-    OtherRow("MobiVSR-1 + TCN", LRW, "4.5", "10.75", 72.2),
-    OtherRow("3D DenseNet + BGRU (256)", LRW1000, "15.0", "30.32", 34.8),
+    OtherRow(
+        "ResNet-34 + BGRU (512)",
+        LRW,
+        "29.7",
+        "18.71",
+        83.4,
+        "resnet34 + bgru_512",
+        "without the linear layer 512 -> 256 of its authors' code, with which it has 29.0 M",
+    ),
+    OtherRow(
+        "MobiVSR-1 + TCN",
+        LRW,
+        "4.5",
+        "10.75",
+        72.2,
+        None,
+        "not built; its abstract names depthwise 3-D convolutions, channel shuffling and a design "
+        "parameter; no source found tells the blocks, channels, kernels, strides or TCN",
+    ),
+    OtherRow(
+        "3D DenseNet + BGRU (256)",
+        LRW1000,
+        "15.0",
+        "30.32",
+        34.8,
+        "densenet3d + bgru_256",
+        "dense blocks of 4, 8, 12 and 8 layers as in its authors' code; six layers in the first, "
+        "which no source found has, would be 15.02 M and 30.31 G",
+    ),
 )
 
 

@@ -7,8 +7,11 @@ import torch
 from torch import nn
 
 from lipnet.errors import InputError
+from lipnet.models.dctcn import DenseHead
+from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.frontend import FrontEnd
 from lipnet.models.lipreader import Head, Lipreader, Trunk
+from lipnet.models.recurrent import CELLS, RecurrentHead
 from lipnet.models.resnet import ResNet
 from lipnet.models.shufflenetv2 import ShuffleNetV2
 from lipnet.models.tcn import KINDS, TemporalHead
@@ -23,16 +26,33 @@ def _build_shufflenet(spec: ModelSpec) -> Trunk:
     return ShuffleNetV2(spec.width)
 
 
+def _build_densenet3d(spec: ModelSpec) -> Trunk:
+    return DenseNet3D()
+
+
 def _build_temporal(spec: ModelSpec, inputs: int) -> Head:
     return TemporalHead(spec.head, inputs, channels=spec.head_width, activation=spec.activation)
+
+
+def _build_dense(spec: ModelSpec, inputs: int) -> Head:
+    return DenseHead(inputs, channels=spec.head_width, activation=spec.activation)
+
+
+def _build_recurrent(spec: ModelSpec, inputs: int) -> Head:
+    return RecurrentHead(spec.head, inputs, units=spec.head_width)
 
 
 TRUNKS: dict[str, Callable[[ModelSpec], Trunk]] = {
     "resnet18": _build_resnet,
     "resnet34": _build_resnet,
     "shufflenetv2": _build_shufflenet,
+    "densenet3d": _build_densenet3d,
 }
-HEADS: dict[str, Callable[[ModelSpec, int], Head]] = dict.fromkeys(KINDS, _build_temporal)
+HEADS: dict[str, Callable[[ModelSpec, int], Head]] = {
+    **dict.fromkeys(KINDS, _build_temporal),
+    **dict.fromkeys(CELLS, _build_recurrent),
+    "dctcn": _build_dense,
+}
 
 
 def build_model(
@@ -51,7 +71,9 @@ def build_empty(spec: ModelSpec, n_classes: int, *, device: str = "cpu") -> Lipr
     with torch.device("meta"):
         trunk = TRUNKS[spec.backbone](spec)
         frontend = FrontEnd(trunk.stem_channels, spec.activation)
-        model = Lipreader(frontend, trunk, HEADS[spec.head](spec, trunk.features), n_classes)
+        inputs = trunk.features + spec.boundary  # the word's boundary is one more feature
+        head = HEADS[spec.head](spec, inputs)
+        model = Lipreader(frontend, trunk, head, n_classes, boundary=spec.boundary)
     if device == "meta":
         return model
     model.to_empty(device=device)
@@ -64,7 +86,8 @@ def build_empty(spec: ModelSpec, n_classes: int, *, device: str = "cpu") -> Lipr
 @torch.no_grad()
 def initialise(model: nn.Module, generator: torch.Generator | None = None) -> None:
     """Set every weight: convolutions, depthwise ones too, N(0, sqrt(2 / (kernel elements * out
-    channels))); Linear N(0, sqrt(2 / in)); biases 0; BatchNorm 1 and 0; PReLU 0.25.
+    channels))); Linear N(0, sqrt(2 / in)); biases 0; BatchNorm 1 and 0; PReLU 0.25;
+    GRU and LSTM, biases too, uniform within 1 / sqrt(units) of 0.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
@@ -72,6 +95,10 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
             module.weight.normal_(0, math.sqrt(2 / fan), generator=generator)
         elif isinstance(module, nn.Linear):
             module.weight.normal_(0, math.sqrt(2 / module.in_features), generator=generator)
+        elif isinstance(module, nn.RNNBase):
+            bound = 1 / math.sqrt(module.hidden_size)
+            for weight in module.parameters():
+                weight.uniform_(-bound, bound, generator=generator)
         elif isinstance(module, nn.PReLU):
             module.weight.fill_(0.25)
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -24,19 +24,35 @@ class FrontEnd(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         self.act = make_activation(activation, channels)
         self.pool = nn.MaxPool2d(3, 2, 1)
-        # ReLU and max commute, gradients included; pooling first leaves it a quarter of the work.
-        self.pool_first = activation == "relu"
 
     def forward(self, frames_BTHW: Tensor, valid: ValidFrames) -> Tensor:
         """-> [N, C, H / 4, W / 4]; frames that are padding count as zeros."""
-        stacked_N5HW = stack_neighbours(frames_BTHW, valid)
+        if self.training or frames_BTHW.device.type != "cpu":
+            return self._see(stack_neighbours(frames_BTHW, valid))
+        # Clip by clip, the large maps before pooling stay in the CPU's caches.
+        clips = zip(frames_BTHW, valid.lengths_B.tolist(), strict=True)
+        seen = [self._see(stack_clip(frames_THW[:length])) for frames_THW, length in clips]
+        return torch.cat(seen)
+
+    def _see(self, stacked_N5HW: Tensor) -> Tensor:
         weight_C5HW = self.conv.weight.squeeze(1)
-        maps_NCHW: Tensor = self.norm(F.conv2d(stacked_N5HW, weight_C5HW, stride=2, padding=3))
-        if self.pool_first:
-            maps_NCHW = self.act(self.pool(maps_NCHW))
-        else:
-            maps_NCHW = self.pool(self.act(maps_NCHW))
-        return maps_NCHW
+        maps_NCHW = F.conv2d(stacked_N5HW, weight_C5HW, self.conv.bias, stride=2, padding=3)
+        maps_NCHW = self.norm(maps_NCHW)
+        # What never falls commutes with max, gradients included; pooling first leaves it a quarter
+        # of the work.
+        first, then = (self.pool, self.act) if never_falls(self.act) else (self.act, self.pool)
+        pooled_NCHW: Tensor = then(first(maps_NCHW))
+        return pooled_NCHW
+
+
+def never_falls(activation: nn.Module) -> bool:
+    """Whether a larger input surely gives no smaller output; PReLU's slopes are asked on a CPU."""
+    if isinstance(activation, nn.ReLU):
+        return True
+    if not isinstance(activation, nn.PReLU) or torch.compiler.is_compiling():
+        return False
+    slopes_C = activation.weight  # on a GPU, asking would wait for all that is queued
+    return slopes_C.device.type == "cpu" and bool((slopes_C > 0).all())
 
 
 def stack_neighbours(frames_BTHW: Tensor, valid: ValidFrames) -> Tensor:
@@ -45,7 +61,16 @@ def stack_neighbours(frames_BTHW: Tensor, valid: ValidFrames) -> Tensor:
         steps_T = torch.arange(valid.steps, device=frames_BTHW.device)
         padding_BT = steps_T >= valid.lengths_B.unsqueeze(1)
         frames_BTHW = frames_BTHW.masked_fill(padding_BT[..., None, None], 0)
+    return valid.pack(_unfold(frames_BTHW)).movedim(-1, 1)
+
+
+def stack_clip(frames_THW: Tensor) -> Tensor:
+    """The same of one clip without padding: [T, 5, H, W]."""
+    return _unfold(frames_THW.unsqueeze(0))[0].movedim(-1, 1)
+
+
+def _unfold(frames_BTHW: Tensor) -> Tensor:
+    """Each frame's five neighbours, itself among them, channels last: [B, T, H, W, 5]."""
     margin = FRAMES_SEEN // 2
     padded_BTHW = F.pad(frames_BTHW, (0, 0, 0, 0, margin, margin))
-    stacked_N5HW = valid.pack(padded_BTHW.unfold(1, FRAMES_SEEN, 1).movedim(-1, 2))
-    return stacked_N5HW.contiguous(memory_format=torch.channels_last)
+    return padded_BTHW.unfold(1, FRAMES_SEEN, 1).contiguous()

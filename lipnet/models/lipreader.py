@@ -1,8 +1,9 @@
-"""Lipreader: front end, trunk, temporal head, mean over time, one linear layer."""
+"""Lipreader: front end, trunk, head over time, mean over time, one linear layer."""
 # B batch  T frames  H W pixels  N valid frames of the whole batch  C channels  K classes
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from lipnet.errors import InputError
@@ -13,12 +14,12 @@ LEAST_SIZE = 16  # pixels; below, the last stages have nothing left to see
 
 
 class Trunk(Protocol):
-    """Turns each frame's maps into one vector, frame by frame."""
+    """Turns each frame's maps into one vector; a 3-D one looks at neighbouring frames too."""
 
     stem_channels: int
     features: int
 
-    def __call__(self, maps_NCHW: Tensor) -> Tensor:
+    def __call__(self, maps_NCHW: Tensor, valid: ValidFrames) -> Tensor:
         """[N, stem, H, W] -> [N, features]."""
         ...
 
@@ -36,22 +37,36 @@ class Head(Protocol):
 class Lipreader(nn.Module):
     """A clip's logits depend on its own valid frames only, in any batch and with any padding."""
 
-    def __init__(self, frontend: FrontEnd, trunk: Trunk, head: Head, n_classes: int) -> None:
+    def __init__(
+        self, frontend: FrontEnd, trunk: Trunk, head: Head, n_classes: int, *, boundary: bool
+    ) -> None:
         super().__init__()
+        self.boundary = boundary
         self.frontend = frontend
         self.trunk = trunk
         self.head = head
         self.classifier = nn.Linear(head.features, n_classes)
 
-    def forward(self, frames_BTHW: Tensor, lengths_B: Tensor) -> Tensor:
-        """Normalised frames [B, T, H, W] and their lengths -> logits [B, K]."""
-        logits_BK: Tensor = self.classifier(self.embed(frames_BTHW, lengths_B))
+    def forward(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor | None = None
+    ) -> Tensor:
+        """Normalised frames [B, T, H, W] and their lengths -> logits [B, K].
+
+        `word_BT` is 1 on the frames of the word and 0 around it: one more feature of each frame
+        where the spec says "boundary" (InputError if it is missing), unread elsewhere.
+        """
+        logits_BK: Tensor = self.classifier(self.embed(frames_BTHW, lengths_B, word_BT))
         return logits_BK
 
-    def embed(self, frames_BTHW: Tensor, lengths_B: Tensor) -> Tensor:
+    def embed(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor | None = None
+    ) -> Tensor:
         """The features before the linear layer: the head's output, averaged over each clip."""
         valid = check_batch(frames_BTHW, lengths_B)
-        features_NC = self.trunk(self.frontend(frames_BTHW, valid))
+        features_NC = self.trunk(self.frontend(frames_BTHW, valid), valid)
+        if self.boundary:
+            word_N1 = valid.pack(check_word(word_BT, valid)).unsqueeze(1)
+            features_NC = torch.cat((features_NC, word_N1.to(features_NC.dtype)), 1)
         return valid.mean(self.head(features_NC, valid))
 
 
@@ -66,3 +81,14 @@ def check_batch(frames_BTHW: Tensor, lengths_B: Tensor) -> ValidFrames:
     if tuple(lengths_B.shape) != shape[:1]:
         raise InputError(f"{tuple(lengths_B.shape)} lengths for {shape[0]} clips: one each")
     return find_valid_frames(lengths_B, steps=shape[1], device=frames_BTHW.device)
+
+
+def check_word(word_BT: Tensor | None, valid: ValidFrames) -> Tensor:
+    """`word_BT` itself; InputError where it is missing or not of the batch's shape."""
+    if word_BT is None:
+        raise InputError("this model's spec says 'boundary': it needs to know the word's frames")
+    if tuple(word_BT.shape) != (valid.batch, valid.steps):
+        raise InputError(
+            f"word boundary of shape {tuple(word_BT.shape)}: expected {(valid.batch, valid.steps)}"
+        )
+    return word_BT

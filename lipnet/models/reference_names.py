@@ -1,9 +1,7 @@
-"""The tensor names of the released 2021 checkpoints, and ours for the same tensors."""
+"""The tensor names of the authors' released checkpoints, and ours for the same tensors."""
 
 import re
-from collections.abc import Callable, Iterable
-
-from lipnet.errors import InputError
+from collections.abc import Callable
 
 _FRONT = {"0": "conv", "1": "norm", "2": "act"}
 _RESNET = {
@@ -30,10 +28,28 @@ _BRANCH = {
 }
 _BLOCK = {"downsample": "residual", "relu": "act"}
 _NETWORK = r"tcn\.(?:mb_ms_tcn|tcn_trunk)\.network\.(\d)\."
+_DENSE = r"tcn\.tcn_trunk\.features\."
+_LAYER = _DENSE + r"denseblock([1-4])\.denselayer([1-3])\."
+_GATE = {"0": "down", "2": "up"}
+_NET = {"0": "conv", "1": "norm"}
+# Single-branch blocks of plain convolutions register their layers a second time, in one sequence.
+_SECOND = {
+    "0": (1, "conv"),
+    "1": (1, "norm"),
+    "3": (1, "act"),
+    "5": (2, "conv"),
+    "6": (2, "norm"),
+    "8": (2, "act"),
+}
+_TRANSITION = {"conv": "conv", "norm": "norm", "prelu": "act"}
 
 
 def _layer(block: str, layer: int, branch: str, part: str) -> str:
     return f"head.blocks.{block}.layer{layer}.branches.{branch}.{part}"
+
+
+def _dense(block: str, layer: str, part: str) -> str:
+    return f"head.blocks.{int(block) - 1}.layers.{int(layer) - 1}.{part}"
 
 
 _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
@@ -49,7 +65,7 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     ),
     (r"trunk\.1\.(\d)\.(\w+)", lambda m: f"trunk.last.{m[1]}.{m[2]}"),
     (
-        _NETWORK + r"cbcr([01])_(\d)\.(conv\.\d|conv|batchnorm)\.([a-z_]+)",
+        _NETWORK + r"cbcr([01])_(\d)\.(conv\.[013456]|conv|batchnorm)\.([a-z_]+)",
         lambda m: _layer(m[1], int(m[2]) + 1, m[3], f"{_BRANCH[m[4]]}.{m[5]}"),
     ),
     (
@@ -57,23 +73,37 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         lambda m: _layer(m[1], int(m[3]), "0", f"{_BRANCH[m[2]]}.{m[4]}"),
     ),
     (
+        _NETWORK + r"net\.([013568])\.(\w+)",
+        lambda m: _layer(m[1], _SECOND[m[2]][0], "0", f"{_SECOND[m[2]][1]}.{m[3]}"),
+    ),
+    (
         _NETWORK + r"(downsample|relu)\.(\w+)",
         lambda m: f"head.blocks.{m[1]}.{_BLOCK[m[2]]}.{m[3]}",
     ),
+    (
+        _DENSE + r"transition([0-3])\.(conv|norm|prelu)\.(\w+)",
+        lambda m: f"head.blocks.{m[1]}.transition.{_TRANSITION[m[2]]}.{m[3]}",
+    ),
+    (_DENSE + r"norm5\.(\w+)", lambda m: f"head.norm.{m[1]}"),
+    (
+        _LAYER + r"cbcr0_se_([0-2])\.fc\.([02])\.(\w+)",
+        lambda m: _dense(m[1], m[2], f"layer1.gates.{m[3]}.{_GATE[m[4]]}.{m[5]}"),
+    ),
+    (
+        _LAYER + r"cbcr([01])_([0-2])\.net\.([01])\.(\w+)",
+        lambda m: _dense(m[1], m[2], f"layer{int(m[3]) + 1}.branches.{m[4]}.{_NET[m[5]]}.{m[6]}"),
+    ),
+    (
+        _LAYER + r"downsample\.(\w+)",
+        lambda m: _dense(m[1], m[2], f"residual.{m[3]}"),
+    ),
 )
-# Single-branch blocks register their layers a second time under this name.
-_SECOND_NAME = re.compile(_NETWORK + r"net\.\d\.\w+")
 
 
-def rename_tensor(name: str) -> str:
-    """Our name of a released tensor; an InputError for a name that no released model has."""
+def rename_tensor(name: str) -> str | None:
+    """Our name of a released tensor; None for a name that no released model has."""
     for pattern, ours in _RULES:
         match = re.fullmatch(pattern, name)
         if match is not None:
             return ours(match)
-    raise InputError(f"tensor {name!r} is in none of the released models that can be read")
-
-
-def map_tensors(names: Iterable[str]) -> dict[str, str]:
-    """Released name -> our name, second names of the same tensor left out."""
-    return {name: rename_tensor(name) for name in names if not _SECOND_NAME.fullmatch(name)}
+    return None

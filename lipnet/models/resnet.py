@@ -4,6 +4,7 @@
 from torch import Tensor, nn
 
 from lipnet.models.activation import make_activation
+from lipnet.models.valid import ValidFrames
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 PLAIN_CHANNELS = (64, 128, 256, 512)
@@ -59,7 +60,7 @@ class ResNet(nn.Module):
             self.stages.append(layers)
         self.features = channels
 
-    def forward(self, maps_NCHW: Tensor) -> Tensor:
+    def forward(self, maps_NCHW: Tensor, valid: ValidFrames) -> Tensor:
         """[N, stem, H, W] -> [N, features]."""
         for stage in self.stages:
             maps_NCHW = stage(maps_NCHW)

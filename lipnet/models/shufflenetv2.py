@@ -4,6 +4,8 @@
 import torch
 from torch import Tensor, nn
 
+from lipnet.models.valid import ValidFrames
+
 STEM_CHANNELS = 24  # the front end gives these: ShuffleNet's own stem is dropped
 UNITS = (4, 8, 4)
 CHANNELS = {
@@ -13,11 +15,30 @@ CHANNELS = {
     2.0: (244, 488, 976),
 }
 FEATURES = {0.5: 1024, 1.0: 1024, 1.5: 1024, 2.0: 2048}
+Groups = tuple[Tensor, ...]  # the channels of one map in order, as one tensor or as two halves
 
 
 def interleave(left_NCHW: Tensor, right_NCHW: Tensor) -> Tensor:
-    """The channel shuffle of two groups: left 0, right 0, left 1, right 1, ..."""
-    return torch.stack((left_NCHW, right_NCHW), 2).flatten(1, 2)
+    """The channel shuffle of two groups: left 0, right 0, left 1, right 1, ...; channels last."""
+    pair = left_NCHW.movedim(1, 3), right_NCHW.movedim(1, 3)
+    if _pairs_are_complex(left_NCHW):
+        mixed_NHWC2 = torch.view_as_real(torch.complex(*pair))
+    else:
+        mixed_NHWC2 = torch.stack(pair, -1)
+    return mixed_NHWC2.flatten(3).movedim(3, 1)
+
+
+def _pairs_are_complex(maps_NCHW: Tensor) -> bool:
+    """Whether torch can pair numbers as complex ones: the same bytes, and three times as fast on
+    a CPU as stacking them one by one."""
+    wide = maps_NCHW.dtype in (torch.float32, torch.float64)
+    return wide and maps_NCHW.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def shuffle(left_NCHW: Tensor, right_NCHW: Tensor) -> Groups:
+    """The first and the second half of the shuffled channels, each in a piece of its own."""
+    (left1, left2), (right1, right2) = left_NCHW.chunk(2, 1), right_NCHW.chunk(2, 1)
+    return interleave(left1, right1), interleave(left2, right2)
 
 
 def point_conv(inputs: int, outputs: int) -> list[nn.Module]:
@@ -47,10 +68,10 @@ class PlainUnit(nn.Module):
             *point_conv(half, half), *depth_conv(half, 1), *point_conv(half, half)
         )
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """[N, C, H, W] -> the same shape."""
-        left_NCHW, right_NCHW = x_NCHW.chunk(2, 1)
-        return interleave(left_NCHW, self.branch(right_NCHW))
+    def forward(self, halves: Groups) -> Groups:
+        """Two halves [N, C / 2, H, W] -> the same shapes."""
+        left_NCHW, right_NCHW = halves
+        return shuffle(left_NCHW, self.branch(right_NCHW))
 
 
 class DownUnit(nn.Module):
@@ -64,9 +85,10 @@ class DownUnit(nn.Module):
             *point_conv(inputs, half), *depth_conv(half, 2), *point_conv(half, half)
         )
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        """[N, inputs, H, W] -> [N, outputs, H / 2, W / 2]."""
-        return interleave(self.shortcut(x_NCHW), self.branch(x_NCHW))
+    def forward(self, groups: Groups) -> Groups:
+        """[N, inputs, H, W] -> two halves [N, outputs / 2, H / 2, W / 2]."""
+        x_NCHW = groups[0] if len(groups) == 1 else torch.cat(groups, 1)
+        return shuffle(self.shortcut(x_NCHW), self.branch(x_NCHW))
 
 
 class ShuffleNetV2(nn.Module):
@@ -88,7 +110,8 @@ class ShuffleNetV2(nn.Module):
             channels = outputs
         self.last = nn.Sequential(*point_conv(channels, self.features))
 
-    def forward(self, maps_NCHW: Tensor) -> Tensor:
+    def forward(self, maps_NCHW: Tensor, valid: ValidFrames) -> Tensor:
         """[N, 24, H, W] -> [N, features]."""
-        out_NCHW: Tensor = self.last(self.units(maps_NCHW))
+        halves: Groups = self.units((maps_NCHW,))
+        out_NCHW: Tensor = self.last(torch.cat(halves, 1))
         return out_NCHW.mean((2, 3))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lipnet.models.activation import make_activation
+from lipnet.models.steps import convolve_steps
 from lipnet.models.valid import ValidFrames
 
 DILATIONS = (1, 2, 4, 8)
@@ -55,7 +56,7 @@ class Branch(nn.Module):
 
     def forward(self, grid_BCT: Tensor, valid: ValidFrames) -> Tensor:
         """Zero-padded [B, inputs, T] -> packed [N, outputs]."""
-        y_NC = valid.pack(self.conv(grid_BCT).transpose(1, 2))
+        y_NC = valid.pack(convolve_steps(self.conv, grid_BCT))
         out_NC: Tensor = self.act(self.norm(y_NC))
         return out_NC
 
@@ -79,7 +80,7 @@ class SeparableBranch(nn.Module):
 
     def forward(self, grid_BCT: Tensor, valid: ValidFrames) -> Tensor:
         """Zero-padded [B, inputs, T] -> packed [N, outputs]."""
-        y_NC = self.act1(self.norm1(valid.pack(self.depth(grid_BCT).transpose(1, 2))))
+        y_NC = self.act1(self.norm1(valid.pack(convolve_steps(self.depth, grid_BCT))))
         out_NC: Tensor = self.act2(self.norm2(self.point(y_NC)))
         return out_NC
 

@@ -113,7 +113,7 @@ def _train_epoch(
         _set_rate(optimiser, learning_rate(recipe, epoch, progress=seen / total))
         view = random_view(batch.to(training.device), recipe, views)
         with mixed_precision(training.device):
-            logits_BK = model(view.frames_BTHW, view.lengths_B)
+            logits_BK = model(view.frames_BTHW, view.lengths_B, view.word_BT)
         logits_BK = logits_BK.float()
         ce = cross_entropy_mixed(logits_BK, view.labels_B, view.partner_labels_B, share=view.share)
         kd = training.teacher.loss(logits_BK, view)

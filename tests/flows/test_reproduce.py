@@ -146,7 +146,9 @@ def test_interrupted_walk_leaves_no_process_and_no_lock(
     folder = make_repository(SLOW)
     script = (
         "from flows.command import Commands; from flows.graph import *; from pathlib import Path\n"
-        "import os, threading\n"
+        "import os, signal, threading\n"
+        # A shell's background job, and all under it, starts with this signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "commands = Commands()\n"
         "work = threading.Thread(target=lambda: print(commands.run(command_of(['repro', "
         "'--single-item', 'slow']), folder=Path(), environment=dvc_environment(), "

@@ -35,7 +35,7 @@ def fabricate_finished(paths: Paths) -> None:
 def write_weights(path: Path, seed: int = 0) -> None:
     """Untrained weights with a card that says how to feed them."""
     torch.manual_seed(seed)
-    seen: dict[str, object] = {"field": 88, "input_size": 44, "mean": 0.421, "std": 0.165}
+    seen: dict[str, object] = {"size": 96, "field": 88, "input_size": 44, "mean": 0.4, "std": 0.2}
     model = build_model(ModelSpec.parse(SPEC), len(LABELS))
     save_weights(path, model, ModelCard(SPEC, sorted(LABELS), seen))
 

@@ -97,3 +97,63 @@ def test_mixup_shares_follow_their_beta_distribution() -> None:
     beta = torch.distributions.Beta(0.4, 0.4)
     assert abs(float(shares.mean()) - 0.5) < 0.02
     assert abs(float(shares.var()) - float(beta.variance)) < 0.01
+
+
+def make_lit_batch(lengths: list[int], words: list[list[int]]) -> ClipBatch:
+    """Clips that are white while the word is spoken and black around it."""
+    batch = make_batch(lengths, words)
+    steps_T = torch.arange(batch.frames_BTHW.shape[1])
+    words_B2 = torch.tensor(words)
+    lit_BT = (steps_T >= words_B2[:, :1]) & (steps_T < words_B2[:, 1:])
+    lit_BT &= steps_T < batch.lengths_B[:, None]
+    batch.frames_BTHW[:] = 255 * lit_BT[:, :, None, None]
+    return batch
+
+
+# A clip's length and its word, one frame or more, as shards hold them.
+clips_with_words = st.integers(1, 12).flatmap(
+    lambda length: st.tuples(
+        st.just(length),
+        st.lists(st.integers(0, length), min_size=2, max_size=2, unique=True).map(sorted),
+    )
+)
+
+
+@given(st.lists(clips_with_words, min_size=1, max_size=5))
+def test_the_boundary_of_a_central_view_is_the_words_frames(
+    clips: list[tuple[int, list[int]]],
+) -> None:
+    lengths, words = [length for length, _ in clips], [word for _, word in clips]
+    view = central_view(make_batch(lengths, words), Recipe(input_size=16))
+    assert view.word_BT.shape == view.frames_BTHW.shape[:2]
+    for row, (_, (first, last)) in enumerate(clips):
+        expected = [float(first <= step < last) for step in range(max(lengths))]
+        assert view.word_BT[row].tolist() == expected
+
+
+@given(
+    st.lists(clips_with_words, min_size=1, max_size=5),
+    st.sampled_from((0.0, 0.4)),
+    st.booleans(),
+    st.integers(0, 2**31),
+)
+def test_the_boundary_follows_the_frames_through_cut_flip_and_mixup(
+    clips: list[tuple[int, list[int]]], mixup: float, cut: bool, seed: int
+) -> None:
+    batch = make_lit_batch([length for length, _ in clips], [word for _, word in clips])
+    recipe = Recipe(input_size=16, mixup=mixup, variable_length=cut, mean=0.0, std=1.0)
+    view = random_view(batch, recipe, torch.Generator().manual_seed(seed))
+    light_BT = view.frames_BTHW.mean((2, 3))
+    torch.testing.assert_close(view.word_BT, light_BT, atol=1e-6, rtol=0)
+
+
+def test_a_cut_keeps_the_whole_boundary() -> None:
+    batch, recipe = make_batch([9, 9, 7], [[3, 6], [0, 2], [5, 7]]), Recipe(input_size=16, mixup=0)
+    for seed in range(20):
+        view = random_view(batch, recipe, torch.Generator().manual_seed(seed))
+        assert view.word_BT.sum(1).tolist() == [3, 2, 2]
+
+
+def test_a_boundary_ends_where_its_clip_does() -> None:
+    view = central_view(make_batch([4, 6], [[-2, 9], [5, 8]]), Recipe(input_size=16))
+    assert view.word_BT.tolist() == [[1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 0, 1]]

@@ -17,7 +17,7 @@ class Recorder(nn.Module):
         self.dropout = nn.Dropout(0.5)
         self.seen: list[Tensor] = []
 
-    def forward(self, frames_BTHW: Tensor, lengths_B: Tensor) -> Tensor:
+    def forward(self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor) -> Tensor:
         self.seen.append(frames_BTHW)
         mean_B1 = frames_BTHW.flatten(1).mean(1, keepdim=True)
         return self.dropout(self.layer(mean_B1))
@@ -26,14 +26,14 @@ class Recorder(nn.Module):
 def make_view() -> View:
     frames_BTHW = torch.randn((4, 2, 3, 3), generator=torch.Generator().manual_seed(1))
     labels_B = torch.tensor([0, 1, 2, 0])
-    return View(frames_BTHW, torch.full((4,), 2), labels_B, labels_B.flip(0), 0.6)
+    return View(frames_BTHW, torch.full((4,), 2), torch.ones(4, 2), labels_B, labels_B.flip(0), 0.6)
 
 
 def test_student_gradients_never_reach_the_teacher() -> None:
     student, model = Recorder(), Recorder()
     view = make_view()
     teacher = FrozenTeacher(model, alpha=1.0)
-    teacher.loss(student(view.frames_BTHW, view.lengths_B), view).backward()
+    teacher.loss(student(view.frames_BTHW, view.lengths_B, view.word_BT), view).backward()
     assert all(p.grad is None for p in model.parameters())
     assert any(p.grad is not None for p in student.parameters())
 
@@ -43,8 +43,9 @@ def test_teacher_sees_the_students_very_view_in_eval_mode() -> None:
     teacher = FrozenTeacher(model, alpha=1.0)
     first = teacher.loss(torch.zeros(4, 3), view)
     second = teacher.loss(torch.zeros(4, 3), view)
-    assert model.seen[0] is view.frames_BTHW
-    assert not model.training
+    assert isinstance(teacher.model, Recorder)
+    assert teacher.model.seen[0] is view.frames_BTHW
+    assert not teacher.model.training
     assert float(first) == float(second)
 
 

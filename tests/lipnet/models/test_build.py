@@ -8,7 +8,7 @@ import torch
 from lipnet.errors import InputError
 from lipnet.models.build import HEADS, TRUNKS, build_model
 from lipnet.models.shufflenetv2 import interleave
-from lipnet.spec import HEAD_BRANCHES, RESNETS, ModelSpec
+from lipnet.spec import HEAD_BRANCHES, RECURRENT_HEADS, RESNETS, ModelSpec
 
 SPEC = ModelSpec.parse("shufflenetv2_0.5x + dsmstcn_1.5x + prelu")
 
@@ -38,8 +38,8 @@ def test_initial_weights_have_the_papers_spread():
 
 
 def test_the_grammar_and_the_tables_name_the_same_parts():
-    assert set(HEADS) == set(HEAD_BRANCHES)
-    assert set(TRUNKS) == {*RESNETS, "shufflenetv2"}
+    assert set(HEADS) == {*HEAD_BRANCHES, *RECURRENT_HEADS, "dctcn"}
+    assert set(TRUNKS) == {*RESNETS, "shufflenetv2", "densenet3d"}
 
 
 def test_a_training_step_moves_every_weight():

@@ -1,0 +1,24 @@
+"""A batch through a model that is not being trained, in parts that a CPU's caches hold."""
+# B batch  T frames  H W pixels
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+PIXELS = 8 * 29 * 88 * 88  # of a part; with more, a CPU waits for memory
+
+
+def infer_clips(
+    forward: Callable[..., Tensor],
+    frames_BTHW: Tensor,
+    lengths_B: Tensor,
+    word_BT: Tensor | None = None,
+) -> Tensor:
+    """`forward` of the whole batch: no clip's output depends on another, so parts do as well."""
+    batch = (frames_BTHW, lengths_B) if word_BT is None else (frames_BTHW, lengths_B, word_BT)
+    clips = max(1, PIXELS // max(1, frames_BTHW[0].numel()))
+    if frames_BTHW.device.type != "cpu" or len(frames_BTHW) <= clips:
+        return forward(*batch)
+    parts = zip(*(torch.split(tensor, clips) for tensor in batch), strict=True)
+    return torch.cat([forward(*part) for part in parts])

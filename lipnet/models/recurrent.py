@@ -1,0 +1,42 @@
+"""The recurrent heads: two bidirectional GRU or LSTM layers over each clip's own frames.
+
+After Petridis et al., "End-to-end audiovisual speech recognition", ICASSP 2018 (ResNet-34, two
+layers of 512 GRU units each way, one linear layer on every frame, logits averaged over the
+frames: the same numbers as the mean before the linear layer here) and Stafylakis and
+Tzimiropoulos, "Combining residual networks with LSTMs for lipreading", Interspeech 2017.
+Petridis' public code also narrows the trunk's 512 features to 256 before the GRU; that layer is
+left out here, as in the row that the paper prints: 29.7 M parameters come out without it, 29.0 M
+with it. A choice: no dropout, as in that code.
+"""
+# B batch  T steps  N valid frames of the whole batch  C channels
+
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from lipnet.models.valid import ValidFrames
+
+LAYERS = 2
+CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"bgru": nn.GRU, "blstm": nn.LSTM}
+
+
+class RecurrentHead(nn.Module):
+    """Two layers of `units` each way; backwards, a clip is read from its own last frame."""
+
+    def __init__(self, name: str, inputs: int, *, units: int) -> None:
+        super().__init__()
+        self.features = 2 * units
+        self.cells = CELLS[name](inputs, units, LAYERS, batch_first=True, bidirectional=True)
+
+    def forward(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
+        """Packed [N, inputs] -> packed [N, 2 * units]."""
+        grid_BTC = valid.unpack(x_NC)
+        if valid.index_N is None:  # every clip is full: nothing to sort, nothing to leave out
+            full_BTC: Tensor = self.cells(grid_BTC)[0]
+            return valid.pack(full_BTC)
+        sequence = pack_padded_sequence(
+            grid_BTC, valid.lengths_B.cpu(), batch_first=True, enforce_sorted=False
+        )
+        out_BTC, _ = pad_packed_sequence(
+            self.cells(sequence)[0], batch_first=True, total_length=valid.steps
+        )
+        return valid.pack(out_BTC)
