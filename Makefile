@@ -1,4 +1,4 @@
-# Five verbs: reproduce, test, lint, flow, ui. PROFILE and SET go with reproduce and flow:
+# Six verbs: reproduce, test, lint, flow, ui, faults. PROFILE and SET go with reproduce and flow:
 # make reproduce PROFILE=grid SET="source.root=/data/grid"
 VENV := .venv
 # or: make PYTHON=python3.12 ...
@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
-.PHONY: reproduce flow test lint ui profile
+.PHONY: reproduce flow test lint ui faults profile
 reproduce: $(STAMP) profile
 	@python -m stages.preflight
 	@dvc repro
@@ -23,6 +23,10 @@ flow: $(STAMP) profile
 
 test: $(STAMP)
 	@python -m pytest $(ARGS)
+
+# kill -9, lost actors and full disks, FAULTS times, at moments drawn from FAULTS_SEED
+faults: $(STAMP)
+	@FAULTS=$(or $(FAULTS),20) python -m pytest --capture=no tests/e2e/test_faults.py $(ARGS)
 
 lint: $(STAMP)
 	@ruff check .

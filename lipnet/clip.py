@@ -13,7 +13,9 @@ class Clip:
 
     `unit` is what is statistically independent (GRID: the sentence; LRW: the clip itself).
     The window is [first, last) with last = -1 for "to the end"; the word is
-    [word_first, word_last) and may stick out of the window where a video is short.
+    [word_first, word_last) and may stick out of the window where a video is short. Frames count
+    from the first, or from the middle one where the video is `centred` on its word. A `ready`
+    video is a folder of numbered images, frame 0 being image 1, with the mouth cut out already.
     """
 
     clip_id: str
@@ -28,6 +30,8 @@ class Clip:
     word_first: int
     word_last: int
     fps: float = FPS
+    centred: bool = False
+    ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)

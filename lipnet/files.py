@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ PACKAGE = Path(__file__).parent
 def write_atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place on success, remove it on error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = _name_beside(path)
     try:
         yield beside
         with beside.open("rb") as written:
@@ -32,7 +33,7 @@ def write_folder_atomic(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = _name_beside(path)
     beside.mkdir()
     try:
         yield beside
@@ -41,6 +42,11 @@ def write_folder_atomic(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _name_beside(path: Path) -> Path:
+    """A name of this write alone: on a shared disk another node may write with the same pid."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
 
 
 def write_json(path: Path, value: object) -> None:

@@ -1,19 +1,40 @@
-"""The Ray actor pool that spreads items of work over cores or a cluster; only importer of ray."""
+"""The pool that spreads items of work over cores or a Ray cluster; only importer of ray.
+
+A pool of one is this very process: Ray takes seconds to start and gains it nothing. A larger one
+is Ray actors, on this machine or, with RAY_ADDRESS, on a cluster (docs/cluster.md).
+"""
 
 import importlib
+import itertools
 import logging
 import os
+import socket
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+import cv2
+
+from lipnet.errors import InputError
+from lipnet.files import digest_files
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MAX_RETRIES = 3
+ACTOR_BYTES = 700 * 1024**2  # what an actor may take at its peak; Ray places it by that
 # Results are small records (what is large goes to disk in the actors), so a small store suffices.
 OBJECT_STORE_BYTES = 200 * 1024**2
+LOOK_SECONDS = 10.0  # how often the pool looks for nodes that came or went
+ANSWER_SECONDS = 10.0
+QUIET = {"log_to_driver": False, "logging_level": "WARNING"}
+LIBRARIES = ("cv2", "dlib", "numpy")  # whose versions can change a number
+
+_log = logging.getLogger(__name__)
+_serials = itertools.count(1)
 
 
 class WorkerLost(RuntimeError):
@@ -34,18 +55,65 @@ def map_shards(
 ) -> list[Result]:
     """Results in the items' order; each actor (0: one a core) builds its worker once.
 
-    One item is in flight for each actor. An item whose actor died is tried again on a new one,
-    MAX_RETRIES times; what a worker raises is raised here as it was. `on_result` sees each
-    result as it comes. Results travel through Ray: return paths and counts, not arrays.
+    One item is in flight for each actor. An item whose actor or node died is tried again on
+    another, MAX_RETRIES times; what a worker raises is raised here as it was. `on_result` sees
+    each result as it comes. Results travel through Ray: return paths and counts, not arrays.
+    With one actor or one item the worker runs in this process, so that its death is this one's.
     """
     if not items:
         return []
     # On a cluster every core may serve; here, those that this process may use.
-    everywhere = actors == 0 and bool(os.environ.get("RAY_ADDRESS"))
+    everywhere = actors == 0 and _names_cluster()
     wanted = len(items) if everywhere else min(count_actors(actors), len(items))
+    tell = on_result or (lambda _: None)
+    if wanted == 1:
+        return _map_here(make_worker, items, tell)
     with _connect(wanted) as ray:
-        room = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        return _Pool(ray, make_worker, items).map(min(wanted, room), on_result)
+        return _Pool(ray, make_worker, items, limit=wanted).map(tell)
+
+
+def _map_here(
+    make_worker: Callable[[], Callable[[Item], Result]],
+    items: Sequence[Item],
+    on_result: Callable[[Result], None],
+) -> list[Result]:
+    """The pool of one: the same work in this process, item after item."""
+    threads = cv2.getNumThreads()
+    try:
+        work = _build_worker(make_worker)
+        results = []
+        for item in items:
+            results.append(work(item))
+            on_result(results[-1])
+    finally:
+        cv2.setNumThreads(threads)
+    return results
+
+
+def _build_worker(
+    make_worker: Callable[[], Callable[[Item], Result]],
+) -> Callable[[Item], Result]:
+    """A worker that keeps to one core; OpenCV's own threads would fight the other actors."""
+    cv2.setNumThreads(0)
+    return make_worker()
+
+
+def _names_cluster() -> bool:
+    return os.environ.get("RAY_ADDRESS", "") not in ("", "local")
+
+
+def _join_cluster(ray: Any) -> None:
+    address = os.environ["RAY_ADDRESS"]
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdecimal():  # where nothing listens, Ray itself would try for minutes
+            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+        ray.init(**QUIET)
+    except (OSError, RuntimeError) as error:  # nobody there; another version of Ray or Python
+        raise InputError(
+            f"cannot join Ray at RAY_ADDRESS {address!r}: {error}; start it there with this "
+            "environment (docs/cluster.md), or unset RAY_ADDRESS to work on this machine alone"
+        ) from error
 
 
 @contextmanager
@@ -60,81 +128,143 @@ def _connect(actors: int) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    local: dict[str, object] = {
-        "include_dashboard": False,
-        "num_cpus": actors,
-        "num_gpus": 0,
-        "object_store_memory": OBJECT_STORE_BYTES,
-    }
-    where = {} if os.environ.get("RAY_ADDRESS") else local
-    ray.init(log_to_driver=False, logging_level="WARNING", **where)
+    if _names_cluster():
+        _join_cluster(ray)
+    else:
+        ray.init(
+            include_dashboard=False,
+            num_cpus=actors,
+            num_gpus=0,
+            object_store_memory=OBJECT_STORE_BYTES,
+            **QUIET,
+        )
     try:
         yield ray
     finally:
         ray.shutdown()
 
 
+def describe_process() -> dict[str, str]:
+    """What of this process's code decides numbers: digests of its lipnet, library versions."""
+    files = {
+        name: digest_files([Path(module.__file__)])
+        for name, module in list(sys.modules.items())
+        if name.split(".")[0] == "lipnet" and module.__file__
+    }
+    loaded = {name: sys.modules[name] for name in LIBRARIES if name in sys.modules}
+    return files | {name: str(vars(library)["__version__"]) for name, library in loaded.items()}
+
+
 class _Actor(Generic[Item, Result]):
-    """A process's worker, built by the first call."""
+    """A process's worker, built by the first call in the folder where the stage was started."""
 
-    def __init__(self, make_worker: Callable[[], Callable[[Item], Result]]) -> None:
+    def __init__(self, make_worker: Callable[[], Callable[[Item], Result]], home: str) -> None:
         self._make_worker = make_worker
+        self._home = home
 
-    def start(self) -> None:
-        """Build the worker; OpenCV's own threads would fight the other actors for the cores."""
-        importlib.import_module("cv2").setNumThreads(0)
-        self._work = self._make_worker()
+    def start(self) -> tuple[str, dict[str, str]]:
+        """Build the worker; returns this node's name and what runs here."""
+        node = os.uname().nodename
+        try:
+            os.chdir(self._home)
+        except OSError as error:
+            raise InputError(
+                f"node {node} cannot enter {self._home} ({error.strerror}): every node needs the "
+                "repository and its data there, on a disk that all share (docs/cluster.md)"
+            ) from None
+        self._work = _build_worker(self._make_worker)
+        return node, describe_process()
 
     def work(self, item: Item) -> Result:
         return self._work(item)
 
 
 class _Pool(Generic[Item, Result]):
-    """Items waiting, actors idle and what is in flight; only a started actor is given an item."""
+    """Items waiting and calls in flight; only a started actor is given an item, one at a time."""
 
     def __init__(
         self,
         ray: Any,
         make_worker: Callable[[], Callable[[Item], Result]],
         items: Sequence[Item],
+        *,
+        limit: int,
     ) -> None:
         self._ray = ray
         self._make_worker = make_worker
-        self._remote = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
+        self._remote = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
         self._items = items
+        self._limit = limit
+        self._here = describe_process()
         self._waiting = deque(range(len(items)))
         self._flight: dict[Any, tuple[Any, int | None]] = {}
-        self._deaths: Counter[int | None] = Counter()
+        self._deaths: Counter[int] = Counter()
+        self._false_starts = 0
         self._results: dict[int, Result] = {}
 
-    def map(self, actors: int, on_result: Callable[[Result], None] | None) -> list[Result]:
-        """Work through the items with so many actors."""
-        for _ in range(actors):
-            self._start_actor()
-        while len(self._results) < len(self._items):
-            done, _ = self._ray.wait(list(self._flight), num_returns=1)
-            result = self._settle(done[0])
-            if on_result is not None:
-                for value in result:
-                    on_result(value)
+    def map(self, on_result: Callable[[Result], None]) -> list[Result]:
+        """Work through the items with as many actors as the nodes have room for."""
+        try:
+            while len(self._results) < len(self._items):
+                self._fill_room()
+                done, _ = self._ray.wait(list(self._flight), timeout=LOOK_SECONDS)
+                for call in done:
+                    for value in self._settle(call):
+                        on_result(value)
+                if not done and all(index is None for _, index in self._flight.values()):
+                    _log.warning("waiting for a free core and %d MiB", self._memory() // 1024**2)
+        finally:
+            for actor, _ in self._flight.values():  # an idle one ended with its last handle
+                self._ray.kill(actor)
         return [self._results[index] for index in range(len(self._items))]
 
-    def _start_actor(self) -> None:
-        actor = self._remote.remote(self._make_worker)
+    def _fill_room(self) -> None:
+        """Start actors up to the limit, the nodes' room and what is left to do.
+
+        At least one is asked for: it waits until a node has room for it.
+        """
+        left = len(self._items) - len(self._results)
+        if len(self._flight) >= min(self._limit, left):
+            return
+        memory = self._memory()
+        room = sum(
+            int(min(node.get("CPU", 0), node.get("memory", 0) // memory)) for node in self._nodes()
+        )
+        for _ in range(len(self._flight), min(self._limit, left, max(1, room))):
+            self._start_actor(memory)
+
+    def _nodes(self) -> list[dict[str, float]]:
+        """What each living node has."""
+        return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+
+    def _memory(self) -> int:
+        """Bytes to declare for an actor: never more than the largest node has."""
+        largest = max((node.get("memory", 0) for node in self._nodes()), default=0)
+        return max(1, int(min(ACTOR_BYTES, largest)))
+
+    def _start_actor(self, memory: int) -> None:
+        worker = getattr(self._make_worker, "func", self._make_worker)  # of a partial
+        name = f"{getattr(worker, '__qualname__', 'worker')} {next(_serials)}"
+        actor = self._remote.options(name=name, memory=memory).remote(
+            self._make_worker, os.getcwd()
+        )
         self._flight[actor.start.remote()] = (actor, None)
 
     def _settle(self, call: Any) -> list[Result]:
-        """Take in a finished call and give its actor, or a new one, what waits next."""
+        """Take in a finished call and give its actor what waits next."""
         actor, index = self._flight.pop(call)
         try:
             value = self._ray.get(call)
         except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from None
+            # A person can mend bad input without the actor's traceback.
+            raise error.cause from (None if isinstance(error.cause, InputError) else error)
         except self._ray.exceptions.RayError as error:
             self._mourn(index, error)
-            self._start_actor()
             return []
-        if index is not None:
+        if index is None:
+            self._false_starts = 0
+            self._check_same_code(*value)
+        else:
             self._results[index] = value
         if self._waiting:
             following = self._waiting.popleft()
@@ -142,14 +272,29 @@ class _Pool(Generic[Item, Result]):
             self._flight[call] = (actor, following)
         return [] if index is None else [value]
 
-    def _mourn(self, index: int | None, error: Exception) -> None:
-        """Count an actor's death against its item (None: it died while starting)."""
-        self._deaths[index] += 1
-        if self._deaths[index] > MAX_RETRIES:
-            what = (
-                "an actor at its start" if index is None else f"the actor of {self._items[index]!r}"
+    def _check_same_code(self, node: str, there: dict[str, str]) -> None:
+        """InputError where an actor runs other code than the one that names its results."""
+        other = [name for name in there if self._here.get(name, there[name]) != there[name]]
+        if other:
+            raise InputError(
+                f"node {node} runs another {', '.join(sorted(other))} than this process: bring "
+                "every node to the same commit and environment, then run it again"
             )
-            cause = str(error).strip().splitlines()[0]
-            raise WorkerLost(f"{what} died {self._deaths[index]} times (out of memory?): {cause}")
-        if index is not None:
+
+    def _mourn(self, index: int | None, error: Exception) -> None:
+        """Count an actor's death against its item; None: it died before it was given one.
+
+        A node that is lost takes all its actors with it, so there a start may fail for each.
+        """
+        if index is None:
+            self._false_starts += 1
+            what, deaths = "actors at their start", self._false_starts
+            most = MAX_RETRIES * self._limit
+        else:
+            self._deaths[index] += 1
+            what, deaths = f"the actor of {self._items[index]!r}", self._deaths[index]
+            most = MAX_RETRIES
             self._waiting.appendleft(index)
+        if deaths > most:
+            cause = str(error).strip().splitlines()[0]
+            raise WorkerLost(f"{what} died {deaths} times (out of memory?): {cause}")

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 RENDERED_BYTES_PER_CLIP = 150_000
 LANDMARK_BYTES_PER_FRAME = 600
 SHARD_BYTES_PER_CLIP = 29 * 96 * 96 + 3_000
+# At most, measured by benchmarks/codec.py on GRID and on noisier rendered clips; jpeg: up to 98.
+BYTES_PER_PIXEL = {"raw": 1.0, "delta": 0.55, "png": 0.6, "jpeg": 0.5}
 BYTES_PER_PARAMETER = 4
 BYTES_PER_LOGIT = 4
-# One core, measured on 360 x 288 video: detection 6.5 ms, 68 points 3 ms, decoding 0.7 ms a frame.
-LANDMARK_FRAMES_PER_SECOND = 100
+# One core, 360 x 288 video, half of what benchmarks/preprocess.py measures: heads move, disks wait.
+LANDMARK_FRAMES_PER_SECOND = 450
 RENDERED_FRAMES_PER_SECOND = 60
-SHARD_FRAMES_PER_SECOND = 600
+SHARD_FRAMES_PER_SECOND = 1000
 # What part of a plain convolution's speed a whole model reaches in training, measured on 2 cores:
 # resnet18 0.73 to 0.78, shufflenetv2 (depthwise convolutions) 0.23.
 EFFICIENCY = {"shufflenetv2": 0.23}
@@ -23,18 +25,30 @@ FORWARD_AND_BACKWARD = 3
 
 @dataclass(frozen=True)
 class Corpus:
-    """How much there is to prepare and to learn from; `rendered` where the pipeline draws it."""
+    """How much there is to prepare and to learn from; `rendered` where the pipeline draws it,
+    `ready` where it comes as folders of images with the mouth cut out."""
 
     videos: int
     frames_per_video: int
     clips: Mapping[str, int]
     labels: int
     rendered: bool
+    ready: bool = False
+    frames_per_clip: int = 29
+    crop_size: int = 96
+    bytes_per_pixel: float = 1.0
 
     @property
     def frames(self) -> int:
-        """Frames of all videos."""
+        """Frames to read: of all videos, or of the clips alone where they are images."""
+        if self.ready:
+            return self.all_clips * self.frames_per_clip
         return self.videos * self.frames_per_video
+
+    @property
+    def pixel_share(self) -> float:
+        """The pixels of a stored clip, where LRW's 29 x 96 x 96 are 1."""
+        return self.frames_per_clip * self.crop_size**2 / (29 * 96**2)
 
     @property
     def all_clips(self) -> int:
@@ -90,6 +104,7 @@ def estimate(corpus: Corpus, lineages: Iterable[LineageWork], machine: Machine) 
     rendered = corpus.all_clips if corpus.rendered else 0
     drawn = corpus.frames if corpus.rendered else 0
     frames = corpus.frames / machine.cores
+    tracked = 0 if corpus.ready else corpus.frames
     return [
         Estimate(
             "raw",
@@ -98,11 +113,18 @@ def estimate(corpus: Corpus, lineages: Iterable[LineageWork], machine: Machine) 
         ),
         Estimate(
             "landmarks",
-            corpus.frames * LANDMARK_BYTES_PER_FRAME,
-            frames / LANDMARK_FRAMES_PER_SECOND,
+            tracked * LANDMARK_BYTES_PER_FRAME,
+            tracked / machine.cores / LANDMARK_FRAMES_PER_SECOND,
         ),
         Estimate(
-            "shards", corpus.all_clips * SHARD_BYTES_PER_CLIP, frames / SHARD_FRAMES_PER_SECOND
+            "shards",
+            round(
+                corpus.all_clips
+                * SHARD_BYTES_PER_CLIP
+                * corpus.pixel_share
+                * corpus.bytes_per_pixel
+            ),
+            frames / SHARD_FRAMES_PER_SECOND,
         ),
         Estimate("models", weights, sum(count_gmacs(w, corpus) for w in lineages) / rate),
         Estimate(

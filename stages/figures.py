@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -14,24 +12,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from lipnet.train.history import read_history
 from stages.confusion_figure import draw_confusion
 from stages.cost_figure import draw_accuracy_by_cost
+from stages.figure_style import house_style, save_figure
 from stages.results import Entry, Results
 
-STYLE: Any = {
-    "font.size": 10.0,
-    "axes.titlesize": 11.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "lipnet",
-    "svg.fonttype": "path",
-}
-DPI = 130
 # Tableau's ten, then their light twins: lineages keep their colour over all figures.
 COLOURS = [
     to_hex(colour)
@@ -51,17 +34,9 @@ def write_figures(folder: Path, results: Results, *, ceiling: float | None) -> N
         "confusion": lambda: draw_confusion(results),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context():
-        mpl.rcdefaults()  # whatever style the user has set, the bytes stay equal
-        mpl.rcParams.update(STYLE)
+    with house_style():
         for name in FIGURES:
-            _save(drawings[name](), folder / name)
-
-
-def _save(figure: Figure, stem: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(stem.with_suffix(".png"), dpi=DPI, metadata={"Software": None})
-    figure.savefig(stem.with_suffix(".svg"), metadata={"Date": None})
+            save_figure(drawings[name](), folder / name)
 
 
 def draw_learning_curves(results: Results) -> Figure:

@@ -10,7 +10,7 @@ from typing import Any
 from lipnet.data.manifest import read_clips
 from lipnet.files import code_digest, digest_of, write_json
 from lipnet.video.landmarks import LandmarkOptions
-from lipnet.video.tracks import Tracker, describe_maker, plan_tracks
+from lipnet.video.tracks import Tracker, TrackUnit, describe_maker, plan_tracks
 from stages.cluster import map_shards
 from stages.main import run_stage
 from stages.meter import Meter
@@ -18,7 +18,17 @@ from stages.params import load_params
 from stages.paths import Paths, source_root
 from stages.resume import move_into_place, write_failures
 
-CODE = ("clip.py", "video/decode.py", "video/detector.py", "video/landmarks.py", "video/tracks.py")
+CODE = (
+    "clip.py",
+    "video/decode.py",
+    "video/detector.py",
+    "video/faces.py",
+    "video/landmarks.py",
+    "video/predictor.py",
+    "video/predictor_file.py",
+    "video/spans.py",
+    "video/tracks.py",
+)
 FAILURE_COLUMNS = ("video", "reason", "detail")
 
 
@@ -32,10 +42,32 @@ class LandmarkFolders:
 
 
 def make_landmarks(
-    videos: Sequence[str], folders: LandmarkFolders, options: LandmarkOptions, *, actors: int = 0
+    videos: Sequence[str],
+    folders: LandmarkFolders,
+    options: LandmarkOptions,
+    *,
+    actors: int = 0,
+    ready: int = 0,
 ) -> dict[str, Any]:
-    """Track every video once, into `folders.place` when all is done; returns the summary."""
+    """Track every video once, into `folders.place` when all is done; returns the summary.
+
+    It also says how many videos are `ready`, their mouths cut by the corpus: not looked at here.
+    """
     units = plan_tracks(videos, options.videos_per_shard)
+    records = track_units(units, folders, options, actors=actors) if units else []
+    summary = {**summarise(records, len(set(videos))), "ready_videos": ready}
+    failures = [failure for record in records for failure in record["failures"]]
+    write_failures(folders.state / "failures.csv", FAILURE_COLUMNS, failures)
+    write_json(folders.state / "summary.json", summary)
+    made = [f"{unit.name}.{kind}" for unit in units for kind in ("npz", "json")]
+    move_into_place(folders.state, folders.place, [*made, "failures.csv", "summary.json"])
+    return summary
+
+
+def track_units(
+    units: Sequence[TrackUnit], folders: LandmarkFolders, options: LandmarkOptions, *, actors: int
+) -> list[dict[str, Any]]:
+    """The index of each unit's tracks, in the units' order."""
     make_worker = partial(
         Tracker.with_dlib,
         root=folders.root.resolve(),
@@ -43,17 +75,10 @@ def make_landmarks(
         options=options,
         made_by=describe_maker(options, code_digest(*CODE)),
     )
-    with Meter(len(set(videos)), "landmarks: videos") as meter:
-        records = map_shards(
+    with Meter(sum(len(unit.videos) for unit in units), "landmarks: videos") as meter:
+        return map_shards(
             make_worker, units, actors=actors, on_result=lambda r: meter.advance(r["videos"])
         )
-    summary = summarise(records, len(set(videos)))
-    failures = [failure for record in records for failure in record["failures"]]
-    write_failures(folders.state / "failures.csv", FAILURE_COLUMNS, failures)
-    write_json(folders.state / "summary.json", summary)
-    made = [f"{unit.name}.{kind}" for unit in units for kind in ("npz", "json")]
-    move_into_place(folders.state, folders.place, [*made, "failures.csv", "summary.json"])
-    return summary
 
 
 def summarise(records: Sequence[dict[str, Any]], videos: int) -> dict[str, Any]:
@@ -74,14 +99,19 @@ def main() -> None:
     """Track the profile's videos into data/<profile>/landmarks/."""
     params = load_params()
     paths = Paths(params.profile)
-    videos = [clip.video for clip in read_clips(paths.manifest)]
+    clips = read_clips(paths.manifest)
+    videos = [clip.video for clip in clips if not clip.ready]
+    ready = len({clip.video for clip in clips if clip.ready})
     folders = LandmarkFolders(source_root(params), paths.tmp / "landmarks", paths.landmarks)
-    summary = make_landmarks(videos, folders, params.landmarks, actors=params.workers.actors)
+    summary = make_landmarks(
+        videos, folders, params.landmarks, actors=params.workers.actors, ready=ready
+    )
     counts, frames = summary["videos"], summary["frames"]
     print(
         f"landmarks: {counts['in']} videos = {counts['out']} tracked + "
         f"{sum(counts['failed'].values())} failed {counts['failed'] or ''}; "
         f"{frames['tracked']} frames, {frames['interpolated']} interpolated"
+        + (f"; {ready} folders of ready crops need none" if ready else "")
     )
 
 

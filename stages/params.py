@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from lipnet.data.codec import DEFAULT_CODEC, find_codec
+from lipnet.data.upload import resolve_url
 from lipnet.errors import InputError
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.spec import ModelSpec
@@ -48,9 +50,11 @@ class Source(Section):
 
 
 class Shards(Section):
-    """How crops are packed."""
+    """How crops are packed, and the fsspec URL or path that they go to (empty: beside the rest)."""
 
     clips_per_shard: int = Field(256, ge=1)
+    codec: Annotated[str, AfterValidator(lambda name: find_codec(name).name)] = DEFAULT_CODEC
+    url: Annotated[str, AfterValidator(lambda url: resolve_url(url) and url)] = ""
 
 
 class Workers(Section):
@@ -149,8 +153,33 @@ def check_lineages(params: Params) -> None:
                 f"scratch.{lineage}.initial changes recipe.field, input_size, mean or std: all "
                 "generations of a lineage see the same"
             )
+        _check_field(params, lineage)
     for lineage in params.taught:
         _check_teachers(params, lineage)
+    _check_boundaries(params)
+
+
+def _check_boundaries(params: Params) -> None:
+    """InputError where only some lineages are told the word's boundary: that is another task, so
+    such models are never compared, taught or averaged with others."""
+    names = [*params.scratch, *params.taught]
+    told = [name for name in names if params.spec_of(name).boundary]
+    untold = [name for name in names if name not in told]
+    if told and untold:
+        raise InputError(
+            f"{told[0]} is told the word's boundary and {untold[0]} is not: that is another task, "
+            "so give '+ boundary' to every spec of a profile or to none"
+        )
+
+
+def _check_field(params: Params, lineage: str) -> None:
+    """InputError where a recipe looks at more of a crop than is cut."""
+    field, keep = params.recipe_of(lineage).field, params.recipe_of(lineage).shrink.keep
+    if keep > params.crops.size:
+        raise InputError(
+            f"recipe.field {field} of {lineage} needs crops of {keep} pixels, and crops.size is "
+            f"{params.crops.size}: make the field smaller or the crops larger"
+        )
 
 
 def _check_teachers(params: Params, lineage: str) -> None:

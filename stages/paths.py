@@ -64,6 +64,11 @@ class Paths:
         return self.root / "ensembles"
 
     @property
+    def quality(self) -> Path:
+        """How well the preprocessing went."""
+        return self.root / "quality"
+
+    @property
     def report(self) -> Path:
         return self.root / "report"
 
@@ -71,6 +76,11 @@ class Paths:
     def tmp(self) -> Path:
         """Untracked: resume state, progress and timings."""
         return DATA / "tmp" / self.profile
+
+    @property
+    def timings(self) -> Path:
+        """Untracked: how long each unit of a stage took, a file a stage."""
+        return self.tmp / "timings"
 
 
 def source_root(params: Params) -> Path:

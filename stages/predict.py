@@ -7,6 +7,7 @@ import numpy as np
 
 from lipnet.data.loader import ClipStore, open_split
 from lipnet.data.logits import SavedLogits, write_logits
+from lipnet.data.storage import list_shards
 from lipnet.device import choose_device
 from lipnet.distill.generation import WEIGHTS_FILE, read_generations
 from lipnet.errors import InputError
@@ -55,7 +56,7 @@ def predict_split(weights: Path, clips: ClipStore, recipe: Recipe) -> SavedLogit
 
 
 def _present(shards: Path) -> list[str]:
-    return [split for split in OPTIONAL_SPLITS if any((shards / split).glob("*.tar"))]
+    return [split for split in OPTIONAL_SPLITS if list_shards(shards, split)]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,9 +16,11 @@ from lipnet.data.manifest import count_splits, read_summary
 from lipnet.errors import InputError
 from lipnet.files import digest_of
 from lipnet.sources import discover_clips
+from lipnet.sources.folder import read_options
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
 from lipnet.spec import ModelSpec
 from stages.estimate import (
+    BYTES_PER_PIXEL,
     Corpus,
     Estimate,
     LineageWork,
@@ -32,6 +35,8 @@ from stages.params import Params, load_params
 from stages.paths import Paths, source_root
 
 FRAMES_PER_VIDEO = {"grid": 75}
+FRAMES_PER_CLIP = {"lrw1000": 8}  # in the mean: there is no context
+READY_SOURCES = ("lrw1000",)
 PATIENT_HOURS = 6.0
 CALIBRATION_SECONDS = 1.0
 TAKE_UP = "dvc repro --force --single-item raw"
@@ -44,8 +49,9 @@ def main() -> None:
     if params.source.root:
         for line in describe_changes(source_root(params), paths.inventory):
             console.print(line, style="yellow", soft_wrap=True, markup=False)
-    corpus = count_corpus(params, paths)
-    rows = estimate(corpus, list_work(params, corpus.labels), measure_machine())
+    corpus = replace(count_corpus(params, paths), bytes_per_pixel=weigh_pixel(params))
+    work = list_work(params, corpus.labels, frames=corpus.frames_per_clip)
+    rows = estimate(corpus, work, measure_machine())
     console.print(make_table(rows, params.profile))
     for warning in warn_of_time(rows, on_gpu=has_gpu()):
         console.print(warning, style="yellow", soft_wrap=True, markup=False)
@@ -72,18 +78,36 @@ def count_corpus(params: Params, paths: Paths) -> Corpus:
     """How much there is: from the parameters where it is rendered, else from the manifest that
     was made with the same source, else by looking through the corpus."""
     source = params.source
-    frames = FRAMES_PER_VIDEO.get(source.name, CLIP_FRAMES)
+    clip_frames = FRAMES_PER_CLIP.get(source.name, CLIP_FRAMES)
+    if source.name == "folder":
+        clip_frames = read_options(source.options).frames
+    frames = FRAMES_PER_VIDEO.get(source.name, max(CLIP_FRAMES, clip_frames))
     if not source.root and params.synthetic is not None:
         words = len(params.synthetic.words)
         clips = {split: words * n for split, n in params.synthetic.clips_per_word.items()}
-        return Corpus(sum(clips.values()), frames, clips, words, rendered=True)
+        videos, size = sum(clips.values()), params.crops.size
+        return Corpus(videos, frames, clips, words, rendered=True, crop_size=size)
     known = read_counts(paths.manifest, source.name, source.options)
     if known is None:
         found, _ = discover_clips(source.name, source_root(params), source.options)
-        videos, labels = len({c.video for c in found}), len({c.label for c in found})
-        return Corpus(videos, frames, count_splits(found), labels, rendered=False)
+        known = len({c.video for c in found}), len({c.label for c in found}), count_splits(found)
     videos, labels, clips = known
-    return Corpus(videos, frames, clips, labels, rendered=False)
+    return Corpus(
+        videos,
+        frames,
+        clips,
+        labels,
+        rendered=False,
+        ready=source.name in READY_SOURCES,
+        frames_per_clip=clip_frames,
+        crop_size=params.crops.size,
+    )
+
+
+def weigh_pixel(params: Params) -> float:
+    """The bytes on this disk of a stored pixel: none where the shards go to a URL."""
+    kind = params.shards.codec.rstrip("0123456789")
+    return 0.0 if params.shards.url else BYTES_PER_PIXEL[kind]
 
 
 def read_counts(
@@ -99,38 +123,31 @@ def read_counts(
     return summary["videos"], summary["labels"], clips
 
 
-def list_work(params: Params, labels: int) -> list[LineageWork]:
-    """The lineages of the profile with the cost of their models; g0 comes on top of a scratch
-    lineage's born-again generations."""
-    scratch = [
-        make_work(params, lineage, labels, models=entry.generations + 1)
-        for lineage, entry in params.scratch.items()
-    ]
-    taught = [
-        make_work(params, lineage, labels, models=entry.generations, teacher=entry.teacher)
-        for lineage, entry in params.taught.items()
-    ]
-    return scratch + taught
+def list_work(params: Params, labels: int, *, frames: int = CLIP_FRAMES) -> list[LineageWork]:
+    """The lineages of the profile with the cost of their models on clips of so many frames; g0
+    comes on top of a scratch lineage's born-again generations."""
+
+    def weigh(lineage: str, size: int) -> tuple[float, int]:
+        return weigh_model(params.spec_of(lineage), labels, frames=frames, size=size)
+
+    works = []
+    for lineage, entry in (params.scratch | params.taught).items():
+        recipe = params.recipe_of(lineage)
+        epochs = max(recipe.epochs, params.initial_recipe_of(lineage).epochs)
+        gmacs, parameters = weigh(lineage, recipe.input_size)
+        # A teacher is fed the same frames as its student.
+        taught = lineage in params.taught
+        teaching = weigh(params.taught[lineage].teacher, recipe.input_size)[0] if taught else 0.0
+        models = entry.generations + (not taught)
+        works.append(LineageWork(lineage, gmacs, parameters, models, epochs, teaching))
+    return works
 
 
-def make_work(
-    params: Params, lineage: str, labels: int, *, models: int, teacher: str | None = None
-) -> LineageWork:
-    """One lineage's work; its teacher is fed the same frames as the student."""
-    recipe = params.recipe_of(lineage)
-    epochs = max(recipe.epochs, params.initial_recipe_of(lineage).epochs)
-    gmacs, parameters = weigh_model(params.spec_of(lineage), labels, recipe.input_size)
-    teaching = 0.0
-    if teacher is not None:
-        teaching, _ = weigh_model(params.spec_of(teacher), labels, recipe.input_size)
-    return LineageWork(lineage, gmacs, parameters, models, epochs, teaching)
-
-
-def weigh_model(spec: ModelSpec, labels: int, size: int) -> tuple[float, int]:
+def weigh_model(spec: ModelSpec, labels: int, *, frames: int, size: int) -> tuple[float, int]:
     """Weighted gmacs of one clip, and parameters, of a spec's model."""
     from lipnet.measure.cost import cost_of  # torch, only once the corpus has been looked at
 
-    cost = cost_of(spec, labels, frames=CLIP_FRAMES, size=size)
+    cost = cost_of(spec, labels, frames=frames, size=size)
     return weigh_gmacs(cost.gmacs, spec.backbone), cost.params
 
 

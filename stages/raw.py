@@ -34,11 +34,11 @@ def main() -> None:
         count = list_corpus(source_root(params), paths)
     else:
         count = render_corpus(params.synthetic, paths, actors=params.workers.actors)
-    print(f"raw: {count} files, listed in {paths.inventory}")
+    print(f"raw: {count} files (or folders of images), listed in {paths.inventory}")
 
 
 def list_corpus(root: Path, paths: Paths) -> int:
-    """Write the inventory of the corpus at `root`; returns how many files it has."""
+    """Write the inventory of the corpus at `root`; returns how many entries it has."""
     sizes = scan_inventory(root)
     if not sizes:
         raise InputError(

@@ -7,12 +7,16 @@ from typing import Any
 
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
-from lipnet.measure.paper import LRW, PAPER_ROWS
+from lipnet.measure.paper import LRW, LRW1000, PAPER_ROWS
 from stages.paths import Paths
 from stages.results import read_mapping
 from stages.spec_names import name_spec
 
 Row = dict[str, str]
+PRINTED = {
+    LRW: "Table 3: 500 words of LRW, 88 x 88 pixels",
+    LRW1000: "Table 4: 1000 words of LRW-1000, 112 x 112 pixels",
+}
 LOOKALIKES = 8  # pairs that the page names
 FIGURES = (
     ("accuracy_params", "Accuracy against parameters"),
@@ -40,7 +44,7 @@ def write_page(paths: Paths, rows: list[Row], *, machine: str) -> None:
         ["## Figures", "", *show_figures()],
         tell_lookalikes(_read(tables / "lookalikes.csv"), rows),
         tell_slots(tables / "per_slot.csv", best),
-        tell_paper(rows),
+        tell_paper(rows, LRW1000 if corpus["source"] == "lrw1000" else LRW),
     ]
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
     with write_atomic(paths.report / "report.md") as beside:
@@ -210,19 +214,19 @@ def show_figures() -> list[str]:
     ]
 
 
-def tell_paper(rows: list[Row]) -> list[str]:
+def tell_paper(rows: list[Row], corpus: str = LRW) -> list[str]:
     """The paper's figures for the specs that are here too: another corpus, a table of its own."""
     specs = {row["spec"] for row in rows}
-    known = [row for row in PAPER_ROWS if row.corpus == LRW and row.spec in specs]
+    known = [row for row in PAPER_ROWS if row.corpus == corpus and row.spec in specs]
     if not known:
         return []
     lines = [
-        "## The paper's LRW figures, for the same specs",
+        f"## The paper's {corpus} figures, for the same specs",
         "",
-        "Ma et al., ICASSP 2021, Table 3: 500 words of LRW, 88 x 88 pixels. Not the clips of the "
+        f"Ma et al., ICASSP 2021, {PRINTED[corpus]}. Not the clips of the "
         "leaderboard above, so not comparable with it.",
         "",
-        "| spec | params M | GFLOPs | LRW top-1, scratch | LRW top-1, distilled |",
+        f"| spec | params M | GFLOPs | {corpus} top-1, scratch | {corpus} top-1, distilled |",
         "|---|---:|---:|---:|---:|",
     ]
     for row in known:

@@ -1,16 +1,19 @@
 """Stage `shards`: mouth crops of every clip of the manifest, packed in shards."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lipnet.clip import FPS, SPLITS, Clip
+from lipnet.data.codec import DEFAULT_CODEC
 from lipnet.data.cut import CutPlaces, Cutter, CutUnit, describe_crops, plan_shards
 from lipnet.data.manifest import check_complete, read_clips, read_labels
-from lipnet.data.shards import ShardFacts, pixel_stats
+from lipnet.data.ready import describe_ready
+from lipnet.data.shards import facts_of, pixel_stats
+from lipnet.data.upload import check_url, resolve_url
 from lipnet.errors import InputError
 from lipnet.files import code_digest, digest_of, read_json, write_json
 from lipnet.video.crop import CropOptions
@@ -21,13 +24,19 @@ from stages.meter import Meter
 from stages.params import load_params
 from stages.paths import Paths, source_root
 from stages.resume import move_into_place, write_failures
+from stages.timing import Timed, write_timings
 
 CODE = (
     "clip.py",
+    "stills.py",
     "video/decode.py",
+    "video/images.py",
     "video/align.py",
+    "video/border.py",
     "video/crop.py",
+    "data/codec.py",
     "data/cut.py",
+    "data/ready.py",
     "data/shards.py",
 )
 FAILURE_COLUMNS = ("clip_id", "reason", "detail")
@@ -37,31 +46,50 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class ShardFolders:
-    """The source's root, the manifest, the tracks, where finished shards wait, where all go."""
+    """The source's root, the manifest, the tracks, where finished shards wait, where all go; the
+    URL that the tars go to instead, and where timings go, if anywhere."""
 
     root: Path
     manifest: Path
     landmarks: Path
     state: Path
     place: Path
+    url: str = ""
+    timings: Path | None = None
 
 
 def make_shards(
-    folders: ShardFolders, crops: CropOptions, *, clips_per_shard: int = 256, actors: int = 0
+    folders: ShardFolders,
+    crops: CropOptions,
+    *,
+    clips_per_shard: int = 256,
+    codec: str = DEFAULT_CODEC,
+    actors: int = 0,
 ) -> dict[str, Any]:
-    """Cut every clip once, into `folders.place` when all is done; returns the summary."""
+    """Cut every clip once, into `folders.place` when all is done; returns the summary.
+
+    With a URL the tars go there, and `folders.place` holds what is known of them.
+    """
+    check_url(folders.url)
     clips = read_clips(folders.manifest)
     labels = read_labels(folders.manifest)
     places, lost = read_landmarks(folders.landmarks)
-    failures = [fail_with_video(clip, lost) for clip in clips if clip.video not in places]
+    cuttable = [clip for clip in clips if clip.ready or clip.video in places]
+    failures = [
+        fail_with_video(clip, lost) for clip in clips if not clip.ready and clip.video not in places
+    ]
     check_survivors(clips, failures)
-    tracked = [clip for clip in clips if clip.video in places]
-    units = plan_shards(tracked, places, clips_per_shard)
-    records = cut_units(units, folders, crops, labels=labels, actors=actors)
+    units = plan_shards(cuttable, places, clips_per_shard)
+    made_by = {"crops": describe_cropping(clips, crops), "code": code_digest(*CODE)}
+    make_worker = partial(
+        Cutter, locate(folders), options=crops, labels=labels, made_by=made_by, codec=codec
+    )
+    records = cut_units(units, make_worker, actors=actors, timings=folders.timings)
     failures += [failure for record in records for failure in record["failures"]]
     check_survivors(clips, failures)
-    summary = {**summarise(clips, failures, records), "preprocessing": describe_crops(crops)}
-    summary["preprocessing"]["fps"] = FPS
+    stored = {"codec": codec, "url": folders.url, "bytes": sum(r["bytes"] for r in records)}
+    preprocessing = {**describe_cropping(clips, crops), "fps": FPS}
+    summary = {**summarise(clips, failures, records), "preprocessing": preprocessing, **stored}
     write_json(folders.state / "labels.json", labels)
     write_failures(folders.state / "failures.csv", FAILURE_COLUMNS, failures)
     write_json(folders.state / "summary.json", summary)
@@ -71,22 +99,28 @@ def make_shards(
 
 
 def name_files(records: Sequence[Record]) -> list[str]:
-    """Each unit's index, and its shard unless every clip of it failed."""
-    return [
-        f"{record['name']}.{kind}"
-        for record in records
-        for kind in (("json", "tar") if record["clips"] else ("json",))
-    ]
+    """Each unit's index; its table unless every clip failed; its shard where that is kept here."""
+    names = []
+    for record in records:
+        table = ["csv"] if record["clips"] else []
+        shard = ["tar"] if record["clips"] and not record["url"] else []
+        names += [f"{record['name']}.{kind}" for kind in ("json", *table, *shard)]
+    return names
 
 
 def read_landmarks(folder: Path) -> tuple[dict[str, TrackPlace], dict[str, Failure]]:
     """Where each tracked video's landmarks lie, and each failed video's record."""
-    paths = sorted(folder.glob("[0-9]*.json"))
-    if not paths:
+    if not (folder / "summary.json").is_file():
         raise InputError(f"no landmarks in {folder}; run the stage landmarks first")
-    indexes: list[Any] = [read_json(path) for path in paths]
+    indexes: list[Any] = [read_json(path) for path in sorted(folder.glob("[0-9]*.json"))]
     lost = {failure["video"]: failure for index in indexes for failure in index["failures"]}
     return dict(locate_tracks(indexes)), lost
+
+
+def describe_cropping(clips: Sequence[Clip], crops: CropOptions) -> dict[str, object]:
+    """What decides the crops; no more than their size where the corpus brings them ready."""
+    ready = any(clip.ready for clip in clips)
+    return describe_ready(crops.size) if ready else describe_crops(crops)
 
 
 def fail_with_video(clip: Clip, lost: Mapping[str, Failure]) -> Failure:
@@ -108,28 +142,32 @@ def check_survivors(clips: Sequence[Clip], failures: Sequence[Failure]) -> None:
         raise InputError(f"{error}{after}") from error
 
 
-def cut_units(
-    units: Sequence[CutUnit],
-    folders: ShardFolders,
-    crops: CropOptions,
-    *,
-    labels: Sequence[str],
-    actors: int,
-) -> list[Record]:
-    """The index of each unit's shard, in the units' order."""
+def locate(folders: ShardFolders) -> CutPlaces:
+    """The folders as actors see them, who work in others."""
     root, landmarks, state = (
         path.resolve() for path in (folders.root, folders.landmarks, folders.state)
     )
-    made_by = {"crops": describe_crops(crops), "code": code_digest(*CODE)}
-    places = CutPlaces(root, landmarks, state)
-    make_worker = partial(Cutter, places, options=crops, labels=labels, made_by=made_by)
+    return CutPlaces(root, landmarks, state, folders.url)
 
-    def tell(record: Record) -> None:
-        meter.advance(record["clips"] + len(record["failures"]))
+
+def cut_units(
+    units: Sequence[CutUnit],
+    make_worker: Callable[[], Cutter],
+    *,
+    actors: int,
+    timings: Path | None,
+) -> list[Record]:
+    """The index of each unit's shard, in the units' order."""
+
+    def tell(result: tuple[Record, float]) -> None:
+        meter.advance(result[0]["clips"] + len(result[0]["failures"]))
 
     clips = sum(len(video.clips) for unit in units for video in unit.videos)
     with Meter(clips, "shards: clips") as meter:
-        return map_shards(make_worker, units, actors=actors, on_result=tell)
+        timed = map_shards(partial(Timed, make_worker), units, actors=actors, on_result=tell)
+    if timings is not None:
+        write_timings(timings, timed)
+    return [record for record, _ in timed]
 
 
 def summarise(
@@ -150,13 +188,7 @@ def summarise(
             )
         shards = sum(record["clips"] > 0 for record in mine)
         splits[split] = {"clips": cut, "failed": dict(sorted(failed.items())), "shards": shards}
-    known = {field.name for field in fields(ShardFacts)}
-    trained = [
-        ShardFacts(**{name: record[name] for name in known})
-        for record in records
-        if record["name"].startswith("train/")
-    ]
-    pixels = pixel_stats(trained)
+    pixels = pixel_stats(facts_of(r) for r in records if r["name"].startswith("train/"))
     return {
         "fingerprint": digest_of([record["fingerprint"] for record in records]),
         "splits": splits,
@@ -170,12 +202,19 @@ def main() -> None:
     params = load_params()
     paths = Paths(params.profile)
     folders = ShardFolders(
-        source_root(params), paths.manifest, paths.landmarks, paths.tmp / "shards", paths.shards
+        source_root(params),
+        paths.manifest,
+        paths.landmarks,
+        paths.tmp / "shards",
+        paths.shards,
+        url=resolve_url(params.shards.url),
+        timings=paths.timings / "shards.csv",
     )
     summary = make_shards(
         folders,
         params.crops,
         clips_per_shard=params.shards.clips_per_shard,
+        codec=params.shards.codec,
         actors=params.workers.actors,
     )
     for split, counts in summary["splits"].items():
@@ -183,6 +222,8 @@ def main() -> None:
         total = counts["clips"] + failed
         reasons = counts["failed"] or ""
         print(f"shards: {split}: {total} clips = {counts['clips']} cut + {failed} failed {reasons}")
+    where = f" at {summary['url']}" if summary["url"] else ""
+    print(f"shards: {summary['bytes'] / 1e6:.1f} MB as {summary['codec']}{where}")
     print(f"shards: pixel mean {summary['pixel_mean']:.3f}, deviation {summary['pixel_std']:.3f}")
 
 

@@ -1,6 +1,8 @@
-"""Fixtures that several parts share: real data where it lies beside the checkout."""
+"""Fixtures that several parts share: real data beside the checkout, and an S3-compatible server."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -27,3 +29,30 @@ def reference_root() -> Path:
     if not root.is_dir():
         pytest.skip("no reference numbers beside this checkout (../shared/data/reference)")
     return root
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[None]:
+    """moto's server on 127.0.0.1, its objects in memory, named by the environment's settings."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "test")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield
+    server.stop()
+
+
+@pytest.fixture
+def bucket(_s3_server: None) -> str:
+    """The URL of a fresh bucket."""
+    import fsspec
+
+    name = f"clips-{uuid4().hex[:8]}"
+    fsspec.filesystem("s3", use_listings_cache=False).mkdir(name)
+    return f"s3://{name}"

@@ -13,15 +13,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lipnet.data.ahead import work_ahead
 from lipnet.data.augment import ClipBatch
-from lipnet.data.shards import read_shard
+from lipnet.data.shards import StoredClip, read_stored
 from lipnet.data.shrink import Shrink
+from lipnet.data.storage import ShardRef, list_shards
 from lipnet.errors import InputError
 from lipnet.train.seed import generator_of
 
 # N clips  B batch  T frames  H W pixels
 Frames = NDArray[np.uint8]
 Sample = tuple[Frames, dict[str, object]]
+MOST_THREADS = 8  # that unpack clips
 
 
 @dataclass(frozen=True)
@@ -55,19 +58,29 @@ class ClipStore(Protocol):
 
 
 def open_split(shards: Path, split: str, *, shrink: Shrink, memory_gib: float = 8.0) -> ClipStore:
-    """The clips of `shards/<split>`, shrunk; in memory if they fit the budget.
+    """The clips of `shards/<split>`, wherever they lie, shrunk; in memory if they fit the budget.
 
     Raises InputError where the split has no shards.
     """
-    tars = sorted((shards / split).glob("*.tar"))
-    if not tars:
+    refs = list_shards(shards, split)
+    if not refs:
         raise InputError(f"no shards in {shards / split}: run the stage `shards` first")
-    stored = sum(tar.stat().st_size for tar in tars)
-    with_frames = next(iter(read_shard(tars[0])))[0].shape[-1]
-    needed = 2 * stored * (shrink.size / with_frames) ** 2  # twice while they are put together
+    # Twice while they are put together: as they come, and each filled up to the longest.
+    filled = sum(ref.clips for ref in refs) * max(ref.longest for ref in refs)
+    needed = (sum(ref.frames for ref in refs) + filled) * shrink.size**2
     if needed <= memory_gib * 2**30:
-        return MemoryStore.read(tars, shrink)
-    return ShardStream(tars, shrink)
+        return MemoryStore.read(refs, shrink)
+    return ShardStream(refs, shrink)
+
+
+def _unpack_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample]:
+    """Each clip's shrunk crops and facts, in order; unpacking uses as many cores as torch does."""
+
+    def unpack(clip: StoredClip) -> Sample:
+        return shrink(clip.crops()), clip.meta
+
+    threads = min(MOST_THREADS, torch.get_num_threads())
+    return work_ahead(stored, unpack, threads=threads, ahead=4 * threads)
 
 
 class MemoryStore:
@@ -78,9 +91,9 @@ class MemoryStore:
         self._facts = facts
 
     @classmethod
-    def read(cls, tars: Sequence[Path], shrink: Shrink) -> "MemoryStore":
+    def read(cls, refs: Sequence[ShardRef], shrink: Shrink) -> "MemoryStore":
         """Read whole shards, shrinking every crop."""
-        samples = [(shrink(crops), meta) for tar in tars for crops, meta in read_shard(tar)]
+        samples = list(_unpack_all((clip for ref in refs for clip in read_stored(ref)), shrink))
         return cls(collate(samples), _facts_of(meta for _, meta in samples))
 
     def __len__(self) -> int:
@@ -116,35 +129,35 @@ class ShardStream:
 
     BUFFER = 2048  # clips; more than the largest shard, so that neighbours in a shard part
 
-    def __init__(self, tars: Sequence[Path], shrink: Shrink) -> None:
-        self._tars = list(tars)
+    def __init__(self, refs: Sequence[ShardRef], shrink: Shrink) -> None:
+        self._refs = list(refs)
         self._shrink = shrink
         self._known: ClipFacts | None = None
 
     def __len__(self) -> int:
-        return len(self.facts().labels)
+        return sum(ref.clips for ref in self._refs)
 
     def shuffled(self, batch: int, *, seed: int, epoch: int) -> Iterator[ClipBatch]:
         generator = generator_of("order", seed, epoch)
-        order = torch.randperm(len(self._tars), generator=generator).tolist()
-        samples = self._samples([self._tars[i] for i in order])
+        order = torch.randperm(len(self._refs), generator=generator).tolist()
+        samples = self._samples([self._refs[i] for i in order])
         for chosen in _batched(_through_buffer(samples, self.BUFFER, generator), batch):
             if len(chosen) > 1:
                 yield collate(chosen)
 
     def ordered(self, batch: int) -> Iterator[ClipBatch]:
-        for chosen in _batched(self._samples(self._tars), batch):
+        for chosen in _batched(self._samples(self._refs), batch):
             yield collate(chosen)
 
     def facts(self) -> ClipFacts:
         if self._known is None:
-            self._known = _facts_of(meta for tar in self._tars for _, meta in read_shard(tar))
+            self._known = _facts_of(clip.meta for ref in self._refs for clip in read_stored(ref))
         return self._known
 
-    def _samples(self, tars: Iterable[Path]) -> Iterator[Sample]:
-        for tar in tars:
-            for crops, meta in read_shard(tar):
-                yield self._shrink(crops), meta
+    def _samples(self, refs: Sequence[ShardRef]) -> Iterator[Sample]:
+        # The next shard is read, or comes over the network, while this one's clips are used.
+        whole = work_ahead(refs, lambda ref: list(read_stored(ref)), threads=1, ahead=1)
+        return _unpack_all((clip for shard in whole for clip in shard), self._shrink)
 
 
 def collate(samples: Sequence[Sample]) -> ClipBatch:

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from lipnet.clip import Clip, Rejected
 from lipnet.errors import InputError
-from lipnet.sources import grid, lrw
-from lipnet.sources.scan import escape, list_entries
+from lipnet.sources import folder, grid, lrw, lrw1000
+from lipnet.sources.scan import escape, is_folder, list_entries
 
 MENTIONED = 8
 
@@ -26,7 +26,13 @@ class Source(Protocol):
 
 
 # Synthetic clips are rendered in LRW's layout; their .txt files also name the speaker.
-SOURCES: dict[str, Source] = {"grid": grid, "lrw": lrw, "synthetic": lrw}
+SOURCES: dict[str, Source] = {
+    "folder": folder,
+    "grid": grid,
+    "lrw": lrw,
+    "lrw1000": lrw1000,
+    "synthetic": lrw,
+}
 
 
 def discover_clips(
@@ -62,7 +68,7 @@ def check_unique(clips: list[Clip]) -> None:
 
 def describe_nothing(root: Path, rejected: list[Rejected], layout: str) -> str:
     """What lies in a root that gave no clip, why nothing of it served, and what was expected."""
-    names = [escape(entry.name) + "/" * entry.is_dir() for entry in list_entries(root)]
+    names = [escape(entry.name) + "/" * is_folder(entry) for entry in list_entries(root)]
     shown = ", ".join(names[:MENTIONED]) + (", ..." if len(names) > MENTIONED else "")
     reasons = Counter(record.reason for record in rejected)
     why = "".join(f"; {reason}: {count}" for reason, count in sorted(reasons.items()))

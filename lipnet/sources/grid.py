@@ -1,6 +1,5 @@
 """GRID's layout: sentences of six words each, cut into clips by the times in .align files."""
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from string import ascii_lowercase
 
 from lipnet.clip import CLIP_FRAMES, Clip, Rejected
 from lipnet.errors import InputError
+from lipnet.sources.names import hash_name
 from lipnet.sources.options import check_known, read_fraction, read_integer, read_names
 from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
 
@@ -143,6 +143,8 @@ def read_sentence(
     if alignment is None:
         stem = place.rpartition(".")[0]
         return reject(place, "no_annotation", f"no {ALIGNMENTS}/{stem}.align")
+    if not Path(alignment).is_file():  # to open a pipe would wait for its writer
+        return reject(place, "unreadable_alignment", "not a file")
     try:
         words = parse_alignment(Path(alignment).read_text("utf-8", errors="replace"))
     except (InputError, OSError) as error:
@@ -194,11 +196,6 @@ def assign_splits(sentences: set[str], options: SplitOptions) -> dict[str, str]:
         for index, name in enumerate(names):
             splits[name] = "val" if index < val_end else "test" if index < test_end else "train"
     return splits
-
-
-def hash_name(name: str, seed: int) -> str:
-    """A place in the shuffled order that depends on the name and the seed alone."""
-    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
 
 
 def cut_clips(sentence: Sentence, split: str) -> list[Clip]:

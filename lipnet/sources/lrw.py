@@ -11,7 +11,7 @@ from pathlib import Path
 from lipnet.clip import CLIP_FRAMES, FPS, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources.options import check_known, read_names
-from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
+from lipnet.sources.scan import NAME, find_video_fault, is_folder, list_entries, list_root, reject
 
 LAYOUT = "<WORD>/<train|val|test>/<WORD>_<NNNNN>.mp4, and beside each its .txt with a Duration line"
 LRW_SPLITS = ("train", "val", "test")
@@ -59,7 +59,7 @@ def scan_word(root: str, word: str) -> Found:
     found: Found = []
     for entry in list_entries(os.path.join(root, word)):
         place = f"{word}/{entry.name}"
-        if not entry.is_dir():
+        if not is_folder(entry):
             found.append(reject(place, "unexpected_name", f"not in a split's folder: {LAYOUT}"))
         elif entry.name not in LRW_SPLITS:
             found.extend(reject_folder(entry.path, place))
@@ -108,6 +108,8 @@ def read_clip(
     if text is None:
         return reject(place, "no_annotation", "no .txt beside the video")
     try:
+        if not text.is_file():  # to open a pipe would wait for its writer
+            return reject(place, "unreadable_annotation", "the .txt is not a file")
         content = read_text(text.path)
     except OSError as error:
         return reject(place, "unreadable_annotation", error.strerror or str(error))

@@ -41,3 +41,22 @@ def read_fraction(options: Mapping[str, object], key: str, default: float) -> fl
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise InputError(f"source.options.{key} must be a number in [0, 1), not {value!r}")
     return float(value)
+
+
+def read_text(options: Mapping[str, object], key: str, default: str) -> str:
+    """A text, perhaps empty."""
+    value = options.get(key, default)
+    if not isinstance(value, str):
+        raise InputError(f"source.options.{key} must be a text in quotes, not {value!r}")
+    return value
+
+
+def read_folder(options: Mapping[str, object], key: str, default: str) -> str:
+    """A folder's path below source.root; "." is the root itself."""
+    value = read_text(options, key, default)
+    if not value or value.startswith("/") or ".." in value.split("/"):
+        raise InputError(
+            f"source.options.{key} must be a folder below source.root, such as {default}, "
+            f"not {value!r}"
+        )
+    return value

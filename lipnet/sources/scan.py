@@ -19,6 +19,14 @@ def list_entries(folder: str | Path) -> list[os.DirEntry[str]]:
         raise InputError(f"folder {folder} of the corpus cannot be read: {fault}") from fault
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or leads to one; a link that leads round to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def list_root(root: Path) -> list[os.DirEntry[str]]:
     """The root's folders that are not hidden, sorted; a missing or empty root is an InputError."""
     if not root.is_dir():
@@ -31,7 +39,7 @@ def list_root(root: Path) -> list[os.DirEntry[str]]:
         raise InputError(
             f"source.root {root} is empty; set source.root to the folder that holds the corpus"
         )
-    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return [entry for entry in entries if is_folder(entry) and not entry.name.startswith(".")]
 
 
 def reject(path: str, reason: str, detail: str) -> Rejected:

@@ -10,6 +10,7 @@ OPTIMISERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "cosine_lagged", "one_cycle", "constant")
 INPUT_FIELDS = ("field", "input_size", "mean", "std")
 CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
+LARGEST_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Recipe:
         _check(self.epochs >= 1, "epochs", self.epochs, "must be at least 1")
         _check(self.batch >= 2, "batch", self.batch, "must be at least 2, for batch statistics")
         _check(0 <= self.flip <= 1, "flip", self.flip, "is a probability")
-        _check(24 <= self.field <= 88, "field", self.field, "must lie in 24..88")
+        within = 24 <= self.field <= LARGEST_FIELD
+        _check(within, "field", self.field, f"must lie in 24..{LARGEST_FIELD}")
         fits = 16 <= self.input_size <= self.field
         _check(fits, "input_size", self.input_size, f"must lie in 16..{self.field} (recipe.field)")
         under = self.warmup_epochs < self.epochs

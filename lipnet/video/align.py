@@ -84,6 +84,8 @@ def _load_face(path: Path) -> NDArray[np.float64]:
         raise InputError(f"{path} is no reference face: {error}") from error
     if not isinstance(face, np.ndarray) or face.shape != (68, 2):
         raise InputError(f"{path} is no reference face: an array of 68 x 2 numbers is needed")
+    if face.dtype.kind not in "fiu" or not np.isfinite(face).all():
+        raise InputError(f"{path} is no reference face: not all of it are finite numbers")
     return np.asarray(face, np.float64)
 
 

@@ -12,6 +12,7 @@ from lipnet.video.align import MOUTH, SMOOTH_FRAMES, align_to_face, apply_simila
 from lipnet.video.decode import Frame, VideoError
 
 # T frames  H W pixels  P landmark points (68)
+LARGEST_SIZE = 1024  # pixels: a minute of such crops is 1.6 GB, and all are held in memory
 SHARPEST_SHRINK = 0.5  # below this scale, bilinear sampling would skip pixels
 
 
@@ -31,6 +32,8 @@ class CropOptions:
         for name in ("size", "smooth", "smooth_centre"):
             if getattr(self, name) < 1:
                 raise InputError(f"crops.{name} is {getattr(self, name)}; at least 1")
+        if self.size > LARGEST_SIZE:
+            raise InputError(f"crops.size is {self.size}; at most {LARGEST_SIZE}")
 
 
 def crop_matrices(

@@ -19,6 +19,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 LONGEST_GAP = 10.0  # seconds; a longer step between two frames is a broken timestamp
 FASTEST = 1000.0  # frames a second; containers without a rate claim 90000
+LISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD")  # at them FFmpeg opens the files they name
 TIE = 1e-6  # seconds; of two frames equally near, the earlier
 
 
@@ -69,13 +70,28 @@ def _open(path: Path) -> cv2.VideoCapture:
         raise VideoError("unreadable", error.strerror or "cannot be opened") from None
     if size == 0:
         raise VideoError("zero_bytes", "the file is empty")
+    try:
+        str(path.absolute()).encode("utf-8")
+    except UnicodeEncodeError:  # at which OpenCV crashes
+        raise VideoError("unreadable", "its path is not UTF-8; rename it") from None
+    _check_head(path)
     # One thread, because an actor has one core; absolute, so that no name looks like a protocol.
     options = [cv2.CAP_PROP_N_THREADS, 1]
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
     if not capture.isOpened():
-        allowed = os.access(path, os.R_OK)
-        raise VideoError("unreadable", "no video stream found" if allowed else "permission denied")
+        raise VideoError("unreadable", "no video stream found")
     return capture
+
+
+def _check_head(path: Path) -> None:
+    """VideoError where the file cannot be read, or is a list of other files."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(max(map(len, LISTS)))
+    except OSError as error:
+        raise VideoError("unreadable", error.strerror or "cannot be opened") from None
+    if head.startswith(LISTS):
+        raise VideoError("unreadable", "a list of other files, not a video")
 
 
 def _period(capture: cv2.VideoCapture) -> float:

@@ -1,6 +1,7 @@
-"""Finding faces and their 68 points in one grey frame: the Detector protocol, and dlib's."""
+"""Finding faces and their 68 points in grey frames: the Detector protocol, and dlib's."""
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,29 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
+from lipnet.video.predictor import Box, Marks, Predictor
 
 # H W pixels  P landmark points (68)
 POINTS = 68
 PREDICTOR = "shape_predictor_68_face_landmarks.dat"
+CNN = "mmod_human_face_detector.dat"
 LONGEST_SIDE = 640  # pixels; larger frames are shrunk for the detector, not for the predictor
-
-Box = tuple[float, float, float, float]  # left, top, right, bottom
+CNN_SIDE = 400  # pixels to which a frame is scaled for the CNN: 0.6 s and 130 MB a frame on a core
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face's box in pixels and the detector's confidence in it."""
+    """A face's box in pixels, the detector's confidence in it, and whether only a second, slower
+    look found it."""
 
     box: Box
     score: float
+    hard: bool = False
 
 
 class Detector(Protocol):
-    """Finds faces in a grey frame, and a face's landmarks in its box."""
+    """Finds faces in a grey frame, and the landmarks of the faces in frames' boxes."""
 
     def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]: ...
 
-    def mark(self, frame_HW: NDArray[np.uint8], box: Box) -> NDArray[np.float32]: ...
+    def find_hard(self, frame_HW: NDArray[np.uint8]) -> list[Face]: ...
+
+    def mark(self, frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Marks: ...
 
 
 def find_predictor(path: str = "") -> Path:
@@ -54,32 +60,60 @@ def find_predictor(path: str = "") -> Path:
     return found
 
 
-class DlibDetector:
-    """dlib's HOG detector and its regression-tree landmarks; loads once, then holds 80 MB."""
+def find_cnn(path: str = "") -> Path | None:
+    """The CNN detector's model at `path`; None where `path` is empty."""
+    if not path:
+        return None
+    if not Path(path).is_file():
+        raise InputError(
+            f"no CNN face detector at {path}: set landmarks.cnn to dlib's {CNN}, or leave it empty"
+        )
+    return Path(path)
 
-    def __init__(self, predictor: Path) -> None:
+
+class DlibDetector:
+    """dlib's HOG detector and its regression-tree landmarks; loads once, then holds 80 MB.
+
+    With a model file for it, dlib's CNN detector as well: slow, and for `find_hard` alone.
+    """
+
+    def __init__(self, predictor: Path, cnn: Path | None = None) -> None:
         self._find = dlib.get_frontal_face_detector()
         try:
-            self._mark = dlib.shape_predictor(str(predictor))
-        except RuntimeError as error:
+            self._predictor = Predictor(predictor)
+        except ValueError as error:
             raise InputError(f"{predictor} is no dlib landmark model: {error}") from error
-        if self._mark(np.zeros((8, 8), np.uint8), dlib.rectangle(0, 0, 7, 7)).num_parts != POINTS:
+        if self._predictor.points != POINTS:
             raise InputError(f"{predictor} does not mark {POINTS} points; use {PREDICTOR}")
+        try:
+            self._find_hard = dlib.cnn_face_detection_model_v1(str(cnn)) if cnn else None
+        except RuntimeError as error:
+            raise InputError(f"{cnn} is no dlib CNN face detector: {error}") from error
 
     def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]:
         """Every face of 80 pixels or more (half as many with each upsampling), best first."""
         scale = min(1.0, LONGEST_SIDE / max(frame_HW.shape))
-        seen_HW = shrink_frame(frame_HW, scale)
-        boxes, scores, _ = self._find.run(seen_HW, upsample, 0.0)
-        return [
-            Face((b.left() / scale, b.top() / scale, b.right() / scale, b.bottom() / scale), score)
-            for b, score in zip(boxes, scores, strict=True)
-        ]
+        boxes, scores, _ = self._find.run(shrink_frame(frame_HW, scale), upsample, 0.0)
+        return [Face(_unscale(box, scale), score) for box, score in zip(boxes, scores, strict=True)]
 
-    def mark(self, frame_HW: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
-        """The 68 points (x, y) of the face in `box`."""
-        shape = self._mark(frame_HW, dlib.rectangle(*(round(side) for side in box)))
-        return np.array([(point.x, point.y) for point in shape.parts()], np.float32)
+    def find_hard(self, frame_HW: NDArray[np.uint8]) -> list[Face]:
+        """Every face that the CNN sees, turned and partly hidden ones too; none without a CNN."""
+        if self._find_hard is None:
+            return []
+        scale = CNN_SIDE / max(frame_HW.shape)
+        size = [max(1, round(side * scale)) for side in frame_HW.shape[::-1]]
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        found = self._find_hard(cv2.resize(frame_HW, size, interpolation=method), 0)
+        return [Face(_unscale(face.rect, scale), face.confidence) for face in found]
+
+    def mark(self, frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Marks:
+        """The points of the face in each frame's box."""
+        return self._predictor.mark(frames, boxes)
+
+
+def _unscale(box: dlib.rectangle, scale: float) -> Box:
+    left, top, right, bottom = box.left(), box.top(), box.right(), box.bottom()
+    return left / scale, top / scale, right / scale, bottom / scale
 
 
 def shrink_frame(frame_HW: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """Track files: the landmarks of many videos in one .npz, the unit of work and of resuming."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from lipnet.errors import InputError
 from lipnet.files import digest_of, read_json, write_atomic, write_json
-from lipnet.video.decode import VideoError, iter_frames
-from lipnet.video.detector import Detector, DlibDetector, find_predictor
+from lipnet.video.decode import Frame, VideoError, iter_frames
+from lipnet.video.detector import Detector, DlibDetector, find_cnn, find_predictor
 from lipnet.video.landmarks import LandmarkOptions, Track, track_landmarks
 
 # T frames  P landmark points (68)
+MOST_FRAMES = 15_000  # ten minutes: landmarks and crops of one video are held in memory
 MISSING = "unreadable"  # stands for the digest of a file that cannot be read
 
 
@@ -93,7 +94,7 @@ class Tracker:
         cls, *, root: Path, folder: Path, options: LandmarkOptions, made_by: Mapping[str, object]
     ) -> "Tracker":
         """A tracker with a dlib detector of its own."""
-        detector = DlibDetector(find_predictor(options.predictor))
+        detector = DlibDetector(find_predictor(options.predictor), find_cnn(options.cnn))
         return cls(detector, root=root, folder=folder, options=options, made_by=made_by)
 
     def __call__(self, unit: TrackUnit) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class Tracker:
         failures: list[dict[str, str]] = []
         for video in unit.videos:
             try:
-                frames = iter_frames(self._root / video)
+                frames = limit_frames(iter_frames(self._root / video))
                 tracks[video] = track_landmarks(frames, self._detector, self._options)
             except VideoError as error:
                 failures.append({"video": video, "reason": error.reason, "detail": error.detail})
@@ -128,12 +129,21 @@ class Tracker:
         }
 
 
+def limit_frames(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same frames; VideoError "too_long" before there are more than an actor can hold."""
+    for count, frame in enumerate(frames):
+        if count >= MOST_FRAMES:
+            raise VideoError("too_long", f"more than {MOST_FRAMES} frames; cut it into parts")
+        yield frame
+
+
 def describe_maker(options: LandmarkOptions, code: str) -> dict[str, object]:
     """What decides a track besides its video: options, landmark model, code and libraries."""
-    kept = replace(options, predictor="", videos_per_shard=1)
-    model = digest_video(find_predictor(options.predictor))
+    kept = replace(options, predictor="", cnn="", videos_per_shard=1)
+    cnn = find_cnn(options.cnn)
+    models = [digest_video(path) for path in (find_predictor(options.predictor), cnn) if path]
     libraries = f"cv2 {cv2.__version__}, dlib {dlib.__version__}"
-    return {"options": asdict(kept), "predictor": model, "code": code, "libraries": libraries}
+    return {"options": asdict(kept), "models": models, "code": code, "libraries": libraries}
 
 
 def write_tracks(path: Path, tracks: Mapping[str, Track]) -> None:

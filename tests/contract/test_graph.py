@@ -71,7 +71,7 @@ def test_nothing_that_chooses_depends_on_the_test_split() -> None:
 
 
 def test_clips_are_never_pushed() -> None:
-    for stage in ("raw", "shards"):
+    for stage in ("raw", "shards", "quality"):
         assert all(next(iter(out.values()))["push"] is False for out in body_of(stage)["outs"])
 
 

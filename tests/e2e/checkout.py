@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -30,20 +31,24 @@ class Checkout:
         shutil.copy(ROOT / ".dvc" / "config", place / ".dvc" / "config")
         subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
         """Start a Python module or script of the environment, in a process group of its own."""
+        return self.start_program([sys.executable, "-m", *command], **environment)
+
+    def start_program(self, command: Sequence[str], **environment: str) -> subprocess.Popen[str]:
+        """Start any program in the checkout, with the environment of a person who works there."""
         bin_folder = str(Path(sys.executable).parent)
-        environment = {
-            **os.environ,
-            "PATH": f"{bin_folder}:{os.environ['PATH']}",
-            "PYTHONPATH": str(self.place),
-            "MLFLOW_TRACKING_URI": f"sqlite:///{self.place}/mlflow.db",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
         return subprocess.Popen(
-            [sys.executable, "-m", *command],
+            command,
             cwd=self.place,
-            env=environment,
+            env={
+                **os.environ,
+                "PATH": f"{bin_folder}:{os.environ['PATH']}",
+                "PYTHONPATH": str(self.place),
+                "MLFLOW_TRACKING_URI": f"sqlite:///{self.place}/mlflow.db",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **environment,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

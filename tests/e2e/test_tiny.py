@@ -1,14 +1,12 @@
 """The whole graph on the profile `tiny`: from nothing to a leaderboard, again, and after kills."""
 
 import csv
-import os
-import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.checkout import Checkout
+from tests.e2e.faults import kill_group, wait_until
 
 pytestmark = pytest.mark.slow
 MODELS = {"rn18-tcn-g0", "rn18-tcn-g1", "rn18-dstcn-by-rn18-tcn-g1"}
@@ -68,13 +66,9 @@ SIGNS = {
 def kill_at_work(checkout: Checkout, stage: str) -> None:
     """Start a stage, and SIGKILL DVC's process group once the stage has work half done."""
     process = checkout.start("dvc", "repro", stage)
-    deadline = time.monotonic() + 300
-    while not any(checkout.place.glob(SIGNS[stage])):
-        assert process.poll() is None, f"{stage} ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    begun = wait_until(lambda: any(checkout.place.glob(SIGNS[stage])), process)
+    assert begun, f"{stage} ended before it could be killed"
+    kill_group(process)
 
 
 def test_stages_killed_at_work_end_with_the_same_outputs(

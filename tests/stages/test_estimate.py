@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.estimate import (
+    LANDMARK_FRAMES_PER_SECOND,
     Corpus,
     LineageWork,
     Machine,
@@ -44,7 +45,7 @@ def test_steps_of_a_corpus_that_lies_elsewhere() -> None:
     rows = {row.step: row for row in estimate(CORPUS, [WORK], MACHINE)}
     assert list(rows) == ["raw", "landmarks", "shards", "models", "logits"]
     assert (rows["raw"].disk_bytes, rows["raw"].seconds) == (0, 0)
-    assert rows["landmarks"].seconds == 100 * 75 / 2 / 100
+    assert rows["landmarks"].seconds == 100 * 75 / 2 / LANDMARK_FRAMES_PER_SECOND
     assert rows["models"].disk_bytes == 3 * 1000 * 4
     assert rows["models"].seconds == count_gmacs(WORK, CORPUS) / 50
     assert rows["logits"].disk_bytes == 3 * 200 * 51 * 4

@@ -48,6 +48,19 @@ def test_every_video_is_tracked_or_failed_with_a_reason(tmp_path: Path, videos: 
     ]
 
 
+def test_ready_crops_need_no_landmarks_and_no_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Tracker, "with_dlib")
+    summary = make_landmarks([], folders(tmp_path, "out"), OPTIONS, ready=3)
+    assert summary["videos"] == {"in": 0, "out": 0, "failed": {}}
+    assert summary["ready_videos"] == 3
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "failures.csv",
+        "summary.json",
+    ]
+
+
 @pytest.mark.parametrize("done", [0, 1, 3])
 def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
     tmp_path: Path, videos: list[str], monkeypatch: pytest.MonkeyPatch, done: int

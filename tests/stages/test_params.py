@@ -12,6 +12,8 @@ from tests.contract.imports import ROOT
 
 TINY: dict[str, Any] = yaml.safe_load((ROOT / "conf/profile/tiny.yaml").read_text("utf-8"))
 
+TINY_SPEC = {"spec": "resnet18 + tcn_1x"}
+
 
 def write(tmp_path: Path, **changes: Any) -> Path:
     path = tmp_path / "params.yaml"
@@ -36,8 +38,11 @@ def test_a_lineages_recipe_is_the_profiles_with_its_changes(tmp_path: Path) -> N
         ({"recipe": {"lrr": 1}}, "lrr"),
         ({"recipe": {"optimiser": "adamz"}}, "known: adamw"),
         ({"landmarks": {"detect": 5}}, "detect"),
+        ({"shards": {"codec": "webp"}}, r"shards\.codec: unknown .* known: raw, delta, png, jpeg1"),
+        ({"shards": {"url": "sftp://me:secret@host/x"}}, r"shards\.url on host holds a password"),
         ({"source": {"name": "lrw", "root": ""}}, "source.root is empty"),
         ({"synthetic": None}, "section `synthetic`"),
+        ({"recipe": {"field": 112}}, r"recipe\.field 112 of rn18-tcn needs crops of 122 pixels"),
         ({"scratch": {"Bad_Id": {"spec": "resnet18 + tcn_1x"}}}, "Bad_Id"),
         ({"scratch": {"a": {"spec": "resnet19 + tcn_1x"}}, "taught": {}}, "resnet19"),
         ({"scratch": {"a": {"spec": "resnet18 + dstc_1x"}}, "taught": {}}, "dstcn"),
@@ -73,6 +78,15 @@ def test_a_teacher_of_another_input_size_is_refused(tmp_path: Path) -> None:
     taught = {"a": {**entry("rn18-tcn"), "recipe": {"input_size": 40}}}
     with pytest.raises(InputError, match="must see its student"):
         load_params(write(tmp_path, taught=taught))
+
+
+def test_the_words_boundary_is_told_to_all_or_to_none(tmp_path: Path) -> None:
+    scratch = {"a": {"spec": "resnet18 + tcn_1x + boundary"}}
+    taught = {"b": {"spec": "resnet18 + tcn_1x + boundary", "teacher": "a"}}
+    load_params(write(tmp_path, scratch=scratch, taught=taught))
+    for others in ({"taught": {"b": entry("a")}}, {"scratch": {**scratch, "c": TINY_SPEC}}):
+        with pytest.raises(InputError, match="told the word's boundary and [bc] is not"):
+            load_params(write(tmp_path, **{"scratch": scratch, "taught": taught, **others}))
 
 
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The check before long work."""
 
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from lipnet.errors import InputError
 from lipnet.sources.inventory import scan_inventory, write_inventory
 from lipnet.spec import ModelSpec
 from stages import preflight
-from stages.estimate import Estimate, Machine
+from stages.estimate import Estimate, Machine, estimate
 from stages.manifest import make_manifest
 from stages.paths import Paths
 
@@ -23,6 +24,8 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
     specs = {"big": "resnet18_0.25x + tcn_0.25x", "small": "resnet18_0.125x + tcn_0.25x"}
     return SimpleNamespace(
         profile="tiny",
+        crops=SimpleNamespace(size=96),
+        shards=SimpleNamespace(codec="raw", url=""),
         source=SimpleNamespace(name=name, root=root, options={}),
         synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
         scratch={"big": SimpleNamespace(generations=1)},
@@ -111,6 +114,21 @@ def test_rendered_corpus_is_counted_from_the_parameters() -> None:
     corpus = preflight.count_corpus(make_params(), Paths("tiny"))
     assert (corpus.videos, corpus.labels, corpus.rendered) == (12, 2, True)
     assert corpus.clips == {"train": 8, "val": 4}
+    params = make_params()
+    params.crops.size = 48
+    assert preflight.count_corpus(params, Paths("tiny")).crop_size == 48
+
+
+def test_a_folder_of_words_counts_the_frames_that_are_asked_for(workplace: Path) -> None:
+    root = workplace / "corpus"
+    for word in ("ja", "nein"):
+        (root / word).mkdir(parents=True)
+        for number in range(3):
+            (root / word / f"{number}.mp4").write_bytes(b"x")
+    params = make_params(root=str(root), name="folder")
+    params.source.options = {"frames": 60}
+    corpus = preflight.count_corpus(params, Paths("tiny"))
+    assert (corpus.frames_per_clip, corpus.frames_per_video, corpus.all_clips) == (60, 60, 6)
 
 
 def test_manifest_is_believed_only_for_the_same_source(workplace: Path) -> None:
@@ -128,6 +146,26 @@ def test_missing_corpus_is_named_before_any_work(workplace: Path) -> None:
     params = make_params(root=str(workplace / "nowhere"), name="lrw")
     with pytest.raises(InputError, match=r"source\.root .*nowhere does not exist"):
         preflight.count_corpus(params, Paths("tiny"))
+
+
+def test_ready_crops_cost_no_landmarks(workplace: Path) -> None:
+    root = workplace / "corpus"
+    for name in ("trn", "val", "tst"):
+        (root / "info").mkdir(parents=True, exist_ok=True)
+        (root / f"info/{name}_1000.txt").write_text(f"{name},hao,0,0.4\n{name},hao,0.4,0.8\n")
+        (root / f"images/{name}").mkdir(parents=True)
+        for number in range(1, 21):
+            (root / f"images/{name}/{number}.jpg").write_bytes(b"x")
+    params = make_params(root=str(root), name="lrw1000")
+    params.crops.size = 122
+    corpus = preflight.count_corpus(params, Paths("tiny"))
+    assert (corpus.videos, corpus.all_clips, corpus.ready) == (3, 6, True)
+    rows = {row.step: row for row in estimate(corpus, [], Machine(2, 50.0))}
+    assert (rows["landmarks"].disk_bytes, rows["landmarks"].seconds) == (0, 0)
+    like_lrw = replace(corpus, ready=False, frames_per_clip=29, crop_size=96)
+    stored = {row.step: row for row in estimate(like_lrw, [], Machine(2, 50.0))}["shards"]
+    share = (8 * 122**2) / (29 * 96**2)
+    assert rows["shards"].disk_bytes == pytest.approx(share * stored.disk_bytes, rel=0.001)
 
 
 def test_lineages_count_g0_and_their_teachers() -> None:
@@ -164,3 +202,15 @@ def test_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = preflight.measure_machine()
     assert machine.cores >= 1
     assert machine.gmacs_per_second > 0
+
+
+@pytest.mark.parametrize(
+    ("codec", "url", "expected"),
+    [("raw", "", 1.0), ("delta", "", 0.55), ("jpeg95", "", 0.5), ("raw", "s3://clips", 0.0)],
+)
+def test_packed_shards_take_less_and_distant_ones_nothing(
+    codec: str, url: str, expected: float
+) -> None:
+    params = make_params()
+    params.shards = SimpleNamespace(codec=codec, url=url)
+    assert preflight.weigh_pixel(params) == expected  # type: ignore[arg-type]

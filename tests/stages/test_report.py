@@ -13,6 +13,7 @@ from lipnet.files import read_json
 from lipnet.measure.accuracy import paired_difference, topk
 from lipnet.measure.cost import cost_of
 from lipnet.measure.latency import Latency
+from lipnet.measure.paper import LRW, LRW1000
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.spec import ModelSpec
 from stages import leaderboard
@@ -20,6 +21,7 @@ from stages.leaderboard import measure_all, print_leaderboard, write_leaderboard
 from stages.params import Params, Source
 from stages.paths import Paths
 from stages.report import known_ceiling, write_report
+from stages.report_page import tell_paper
 from stages.results import logits_path, read_results
 from stages.select import write_selection
 from tests.stages.fabricated import SMALL, Fake, fabricate
@@ -228,6 +230,14 @@ def test_the_papers_figures_stand_apart_and_only_for_specs_that_are_here(paths: 
     assert "79.9" in apart
     assert apart.count("ShuffleNet") == 1
     assert "LRW" not in board
+
+
+def test_the_papers_figures_are_those_of_the_corpus() -> None:
+    rows = [{"spec": "shufflenetv2_1x + tcn_1x"}]
+    ours, other = ("\n".join(tell_paper(rows, corpus)) for corpus in (LRW1000, LRW))
+    assert "Table 4: 1000 words of LRW-1000" in ours
+    assert ("| 40.7 | 41.4 |" in ours, "81.0" in ours) == (True, False)
+    assert ("| 81.0 | 82.7 |" in other, "40.7" in other) == (True, False)
 
 
 def test_the_printed_leaderboard_fits_and_cuts_no_figure(

@@ -1,18 +1,25 @@
 """The stage shards: clips in = cut + failed, missing splits and labels named, kills survived."""
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from lipnet.clip import Clip
+from lipnet.data import cut
+from lipnet.data.loader import open_split
 from lipnet.data.manifest import write_manifest
 from lipnet.data.shards import read_shard
+from lipnet.data.shrink import Shrink
+from lipnet.data.storage import list_shards
 from lipnet.errors import InputError
 from lipnet.files import read_json
 from lipnet.video.crop import CropOptions
 from lipnet.video.landmarks import LandmarkOptions
 from lipnet.video.tracks import Tracker
-from stages import landmarks, shards
+from stages import cluster, landmarks, shards
 from stages.landmarks import LandmarkFolders, make_landmarks
 from stages.shards import ShardFolders, make_shards, summarise
 from tests.lipnet.video.making import flat_frame, write_faces, write_video
@@ -57,9 +64,10 @@ def prepare(tmp_path: Path, clips: list[Clip], name: str = "out") -> ShardFolder
     return folders(tmp_path, name)
 
 
-def folders(tmp_path: Path, name: str) -> ShardFolders:
+def folders(tmp_path: Path, name: str, url: str = "") -> ShardFolders:
     inputs = tmp_path / "root", tmp_path / "manifest", tmp_path / "landmarks"
-    return ShardFolders(*inputs, tmp_path / f"{name}-state", tmp_path / name)
+    timings = tmp_path / "timings" / f"{name}.csv"
+    return ShardFolders(*inputs, tmp_path / f"{name}-state", tmp_path / name, url, timings)
 
 
 def test_every_clip_is_cut_or_failed_with_a_reason(tmp_path: Path, clips: list[Clip]) -> None:
@@ -100,6 +108,7 @@ def test_a_shard_whose_clips_all_failed_is_an_index_without_a_tar(
         "shards": 6,
     }
     assert len(list((tmp_path / "out" / "train").glob("*.tar"))) == 6
+    assert len(list((tmp_path / "out" / "train").glob("*.csv"))) == 6
     assert len(list((tmp_path / "out" / "train").glob("*.json"))) == 7
 
 
@@ -149,3 +158,94 @@ def test_missing_landmarks_are_named(tmp_path: Path, clips: list[Clip]) -> None:
 def test_a_clip_that_is_not_accounted_for_is_an_error(clips: list[Clip]) -> None:
     with pytest.raises(RuntimeError, match="train: 6 clips, but 0 cut"):
         summarise(clips, [], [])
+
+
+def test_timings_are_kept_apart_from_the_outputs(tmp_path: Path, clips: list[Clip]) -> None:
+    make_shards(prepare(tmp_path, clips), CROPS, clips_per_shard=4)
+    units = sorted(path.stem for path in (tmp_path / "out").glob("*/*.json"))
+    lines = (tmp_path / "timings" / "out.csv").read_text().splitlines()
+    assert lines[0] == "unit,clips,failed,seconds"
+    assert sorted(line.split(",")[0].partition("/")[2] for line in lines[1:]) == units
+    outputs = b"".join(tree_of(tmp_path / "out").values())
+    assert b"seconds" not in outputs
+
+
+def test_an_index_says_what_its_shard_holds_and_what_made_it(
+    tmp_path: Path, clips: list[Clip]
+) -> None:
+    write_video(tmp_path / "root" / "blue/train/0.mp4", [flat_frame(0)] * 4)
+    late = Clip("late", "blue/train/1.mp4", "blue", "train", "s1", "late", "", 30, 59, 31, 40)
+    make_shards(prepare(tmp_path, [*clips, late]), CROPS, clips_per_shard=99, codec="png")
+    index = read_json(tmp_path / "out" / "train" / "000000.json")
+    assert isinstance(index, dict)
+    tar = tmp_path / "out" / "train" / "000000.tar"
+    pixels = np.concatenate([crops.ravel() for crops, _ in read_shard(tar)]) / 255
+    expected = pytest.approx({"mean": pixels.mean(), "std": pixels.std()}, abs=1e-6)
+    assert index["brightness"] == expected
+    assert (index["clips"], index["failed"]) == (5, {"window_empty": 1})
+    assert index["labels"] == {"blue": 2, "red": 3}
+    assert index["made_by"]["codec"] == index["codec"] == "png"
+    assert index["made_by"]["crops"]["size"] == 32
+    assert index["sha256"] == hashlib.sha256(tar.read_bytes()).hexdigest()
+
+
+def test_another_codec_makes_the_shards_again(tmp_path: Path, clips: list[Clip]) -> None:
+    places = prepare(tmp_path, clips)
+    fingerprints = {
+        make_shards(places, CROPS, codec=codec)["fingerprint"] for codec in ("raw", "delta")
+    }
+    assert len(fingerprints) == 2
+    assert make_shards(places, CROPS, codec="delta")["fingerprint"] in fingerprints
+
+
+def test_shards_at_s3_are_the_local_ones_and_are_made_once(
+    tmp_path: Path, clips: list[Clip], bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_shards(prepare(tmp_path, clips, "here"), CROPS, clips_per_shard=4)
+    far = folders(tmp_path, "far", f"{bucket}/words")
+    monkeypatch.setattr(shards, "map_shards", map_until_killed(2))
+    with pytest.raises(Killed):
+        make_shards(far, CROPS, clips_per_shard=4)
+    monkeypatch.setattr(shards, "map_shards", map_here)
+    summary = make_shards(far, CROPS, clips_per_shard=4)
+    assert (summary["url"], summary["splits"]["train"]["clips"]) == (f"{bucket}/words", 6)
+    assert {path.suffix for path in far.place.rglob("*.*")} == {".json", ".csv"}
+    for split in ("train", "val", "test"):
+        pairs = zip(
+            list_shards(tmp_path / "here", split), list_shards(far.place, split), strict=True
+        )
+        for near, distant in pairs:
+            for (one, meta), (two, same) in zip(read_shard(near), read_shard(distant), strict=True):
+                np.testing.assert_array_equal(one, two)
+                assert meta == same
+    monkeypatch.setattr(cut, "write_shard", None)  # whoever writes a shard now fails
+    again = folders(tmp_path, "again", f"{bucket}/words")
+    assert make_shards(again, CROPS, clips_per_shard=4) == summary
+    assert tree_of(again.place) == tree_of(far.place)
+
+
+def test_training_reads_clips_from_s3(tmp_path: Path, clips: list[Clip], bucket: str) -> None:
+    prepare(tmp_path, clips)
+    far = folders(tmp_path, "far", f"{bucket}/words")
+    make_shards(far, CROPS, clips_per_shard=2)
+    make_shards(folders(tmp_path, "here"), CROPS, clips_per_shard=4)
+    for memory_gib in (1.0, 1e-9):  # held, and streamed
+        [distant, near] = (
+            open_split(place, "train", shrink=Shrink(32, 16), memory_gib=memory_gib)
+            for place in (far.place, tmp_path / "here")
+        )
+        assert len(distant) == 6
+        for one, two in zip(distant.ordered(4), near.ordered(4), strict=True):
+            assert torch.equal(one.frames_BTHW, two.frames_BTHW)
+
+
+@pytest.mark.slow
+def test_actors_write_to_s3(
+    tmp_path: Path, clips: list[Clip], bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(tmp_path, clips)
+    far = folders(tmp_path, "far", f"{bucket}/words")
+    monkeypatch.setattr(shards, "map_shards", cluster.map_shards)
+    make_shards(far, CROPS, clips_per_shard=2, actors=2)
+    found = [ref for split in ("train", "val", "test") for ref in list_shards(far.place, split)]
+    assert sum(len(list(read_shard(ref))) for ref in found) == 18

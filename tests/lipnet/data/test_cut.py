@@ -53,6 +53,19 @@ def test_indices_of_another_rate_are_converted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("length", "frames"),
+    [(1, range(1)), (6, range(6)), (29, range(29)), (30, range(29)), (75, range(23, 52))],
+)
+def test_a_centred_clip_is_the_middle_of_its_video(length: int, frames: range) -> None:
+    wanted = clip(first=-14, last=15, word_first=-2, word_last=3, centred=True)
+    crops, meta = cut_clip(wanted, CROPS[:length], 0)
+    assert crops[:, 0, 0].tolist() == list(frames)
+    middle = (length - 1) // 2 - frames.start
+    word = range(max(0, middle - 2), min(length, middle + 3))
+    assert (meta["word_first"], meta["word_last"]) == (word.start, word.stop)
+
+
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"first": 75, "last": 104, "word_first": 80, "word_last": 90}, "window_empty"),
@@ -112,3 +125,21 @@ def test_a_shard_is_made_once_and_counts_its_failures(tmp_path: Path) -> None:
     assert cutter("1")(unit) == record
     assert shard.stat().st_mtime_ns == stamp
     assert cutter("2")(unit)["fingerprint"] != record["fingerprint"]
+
+
+def test_what_lay_beyond_the_frame_is_in_the_clips_facts(tmp_path: Path) -> None:
+    write_faces(tmp_path / "v.mp4", 20)
+    track = Tracker(
+        FakeDetector(), root=tmp_path, folder=tmp_path, options=LandmarkOptions(), made_by={}
+    )
+    place = dict(locate_tracks([track(TrackUnit("000000", ("v.mp4",)))]))["v.mp4"]
+    unit = CutUnit("train/000000", (VideoClips("v.mp4", place, (clip(),)),))
+    shares = []
+    for size in (32, 256, 1024):
+        places = CutPlaces(tmp_path, tmp_path, tmp_path / str(size))
+        cutter = Cutter(places, options=CropOptions(size=size), labels=["blue"], made_by={})
+        cutter(unit)
+        [(_, meta)] = read_shard(tmp_path / str(size) / "train" / "000000.tar")
+        shares.append(float(str(meta["outside"])))
+    assert shares[0] == 0
+    assert 0 < shares[1] < shares[2] < 1

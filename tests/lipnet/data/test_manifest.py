@@ -38,6 +38,8 @@ CLIPS = st.builds(
     word_first=INDICES,
     word_last=INDICES,
     fps=st.just(25.0),
+    centred=st.booleans(),
+    ready=st.booleans(),
 )
 RECORDS = st.builds(Rejected, path=NAMES, reason=NAMES, detail=NAMES | st.just(""))
 

@@ -2,20 +2,24 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lipnet.data.codec import Crops, decode_member
 from lipnet.data.shards import (
-    Crops,
     Meta,
     ShardFacts,
     facts_as_json,
     pixel_stats,
+    read_clip,
     read_shard,
+    read_table,
     write_shard,
 )
+from lipnet.data.storage import ShardRef
 from lipnet.errors import InputError
 from lipnet.files import write_json
 
@@ -31,13 +35,27 @@ def samples(count: int = 3) -> list[tuple[Crops, Meta]]:
     ]
 
 
-def test_clips_come_back_as_they_were_written(tmp_path: Path) -> None:
-    facts = write_shard(tmp_path / "a.tar", samples())
+@pytest.mark.parametrize("codec", ["raw", "delta", "png"])
+def test_clips_come_back_as_they_were_written(tmp_path: Path, codec: str) -> None:
+    facts = write_shard(tmp_path / "a.tar", samples(), codec)
     for (crops, meta), (kept, known) in zip(samples(), read_shard(tmp_path / "a.tar"), strict=True):
         np.testing.assert_array_equal(crops, kept)
         assert meta == known
     assert (facts.clips, facts.frames, facts.labels) == (3, 15, {"blue": 3})
     assert facts.bytes == (tmp_path / "a.tar").stat().st_size
+
+
+def test_a_clip_is_read_alone_by_the_table_beside_its_shard(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tar", samples())
+    table = read_table(tmp_path / "a.csv")
+    assert [row.frames for row in table] == [4, 5, 6]
+    for (crops, meta), row in zip(samples(), table, strict=True):
+        kept, known = read_clip(ShardRef.of_file(tmp_path / "a.tar"), row)
+        np.testing.assert_array_equal(crops, kept)
+        assert meta == known
+        assert (row.mean, row.std) == pytest.approx((crops.mean() / 255, crops.std() / 255), 1e-5)
+    with pytest.raises(InputError, match=r"s1/bbaf2n/1-blue is not at byte 0"):
+        read_clip(ShardRef.of_file(tmp_path / "a.tar"), replace(table[1], offset=0))
 
 
 def test_equal_clips_give_equal_bytes(tmp_path: Path) -> None:
@@ -60,14 +78,16 @@ def test_an_actor_that_writes_shards_imports_neither_torch_nor_pandas() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # webdataset leaves its file to the collector
-def test_webdataset_reads_the_same_clips(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("codec", "member"), [("delta", "crops.delta"), ("raw", "crops.npy")])
+def test_webdataset_reads_the_same_clips(tmp_path: Path, codec: str, member: str) -> None:
     import webdataset
 
-    write_shard(tmp_path / "a.tar", samples())
-    read = list(webdataset.WebDataset(str(tmp_path / "a.tar"), shardshuffle=False).decode())
+    write_shard(tmp_path / "a.tar", samples(), codec)
+    shard = webdataset.WebDataset(str(tmp_path / "a.tar"), shardshuffle=False)
+    read = list(shard.decode(decode_member))
     assert [clip["__key__"] for clip in read] == [meta["clip_id"] for _, meta in samples()]
     for (crops, meta), clip in zip(samples(), read, strict=True):
-        np.testing.assert_array_equal(clip["crops.npy"], crops)
+        np.testing.assert_array_equal(clip[member], crops)
         assert clip["json"] == meta
 
 
@@ -104,7 +124,7 @@ def test_pixel_statistics_are_exact_over_shards(tmp_path: Path) -> None:
 def test_every_cut_of_a_shard_is_noticed(tmp_path: Path) -> None:
     facts = write_shard(tmp_path / "a.tar", samples())
     whole = (tmp_path / "a.tar").read_bytes()
-    write_json(tmp_path / "a.json", facts_as_json(facts))
+    write_json(tmp_path / "a.json", {**facts_as_json(facts), "url": ""})
     for size in range(0, len(whole), 256):
         (tmp_path / "a.tar").write_bytes(whole[:size])
         with pytest.raises(InputError, match=r"a\.tar is damaged"):

@@ -1,5 +1,6 @@
 """The inventory of a corpus."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,31 @@ def make_corpus(root: Path) -> Path:
 
 def test_scan_counts_the_files_of_the_corpus(tmp_path: Path) -> None:
     assert scan_inventory(make_corpus(tmp_path)) == {"alignments/s1/a.align": 2, "s1/a.mpg": 3}
+
+
+def test_a_folder_of_numbered_images_is_one_entry(tmp_path: Path) -> None:
+    for name in ("images/f/1.jpg", "images/f/2.jpg", "images/g/1.png", "images/g/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"xx")
+    found = scan_inventory(tmp_path)
+    assert list(found.values()) == [4, 2, 2]
+    assert re.fullmatch(r"images/f/ \(2 images, [0-9a-f]{16}\)", next(iter(found)))
+    assert list(found)[1:] == ["images/g/1.png", "images/g/notes.txt"]
+
+
+def test_images_renamed_or_of_other_sizes_with_the_same_sum_are_a_change(tmp_path: Path) -> None:
+    folder = tmp_path / "images/f"
+    folder.mkdir(parents=True)
+    (folder / "1.jpg").write_bytes(b"x")
+    (folder / "2.jpg").write_bytes(b"xxx")
+    before = scan_inventory(tmp_path)
+    assert not compare_inventories(before, scan_inventory(tmp_path))
+    (folder / "2.jpg").rename(folder / "3.jpg")
+    renamed = scan_inventory(tmp_path)
+    assert compare_inventories(before, renamed)
+    (folder / "1.jpg").write_bytes(b"xx")
+    (folder / "3.jpg").write_bytes(b"xx")
+    assert compare_inventories(renamed, scan_inventory(tmp_path))
 
 
 def test_written_inventory_reads_back(tmp_path: Path) -> None:

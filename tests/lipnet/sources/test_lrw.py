@@ -183,7 +183,7 @@ def test_root_one_level_too_high_says_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_unknown_source_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown source\.name 'lwr'; known: grid, lrw, synth"):
+    with pytest.raises(InputError, match=r"name 'lwr'; known: folder, grid, lrw, lrw1000, synth"):
         discover_clips("lwr", tmp_path, {})
 
 

@@ -1,5 +1,6 @@
 """Decoding: 25 frames a second from any rate, and a reason for every file that is no video."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -110,6 +111,11 @@ def test_names_may_hold_any_characters(tmp_path: Path) -> None:
     for name in ("déjà vu 口.mp4", "100%03d.mp4", "file:a,b;c.mp4", "x" * 200 + ".mp4"):
         plain = write_video(tmp_path / "plain.mp4", ramp(3))
         assert len(read_frames(plain.rename(tmp_path / name))) == 3
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    plain = write_video(tmp_path / "plain.mp4", ramp(3))
+    assert refuse(plain.rename(tmp_path / os.fsdecode(b"b\xff.mp4"))) == "unreadable"
 
 
 def test_the_reason_survives_pickling() -> None:

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from lipnet.errors import InputError
 from lipnet.video.decode import VideoError, iter_frames
-from lipnet.video.detector import Box, DlibDetector, Face, find_predictor
-from lipnet.video.landmarks import LandmarkOptions, fill_gaps, overlap, track_landmarks
+from lipnet.video.detector import DlibDetector, Face, find_predictor
+from lipnet.video.faces import overlap
+from lipnet.video.landmarks import LandmarkOptions, fill_gaps, track_landmarks
+from lipnet.video.predictor import Box
 from tests.lipnet.video.making import FakeDetector, face_frame, flat_frame
 
 
-def test_the_detector_runs_on_every_fifth_frame_and_the_last() -> None:
+def test_the_detector_runs_on_every_tenth_frame_and_the_last() -> None:
     detector = FakeDetector()
     track = track_landmarks([face_frame() for _ in range(29)], detector)
-    assert len(detector.calls) == 7
+    assert len(detector.calls) == 4
     assert track.points_TP2.shape == (29, 68, 2)
     assert track.points_TP2.dtype == np.float32
     assert track.seen_T.all()
@@ -27,9 +29,9 @@ def test_the_detector_runs_on_every_fifth_frame_and_the_last() -> None:
 def test_later_detections_look_only_near_the_face() -> None:
     detector = FakeDetector()
     frame = np.pad(face_frame(), ((0, 200), (0, 300)))
-    track_landmarks([frame] * 6, detector)
+    track_landmarks([frame] * 11, detector)
     assert detector.calls[0][0] == frame.shape
-    assert max(detector.calls[1][0]) < 110
+    assert max(detector.calls[1][0]) < 90
 
 
 def test_boxes_move_between_detections() -> None:
@@ -69,6 +71,19 @@ def test_upsampling_is_only_for_a_miss() -> None:
     assert [upsample for _, upsample in hard.calls] == [0, 1]
     with pytest.raises(VideoError):
         track_landmarks([face_frame()], hard, LandmarkOptions(retry_upsample=0))
+
+
+class SlowEyes(FakeDetector):
+    """Sees a face by its second way alone."""
+
+    def find_hard(self, frame_HW: NDArray[np.uint8]) -> list[Face]:
+        return FakeDetector().find(frame_HW)
+
+
+def test_the_second_detector_is_asked_last_of_all() -> None:
+    slow = SlowEyes(wanted_upsample=9)
+    assert track_landmarks([face_frame()], slow).seen_T.all()
+    assert [upsample for _, upsample in slow.calls] == [0, 1]
 
 
 def test_no_face_in_any_frame_is_a_reason() -> None:
@@ -129,11 +144,6 @@ def test_overlap_is_symmetric_and_one_for_equal_boxes(one: Box, other: Box) -> N
 def test_a_missing_predictor_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no landmark model at .*gone\.dat"):
         find_predictor(str(tmp_path / "gone.dat"))
-
-
-@pytest.fixture(scope="module")
-def dlib_detector() -> DlibDetector:
-    return DlibDetector(find_predictor())
 
 
 @pytest.mark.slow

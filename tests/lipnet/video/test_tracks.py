@@ -105,3 +105,14 @@ def test_where_a_predictor_lies_and_how_videos_are_grouped_decide_nothing() -> N
     assert describe_maker(options, "c") == describe_maker(replace(options, videos_per_shard=9), "c")
     assert describe_maker(options, "c") != describe_maker(replace(options, detect_every=4), "c")
     assert describe_maker(options, "c") != describe_maker(options, "d")
+
+
+def test_a_second_detector_decides_by_what_it_is_not_by_where_it_lies(tmp_path: Path) -> None:
+    models = [tmp_path / name for name in ("one.dat", "same.dat", "other.dat")]
+    for path, content in zip(models, (b"a", b"a", b"b"), strict=True):
+        path.write_bytes(content)
+    one, same, other = (describe_maker(LandmarkOptions(cnn=str(path)), "c") for path in models)
+    assert one == same
+    assert one not in (other, describe_maker(LandmarkOptions(), "c"))
+    with pytest.raises(InputError, match=r"landmarks\.cnn"):
+        describe_maker(LandmarkOptions(cnn=str(tmp_path / "gone.dat")), "c")

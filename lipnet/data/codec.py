@@ -1,0 +1,159 @@
+"""How a clip's crops become bytes in a shard; the member's name says how they come back.
+
+`raw` is numpy's format. `delta` is lossless: each pixel less its neighbour above and the same of
+the frame before (modulo 256), Huffman-coded by zlib. `png` and `jpeg1` to `jpeg100` are one grey
+strip, the frames from top to bottom. benchmarks/codec.py measures them.
+"""
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.errors import InputError
+
+# T frames  H W pixels
+Crops = NDArray[np.uint8]
+MEMBER = "crops"  # the part of a member's name between the clip's key and the suffix
+DEFAULT_CODEC = "delta"
+TALLEST_JPEG = 65_500  # pixels
+SIZES = struct.Struct("<3I")  # T, H, W before the deflated differences
+PIXELS_PER_BYTE = 8  # a Huffman code takes a bit at least
+OPENCV = f"opencv {cv2.__version__}"
+PNG_OPTIONS = (
+    cv2.IMWRITE_PNG_COMPRESSION, 1,
+    cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY,
+    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A way to pack crops; `made_with` is the library whose version decides the bytes."""
+
+    name: str
+    suffix: str
+    encode: Callable[[Crops], bytes]
+    made_with: str = ""
+    tallest: int | None = None
+
+    def pack(self, crops_THW: Crops) -> tuple[str, bytes]:
+        """The member's suffix and bytes; a clip too long for one picture is packed as `delta`."""
+        if self.tallest is not None and crops_THW.shape[0] * crops_THW.shape[1] > self.tallest:
+            return CODECS["delta"].pack(crops_THW)
+        return self.suffix, self.encode(crops_THW)
+
+
+def find_codec(name: str) -> Codec:
+    """The codec of that name; InputError, with the known ones, for another."""
+    quality = re.fullmatch(r"jpeg([1-9]\d?|100)", name)
+    if quality is not None:
+        options = (cv2.IMWRITE_JPEG_QUALITY, int(quality[1]))
+        encode = _strip_encoder(".jpg", options)
+        return Codec(name, "jpg", encode, OPENCV, TALLEST_JPEG)
+    if name not in CODECS:
+        known = ", ".join(CODECS)
+        raise InputError(f"unknown shards.codec {name!r}; known: {known}, jpeg1 to jpeg100")
+    return CODECS[name]
+
+
+def unpack(suffix: str, content: bytes) -> Crops:
+    """The crops [T, H, W] of a member; ValueError for one that is damaged or of no known kind."""
+    if suffix not in DECODERS:
+        raise ValueError(f"unknown kind of member {MEMBER}.{suffix}")
+    return DECODERS[suffix](content)
+
+
+def decode_member(key: str, content: bytes) -> Crops | None:
+    """For `webdataset.WebDataset(...).decode(decode_member)`: the crops, None for other members."""
+    _, _, suffix = key.rpartition(f"{MEMBER}.")
+    return unpack(suffix, content) if suffix in DECODERS else None
+
+
+def _encode_npy(crops_THW: Crops) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(crops_THW), version=(1, 0))
+    return buffer.getvalue()
+
+
+def _decode_npy(content: bytes) -> Crops:
+    return np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False), np.uint8)
+
+
+def _encode_delta(crops_THW: Crops) -> bytes:
+    change_THW = crops_THW.copy()
+    change_THW[1:] -= crops_THW[:-1]
+    slope_THW = change_THW.copy()
+    slope_THW[:, 1:] -= change_THW[:, :-1]
+    # Rows first, so that undoing the rows adds long contiguous pieces.
+    rows_HTW = np.ascontiguousarray(slope_THW.transpose(1, 0, 2))
+    # Matches are rare in noise: Huffman alone gives fewer bytes than level 6, many times faster.
+    deflate = zlib.compressobj(1, zlib.DEFLATED, 15, 8, zlib.Z_HUFFMAN_ONLY)
+    return SIZES.pack(*crops_THW.shape) + deflate.compress(rows_HTW.data) + deflate.flush()
+
+
+def _decode_delta(content: bytes) -> Crops:
+    if len(content) < SIZES.size:
+        raise ValueError(f"{len(content)} bytes hold no crops")
+    frames, height, width = SIZES.unpack_from(content)
+    pixels = frames * height * width
+    if not 0 < pixels <= PIXELS_PER_BYTE * len(content):
+        raise ValueError(f"{len(content)} bytes cannot hold {frames} x {height} x {width} pixels")
+    try:
+        # With the size known, zlib need not grow its buffer: half of the time.
+        inflated = zlib.decompress(memoryview(content)[SIZES.size :], bufsize=pixels)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    rows_HTW = np.frombuffer(bytearray(inflated), np.uint8).reshape(height, frames, width)
+    for row in range(1, height):
+        rows_HTW[row] += rows_HTW[row - 1]
+    crops_THW = np.ascontiguousarray(rows_HTW.transpose(1, 0, 2))
+    for frame in range(1, frames):
+        crops_THW[frame] += crops_THW[frame - 1]
+    return crops_THW
+
+
+def _strip_encoder(extension: str, options: tuple[int, ...]) -> Callable[[Crops], bytes]:
+    def encode(crops_THW: Crops) -> bytes:
+        _, height, width = crops_THW.shape
+        if height != width:
+            raise ValueError(f"crops of {height} x {width} pixels: a strip holds squares")
+        done, picture = cv2.imencode(extension, crops_THW.reshape(-1, width), list(options))
+        if not done:
+            raise ValueError(f"OpenCV cannot write {extension}")
+        return bytes(picture)
+
+    return encode
+
+
+def _decode_strip(content: bytes) -> Crops:
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error as error:
+        raise ValueError("not a picture") from error
+    if picture is None or picture.shape[0] % picture.shape[1]:
+        raise ValueError("not a strip of square pictures")
+    width = picture.shape[1]
+    return np.asarray(picture, np.uint8).reshape(-1, width, width)
+
+
+CODECS = {
+    codec.name: codec
+    for codec in (
+        Codec("raw", "npy", _encode_npy),
+        Codec("delta", "delta", _encode_delta, f"zlib {zlib.ZLIB_RUNTIME_VERSION}"),
+        Codec("png", "png", _strip_encoder(".png", PNG_OPTIONS), OPENCV),
+    )
+}
+DECODERS: dict[str, Callable[[bytes], Crops]] = {
+    "npy": _decode_npy,
+    "delta": _decode_delta,
+    "png": _decode_strip,
+    "jpg": _decode_strip,
+}

@@ -1,0 +1,208 @@
+"""A folder a word: anyone's own videos, each of one word, with no file that says more."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipnet.clip import CLIP_FRAMES, Clip, Rejected
+from lipnet.errors import InputError
+from lipnet.sources.names import hash_name, is_writable, make_id, normalise
+from lipnet.sources.options import check_known, read_fraction, read_integer, read_text
+from lipnet.sources.scan import find_video_fault, is_folder, list_entries, list_root, reject
+
+LAYOUT = (
+    "<word>/<any name>.mp4 (or avi, m4v, mkv, mov, mpeg, mpg, webm, wmv), split by fractions; or "
+    "<train|val|test>/<word>/<any name>.mp4, split as it lies"
+)
+VIDEO_KINDS = ("avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "webm", "wmv")
+SPLIT_FOLDERS = ("train", "val", "test")
+LEAST_TO_SPLIT = 3  # with fewer, all are for training
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One video; `split` is empty where a fraction will decide."""
+
+    place: str
+    word: str
+    stem: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOptions:
+    """How splits are drawn, how much of a video is looked at, and who speaks.
+
+    A video of more than `frames` gives its middle ones. What stands before `speaker_until` in a
+    file's name is its speaker, and then speakers are split, not videos; empty: not known.
+    """
+
+    val_fraction: float
+    test_fraction: float
+    seed: int
+    frames: int
+    speaker_until: str
+
+
+def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], list[Rejected]]:
+    """A clip for each video of each word's folder, and a record for everything else there."""
+    chosen = read_options(options)
+    found = list(scan_root(root))
+    videos = [item for item in found if isinstance(item, Video)]
+    rejected = [item for item in found if isinstance(item, Rejected)]
+    splits = assign_splits([video for video in videos if not video.split], chosen)
+    clips = [make_clip(video, splits.get(video.place, video.split), chosen) for video in videos]
+    return (
+        sorted(clips, key=lambda clip: clip.clip_id),
+        sorted(rejected, key=lambda record: (record.path, record.reason)),
+    )
+
+
+def read_options(options: Mapping[str, object]) -> FolderOptions:
+    """The options, checked."""
+    check_known(options, tuple(FolderOptions.__slots__))
+    chosen = FolderOptions(
+        val_fraction=read_fraction(options, "val_fraction", 0.15),
+        test_fraction=read_fraction(options, "test_fraction", 0.15),
+        seed=read_integer(options, "seed", 0),
+        frames=read_integer(options, "frames", CLIP_FRAMES),
+        speaker_until=read_text(options, "speaker_until", ""),
+    )
+    if chosen.val_fraction + chosen.test_fraction >= 1:
+        raise InputError(
+            f"source.options.val_fraction {chosen.val_fraction:g} and test_fraction "
+            f"{chosen.test_fraction:g} leave nothing to train on; their sum must be below 1"
+        )
+    if chosen.frames < 1:
+        raise InputError(f"source.options.frames must be at least 1, not {chosen.frames}")
+    return chosen
+
+
+def scan_root(root: Path) -> Iterator[Video | Rejected]:
+    """Every video and rejected entry; folders named for splits alone are taken for splits."""
+    folders = [entry.name for entry in list_root(root)]
+    for entry in list_entries(root):
+        if kind_of(entry.name) in VIDEO_KINDS and not is_folder(entry):
+            yield reject(entry.name, "no_word", f"not in a word's folder: {LAYOUT}")
+    if folders and set(folders) <= set(SPLIT_FOLDERS):
+        for split in folders:
+            yield from scan_split(root, split)
+        return
+    for word in folders:
+        yield from scan_word(root, word, word, split="")
+
+
+def scan_split(root: Path, split: str) -> Iterator[Video | Rejected]:
+    """The words of one split's folder."""
+    for entry in list_entries(root / split):
+        place = f"{split}/{entry.name}"
+        if is_folder(entry):
+            yield from scan_word(root, place, entry.name, split=split)
+        else:
+            yield reject(place, "no_word", f"not in a word's folder: {LAYOUT}")
+
+
+def scan_word(root: Path, folder: str, word: str, *, split: str) -> Iterator[Video | Rejected]:
+    """The videos of one word's folder, and a record for each entry that is none."""
+    entries = list_entries(root / folder)
+    if not entries:
+        yield reject(folder, "no_clips", "the word's folder is empty")
+    for entry in entries:
+        place = f"{folder}/{entry.name}"
+        if is_folder(entry):
+            yield from reject_folder(entry.path, place)
+        else:
+            yield read_video(entry, place, word, split)
+
+
+def reject_folder(folder: str, place: str) -> Iterator[Rejected]:
+    """A record for each file below a folder that has no meaning, or for it where it is empty."""
+    entries = list_entries(folder)
+    if not entries:
+        yield reject(place, "unexpected_folder", f"a folder in a word's folder: {LAYOUT}")
+    for entry in entries:
+        inner = f"{place}/{entry.name}"
+        if is_folder(entry):
+            yield from reject_folder(entry.path, inner)
+        else:
+            yield reject(inner, "unexpected_folder", f"deeper than a word's folder: {LAYOUT}")
+
+
+def read_video(entry: os.DirEntry[str], place: str, word: str, split: str) -> Video | Rejected:
+    """One video from its entry; nothing of it is opened."""
+    if kind_of(entry.name) not in VIDEO_KINDS or entry.name.startswith("."):
+        return reject(place, "not_a_video", f"not named like one: {', '.join(VIDEO_KINDS)}")
+    if not is_writable(place):
+        return reject(place, "unexpected_name", "the name holds control or undecodable characters")
+    fault = find_video_fault(entry, place)
+    if fault is not None:
+        return fault
+    stem = normalise(entry.name.rpartition(".")[0])
+    return Video(place=place, word=normalise(word), stem=stem, split=split)
+
+
+def kind_of(name: str) -> str:
+    """A file name's ending, in lower case."""
+    return name.rpartition(".")[2].lower()
+
+
+def assign_splits(videos: list[Video], options: FolderOptions) -> dict[str, str]:
+    """Each video's split by its place: fractions of each word's videos, or of the speakers."""
+    if options.speaker_until:
+        speakers = {name_speaker(video, options) for video in videos}
+        drawn = draw_splits({speaker: speaker for speaker in speakers}, options)
+        return {video.place: drawn[name_speaker(video, options)] for video in videos}
+    words: dict[str, dict[str, str]] = {}
+    for video in videos:
+        words.setdefault(video.word, {})[video.place] = f"{video.word}/{video.stem}"
+    splits: dict[str, str] = {}
+    for names in words.values():
+        splits |= draw_splits(names, options)
+    return splits
+
+
+def draw_splits(names: Mapping[str, str], options: FolderOptions) -> dict[str, str]:
+    """Splits by key, in an order that each key's name and the seed decide.
+
+    Of three or more, a fraction above 0 gets at least one, and one is left to train on.
+    """
+    order = sorted(names, key=lambda key: (hash_name(names[key], options.seed), key))
+    val_end = count_held(len(order), options.val_fraction, room=len(order) - 2)
+    test = count_held(len(order), options.test_fraction, room=len(order) - 1 - val_end)
+    ends = ("val",) * val_end + ("test",) * test
+    return {key: ends[i] if i < len(ends) else "train" for i, key in enumerate(order)}
+
+
+def count_held(count: int, fraction: float, *, room: int) -> int:
+    """How many of `count` a fraction holds out, `room` at most."""
+    if fraction == 0 or count < LEAST_TO_SPLIT:
+        return 0
+    return min(max(1, round(count * fraction)), room)
+
+
+def name_speaker(video: Video, options: FolderOptions) -> str:
+    """What stands before the separator in the file's name; the whole name where it is not there."""
+    return video.stem.partition(options.speaker_until)[0] if options.speaker_until else ""
+
+
+def make_clip(video: Video, split: str, options: FolderOptions) -> Clip:
+    """The middle of a video, all of it the word."""
+    first = -((options.frames - 1) // 2)
+    names = [make_id(part) for part in (video.word, video.stem)]
+    # A split's folder numbers its videos on its own; else an id outlives another draw.
+    clip_id = "/".join([video.split, *names] if video.split else names)
+    return Clip(
+        clip_id=clip_id,
+        video=video.place,
+        label=video.word,
+        split=split,
+        speaker=name_speaker(video, options),
+        unit=clip_id,
+        slot="",
+        first=first,
+        last=first + options.frames,
+        word_first=first,
+        word_last=first + options.frames,
+        centred=True,
+    )

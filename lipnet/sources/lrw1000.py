@@ -1,0 +1,189 @@
+"""LRW-1000's layout: three label files, and folders of numbered images with the mouth cut out."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from lipnet.clip import FPS, Clip, Rejected
+from lipnet.errors import InputError
+from lipnet.sources.names import is_writable, make_id, normalise
+from lipnet.sources.options import check_known, read_folder, read_names
+from lipnet.sources.scan import list_root, reject
+from lipnet.stills import FrameMissing, choose_images, list_images
+
+LAYOUT = (
+    "info/trn_1000.txt, val_1000.txt and tst_1000.txt with lines `folder,word,pinyin,start,end` or "
+    "`folder,pinyin,start,end` in seconds, and images/<folder>/<n>.jpg"
+)
+LABEL_FILES = {"trn_1000.txt": "train", "val_1000.txt": "val", "tst_1000.txt": "test"}
+FIELDS = (4, 5)
+READERS = 8
+MENTIONED = 5
+
+Images = dict[int, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a label file; frames [first, last), frame 0 being image 1."""
+
+    place: str
+    split: str
+    folder: str
+    label: str
+    first: int
+    last: int
+
+
+def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], list[Rejected]]:
+    """A clip or a record for each line that is not blank.
+
+    Options: `labels` and `images`, the folders below the root that hold the label files and the
+    frames' folders; `words` keeps only lines of those words.
+    """
+    check_known(options, ("labels", "images", "words"))
+    list_root(root)
+    labels, images = (
+        read_folder(options, "labels", "info"),
+        read_folder(options, "images", "images"),
+    )
+    found = [item for name in LABEL_FILES for item in read_label_file(root, labels, name)]
+    lines = [item for item in found if isinstance(item, Line)]
+    rejected = [item for item in found if isinstance(item, Rejected)]
+    chosen, repeated = part_repeated(choose_words(lines, read_names(options, "words")))
+    results = list(check_lines(root, images, chosen))
+    clips = [item for item in results if isinstance(item, Clip)]
+    rejected += repeated + [item for item in results if isinstance(item, Rejected)]
+    return (
+        sorted(clips, key=lambda clip: clip.clip_id),
+        sorted(rejected, key=lambda record: (record.path, record.reason)),
+    )
+
+
+def read_label_file(root: Path, folder: str, name: str) -> Iterator[Line | Rejected]:
+    """Each line that is not blank; InputError where there is no such file."""
+    path = root / folder / name
+    if PurePosixPath(folder) == PurePosixPath():
+        # Files in the root itself are no part of the inventory that stands for a corpus.
+        raise InputError("source.options.labels must name a folder below source.root, such as info")
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise InputError(
+            f"label file {path} cannot be read ({error.strerror}); source.options.labels names "
+            f"the folder of the three below source.root; expected layout: {LAYOUT}"
+        ) from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield parse_line(line, f"{folder}/{name}:{number}", LABEL_FILES[name])
+
+
+def parse_line(line: str, place: str, split: str) -> Line | Rejected:
+    """One line; a record where it is no clip or its window holds no frame."""
+    fields = [field.strip() for field in line.split(",")]
+    if len(fields) not in FIELDS:
+        return reject(place, "bad_line", f"{len(fields)} fields where 4 or 5 are expected")
+    folder, label = str(PurePosixPath(fields[0])), normalise(fields[-3])
+    if not label or not is_inside(folder) or not all(map(is_writable, (label, folder))):
+        return reject(place, "bad_line", f"{folder!r} is no folder's name or {label!r} no word")
+    start, end = map(parse_seconds, fields[-2:])
+    if start is None or end is None or end < start:
+        return reject(place, "bad_times", f"no time from {fields[-2]!r} to {fields[-1]!r}")
+    # As the corpus's users count, floating-point rounding included: images int(start * 25) + 1 to
+    # int(end * 25), no context.
+    first, last = int(start * FPS), int(end * FPS)
+    if first >= last:
+        return reject(place, "empty_window", f"no frame between {start:g} s and {end:g} s")
+    return Line(place, split, folder, label, first, last)
+
+
+def is_inside(folder: str) -> bool:
+    """Whether a folder's name leads below the folder that it is joined to."""
+    parts = PurePosixPath(folder).parts
+    return bool(parts) and not folder.startswith("/") and ".." not in parts
+
+
+def parse_seconds(text: str) -> float | None:
+    """A time of 0 or more whose frame can be counted; None for anything else."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds * FPS) and seconds >= 0 else None
+
+
+def choose_words(lines: list[Line], wanted: list[str]) -> list[Line]:
+    """The lines of the wanted words, or all; a wanted word without a line is an InputError."""
+    present = {line.label for line in lines}
+    missing = sorted(set(wanted) - present)
+    if missing:
+        raise InputError(
+            f"source.options.words names {', '.join(missing)}, which no label file has; they have "
+            f"{len(present)} words, such as {', '.join(sorted(present)[:MENTIONED])}"
+        )
+    return [line for line in lines if line.label in wanted] if wanted else lines
+
+
+def part_repeated(lines: list[Line]) -> tuple[list[Line], list[Rejected]]:
+    """The lines without those that say again what an earlier one of their file says, or whose
+    window stands in the label file of an earlier split (train, val, test) as well."""
+    first: dict[tuple[str, str, int, int], Line] = {}
+    windows: dict[tuple[str, int, int], Line] = {}
+    repeated: list[Rejected] = []
+    for line in lines:
+        window = (line.folder, line.first, line.last)
+        earliest = windows.setdefault(window, line)
+        if earliest.split != line.split:
+            repeated.append(reject(line.place, "split_leak", f"the frames of {earliest.place}"))
+            continue
+        earlier = first.setdefault((line.label, *window), line)
+        if earlier is not line:
+            repeated.append(reject(line.place, "repeated_line", f"the clip of {earlier.place}"))
+    return list(first.values()), repeated
+
+
+def check_lines(root: Path, images: str, lines: list[Line]) -> Iterator[Clip | Rejected]:
+    """A clip for each line whose images are all there; each folder is listed once."""
+    folders: dict[str, list[Line]] = {}
+    for line in lines:
+        folders.setdefault(line.folder, []).append(line)
+    with ThreadPoolExecutor(READERS) as pool:
+        for found in pool.map(partial(check_folder, root, images), folders.values()):
+            yield from found
+
+
+def check_folder(root: Path, images: str, lines: list[Line]) -> Iterable[Clip | Rejected]:
+    """What becomes of the lines that name one folder."""
+    video = str(PurePosixPath(images) / lines[0].folder)
+    try:
+        listed = list_images(root / video)
+    except OSError as error:
+        detail = f"folder {video}: {error.strerror}"
+        return [reject(line.place, "no_frames", detail) for line in lines]
+    return [make_clip(line, video, listed) for line in lines]
+
+
+def make_clip(line: Line, video: str, listed: Images) -> Clip | Rejected:
+    """The clip of a line: its window is the word, the whole folder what is independent."""
+    try:
+        choose_images(listed, range(line.first + 1, line.last + 1))
+    except FrameMissing as error:
+        return reject(line.place, "frame_missing", f"{video}: {error}")
+    name = f"{line.first}-{line.last}-{make_id(line.label)}"
+    return Clip(
+        clip_id=f"{line.split}/{make_id(line.folder)}/{name}",
+        video=video,
+        label=line.label,
+        split=line.split,
+        speaker="",
+        unit=video,
+        slot="",
+        first=line.first,
+        last=line.last,
+        word_first=line.first,
+        word_last=line.last,
+        ready=True,
+    )

@@ -1,0 +1,11 @@
+"""What several end-to-end tests start from, made once."""
+
+import pytest
+
+from tests.e2e.preprocessing import Preprocessing
+
+
+@pytest.fixture(scope="session")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Preprocessing:
+    """Landmarks and shards of the small corpus, undisturbed."""
+    return Preprocessing.undisturbed(tmp_path_factory.mktemp("preprocessing") / "calm")
