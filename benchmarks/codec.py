@@ -1,0 +1,181 @@
+"""How a clip's crops should lie in a shard: bytes, encoding, decoding, PSNR; raw uint8 is 1.
+
+    python -m benchmarks.codec [--grid ROOT] [--videos 14] [--rounds 5]
+
+One thread, interleaved: every round packs and unpacks every clip by every codec in turn, then
+reads a shard of all the clips by each codec of lipnet. Times are the thread's own (CPU), so that a
+busy machine does not count. Crops come from GRID where it is, else from rendered videos.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+
+from lipnet.data.codec import Crops, find_codec, unpack
+from lipnet.data.shards import read_shard, write_shard
+from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
+from lipnet.sources.synthetic.options import SyntheticOptions
+from lipnet.video.align import load_face
+from lipnet.video.crop import CropOptions, crop_matrices, crop_mouth
+from lipnet.video.decode import iter_frames
+from lipnet.video.detector import DlibDetector, find_predictor
+from lipnet.video.landmarks import LandmarkOptions, track_landmarks
+
+# T frames  H W pixels
+GRID = Path(__file__).resolve().parents[2] / "shared" / "data" / "grid"
+FRAMES = 29
+STARTS = (0, 23, 46)  # of the clips that are cut from a GRID sentence
+OURS = ("raw", "delta", "png", "jpeg90", "jpeg92", "jpeg95", "jpeg98")
+LRW_CLIPS = 538_763
+
+Pack = Callable[[Crops], bytes]
+Unpack = Callable[[bytes], Crops]
+
+
+@dataclass
+class Measured:
+    """One codec's figures over all clips and rounds."""
+
+    sizes: list[int] = field(default_factory=list)
+    encode_s: list[float] = field(default_factory=list)
+    decode_s: list[float] = field(default_factory=list)
+    read_s: list[float] = field(default_factory=list)
+    square_error: list[float] = field(default_factory=list)
+
+    @property
+    def psnr(self) -> float:
+        error = float(np.mean(self.square_error))
+        return float("inf") if error == 0 else 10 * np.log10(255**2 / error)
+
+
+def cut_videos(paths: list[Path], starts: tuple[int, ...]) -> list[Crops]:
+    """Clips of 29 crops, cut as the pipeline cuts them."""
+    detector, options = DlibDetector(find_predictor()), CropOptions()
+    clips = []
+    for path in paths:
+        track = track_landmarks(iter_frames(path), detector, LandmarkOptions())
+        matrices = crop_matrices(track.points_TP2, load_face(), options)
+        crops = crop_mouth(iter_frames(path), matrices, options.size)
+        clips += [crops[first : first + FRAMES] for first in starts]
+    return [clip for clip in clips if len(clip) == FRAMES]
+
+
+def grid_clips(root: Path, videos: int) -> list[Crops]:
+    """From so many sentences of each speaker."""
+    speakers = sorted(place for place in root.iterdir() if place.name != "alignments")
+    paths = [path for s in speakers if s.is_dir() for path in sorted(s.glob("*.mp*"))[:videos]]
+    return cut_videos(paths, STARTS)
+
+
+def rendered_clips(videos: int) -> list[Crops]:
+    """From so many synthetic videos."""
+    options = SyntheticOptions(
+        words=("ABOUT", "BARK"),
+        clips_per_word={"train": (videos + 1) // 2, "val": 1, "test": 1},
+        speakers={"train": 4, "val": 1, "test": 1},
+    )
+    plans = [plan for plan in plan_corpus(options) if plan.split == "train"][:videos]
+    with TemporaryDirectory() as folder:
+        for plan in plans:
+            write_clip(plan, options, Path(folder))
+        return cut_videos([Path(folder) / f"{plan.stem}.mp4" for plan in plans], (0,))
+
+
+def list_codecs() -> dict[str, tuple[Pack, Unpack]]:
+    """Ours, and two that lost: OpenCV's plain PNG and lossless WebP."""
+
+    def ours(name: str) -> tuple[Pack, Unpack]:
+        codec = find_codec(name)
+        return lambda crops: codec.encode(crops), lambda content: unpack(codec.suffix, content)
+
+    def strip(kind: str, *options: int) -> tuple[Pack, Unpack]:
+        def pack(crops: Crops) -> bytes:
+            return bytes(cv2.imencode(kind, crops.reshape(-1, crops.shape[2]), options)[1])
+
+        return pack, lambda content: unpack("png", content)
+
+    plain = strip(".png", cv2.IMWRITE_PNG_COMPRESSION, 1)
+    webp = strip(".webp", cv2.IMWRITE_WEBP_QUALITY, 101)
+    return {name: ours(name) for name in OURS} | {"(png, level 1)": plain, "(webp)": webp}
+
+
+def measure_packing(clips: list[Crops], results: dict[str, Measured]) -> None:
+    """Every clip by every codec, once."""
+    for crops in clips:
+        for name, (pack, unpack_it) in list_codecs().items():
+            start = time.thread_time()
+            content = pack(crops)
+            packed = time.thread_time()
+            kept = unpack_it(content)
+            done = time.thread_time()
+            found = results[name]
+            found.sizes.append(len(content))
+            found.encode_s.append(packed - start)
+            found.decode_s.append(done - packed)
+            found.square_error.append(float(((kept.astype(int) - crops) ** 2).mean()))
+
+
+def measure_reading(shards: dict[str, Path], clips: int, results: dict[str, Measured]) -> None:
+    """Every shard, once, from the page cache."""
+    for name, shard in shards.items():
+        start = time.thread_time()
+        count = sum(1 for _ in read_shard(shard))
+        results[name].read_s.append((time.thread_time() - start) / clips)
+        assert count == clips
+
+
+def write_shards(folder: Path, clips: list[Crops]) -> dict[str, Path]:
+    """A shard of all clips by each of our codecs."""
+    named = [(crops, {"clip_id": f"{i:05d}", "label": "x"}) for i, crops in enumerate(clips)]
+    shards = {name: folder / f"{name}.tar" for name in OURS}
+    for name, shard in shards.items():
+        write_shard(shard, iter(named), name)
+    return shards
+
+
+def tell(results: dict[str, Measured]) -> Iterator[str]:
+    """The table, as markdown."""
+    yield "| codec | bytes a clip | of raw | LRW GB | pack ms | unpack ms | read a s | PSNR dB |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    raw = float(np.mean(results["raw"].sizes))
+    for name, found in results.items():
+        size = float(np.mean(found.sizes))
+        read = f"{1 / median(found.read_s):.0f}" if found.read_s else ""
+        psnr = "lossless" if found.psnr == float("inf") else f"{found.psnr:.1f}"
+        yield (
+            f"| {name} | {size:.0f} | {size / raw:.3f} | {size * LRW_CLIPS / 1e9:.0f} "
+            f"| {1e3 * median(found.encode_s):.2f} | {1e3 * median(found.decode_s):.2f} "
+            f"| {read} | {psnr} |"
+        )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--grid", type=Path, default=GRID, help="GRID's root")
+    parser.add_argument("--videos", type=int, default=14, help="sentences a speaker, or rendered")
+    parser.add_argument("--rounds", type=int, default=5)
+    wanted = parser.parse_args()
+    cv2.setNumThreads(1)
+    real = wanted.grid.is_dir()
+    clips = grid_clips(wanted.grid, wanted.videos) if real else rendered_clips(wanted.videos)
+    results = {name: Measured() for name in list_codecs()}
+    with TemporaryDirectory() as folder:
+        shards = write_shards(Path(folder), clips)
+        for _ in range(wanted.rounds):
+            measure_packing(clips, results)
+            measure_reading(shards, len(clips), results)
+    where = f"GRID ({wanted.grid.name})" if real else "rendered videos"
+    print(f"{len(clips)} clips of {FRAMES} x 96 x 96 from {where}, {wanted.rounds} rounds\n")
+    print("\n".join(tell(results)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""Landmarks and crops: frames a second on one core, against the baselines of per_frame.py.
+
+    python -m benchmarks.preprocess [--grid ROOT] [--videos 12] [--actor-videos 80]
+
+One core, interleaved: each video is done by (a), by (b) and by us before the next one is touched.
+Speeds are frames by CPU time, so that a busy machine changes them little. Ours decodes each video
+twice, as the stages landmarks and shards do. Then the pool of stages/cluster.py with two actors
+against one, by the wall clock, and what the rate on 256 x 256 clips means for LRW.
+"""
+
+import argparse
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.per_frame import PerFrame, warp_by_opencv, warp_by_skimage
+from benchmarks.stopwatch import Stopwatch
+from lipnet.data.codec import DEFAULT_CODEC, find_codec
+from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
+from lipnet.sources.synthetic.options import SyntheticOptions
+from lipnet.video.align import MOUTH, load_face
+from lipnet.video.crop import CropOptions, crop_matrices, crop_mouth
+from lipnet.video.decode import Frame, VideoError, iter_frames
+from lipnet.video.detector import Detector, DlibDetector, Face, find_predictor
+from lipnet.video.landmarks import track_landmarks
+from lipnet.video.predictor import Box, Marks
+from stages.cluster import map_shards
+
+# T frames  P landmark points (68)
+GRID = Path(__file__).resolve().parents[2] / "shared" / "data" / "grid"
+LRW_CLIPS, LRW_FRAMES = 538_763, 29
+PARTS = ("decode", "detect", "predict", "warp")
+SYNTHETIC_CLIPS = 12
+Tool = Callable[[Path, Stopwatch], "NDArray[np.floating] | None"]
+
+
+class Ours:
+    """The pipeline's way: track, then cut from a second decoding, then pack."""
+
+    def __init__(self) -> None:
+        self._detector = DlibDetector(find_predictor())
+        self._codec = find_codec(DEFAULT_CODEC)
+
+    def __call__(self, video: Path, watch: Stopwatch) -> NDArray[np.floating] | None:
+        """The points [T, P, 2]; None without any face. Packing is counted as "pack"."""
+        options = CropOptions()
+        try:
+            detector = TimedDetector(self._detector, watch)
+            track = track_landmarks(watch.each("decode", iter_frames(video)), detector)
+        except VideoError:
+            return None
+        before = watch.seconds["decode"]
+        with watch.time("warp"):
+            matrices = crop_matrices(track.points_TP2, load_face(options.face), options)
+            frames = watch.each("decode", iter_frames(video))
+            crops_THW = crop_mouth(frames, matrices, options.size)
+        watch.seconds["warp"] -= watch.seconds["decode"] - before
+        with watch.time("pack"):
+            self._codec.pack(crops_THW)
+        return track.points_TP2
+
+
+@dataclass(frozen=True)
+class TimedDetector:
+    """A detector whose time is counted as "detect" and "predict"."""
+
+    detector: Detector
+    watch: Stopwatch
+
+    def find(self, frame_HW: Frame, *, upsample: int = 0) -> list[Face]:
+        with self.watch.time("detect"):
+            return self.detector.find(frame_HW, upsample=upsample)
+
+    def find_hard(self, frame_HW: Frame) -> list[Face]:
+        with self.watch.time("detect"):
+            return self.detector.find_hard(frame_HW)
+
+    def mark(self, frames: Sequence[Frame], boxes: Sequence[Box]) -> Marks:
+        with self.watch.time("predict"):
+            return self.detector.mark(frames, boxes)
+
+
+@dataclass
+class Measured:
+    """What one tool did to all videos: frames, CPU seconds in all and by part, points, failures."""
+
+    frames: int = 0
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    points: dict[Path, NDArray[np.floating] | None] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Without packing, which the baselines do not do."""
+        return self.watch.seconds["all"] - self.watch.seconds["pack"]
+
+    @property
+    def rate(self) -> float:
+        return self.frames / self.seconds
+
+    @property
+    def failed(self) -> int:
+        return sum(points is None for points in self.points.values())
+
+    def milliseconds(self) -> dict[str, float]:
+        """A frame's time by part; "rest" is what no part counts."""
+        known = {part: self.watch.seconds[part] for part in PARTS}
+        known["rest"] = self.seconds - sum(known.values())
+        known["pack"] = self.watch.seconds["pack"]
+        return {part: 1000 * seconds / self.frames for part, seconds in known.items()}
+
+
+def list_tools() -> dict[str, Tool]:
+    """The baselines and ours, models loaded."""
+    return {
+        "(a)": PerFrame(1, warp_by_skimage),
+        "(b)": PerFrame(0, warp_by_opencv),
+        "ours": Ours(),
+    }
+
+
+def measure(tools: dict[str, Tool], videos: Sequence[Path]) -> dict[str, Measured]:
+    """Every video by every tool in turn, on one core."""
+    results = {name: Measured() for name in tools}
+    cores, threads = os.sched_getaffinity(0), cv2.getNumThreads()
+    os.sched_setaffinity(0, {max(cores)})
+    cv2.setNumThreads(0)
+    try:
+        for video in videos:
+            frames = sum(1 for _ in iter_frames(video))
+            for name, tool in tools.items():
+                found = results[name]
+                with found.watch.time("all"):
+                    found.points[video] = tool(video, found.watch)
+                found.frames += frames
+    finally:
+        os.sched_setaffinity(0, cores)
+        cv2.setNumThreads(threads)
+    return results
+
+
+def mouth_gaps(one: Measured, other: Measured) -> NDArray[np.floating]:
+    """Pixels between the mouths' centres in every frame that both have points for."""
+    gaps = [np.zeros(0)]
+    for video, points_TP2 in one.points.items():
+        others_TP2 = other.points[video]
+        if points_TP2 is None or others_TP2 is None:
+            continue
+        apart_T2 = (points_TP2 - others_TP2)[:, MOUTH].mean(axis=1)
+        gaps.append(np.linalg.norm(apart_T2, axis=1))
+    return np.concatenate(gaps)
+
+
+def pick_videos(root: Path, count: int) -> list[Path]:
+    """So many videos of a GRID root: its speakers in turn, each one's from all over its list."""
+    speakers = sorted(place for place in root.iterdir() if place.is_dir())
+    lists = [sorted(place.glob("*.mp*")) for place in speakers]
+    spread = [each[:: max(1, len(each) // count)] for each in lists]
+    turns = [each[turn] for turn in range(count) for each in spread if turn < len(each)]
+    return turns[:count]
+
+
+def render_videos(folder: Path, count: int) -> list[Path]:
+    """So many clips of 29 frames at 256 x 256, as LRW's are."""
+    options = SyntheticOptions(
+        words=("ABOUT", "BARK"),
+        clips_per_word={"train": (count + 1) // 2, "val": 1, "test": 1},
+        speakers={"train": 4, "val": 1, "test": 1},
+    )
+    plans = [plan for plan in plan_corpus(options) if plan.split == "train"][:count]
+    for plan in plans:
+        write_clip(plan, options, folder)
+    return [folder / f"{plan.stem}.mp4" for plan in plans]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One video done by one actor: from when to when on the machine's clock, and its peak RSS."""
+
+    actor: int
+    frames: int
+    start: float
+    end: float
+    peak_mib: float
+
+
+class Actor:
+    """A worker of the pool that does what `Ours` does."""
+
+    def __init__(self) -> None:
+        self._ours = Ours()
+
+    def __call__(self, video: Path) -> Turn:
+        start = time.perf_counter()
+        points = self._ours(video, Stopwatch())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        frames = 0 if points is None else len(points)
+        return Turn(os.getpid(), frames, start, time.perf_counter(), peak)
+
+
+def run_actors(videos: Sequence[Path], actors: int) -> tuple[float, float]:
+    """Frames a second of so many actors together, start-up left out, and the largest peak RSS
+    (of one actor: this very process's, with all that it has loaded for other measurements)."""
+    turns: list[Turn] = map_shards(Actor, videos, actors=actors)
+    rates = []
+    for actor in {turn.actor for turn in turns}:
+        own = [turn for turn in turns if turn.actor == actor]
+        busy = max(turn.end for turn in own) - min(turn.start for turn in own)
+        rates.append(sum(turn.frames for turn in own) / busy)
+    return sum(rates), max(turn.peak_mib for turn in turns)
+
+
+def tell_speeds(results: dict[str, Measured]) -> Iterator[str]:
+    """The tools side by side, as markdown."""
+    yield "| | frames/s a core | x (a) | x (b) | failed | mouth from (b): median px | p99 px |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for name, found in results.items():
+        ratios = [found.rate / results[base].rate for base in ("(a)", "(b)")]
+        gaps = mouth_gaps(found, results["(b)"])
+        cells = [f"{found.rate:.0f}", *(f"{ratio:.1f}" for ratio in ratios)]
+        cells += [f"{found.failed} of {len(found.points)}"]
+        cells += [f"{value:.2f}" for value in np.percentile(gaps, [50, 99])] if len(gaps) else []
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def tell_parts(results: dict[str, Measured]) -> Iterator[str]:
+    """Where each millisecond of a frame goes, as markdown."""
+    columns = [*PARTS, "rest", "pack"]
+    yield f"| ms a frame | {' | '.join(columns)} |"
+    yield "|---|" + "---:|" * len(columns)
+    for name, found in results.items():
+        parts = found.milliseconds()
+        yield f"| {name} | {' | '.join(f'{parts[column]:.3f}' for column in columns)} |"
+
+
+def tell_lrw(found: Measured) -> str:
+    """The projection to all of LRW."""
+    seconds = found.watch.seconds["all"] / found.frames
+    hours = LRW_CLIPS * LRW_FRAMES * seconds / 3600
+    return (
+        f"LRW: {found.frames} frames of synthetic clips (256 x 256, {LRW_FRAMES} frames) took "
+        f"{1000 * seconds:.2f} ms of CPU a frame, packing included ({1 / seconds:.0f} frames/s a "
+        f"core); {LRW_CLIPS:,} clips x {LRW_FRAMES} frames at that rate: {hours:.1f} core-hours"
+    )
+
+
+def tell_actors(videos: Sequence[Path]) -> Iterator[str]:
+    """Two actors against one, one first and last, so that a drift of the machine shows."""
+    measured = [(actors, *run_actors(videos, actors)) for actors in (1, 2, 1)]
+    one = (measured[0][1] + measured[2][1]) / 2
+    _, two, peak_mib = measured[1]
+    yield f"one actor: {measured[0][1]:.0f} and {measured[2][1]:.0f} frames/s by the wall clock"
+    yield f"two actors: {two:.0f} frames/s, {two / one:.2f} x one; peak RSS {peak_mib:.0f} MiB each"
+    yield f"({len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f} at the end)"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--grid", type=Path, default=GRID, help="a GRID root; absent: rendered")
+    parser.add_argument("--videos", type=int, default=12)
+    parser.add_argument("--actor-videos", type=int, default=80, help="0: no actors")
+    args = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        rendered = render_videos(Path(folder), SYNTHETIC_CLIPS)
+        videos = pick_videos(args.grid, args.videos) if args.grid.is_dir() else rendered
+        tools = list_tools()
+        measure(tools, videos[:1])  # caches filled, pages touched
+        results = measure(tools, videos)
+        frames = next(iter(results.values())).frames
+        print(f"{len(videos)} videos, {frames} frames, from {args.grid}")
+        print("\n".join([*tell_speeds(results), "", *tell_parts(results), ""]))
+        print(tell_lrw(measure({"ours": tools["ours"]}, rendered)["ours"]))
+        if args.actor_videos:
+            repeated = [videos[place % len(videos)] for place in range(args.actor_videos)]
+            print("\n".join(tell_actors(repeated)))
+
+
+if __name__ == "__main__":
+    main()
