@@ -1,0 +1,131 @@
+"""`lipnet models`: the models of the paper's Tables 3 and 4, our figures beside those printed."""
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lipnet.measure.paper import OtherRow, PaperRow
+
+HEADINGS = ("corpus", "input", "spec", "M params", "paper", "", "GFLOPs", "paper", "")
+NUMBERS = {3, 4, 6, 7}  # columns, set to the right
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Line:
+    """A model: what the paper prints of it, and what we count (None where it is not built)."""
+
+    name: str
+    spec: str | None
+    corpus: str
+    input: str
+    params_m: float | None
+    paper_params_m: str
+    gflops: float | None
+    paper_gflops: str
+    note: str
+
+    @property
+    def equal(self) -> bool:
+        """Whether both figures, rounded as the paper rounds, are the paper's."""
+        params = _verdict(self.params_m, self.paper_params_m)
+        return params == _verdict(self.gflops, self.paper_gflops) == "equal"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The line as a row under HEADINGS."""
+        return (
+            *(self.corpus, self.input, self.spec or self.name),
+            *(_shown(self.params_m), self.paper_params_m),
+            _verdict(self.params_m, self.paper_params_m),
+            *(_shown(self.gflops), self.paper_gflops),
+            _verdict(self.gflops, self.paper_gflops),
+        )
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb's arguments."""
+    models = verbs.add_parser("models", help="the paper's models, our figures beside its own")
+    models.add_argument("--json", action="store_true")
+    models.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Print the tables; exit status 1 where a model of the paper differs in a printed digit."""
+    from lipnet.measure.paper import OTHER_ROWS, PAPER_ROWS
+
+    papers = [_count(row, name=row.spec, note="") for row in PAPER_ROWS]
+    others = [_count(row, name=row.name, note=row.note) for row in OTHER_ROWS]
+    if parsed.json:
+        print(json.dumps({"paper": _entries(papers), "others": _entries(others)}))
+    else:
+        print("\n".join(_page(papers, others)))
+    differing = [f"{line.spec} ({line.corpus})" for line in papers if not line.equal]
+    if differing:
+        sys.exit(f"error: not the paper's printed digits: {', '.join(differing)}")
+
+
+def _count(row: "PaperRow | OtherRow", *, name: str, note: str) -> Line:
+    from lipnet.measure.cost import cost_of
+    from lipnet.measure.paper import FRAMES
+    from lipnet.spec import ModelSpec
+
+    params_m = gflops = None
+    if row.spec is not None:
+        cost = cost_of(ModelSpec.parse(row.spec), row.classes, frames=FRAMES, size=row.size)
+        params_m, gflops = cost.params_m, cost.gflops
+    seen = f"{FRAMES}x{row.size}x{row.size}, {row.classes}"
+    figures = (params_m, row.params_m, gflops, row.gflops)
+    return Line(name, row.spec, row.corpus, seen, *figures, note)
+
+
+def _entries(lines: Iterable[Line]) -> list[dict[str, object]]:
+    return [{**asdict(line), "equal": line.equal} for line in lines]
+
+
+def _page(papers: Sequence[Line], others: Sequence[Line]) -> list[str]:
+    equal = sum(line.equal for line in papers)
+    return [
+        "Tables 3 and 4 of the paper: parameters / 1e6 and GFLOPs, ours and as printed",
+        "",
+        *_table(papers),
+        "",
+        f"{equal} of {len(papers)} are equal in every printed digit.",
+        "",
+        "The models of others in those tables, as near as published facts allow",
+        "",
+        *_table(others),
+        "",
+        *(textwrap.fill(f"{line.name}: {line.note}.", WIDTH) for line in others),
+    ]
+
+
+def _table(lines: Sequence[Line]) -> list[str]:
+    rows = [HEADINGS, *(line.cells for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in NUMBERS else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _shown(ours: float | None) -> str:
+    return "-" if ours is None else f"{ours:.4f}"
+
+
+def _verdict(ours: float | None, printed: str) -> str:
+    if ours is None:
+        return "not built"
+    decimals = len(printed.partition(".")[2])
+    if f"{ours:.{decimals}f}" == printed:
+        return "equal"
+    difference = ours - float(printed)
+    return f"DIFFERS {difference:+.2f} ({difference / float(printed):+.1%})"
