@@ -32,10 +32,7 @@ class Comparison:
 def compare(
     baseline: Callable[[], object], ours: Callable[[], object], *, repeats: int
 ) -> Comparison:
-    """Time both in turn, so that whatever else the machine does strikes both.
-
-    Each should have been called once before: a first call pays for allocation and choices.
-    """
+    """Time both in turn, so that whatever else the machine does strikes both."""
     times = [(_time_call(baseline), _time_call(ours)) for _ in range(repeats)]
     before, after = zip(*times, strict=True)
     ratios = tuple(one / other for one, other in times)
@@ -103,7 +100,8 @@ def make_parser(about: str | None, *, batch: int, repeats: int) -> argparse.Argu
     parser.add_argument("--models", nargs="*", default=[], metavar="TEXT", help="parts of specs")
     parser.add_argument("--batch", type=_count, default=batch, help="clips")
     parser.add_argument("--repeats", type=_count, default=repeats)
-    parser.add_argument("--threads", type=_count, default=torch.get_num_threads())
+    # One, because threads wait for each other where a core has other work as well.
+    parser.add_argument("--threads", type=_count, default=1)
     return parser
 
 

@@ -34,7 +34,7 @@ SQUARE = 8192  # the side of the matrices by which a card's rate is measured
 
 def main() -> None:
     """Print the CPU's table, then the card's if there is one."""
-    asked = make_parser(__doc__, batch=8, repeats=3).parse_args()
+    asked = make_parser(__doc__, batch=16, repeats=2).parse_args()
     rows = choose_rows(asked.models)
     torch.set_num_threads(asked.threads)
     print(f"Forward and backward. {describe_machine(asked.threads)}\n{HEADER}")
@@ -48,8 +48,9 @@ def run_row(row: PaperRow, clips: int, *, repeats: int) -> None:
     """Measure one model on the CPU and print its line."""
     plain, ours = build_pair(row)
     batch, labels_B = make_batch(clips, row.size), make_labels(clips, row.classes)
+    first = [tensor[:1] for tensor in batch]
     with torch.no_grad():
-        check_same(plain(*batch), ours(*batch), row.spec)
+        check_same(plain(*first), ours(*first), row.spec)
     for model in (plain, ours):
         model.train()
     result = compare(

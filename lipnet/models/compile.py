@@ -37,8 +37,7 @@ def compile_model(model: nn.Module, *, frames: int = 29, size: int = 88) -> tupl
 
     Where no compiler works or nothing is gained: the model as it was, and a line that says why.
     """
-    model.eval()
-    compiled = FixedShape(model, frames=frames, size=size)
+    compiled = FixedShape(model, frames=frames, size=size).eval()
     threads = torch.get_num_threads()
     try:
         compiled_ms = measure_latency(compiled, frames=frames, size=size, threads=threads).p50_ms

@@ -38,7 +38,7 @@ def test_rates_stay_between_zero_and_the_recipes(
         ({"lr": 0.0}, "recipe.lr"),
         ({"input_size": 96}, "16..88"),
         ({"field": 48, "input_size": 64}, "16..48"),
-        ({"field": 90}, "24..88"),
+        ({"field": 113}, "24..112"),
         ({"flip": 1.5}, "probability"),
         ({"epochs": 0}, "epochs"),
         ({"batch": 1}, "batch"),
