@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from mlflow.models import set_model
+from mlflow.models import ModelSignature, set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import Array
 from numpy.typing import NDArray
 
 from lipnet.data.augment import ClipBatch, central_view
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
-from lipnet.models.weights import load_model
+from lipnet.models.weights import ModelCard, load_model
+from lipnet.spec import ModelSpec
 from lipnet.train.recipe import Recipe
 
 # N clips  B batch  T frames  H W pixels  K classes
@@ -85,6 +88,26 @@ class LipreaderModel(PythonModel):
         with torch.inference_mode():
             logits_BK = infer_clips(self.network, view.frames_BTHW, view.lengths_B, view.word_BT)
         return torch.softmax(logits_BK, dim=1)
+
+
+def describe_use(card: ModelCard) -> tuple[ModelSignature, NDArray[np.uint8]]:
+    """The signature that the module's first lines state, for this model, and an input example."""
+    size = int(str(card.preprocessing["size"]))
+    crops = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, size, size))])
+    words = Schema(
+        [
+            ColSpec(DataType.string, "label"),
+            ColSpec(DataType.double, "probability"),
+            ColSpec(Array(DataType.string), "top5"),
+            ColSpec(Array(DataType.double), "top5_probability"),
+        ]
+    )
+    signature = ModelSignature(crops, words)
+    if ModelSpec.parse(card.spec).boundary:
+        names = ("word_first", "word_last")
+        word = ParamSchema([ParamSpec(name, DataType.long, -1) for name in names])
+        signature = ModelSignature(crops, words, word)
+    return signature, np.zeros((1, 2, size, size), np.uint8)
 
 
 set_model(LipreaderModel())

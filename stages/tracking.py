@@ -18,8 +18,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lipnet.errors import InputError
-from lipnet.models.weights import ModelCard, load_card
-from lipnet.spec import ModelSpec
 from stages.paths import Paths
 
 if TYPE_CHECKING:
@@ -303,7 +301,10 @@ def _save_pyfunc(folder: Path, weights: Path, *, run_id: str, model_id: str) -> 
     from mlflow import pyfunc
     from mlflow.models import Model
 
-    signature, example = _signature(load_card(weights))
+    from lipnet.models.weights import load_card
+    from stages.pyfunc import describe_use
+
+    signature, example = describe_use(load_card(weights))
     with TemporaryDirectory() as copies:
         library = Path(copies) / LIBRARY.name
         shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -317,32 +318,6 @@ def _save_pyfunc(folder: Path, weights: Path, *, run_id: str, model_id: str) -> 
             signature=signature,
             input_example=example,
         )
-
-
-def _signature(card: ModelCard) -> tuple[object, object]:
-    """(signature, input example): uint8 crops [N, T, S, S] in, one row of words a clip out; a
-    model that is told the word's boundary takes its frames as parameters."""
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-    from mlflow.types.schema import Array
-
-    size = int(str(card.preprocessing["size"]))
-    crops = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, size, size))])
-    words = Schema(
-        [
-            ColSpec(DataType.string, "label"),
-            ColSpec(DataType.double, "probability"),
-            ColSpec(Array(DataType.string), "top5"),
-            ColSpec(Array(DataType.double), "top5_probability"),
-        ]
-    )
-    signature = ModelSignature(crops, words)
-    if ModelSpec.parse(card.spec).boundary:
-        names = ("word_first", "word_last")
-        word = ParamSchema([ParamSpec(name, DataType.long, -1) for name in names])
-        signature = ModelSignature(crops, words, word)
-    return signature, np.zeros((1, 2, size, size), np.uint8)
 
 
 def _requirements() -> list[str]:
