@@ -18,20 +18,11 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
+from benchmarks.clips import FRAMES, GRID, find_clips
 from lipnet.data.codec import Crops, find_codec, unpack
-from lipnet.data.shards import read_shard, write_shard
-from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
-from lipnet.sources.synthetic.options import SyntheticOptions
-from lipnet.video.align import load_face
-from lipnet.video.crop import CropOptions, crop_matrices, crop_mouth
-from lipnet.video.decode import iter_frames
-from lipnet.video.detector import DlibDetector, find_predictor
-from lipnet.video.landmarks import LandmarkOptions, track_landmarks
+from lipnet.data.shards import Meta, read_shard, write_shard
 
 # T frames  H W pixels
-GRID = Path(__file__).resolve().parents[2] / "shared" / "data" / "grid"
-FRAMES = 29
-STARTS = (0, 23, 46)  # of the clips that are cut from a GRID sentence
 OURS = ("raw", "delta", "png", "jpeg90", "jpeg92", "jpeg95", "jpeg98")
 LRW_CLIPS = 538_763
 
@@ -53,39 +44,6 @@ class Measured:
     def psnr(self) -> float:
         error = float(np.mean(self.square_error))
         return float("inf") if error == 0 else 10 * np.log10(255**2 / error)
-
-
-def cut_videos(paths: list[Path], starts: tuple[int, ...]) -> list[Crops]:
-    """Clips of 29 crops, cut as the pipeline cuts them."""
-    detector, options = DlibDetector(find_predictor()), CropOptions()
-    clips = []
-    for path in paths:
-        track = track_landmarks(iter_frames(path), detector, LandmarkOptions())
-        matrices = crop_matrices(track.points_TP2, load_face(), options)
-        crops = crop_mouth(iter_frames(path), matrices, options.size)
-        clips += [crops[first : first + FRAMES] for first in starts]
-    return [clip for clip in clips if len(clip) == FRAMES]
-
-
-def grid_clips(root: Path, videos: int) -> list[Crops]:
-    """From so many sentences of each speaker."""
-    speakers = sorted(place for place in root.iterdir() if place.name != "alignments")
-    paths = [path for s in speakers if s.is_dir() for path in sorted(s.glob("*.mp*"))[:videos]]
-    return cut_videos(paths, STARTS)
-
-
-def rendered_clips(videos: int) -> list[Crops]:
-    """From so many synthetic videos."""
-    options = SyntheticOptions(
-        words=("ABOUT", "BARK"),
-        clips_per_word={"train": (videos + 1) // 2, "val": 1, "test": 1},
-        speakers={"train": 4, "val": 1, "test": 1},
-    )
-    plans = [plan for plan in plan_corpus(options) if plan.split == "train"][:videos]
-    with TemporaryDirectory() as folder:
-        for plan in plans:
-            write_clip(plan, options, Path(folder))
-        return cut_videos([Path(folder) / f"{plan.stem}.mp4" for plan in plans], (0,))
 
 
 def list_codecs() -> dict[str, tuple[Pack, Unpack]]:
@@ -133,7 +91,9 @@ def measure_reading(shards: dict[str, Path], clips: int, results: dict[str, Meas
 
 def write_shards(folder: Path, clips: list[Crops]) -> dict[str, Path]:
     """A shard of all clips by each of our codecs."""
-    named = [(crops, {"clip_id": f"{i:05d}", "label": "x"}) for i, crops in enumerate(clips)]
+    named: list[tuple[Crops, Meta]] = [
+        (crops, {"clip_id": f"{i:05d}", "label": "x"}) for i, crops in enumerate(clips)
+    ]
     shards = {name: folder / f"{name}.tar" for name in OURS}
     for name, shard in shards.items():
         write_shard(shard, iter(named), name)
@@ -164,15 +124,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
-    real = wanted.grid.is_dir()
-    clips = grid_clips(wanted.grid, wanted.videos) if real else rendered_clips(wanted.videos)
+    clips, where = find_clips(wanted.grid, wanted.videos)
     results = {name: Measured() for name in list_codecs()}
     with TemporaryDirectory() as folder:
         shards = write_shards(Path(folder), clips)
         for _ in range(wanted.rounds):
             measure_packing(clips, results)
             measure_reading(shards, len(clips), results)
-    where = f"GRID ({wanted.grid.name})" if real else "rendered videos"
     print(f"{len(clips)} clips of {FRAMES} x 96 x 96 from {where}, {wanted.rounds} rounds\n")
     print("\n".join(tell(results)))
 

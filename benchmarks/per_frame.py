@@ -84,8 +84,10 @@ def warp_by_skimage(
     frame: Frame, matrix_23: NDArray[np.float64], centre: NDArray[np.float64]
 ) -> Frame:
     """The whole face to 256 x 256, then the mouth out of it."""
-    there = AffineTransform(np.vstack([matrix_23, (0, 0, 1)]))
-    face = warp(frame, there.inverse, output_shape=(FACE_SIDE, FACE_SIDE), mode="edge")
+    there = AffineTransform(np.vstack([matrix_23, (0, 0, 1)]))  # type: ignore[no-untyped-call]
+    face = warp(  # type: ignore[no-untyped-call]
+        frame, there.inverse, output_shape=(FACE_SIDE, FACE_SIDE), mode="edge"
+    )
     left, top = np.clip(np.round(centre - CROP_SIDE / 2), 0, FACE_SIDE - CROP_SIDE).astype(int)
     mouth = face[top : top + CROP_SIDE, left : left + CROP_SIDE]
     return np.asarray(np.round(mouth * 255), np.uint8)
