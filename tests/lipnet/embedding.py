@@ -1,5 +1,6 @@
 """Weights and shards for tests of embeddings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ RECIPE = Recipe(field=60, input_size=32)
 WORDS = ["A", "B", "C"]
 
 
-def write_weights(path: Path, spec: str = SPEC, **preprocessing: object) -> Path:
+def write_weights(
+    path: Path, spec: str = SPEC, *, labels: Sequence[str] = WORDS, **preprocessing: object
+) -> Path:
     """Weights of a model whose BatchNorms do something, with the card of the crops' facts."""
     generator = torch.Generator().manual_seed(1)
-    model = build_model(ModelSpec.parse(spec), len(WORDS), generator=generator)
+    model = build_model(ModelSpec.parse(spec), len(labels), generator=generator)
     for name, tensor in model.state_dict().items():
         noise = torch.rand(tensor.shape, generator=generator)
         if name.endswith("running_mean"):
@@ -32,7 +35,7 @@ def write_weights(path: Path, spec: str = SPEC, **preprocessing: object) -> Path
         elif "norm" in name and name.endswith("bias"):
             tensor.copy_(noise)
     facts = {**describe_crops(CropOptions()), "fps": 25.0, **RECIPE.input_facts, **preprocessing}
-    save_weights(path, model, ModelCard(spec, WORDS, facts, {"model": "x-g0"}))
+    save_weights(path, model, ModelCard(spec, list(labels), facts, {"model": "x-g0"}))
     return path
 
 
