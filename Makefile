@@ -24,9 +24,11 @@ flow: $(STAMP) profile
 test: $(STAMP)
 	@python -m pytest $(ARGS)
 
-# kill -9, lost actors and full disks, FAULTS times, at moments drawn from FAULTS_SEED
+# kill -9, lost actors and full disks, FAULTS times each in preprocessing and in training, at
+# moments drawn from FAULTS_SEED
 faults: $(STAMP)
-	@FAULTS=$(or $(FAULTS),20) python -m pytest --capture=no tests/e2e/test_faults.py $(ARGS)
+	@FAULTS=$(or $(FAULTS),20) python -m pytest --capture=no tests/e2e/test_faults.py \
+		tests/lipnet/train/test_resume.py -k "fault or killed" $(ARGS)
 
 lint: $(STAMP)
 	@ruff check .

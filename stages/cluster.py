@@ -68,7 +68,7 @@ def map_shards(
     tell = on_result or (lambda _: None)
     if wanted == 1:
         return _map_here(make_worker, items, tell)
-    with _connect(wanted) as ray:
+    with connect(wanted) as ray:
         return _Pool(ray, make_worker, items, limit=wanted).map(tell)
 
 
@@ -117,7 +117,7 @@ def _join_cluster(ray: Any) -> None:
 
 
 @contextmanager
-def _connect(actors: int) -> Iterator[Any]:
+def connect(cores: int, *, gpus: int = 0) -> Iterator[Any]:
     """Ray, joined where RAY_ADDRESS names a cluster, else started here and stopped at the end."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Without this, Ray warns of a coming change in how it hides GPUs from actors that ask for none.
@@ -133,8 +133,8 @@ def _connect(actors: int) -> Iterator[Any]:
     else:
         ray.init(
             include_dashboard=False,
-            num_cpus=actors,
-            num_gpus=0,
+            num_cpus=cores,
+            num_gpus=gpus,
             object_store_memory=OBJECT_STORE_BYTES,
             **QUIET,
         )

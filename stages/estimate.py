@@ -21,6 +21,7 @@ EFFICIENCY = {"shufflenetv2": 0.23}
 PLAIN_EFFICIENCY = 0.75
 # Backward costs twice the forward pass.
 FORWARD_AND_BACKWARD = 3
+RECORDED = "teachers' logits"
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,13 @@ class Estimate:
     seconds: float
 
 
-def estimate(corpus: Corpus, lineages: Iterable[LineageWork], machine: Machine) -> list[Estimate]:
+def estimate(
+    corpus: Corpus, lineages: Iterable[LineageWork], machine: Machine, *, recorded: int = 0
+) -> list[Estimate]:
     """The need of each step, in order, as if nothing of it were there yet.
 
     Disk counts each output once, without DVC's copy; generations that stop early cost less.
+    `recorded` bytes of teachers' logits are kept beside the outputs.
     """
     lineages = list(lineages)
     models = sum(work.generations for work in lineages)
@@ -105,6 +109,7 @@ def estimate(corpus: Corpus, lineages: Iterable[LineageWork], machine: Machine) 
     drawn = corpus.frames if corpus.rendered else 0
     frames = corpus.frames / machine.cores
     tracked = 0 if corpus.ready else corpus.frames
+    kept = [Estimate(RECORDED, recorded, 0.0)] if recorded else []
     return [
         Estimate(
             "raw",
@@ -130,6 +135,7 @@ def estimate(corpus: Corpus, lineages: Iterable[LineageWork], machine: Machine) 
         Estimate(
             "logits", logits, sum(w.gmacs * w.generations for w in lineages) * evaluated / rate
         ),
+        *kept,
     ]
 
 

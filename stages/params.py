@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lipnet.data.codec import DEFAULT_CODEC, find_codec
 from lipnet.data.upload import resolve_url
 from lipnet.errors import InputError
+from lipnet.files import digest_of
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.spec import ModelSpec
 from lipnet.train.recipe import Recipe
@@ -64,22 +65,38 @@ class Workers(Section):
     memory_gib: float = Field(8.0, gt=0)
 
 
+class Compute(Section):
+    """How models are trained, whatever they are: processes (each with a GPU where there are any;
+    above 1 by Ray Train), torch.compile, a checkpoint within an epoch every so many steps (0: at
+    its end alone), and disk for teachers' logits (0: teachers are asked anew each time)."""
+
+    workers: int = Field(1, ge=1)
+    compile: bool = False
+    checkpoint_steps: int = Field(500, ge=0)
+    record_gib: float = Field(0.0, ge=0)
+
+
 class Scratch(Section):
     """A lineage that starts without a teacher; `generations` counts the born-again ones, `initial`
-    changes the recipe of g0 alone, `recipe` that of every generation."""
+    changes the recipe of g0 alone, `recipe` that of every generation; `init` is a weights file
+    that g0 starts from."""
 
     spec: str
     generations: int = Field(0, ge=0)
     patience: int = Field(1, ge=1)
     initial: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, Any] = Field(default_factory=dict)
+    init: str = ""
 
 
 class Taught(Section):
-    """A lineage whose g1 is taught by the best of another lineage."""
+    """A lineage whose g1 is taught by another lineage: by its best generation, or by all of them
+    as one (`members`); `init` is a weights file that g1 starts from."""
 
     spec: str
     teacher: str
+    members: Literal["best", "all"] = "best"
+    init: str = ""
     generations: int = Field(1, ge=1)
     patience: int = Field(1, ge=1)
     recipe: dict[str, Any] = Field(default_factory=dict)
@@ -95,6 +112,7 @@ class Params(Section):
     crops: Annotated[CropOptions, _keys_of(CropOptions)]
     shards: Shards
     workers: Workers
+    compute: Compute = Compute.model_validate({})
     recipe: Annotated[Recipe, _keys_of(Recipe)]
     scratch: dict[str, Scratch]
     taught: dict[str, Taught]
@@ -112,6 +130,15 @@ class Params(Section):
         entry = self._entry(lineage)
         changes = entry.initial if isinstance(entry, Scratch) else {}
         return _change(self.recipe_of(lineage), changes, f"{lineage}.initial")
+
+    def list_classes(self) -> list[list[str]]:
+        """The taught lineages, two or more together, that hear one teacher say the same: about the
+        same views in the same order."""
+        heard: dict[str, list[str]] = {}
+        for lineage, entry in self.taught.items():
+            facts = [entry.teacher, entry.members, self.recipe_of(lineage).view_facts]
+            heard.setdefault(digest_of(facts), []).append(lineage)
+        return [group for group in heard.values() if len(group) > 1]
 
     def _entry(self, lineage: str) -> Scratch | Taught:
         entry = self.scratch.get(lineage) or self.taught.get(lineage)

@@ -73,6 +73,11 @@ class Paths:
         return self.root / "report"
 
     @property
+    def recorded(self) -> Path:
+        """Untracked: what teachers said, for their next students."""
+        return self.tmp / "recorded"
+
+    @property
     def tmp(self) -> Path:
         """Untracked: resume state, progress and timings."""
         return DATA / "tmp" / self.profile

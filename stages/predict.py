@@ -8,7 +8,7 @@ import numpy as np
 from lipnet.data.loader import ClipStore, open_split
 from lipnet.data.logits import SavedLogits, write_logits
 from lipnet.data.storage import list_shards
-from lipnet.device import choose_device
+from lipnet.device import choose_device, keep_freed_memory
 from lipnet.distill.generation import WEIGHTS_FILE, read_generations
 from lipnet.errors import InputError
 from lipnet.files import write_folder_atomic
@@ -28,6 +28,7 @@ def main() -> None:
     if len(sys.argv) != 3 or sys.argv[1] not in ("val", "test"):
         raise InputError(USAGE)
     part, lineage = sys.argv[1], sys.argv[2]
+    keep_freed_memory()
     params = load_params()
     paths = Paths(params.profile)
     splits = {"val": ["val"], "test": ["test", *_present(paths.shards)]}[part]

@@ -21,6 +21,7 @@ from lipnet.sources.inventory import compare_inventories, read_inventory, scan_i
 from lipnet.spec import ModelSpec
 from stages.estimate import (
     BYTES_PER_PIXEL,
+    RECORDED,
     Corpus,
     Estimate,
     LineageWork,
@@ -51,7 +52,8 @@ def main() -> None:
             console.print(line, style="yellow", soft_wrap=True, markup=False)
     corpus = replace(count_corpus(params, paths), bytes_per_pixel=weigh_pixel(params))
     work = list_work(params, corpus.labels, frames=corpus.frames_per_clip)
-    rows = estimate(corpus, work, measure_machine())
+    recorded = weigh_recordings(params, corpus)
+    rows = estimate(corpus, work, measure_machine(), recorded=recorded)
     console.print(make_table(rows, params.profile))
     for warning in warn_of_time(rows, on_gpu=has_gpu()):
         console.print(warning, style="yellow", soft_wrap=True, markup=False)
@@ -143,6 +145,19 @@ def list_work(params: Params, labels: int, *, frames: int = CLIP_FRAMES) -> list
     return works
 
 
+def weigh_recordings(params: Params, corpus: Corpus) -> int:
+    """Bytes of the teachers' logits that will be kept for their next students."""
+    from lipnet.distill.recording import recording_bytes  # torch, as below
+
+    clips = corpus.clips.get("train", 0)
+    budget = round(params.compute.record_gib * 2**30)
+    needs = [
+        recording_bytes(params.recipe_of(group[0]).epochs, clips, corpus.labels)
+        for group in params.list_classes()
+    ]
+    return min(budget, sum(need for need in needs if need <= budget))
+
+
 def weigh_model(spec: ModelSpec, labels: int, *, frames: int, size: int) -> tuple[float, int]:
     """Weighted gmacs of one clip, and parameters, of a spec's model."""
     from lipnet.measure.cost import cost_of  # torch, only once the corpus has been looked at
@@ -211,10 +226,17 @@ def check_disk(rows: Sequence[Estimate], paths: Paths, *, repository: Path) -> N
     """
     folders = {"raw": paths.raw, "landmarks": paths.landmarks, "shards": paths.shards}
     folders |= {"models": paths.models, "logits": paths.logits_val.parent}
-    missing = sum(max(0, row.disk_bytes - measure_folder(folders[row.step])) for row in rows)
-    missing = max(0, missing - measure_folder(paths.tmp))
+    recorded = sum(row.disk_bytes for row in rows if row.step == RECORDED)
+    kept = measure_folder(paths.recorded)
+    missing = sum(
+        max(0, row.disk_bytes - measure_folder(folders[row.step]))
+        for row in rows
+        if row.step != RECORDED
+    )
+    missing = max(0, missing - measure_folder(paths.tmp) + kept)
     cache, copies = read_cache(repository)
-    needs = [(repository, missing)] + ([(cache, missing)] if copies else [])
+    needs = [(repository, missing + max(0, recorded - kept))]
+    needs += [(cache, missing)] if copies else []  # recordings are no output
     by_disk: dict[int, list[tuple[Path, int]]] = {}
     for place, need in needs:
         place = find_existing(place)

@@ -24,7 +24,7 @@ class LineageProgress:
 
     def __init__(self, params: Params, plan: LineagePlan, lines: Path) -> None:
         self._params = params
-        self._kind = "taught" if plan.teacher else "scratch"
+        self._kind = "taught" if plan.teachers else "scratch"
         self._lines = lines
         self._model: ModelProgress | None = None
 
@@ -53,6 +53,31 @@ class LineageProgress:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and self._model is not None:
             self._model.stop(kind)
+
+
+class SilentLineage:
+    """Hears and says nothing: for the processes that follow the first one."""
+
+    def begin(self, model: str, facts: Mapping[str, Any]) -> "SilentLineage":
+        return self
+
+    def end(self, generation: Generation) -> None:
+        return
+
+    def on_batch(self, done: int, total: int) -> None:
+        return
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        return
+
+    def on_warning(self, text: str) -> None:
+        return
+
+    def __enter__(self) -> "SilentLineage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
 
 
 class ModelProgress:

@@ -3,7 +3,7 @@
 from lipnet.distill.lineage import LineagePlan
 from stages.main import run_stage
 from stages.params import load_params
-from stages.train import named_lineage, train
+from stages.train import named_lineage, start_weights, train
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
         generations=entry.generations,
         patience=entry.patience,
         initial=params.initial_recipe_of(lineage),
+        start=start_weights(entry.init),
     )
     train(params, plan)
 

@@ -1,9 +1,9 @@
-"""The stage `taught@<lineage>`: students of another lineage's best, then of their own line."""
+"""The stage `taught@<lineage>`: students of another lineage, then of their own line."""
 
 from lipnet.distill.lineage import LineagePlan
 from stages.main import run_stage
 from stages.params import load_params
-from stages.train import named_lineage, teacher_weights, train
+from stages.train import named_lineage, start_weights, teacher_weights, train
 
 
 def main() -> None:
@@ -17,7 +17,8 @@ def main() -> None:
         params.recipe_of(lineage),
         generations=entry.generations,
         patience=entry.patience,
-        teacher=teacher_weights(params, entry.teacher),
+        teachers=teacher_weights(params, entry),
+        start=start_weights(entry.init),
     )
     train(params, plan)
 

@@ -4,19 +4,25 @@ import fcntl
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lipnet.data.loader import open_split
-from lipnet.device import choose_device
-from lipnet.distill.generation import GENERATION_FILES, LINEAGE_FILE, best_weights
+from lipnet.device import choose_device, keep_freed_memory
+from lipnet.distill.generation import GENERATION_FILES, LINEAGE_FILE, all_weights, best_weights
 from lipnet.distill.lineage import LineageData, LineagePlan, train_lineage
 from lipnet.errors import InputError
 from lipnet.files import read_json
-from stages.params import Params
+from lipnet.train.engine import Engine
+from lipnet.train.processes import OneProcess, Processes
+from stages.params import Params, Taught
 from stages.paths import Paths
-from stages.progress import LineageProgress
+from stages.progress import LineageProgress, SilentLineage
 from stages.resume import move_into_place
+from stages.together import train_together
 
 
 def named_lineage(known: Collection[str], kind: str) -> str:
@@ -33,21 +39,52 @@ def train(params: Params, plan: LineagePlan) -> None:
     paths = Paths(params.profile)
     work = paths.tmp / "models" / plan.lineage
     with sole_writer(work):
-        data = open_data(params, plan)
-        with LineageProgress(params, plan, work / "progress.jsonl") as progress:
-            done = train_lineage(plan, data, work=work, device=choose_device(), listener=progress)
-        names = [generation.name for generation in done]
+        if params.compute.workers > 1:
+            names = train_together(partial(train_share, params, plan, work), params.compute.workers)
+        else:
+            names = train_share(params, plan, work, OneProcess(), choose_device())
         publish_lineage(work, paths.lineage(plan.lineage), names)
 
 
-def open_data(params: Params, plan: LineagePlan) -> LineageData:
+def train_share(
+    params: Params, plan: LineagePlan, work: Path, processes: Processes, device: torch.device
+) -> list[str]:
+    """This process's share of training the lineage; the names of its generations."""
+    keep_freed_memory()
+    shared = plan.lineage in {name for group in params.list_classes() for name in group}
+    recordings = Paths(params.profile).recorded if shared else None
+    engine = Engine(
+        device,
+        processes,
+        compile=params.compute.compile,
+        checkpoint_steps=params.compute.checkpoint_steps,
+        recordings=recordings,
+        recordings_gib=params.compute.record_gib,
+    )
+    data = open_data(params, plan, device)
+    lines = work / "progress.jsonl"
+    with LineageProgress(params, plan, lines) if engine.leads else SilentLineage() as listener:
+        done = train_lineage(plan, data, work=work, engine=engine, listener=listener)
+    return [generation.name for generation in done]
+
+
+def open_data(params: Params, plan: LineagePlan, device: torch.device) -> LineageData:
     """The training and validation clips of the profile, at the recipe's size; never the test's."""
     shards = Paths(params.profile).shards
-    shrink, memory = plan.recipe.shrink, params.workers.memory_gib
     summary = read_summary(shards)
+    train, val = (
+        open_split(
+            shards,
+            split,
+            shrink=plan.recipe.shrink,
+            memory_gib=params.workers.memory_gib,
+            device=device,
+        )
+        for split in ("train", "val")
+    )
     return LineageData(
-        train=open_split(shards, "train", shrink=shrink, memory_gib=memory),
-        val=open_split(shards, "val", shrink=shrink, memory_gib=memory),
+        train=train,
+        val=val,
         labels=read_labels(shards),
         preprocessing={**summary["preprocessing"], "source": params.source.name},
         digest=str(summary["fingerprint"]),
@@ -72,9 +109,17 @@ def read_labels(shards: Path) -> list[str]:
     return [str(label) for label in labels]
 
 
-def teacher_weights(params: Params, teacher: str) -> Path:
-    """The weights of the best generation of a teacher lineage."""
-    return best_weights(Paths(params.profile).lineage(teacher))
+def teacher_weights(params: Params, entry: Taught) -> tuple[Path, ...]:
+    """The weights of a teacher lineage's best generation, or of all of them."""
+    folder = Paths(params.profile).lineage(entry.teacher)
+    return (best_weights(folder),) if entry.members == "best" else all_weights(folder)
+
+
+def start_weights(init: str) -> Path | None:
+    """The weights file that a lineage starts from, if any; InputError where it is missing."""
+    if init and not Path(init).is_file():
+        raise InputError(f"init: no file {init}; `lipnet import-checkpoint` makes one")
+    return Path(init) if init else None
 
 
 @contextmanager

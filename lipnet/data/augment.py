@@ -1,7 +1,8 @@
 """What a network sees of a batch: random crop, flip, length and mixup, or the centre view.
 
-Everything is batched on the batch's device; the random choices come from one generator on the
-CPU, so that the same seed gives the same views on any device.
+Everything is batched on the device that the frames lie on. The random choices are drawn on the
+CPU, before any clip is read, so that the same place in the stream gives the same views on any
+device and in any number of processes.
 """
 
 from dataclasses import dataclass
@@ -10,26 +11,76 @@ import torch
 from torch import Tensor
 
 from lipnet.train.recipe import Recipe
+from lipnet.train.seed import generator_of
 
-# B batch  T frames  H W pixels
+# B batch  T frames  H W pixels  L bytes of the batch  S the view's width
 
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Clips as stored: frames uint8, zero after each clip's length; the word in [first, last)."""
+    """Clips as stored: frames uint8, zero after each clip's length; the word in [first, last).
 
-    frames_BTHW: Tensor
+    They are the rows `rows_B` of `frames_NTHW`, which may hold others, or all of it where that is
+    None. The frames may lie on any device; the facts about them stay on the CPU.
+    """
+
+    frames_NTHW: Tensor
     lengths_B: Tensor
     labels_B: Tensor
     words_B2: Tensor
+    rows_B: Tensor | None = None
+
+    @property
+    def frames_BTHW(self) -> Tensor:
+        """The batch's own frames: a copy where `frames_NTHW` holds others."""
+        if self.rows_B is None:
+            return self.frames_NTHW
+        return _select(self.frames_NTHW[:, : int(self.lengths_B.max())], self.rows_B)
 
     def to(self, device: torch.device) -> "ClipBatch":
-        """The same batch on `device`."""
-        moved = (
-            t.to(device, non_blocking=True)
-            for t in (self.frames_BTHW, self.lengths_B, self.labels_B, self.words_B2)
-        )
-        return ClipBatch(*moved)
+        """The same batch with its frames on `device`, on their way there if they are pinned."""
+        if self.frames_NTHW.device.type == device.type:
+            return self
+        frames_BTHW = self.frames_BTHW.to(device, non_blocking=True)
+        return ClipBatch(frames_BTHW, self.lengths_B, self.labels_B, self.words_B2)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Every random choice about a batch: uniform numbers in [0, 1) that place each clip's window,
+    whether it is mirrored, whom it is mixed with, and how much of it is then left."""
+
+    tops_B: Tensor
+    lefts_B: Tensor
+    starts_B: Tensor
+    ends_B: Tensor
+    flips_B: Tensor
+    partners_B: Tensor
+    share: float
+
+    def rows(self, rows_R: Tensor) -> tuple[Tensor, "Draws"]:
+        """The rows that a view of `rows_R` needs, themselves first and then who else is mixed in,
+        and the draws for a batch of just those, whose partners are the view's own."""
+        needed_M = rows_R
+        partners_R = self.partners_B[rows_R]
+        if self.share < 1.0:
+            others = partners_R[~torch.isin(partners_R, rows_R)]
+            needed_M = torch.cat([rows_R, others])
+        place_B = torch.zeros(len(self.partners_B), dtype=torch.long)
+        place_B[needed_M] = torch.arange(len(needed_M))
+        names = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B")
+        picked = {name: getattr(self, name)[needed_M] for name in names}
+        return needed_M, Draws(**picked, partners_B=place_B[partners_R], share=self.share)
+
+
+def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
+    """The choices for the batch at a place in the stream: a function of seed, epoch and step."""
+    generator = generator_of("views", recipe.stream_seed, epoch, step)
+    tops_B, lefts_B, starts_B, ends_B = torch.rand((4, clips), generator=generator)
+    flips_B = torch.rand(clips, generator=generator) < recipe.flip
+    partners_B = torch.randperm(clips, generator=generator)
+    share = _draw_share(recipe.mixup, generator)
+    return Draws(tops_B, lefts_B, starts_B, ends_B, flips_B, partners_B, share)
 
 
 @dataclass(frozen=True)
@@ -61,51 +112,74 @@ class Window:
 def central_view(batch: ClipBatch, recipe: Recipe) -> View:
     """The whole clip and the centre crop, as in testing (paper section 4)."""
     size = batch.lengths_B.shape[0]
-    margin = batch.frames_BTHW.shape[-1] - recipe.input_size
+    margin = batch.frames_NTHW.shape[-1] - recipe.input_size
     centre_B = torch.full((size,), margin // 2)
     zeros_B = torch.zeros(size, dtype=torch.long)
-    window = Window(zeros_B, batch.lengths_B.cpu(), centre_B, centre_B, zeros_B.bool())
-    frames_BTHW = _normalise(_take(batch.frames_BTHW, window, recipe.input_size), window, recipe)
-    word_BT = _mark_word(batch.words_B2, window)
-    return View(frames_BTHW, batch.lengths_B, word_BT, batch.labels_B, batch.labels_B, 1.0)
+    window = Window(zeros_B, batch.lengths_B, centre_B, centre_B, zeros_B.bool())
+    steps = int(batch.lengths_B.max())
+    frames_BTHW = _normalised(batch, window, steps, recipe)
+    word_BT = _mark_word(batch.words_B2, window, steps)
+    return _view(frames_BTHW, batch.lengths_B, word_BT, batch.labels_B, batch.labels_B, 1.0)
 
 
-def random_view(batch: ClipBatch, recipe: Recipe, generator: torch.Generator) -> View:
-    """A random view for training: crop, flip and cut by clip, one mixup share by batch."""
-    window = _draw_window(batch, recipe, generator)
-    frames_BTHW = _normalise(_take(batch.frames_BTHW, window, recipe.input_size), window, recipe)
-    device = batch.frames_BTHW.device
-    lengths_B = window.lengths_B.to(device)
-    word_BT = _mark_word(batch.words_B2, window)
-    share = _draw_share(recipe.mixup, generator)
-    partners_B = torch.randperm(len(lengths_B), generator=generator).to(device)
-    if share < 1.0:
+def random_view(batch: ClipBatch, draws: Draws, recipe: Recipe) -> View:
+    """A random view for training: crop, flip and cut by clip, one mixup share by batch.
+
+    The view has a row for each of the draws' partners; what the batch holds beyond those rows is
+    only mixed in.
+    """
+    window = _place_window(batch, draws, recipe)
+    own = len(draws.partners_B)
+    lengths_B = window.lengths_B[:own]
+    steps = int(lengths_B.max())
+    frames_BTHW = _normalised(batch, window, steps, recipe)
+    word_BT = _mark_word(batch.words_B2, window, steps)
+    if draws.share < 1.0:
         # The first clip's length is kept (the authors' code): what the partner has beyond is cut.
-        frames_BTHW = share * frames_BTHW + (1.0 - share) * frames_BTHW[partners_B]
-        valid_BT = _valid_mask(lengths_B, frames_BTHW.shape[1])
-        frames_BTHW = frames_BTHW * valid_BT[:, :, None, None]
-        word_BT = (share * word_BT + (1.0 - share) * word_BT[partners_B]) * valid_BT
+        valid_BT = _valid_mask(lengths_B, steps)
+        frames_BTHW = _mix(frames_BTHW, draws)
+        _blank(frames_BTHW, valid_BT)
+        word_BT = _mix(word_BT, draws) * valid_BT
     labels_B = batch.labels_B
-    return View(frames_BTHW, lengths_B, word_BT, labels_B, labels_B[partners_B], share)
+    partners_B = labels_B[draws.partners_B]
+    return _view(frames_BTHW, lengths_B, word_BT, labels_B[:own], partners_B, draws.share)
 
 
-def _draw_window(batch: ClipBatch, recipe: Recipe, generator: torch.Generator) -> Window:
-    size = batch.lengths_B.shape[0]
-    margin = batch.frames_BTHW.shape[-1] - recipe.input_size
-    draws_4B = torch.rand((4, size), generator=generator)
-    tops_B = (draws_4B[0] * (margin + 1)).long()
-    lefts_B = (draws_4B[1] * (margin + 1)).long()
-    flips_B = torch.rand(size, generator=generator) < recipe.flip
-    starts_B = torch.zeros(size, dtype=torch.long)
-    ends_B = batch.lengths_B.cpu()
+def _view(
+    frames_BTHW: Tensor,
+    lengths_B: Tensor,
+    word_BT: Tensor,
+    labels_B: Tensor,
+    partner_labels_B: Tensor,
+    share: float,
+) -> View:
+    device = frames_BTHW.device
+    word_BT, labels_B, partner_labels_B = (
+        tensor.to(device, non_blocking=True) for tensor in (word_BT, labels_B, partner_labels_B)
+    )
+    return View(frames_BTHW, lengths_B, word_BT, labels_B, partner_labels_B, share)
+
+
+def _mix(rows_B: Tensor, draws: Draws) -> Tensor:
+    """`share` of each own row and the rest of its partner's."""
+    partners_B = draws.partners_B
+    return _select(rows_B, partners_B).lerp_(rows_B[: len(partners_B)], draws.share)
+
+
+def _place_window(batch: ClipBatch, draws: Draws, recipe: Recipe) -> Window:
+    margin = batch.frames_NTHW.shape[-1] - recipe.input_size
+    tops_B = (draws.tops_B * (margin + 1)).long()
+    lefts_B = (draws.lefts_B * (margin + 1)).long()
+    starts_B = torch.zeros_like(tops_B)
+    ends_B = batch.lengths_B
     if recipe.variable_length:
         # Random cuts fall only outside the word (paper section 4).
-        words_B2 = batch.words_B2.cpu()
+        words_B2 = batch.words_B2
         last_start_B = words_B2[:, 0].sub(1).clamp(min=0)
         first_end_B = torch.minimum(words_B2[:, 1].clamp(min=1), ends_B)
-        starts_B = (draws_4B[2] * (last_start_B + 1)).long()
-        ends_B = first_end_B + (draws_4B[3] * (ends_B - first_end_B + 1)).long()
-    return Window(starts_B, ends_B - starts_B, tops_B, lefts_B, flips_B)
+        starts_B = (draws.starts_B * (last_start_B + 1)).long()
+        ends_B = first_end_B + (draws.ends_B * (ends_B - first_end_B + 1)).long()
+    return Window(starts_B, ends_B - starts_B, tops_B, lefts_B, draws.flips_B)
 
 
 def _draw_share(mixup: float, generator: torch.Generator) -> float:
@@ -117,42 +191,55 @@ def _draw_share(mixup: float, generator: torch.Generator) -> float:
     return float(gammas[0] / gammas.sum())
 
 
-def _take(frames_BTHW: Tensor, window: Window, size: int) -> Tensor:
-    """The window's frames and pixels, as one gather of bytes."""
-    steps = int(window.lengths_B.max())
-    ramp = torch.arange(size)
-    columns_BW = window.lefts_B[:, None] + torch.where(window.flips_B[:, None], ramp.flip(0), ramp)
-    rows_BH = window.tops_B[:, None] + ramp
-    times_BT = window.starts_B[:, None] + torch.arange(steps)
-    times_BT = times_BT.clamp(max=frames_BTHW.shape[1] - 1)
-    device = frames_BTHW.device
-    clips_B = torch.arange(len(times_BT), device=device)
-    return frames_BTHW[
-        clips_B[:, None, None, None],
-        times_BT.to(device)[:, :, None, None],
-        rows_BH.to(device)[:, None, :, None],
-        columns_BW.to(device)[:, None, None, :],
-    ]
+def _normalised(batch: ClipBatch, window: Window, steps: int, recipe: Recipe) -> Tensor:
+    """(x / 255 - mean) / std of the window's pixels in `steps` frames, zero after each length."""
+    floats_BTHW = _take(batch, window, steps, recipe.input_size).float()
+    shift = torch.full((), -recipe.mean / recipe.std, device=floats_BTHW.device)
+    torch.add(shift, floats_BTHW, alpha=1 / (255 * recipe.std), out=floats_BTHW)
+    _blank(floats_BTHW, _valid_mask(window.lengths_B, steps))
+    return floats_BTHW
 
 
-def _normalise(frames_BTHW: Tensor, window: Window, recipe: Recipe) -> Tensor:
-    """(x / 255 - mean) / std, then zero padding after each length."""
-    scale, shift = 1 / (255 * recipe.std), -recipe.mean / recipe.std
-    floats_BTHW = frames_BTHW.float().mul_(scale).add_(shift)
-    lengths_B = window.lengths_B.to(frames_BTHW.device)
-    return floats_BTHW.mul_(_valid_mask(lengths_B, floats_BTHW.shape[1])[:, :, None, None])
+def _take(batch: ClipBatch, window: Window, steps: int, size: int) -> Tensor:
+    """The window's bytes: those of each frame lie in one piece, from its first row to its last."""
+    clips, frames, height, width = batch.frames_NTHW.shape
+    clips_B = torch.arange(clips) if batch.rows_B is None else batch.rows_B
+    times_BT = (window.starts_B[:, None] + torch.arange(steps)).clamp(max=frames - 1)
+    corners_B = window.tops_B * width + window.lefts_B
+    begins_BT = (clips_B[:, None] * frames + times_BT) * (height * width) + corners_B[:, None]
+    order_B = window.flips_B.long().argsort(stable=True)  # those to be mirrored come last
+    span = (size - 1) * width + size
+    pieces_LS = batch.frames_NTHW.reshape(-1).unfold(0, span, 1)
+    taken = _select(pieces_LS, begins_BT[order_B].flatten())
+    strides = (steps * span, span, width, 1)
+    taken_BTHW = taken.as_strided((len(order_B), steps, size, size), strides)
+    mirrored = int(window.flips_B.sum())
+    if mirrored == 0:
+        return taken_BTHW
+    straight = len(order_B) - mirrored
+    both_BTHW = torch.cat([taken_BTHW[:straight], taken_BTHW[straight:].flip(-1)])
+    return _select(both_BTHW, order_B.argsort())
 
 
-def _mark_word(words_B2: Tensor, window: Window) -> Tensor:
+def _select(rows: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen rows; many times as fast on the CPU as rows[chosen]."""
+    return rows.index_select(0, chosen.to(rows.device, non_blocking=True))
+
+
+def _blank(frames_BTHW: Tensor, valid_BT: Tensor) -> None:
+    """Zero the frames that are not valid, in place."""
+    if not bool(valid_BT.all()):
+        empty_N = (valid_BT == 0).flatten().nonzero().squeeze(1)
+        frames_BTHW.flatten(0, 1).index_fill_(0, empty_N.to(frames_BTHW.device), 0.0)
+
+
+def _mark_word(words_B2: Tensor, window: Window, steps: int) -> Tensor:
     """1 on the window's frames that lie in the word [first, last), 0 elsewhere: [B, T]."""
-    device = words_B2.device
-    steps_T = torch.arange(int(window.lengths_B.max()), device=device)
-    times_BT = window.starts_B.to(device)[:, None] + steps_T
+    times_BT = window.starts_B[:, None] + torch.arange(steps)
     in_word_BT = (times_BT >= words_B2[:, :1]) & (times_BT < words_B2[:, 1:])
-    return in_word_BT.float() * _valid_mask(window.lengths_B.to(device), len(steps_T))
+    return in_word_BT * _valid_mask(window.lengths_B, steps)
 
 
 def _valid_mask(lengths_B: Tensor, steps: int) -> Tensor:
     """1 for frames before each length and 0 after, shaped [B, T]."""
-    mask_BT = torch.arange(steps, device=lengths_B.device) < lengths_B[:, None]
-    return mask_BT.float()
+    return (torch.arange(steps) < lengths_B[:, None]).float()

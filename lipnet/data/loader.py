@@ -1,10 +1,11 @@
 """Batches of clips from shards: held in memory where the split fits, streamed where it does not.
 
-The order of the batches is a function of (seed, epoch) alone in both.
+The order of an epoch is a function of (seed, epoch) alone in both, and known before it is read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -18,13 +19,17 @@ from lipnet.data.augment import ClipBatch
 from lipnet.data.shards import StoredClip, read_stored
 from lipnet.data.shrink import Shrink
 from lipnet.data.storage import ShardRef, list_shards
+from lipnet.device import free_bytes
 from lipnet.errors import InputError
 from lipnet.train.seed import generator_of
 
 # N clips  B batch  T frames  H W pixels
 Frames = NDArray[np.uint8]
 Sample = tuple[Frames, dict[str, object]]
+FREE_SHARE = 0.5  # of a device's free memory that clips may take
 MOST_THREADS = 8  # that unpack clips
+AGAIN = "run the stage shards again"
+POOL = 2048  # clips shuffled together; more than a shard has, so that its neighbours part
 
 
 @dataclass(frozen=True)
@@ -39,26 +44,38 @@ class ClipFacts:
 
 
 class ClipStore(Protocol):
-    """One split's clips, as batches on the CPU."""
+    """One split's clips, numbered as stored, as batches on the CPU."""
 
     def __len__(self) -> int: ...
 
-    def shuffled(self, batch: int, *, seed: int, epoch: int) -> Iterator[ClipBatch]:
-        """Every clip once, in an order drawn from (seed, epoch); a last batch of 1 is left out,
-        because batch statistics of one clip mean nothing."""
+    def order(self, *, seed: int, epoch: int) -> Tensor:
+        """The numbers of all clips [N], shuffled by (seed, epoch)."""
         ...
 
-    def ordered(self, batch: int) -> Iterator[ClipBatch]:
-        """Every clip once, as stored."""
+    def batches(self, chosen: Sequence[Tensor]) -> Iterator[ClipBatch]:
+        """The clips of each tensor of numbers, in its order; quick where it follows `order`."""
         ...
 
     def facts(self) -> ClipFacts:
-        """The clips' ids, units, slots, speakers and labels, as `ordered` yields them."""
+        """The clips' ids, units, slots, speakers and labels, as stored."""
         ...
 
 
-def open_split(shards: Path, split: str, *, shrink: Shrink, memory_gib: float = 8.0) -> ClipStore:
-    """The clips of `shards/<split>`, wherever they lie, shrunk; in memory if they fit the budget.
+def ordered(clips: ClipStore, batch: int) -> Iterator[ClipBatch]:
+    """Every clip once, as stored."""
+    return clips.batches(torch.split(torch.arange(len(clips)), batch))
+
+
+def open_split(
+    shards: Path,
+    split: str,
+    *,
+    shrink: Shrink,
+    memory_gib: float = 8.0,
+    device: torch.device | None = None,
+) -> ClipStore:
+    """The clips of `shards/<split>`, wherever they lie, shrunk; in memory if they fit the budget,
+    and on a CUDA `device` if they fit half of what is free there.
 
     Raises InputError where the split has no shards.
     """
@@ -68,19 +85,39 @@ def open_split(shards: Path, split: str, *, shrink: Shrink, memory_gib: float = 
     # Twice while they are put together: as they come, and each filled up to the longest.
     filled = sum(ref.clips for ref in refs) * max(ref.longest for ref in refs)
     needed = (sum(ref.frames for ref in refs) + filled) * shrink.size**2
-    if needed <= memory_gib * 2**30:
-        return MemoryStore.read(refs, shrink)
-    return ShardStream(refs, shrink)
+    if needed > memory_gib * 2**30:
+        return ShardStream(refs, shrink)
+    held = MemoryStore.read(refs, shrink)
+    fits = filled * shrink.size**2 <= FREE_SHARE * free_bytes(device)
+    return held.to(device) if device is not None and fits else held
 
 
 def _unpack_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample]:
-    """Each clip's shrunk crops and facts, in order; unpacking uses as many cores as torch does."""
+    """Each clip's shrunk crops and facts, in order; unpacking uses as many cores as torch does.
 
-    def unpack(clip: StoredClip) -> Sample:
-        return shrink(clip.crops()), clip.meta
+    InputError for a clip of another size than the first, or too small to be shrunk so.
+    """
+
+    def unpack(clip: StoredClip) -> tuple[Sample, tuple[int, ...]]:
+        crops_THW = clip.crops()
+        smallest = min(crops_THW.shape[1:])
+        if smallest < shrink.keep:
+            raise InputError(
+                f"clip {clip.meta.get('clip_id')} in {clip.shard} has crops of {smallest} pixels, "
+                f"and the recipe needs {shrink.keep}: lower recipe.field or raise crops.size"
+            )
+        return (shrink(crops_THW), clip.meta), crops_THW.shape[1:]
 
     threads = min(MOST_THREADS, torch.get_num_threads())
-    return work_ahead(stored, unpack, threads=threads, ahead=4 * threads)
+    first: tuple[int, ...] = ()
+    for sample, size in work_ahead(stored, unpack, threads=threads, ahead=4 * threads):
+        first = first or size
+        if size != first:
+            raise InputError(
+                f"clip {sample[1].get('clip_id')} has crops of {size[0]} x {size[1]} pixels among "
+                f"clips of {first[0]} x {first[1]}: {AGAIN}"
+            )
+        yield sample
 
 
 class MemoryStore:
@@ -96,68 +133,112 @@ class MemoryStore:
         samples = list(_unpack_all((clip for ref in refs for clip in read_stored(ref)), shrink))
         return cls(collate(samples), _facts_of(meta for _, meta in samples))
 
+    def to(self, device: torch.device) -> "MemoryStore":
+        """The same clips with their frames on `device`."""
+        return MemoryStore(self._clips.to(device), self._facts)
+
     def __len__(self) -> int:
         return len(self._facts.labels)
 
-    def shuffled(self, batch: int, *, seed: int, epoch: int) -> Iterator[ClipBatch]:
-        order_N = torch.randperm(len(self), generator=generator_of("order", seed, epoch))
-        for chosen_B in torch.split(order_N, batch):
-            if len(chosen_B) > 1:
-                yield self._pick(chosen_B)
+    def order(self, *, seed: int, epoch: int) -> Tensor:
+        return torch.randperm(len(self), generator=generator_of("order", seed, epoch))
 
-    def ordered(self, batch: int) -> Iterator[ClipBatch]:
-        for chosen_B in torch.split(torch.arange(len(self)), batch):
-            yield self._pick(chosen_B)
+    def batches(self, chosen: Sequence[Tensor]) -> Iterator[ClipBatch]:
+        return map(self._pick, chosen)
 
     def facts(self) -> ClipFacts:
         return self._facts
 
     def _pick(self, chosen_B: Tensor) -> ClipBatch:
         clips = self._clips
-        lengths_B = clips.lengths_B[chosen_B]
-        longest = int(lengths_B.max())
         return ClipBatch(
-            clips.frames_BTHW[chosen_B, :longest],
-            lengths_B,
+            clips.frames_NTHW,
+            clips.lengths_B[chosen_B],
             clips.labels_B[chosen_B],
             clips.words_B2[chosen_B],
+            rows_B=chosen_B,
         )
 
 
 class ShardStream:
-    """Clips read shard by shard through a shuffle buffer, for splits larger than memory."""
+    """Clips read whole shards at a time, for splits larger than memory.
 
-    BUFFER = 2048  # clips; more than the largest shard, so that neighbours in a shard part
+    Shuffled shards are taken in pools, whose clips are shuffled together; while one pool is used
+    the next is read. Two pools of packed clips are held at most.
+    """
 
-    def __init__(self, refs: Sequence[ShardRef], shrink: Shrink) -> None:
+    def __init__(self, refs: Sequence[ShardRef], shrink: Shrink, *, pool: int = POOL) -> None:
         self._refs = list(refs)
         self._shrink = shrink
+        self._pool = pool
+        self._begins = np.cumsum([0, *(ref.clips for ref in self._refs)])
         self._known: ClipFacts | None = None
 
     def __len__(self) -> int:
-        return sum(ref.clips for ref in self._refs)
+        return int(self._begins[-1])
 
-    def shuffled(self, batch: int, *, seed: int, epoch: int) -> Iterator[ClipBatch]:
+    def order(self, *, seed: int, epoch: int) -> Tensor:
         generator = generator_of("order", seed, epoch)
-        order = torch.randperm(len(self._refs), generator=generator).tolist()
-        samples = self._samples([self._refs[i] for i in order])
-        for chosen in _batched(_through_buffer(samples, self.BUFFER, generator), batch):
-            if len(chosen) > 1:
-                yield collate(chosen)
+        shards = torch.randperm(len(self._refs), generator=generator).tolist()
+        pools = [torch.cat([self._numbers(i) for i in pool]) for pool in self._pools(shards)]
+        mixed = (pool_N[torch.randperm(len(pool_N), generator=generator)] for pool_N in pools)
+        return torch.cat(list(mixed))
 
-    def ordered(self, batch: int) -> Iterator[ClipBatch]:
-        for chosen in _batched(self._samples(self._refs), batch):
-            yield collate(chosen)
+    def batches(self, chosen: Sequence[Tensor]) -> Iterator[ClipBatch]:
+        sizes = [len(chosen_B) for chosen_B in chosen]
+        numbers = torch.cat(list(chosen)).numpy() if sizes else np.zeros(0, np.int64)
+        samples = _unpack_all(self._read(numbers), self._shrink)
+        for size in sizes:
+            yield collate(list(islice(samples, size)))
 
     def facts(self) -> ClipFacts:
         if self._known is None:
             self._known = _facts_of(clip.meta for ref in self._refs for clip in read_stored(ref))
         return self._known
 
-    def _samples(self, refs: Sequence[ShardRef]) -> Iterator[Sample]:
-        # The next shard is read, or comes over the network, while this one's clips are used.
-        whole = work_ahead(refs, lambda ref: list(read_stored(ref)), threads=1, ahead=1)
-        return _unpack_all((clip for shard in whole for clip in shard), self._shrink)
+    def _pools(self, shards: Iterable[int]) -> Iterator[list[int]]:
+        """Shards in runs of `pool` clips or more; the last may have fewer."""
+        held: list[int] = []
+        for shard in shards:
+            held.append(shard)
+            if sum(self._refs[i].clips for i in held) >= self._pool:
+                yield held
+                held = []
+        if held:
+            yield held
+
+    def _numbers(self, shard: int) -> Tensor:
+        return torch.arange(self._begins[shard], self._begins[shard + 1])
+
+    def _read(self, numbers: NDArray[np.int64]) -> Iterator[StoredClip]:
+        """The packed clips of these numbers; each shard is read once and dropped after its last."""
+        shards = np.searchsorted(self._begins, numbers, side="right") - 1
+        needed, begin = np.unique(shards, return_index=True)
+        last = dict(zip(shards.tolist(), range(len(shards)), strict=True))
+        waiting = needed[np.argsort(begin)].tolist()
+        ahead = max((len(pool) for pool in self._pools(waiting)), default=0)
+        # The next pool is read, or comes over the network, while this one's clips are used.
+        arriving = work_ahead(waiting, self._read_shard, threads=1, ahead=ahead)
+        held: dict[int, list[StoredClip]] = {}
+        for place, (number, shard) in enumerate(
+            zip(numbers.tolist(), shards.tolist(), strict=True)
+        ):
+            while shard not in held:
+                came = next(arriving)
+                held[came[0]] = came[1]
+            yield held[shard][number - int(self._begins[shard])]
+            if last[shard] == place:
+                del held[shard]
+
+    def _read_shard(self, shard: int) -> tuple[int, list[StoredClip]]:
+        clips = list(read_stored(self._refs[shard]))
+        expected = self._refs[shard].clips
+        if len(clips) != expected:
+            raise InputError(
+                f"shard {self._refs[shard].place} holds {len(clips)} clips where its index says "
+                f"{expected}; {AGAIN}"
+            )
+        return shard, clips
 
 
 def collate(samples: Sequence[Sample]) -> ClipBatch:
@@ -177,43 +258,25 @@ def collate(samples: Sequence[Sample]) -> ClipBatch:
 
 
 def _integer(meta: dict[str, object], key: str) -> int:
-    value = meta[key]
+    value = _known(meta, key)
     if not isinstance(value, int):
-        raise InputError(f"clip {meta.get('clip_id')}: {key} is {value!r}, not a whole number")
+        raise InputError(
+            f"clip {meta.get('clip_id')}: {key} is {value!r}, not a whole number; {AGAIN}"
+        )
     return value
+
+
+def _known(meta: dict[str, object], key: str) -> object:
+    if key not in meta:
+        raise InputError(f"clip {meta.get('clip_id')} lacks its {key}: {AGAIN}")
+    return meta[key]
 
 
 def _facts_of(metas: Iterable[dict[str, object]]) -> ClipFacts:
     listed = list(metas)
 
     def column(key: str) -> list[str]:
-        return [str(meta[key]) for meta in listed]
+        return [str(_known(meta, key)) for meta in listed]
 
     labels = [_integer(meta, "label_index") for meta in listed]
     return ClipFacts(column("clip_id"), column("unit"), column("slot"), column("speaker"), labels)
-
-
-def _batched(samples: Iterable[Sample], batch: int) -> Iterator[list[Sample]]:
-    held: list[Sample] = []
-    for sample in samples:
-        held.append(sample)
-        if len(held) == batch:
-            yield held
-            held = []
-    if held:
-        yield held
-
-
-def _through_buffer(
-    samples: Iterable[Sample], size: int, generator: torch.Generator
-) -> Iterator[Sample]:
-    """Each sample once: a random one leaves the full buffer for each that comes in."""
-    held: list[Sample] = []
-    for sample in samples:
-        held.append(sample)
-        if len(held) > size:
-            place = int(torch.randint(len(held), (1,), generator=generator))
-            held[place], held[-1] = held[-1], held[place]
-            yield held.pop()
-    for place in torch.randperm(len(held), generator=generator).tolist():
-        yield held[place]

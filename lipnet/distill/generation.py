@@ -55,6 +55,12 @@ def best_weights(lineage: Path) -> Path:
     return lineage / str(_read_lineage(lineage)["best"]) / WEIGHTS_FILE
 
 
+def all_weights(lineage: Path) -> tuple[Path, ...]:
+    """The weights of all generations of a finished lineage, in order."""
+    names = [str(entry["name"]) for entry in _read_lineage(lineage)["generations"]]
+    return tuple(lineage / name / WEIGHTS_FILE for name in names)
+
+
 def _read_lineage(lineage: Path) -> dict[str, Any]:
     if not (lineage / LINEAGE_FILE).exists():
         raise InputError(f"{lineage} holds no finished lineage: train it first")

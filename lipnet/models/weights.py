@@ -71,6 +71,27 @@ def load_model(path: Path, device: str = "cpu") -> tuple[Lipreader, ModelCard]:
     return model.to(torch.device(device)).eval(), card
 
 
+def load_initial(model: Lipreader, path: Path, labels: list[str]) -> list[str]:
+    """Start a model from a weights file of any spec and labels; the names of what was not loaded.
+
+    Tensors of the same name and shape are taken, the last linear layer only where the labels are
+    the same. InputError where nothing fits.
+    """
+    same_labels = load_card(path).labels == labels
+    own = model.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in _read_tensors(path).items()
+        if name in own
+        and own[name].shape == tensor.shape
+        and (same_labels or not name.startswith("classifier."))
+    }
+    if not any(tensor.dim() > 1 for tensor in fitting.values()):
+        raise InputError(f"{path} has no tensor that fits this model: is it of another family?")
+    model.load_state_dict(fitting, strict=False)
+    return sorted(set(own) - set(fitting))
+
+
 def check_tensors(
     expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, where: str
 ) -> None:

@@ -42,8 +42,8 @@ def build_optimiser(model: nn.Module, recipe: Recipe) -> Optimiser:
 
 
 def learning_rate(recipe: Recipe, epoch: int, *, progress: float = 0.0) -> float:
-    """The rate at `progress` (0..1) through `epoch` (from 0); cosine steps by epoch, one_cycle by
-    batch."""
+    """The rate at `progress` (0..1) through `epoch` (from 0): by epoch with cosine and
+    cosine_lagged, by batch with cosine_by_step and one_cycle."""
     return recipe.lr * _FACTORS[recipe.schedule](recipe, epoch, progress)
 
 
@@ -57,6 +57,14 @@ def _cosine(recipe: Recipe, epoch: int, progress: float) -> float:
 def _cosine_lagged(recipe: Recipe, epoch: int, progress: float) -> float:
     # The authors' code steps before the first epoch's end: epochs 0 and 1 share the first rate.
     return _cosine(recipe, max(epoch - 1, 0), progress)
+
+
+def _cosine_by_step(recipe: Recipe, epoch: int, progress: float) -> float:
+    now = epoch + progress
+    if now < recipe.warmup_epochs:
+        return now / recipe.warmup_epochs
+    done = (now - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _one_cycle(recipe: Recipe, epoch: int, progress: float) -> float:
@@ -74,6 +82,7 @@ def _constant(recipe: Recipe, epoch: int, progress: float) -> float:
 _FACTORS: dict[str, Callable[[Recipe, int, float], float]] = {
     "cosine": _cosine,
     "cosine_lagged": _cosine_lagged,
+    "cosine_by_step": _cosine_by_step,
     "one_cycle": _one_cycle,
     "constant": _constant,
 }

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.data.augment import central_view
-from lipnet.data.loader import ClipStore
+from lipnet.data.loader import ClipStore, ordered
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
 from lipnet.train.recipe import Recipe
@@ -35,7 +35,7 @@ def predict_each(
     given: list[Tensor] = []
     labels: list[Tensor] = []
     with torch.inference_mode():
-        for batch in clips.ordered(EVAL_BATCH):
+        for batch in ordered(clips, EVAL_BATCH):
             view = central_view(batch.to(device), recipe)
             out_BD = infer_clips(forward, view.frames_BTHW, view.lengths_B, view.word_BT)
             given.append(out_BD.float().cpu())

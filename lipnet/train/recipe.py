@@ -7,8 +7,9 @@ from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 
 OPTIMISERS = ("adamw", "adam", "sgd")
-SCHEDULES = ("cosine", "cosine_lagged", "one_cycle", "constant")
+SCHEDULES = ("cosine", "cosine_lagged", "cosine_by_step", "one_cycle", "constant")
 INPUT_FIELDS = ("field", "input_size", "mean", "std")
+VIEW_FIELDS = (*INPUT_FIELDS, "batch", "micro_batch", "flip", "mixup", "variable_length")
 CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
 LARGEST_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
 
@@ -25,6 +26,7 @@ class Recipe:
     lr: float = 3e-4
     weight_decay: float = 1e-2  # the authors' code; the paper's text says 1e-4
     batch: int = 32
+    micro_batch: int = 0  # most clips at once; BatchNorm sees only those. 0: the whole batch
     epochs: int = 80
     schedule: str = "cosine"  # by epoch; "cosine_lagged" repeats the first epoch's rate once
     warmup_epochs: int = 0
@@ -37,7 +39,9 @@ class Recipe:
     std: float = 0.165
     alpha: float = 1.0  # weight of the distillation term; not stated in the paper
     temperature: float = 1.0  # none in the paper; the term is scaled by its square
+    ema: float = 0.0  # what a running average of the weights keeps each step; 0 turns it off
     seed: int = 1
+    stream: int = 0  # seed of order, cuts and mixup alone; 0: as `seed`
 
     def __post_init__(self) -> None:
         """Raise InputError, naming the field, for a value that no training can use."""
@@ -49,13 +53,21 @@ class Recipe:
             _check(getattr(self, name) >= 0, name, getattr(self, name), "must not be negative")
         _check(self.epochs >= 1, "epochs", self.epochs, "must be at least 1")
         _check(self.batch >= 2, "batch", self.batch, "must be at least 2, for batch statistics")
+        cut = self.micro_batch == 0 or 2 <= self.micro_batch <= self.batch
+        _check(cut, "micro_batch", self.micro_batch, f"must be 0 or lie in 2..{self.batch}")
         _check(0 <= self.flip <= 1, "flip", self.flip, "is a probability")
+        _check(0 <= self.ema < 1, "ema", self.ema, "must lie in 0..1, under 1")
         within = 24 <= self.field <= LARGEST_FIELD
         _check(within, "field", self.field, f"must lie in 24..{LARGEST_FIELD}")
         fits = 16 <= self.input_size <= self.field
         _check(fits, "input_size", self.input_size, f"must lie in 16..{self.field} (recipe.field)")
         under = self.warmup_epochs < self.epochs
         _check(under, "warmup_epochs", self.warmup_epochs, f"must be under {self.epochs} epochs")
+
+    @property
+    def stream_seed(self) -> int:
+        """The seed of order and views: runs that share it see the same batches."""
+        return self.stream or self.seed
 
     @property
     def shrink(self) -> Shrink:
@@ -66,6 +78,12 @@ class Recipe:
     def input_facts(self) -> dict[str, float]:
         """What a model's input must be like, for its weights file."""
         return {name: getattr(self, name) for name in INPUT_FIELDS}
+
+    @property
+    def view_facts(self) -> dict[str, float]:
+        """All that decides what is seen, in which order: recipes that agree see the same stream."""
+        facts = {name: getattr(self, name) for name in VIEW_FIELDS}
+        return {**facts, "stream_seed": self.stream_seed}
 
     @classmethod
     def for_input(cls, facts: Mapping[str, object]) -> "Recipe":

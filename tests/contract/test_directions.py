@@ -11,7 +11,7 @@ FORBIDDEN = {
 }
 OWNERS = {
     "mlflow": {"stages/tracking.py", "stages/pyfunc.py"},
-    "ray": {"stages/cluster.py"},
+    "ray": {"stages/cluster.py", "stages/together.py"},
     "yaml": {"stages/params.py"},
     "dvc": {"stages/profile.py"},
     "hydra": {"stages/profile.py"},

@@ -22,7 +22,7 @@ def test_no_items_start_no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: int) -> None:
         raise AssertionError("Ray was started")
 
-    monkeypatch.setattr(cluster, "_connect", refuse)
+    monkeypatch.setattr(cluster, "connect", refuse)
     assert map_shards(lambda: str, [], actors=2) == []
 
 
@@ -37,7 +37,7 @@ class TestInThisProcess:
         def refuse(_: int) -> None:
             raise AssertionError("Ray was started")
 
-        monkeypatch.setattr(cluster, "_connect", refuse)
+        monkeypatch.setattr(cluster, "connect", refuse)
 
     @pytest.mark.parametrize(("items", "actors"), [([3, 1, 2], 1), ([7], 5)])
     def test_one_actor_or_one_item_needs_no_ray(self, items: list[int], actors: int) -> None:
@@ -75,7 +75,7 @@ def test_a_cluster_that_does_not_answer_is_named(
 class TestOnFakeNodes:
     def map(self, ray: FakeRay, count: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         monkeypatch.setenv("RAY_ADDRESS", "head:6379")
-        monkeypatch.setattr(cluster, "_connect", lambda _: contextlib.nullcontext(ray))
+        monkeypatch.setattr(cluster, "connect", lambda _: contextlib.nullcontext(ray))
         return map_shards(lambda: abs, [-n for n in range(count)])
 
     @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_ray_is_stopped_when_the_work_is_done() -> None:
 
 @pytest.fixture(scope="class")
 def _ray() -> Iterator[None]:
-    with cluster._connect(2):
+    with cluster.connect(2):
         yield
 
 

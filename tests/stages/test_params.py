@@ -31,9 +31,24 @@ def test_a_lineages_recipe_is_the_profiles_with_its_changes(tmp_path: Path) -> N
     assert params.initial_recipe_of("a").batch == 4
 
 
+def test_students_that_hear_one_teacher_say_the_same_are_a_class(tmp_path: Path) -> None:
+    own = {"spec": "resnet18 + tcn_1x", "teacher": "rn18-tcn"}
+    taught = {
+        "a": own,
+        "b": {**own, "recipe": {"alpha": 0.5, "lr": 1e-4}},
+        "seeded": {**own, "recipe": {"seed": 2}},
+        "same-stream": {**own, "recipe": {"seed": 2, "stream": 1}},
+        "unmixed": {**own, "recipe": {"mixup": 0.0}},
+        "by-all": {**own, "members": "all"},
+    }
+    params = load_params(write(tmp_path, taught=taught))
+    assert params.list_classes() == [["a", "b", "same-stream"]]
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
+        ({"compute": {"workers": 0}}, r"compute\.workers"),
         ({"unheard": 1}, "unheard"),
         ({"recipe": {"lrr": 1}}, "lrr"),
         ({"recipe": {"optimiser": "adamz"}}, "known: adamw"),

@@ -11,11 +11,12 @@ from lipnet.errors import InputError
 from lipnet.sources.inventory import scan_inventory, write_inventory
 from lipnet.spec import ModelSpec
 from stages import preflight
-from stages.estimate import Estimate, Machine, estimate
+from stages.estimate import RECORDED, Corpus, Estimate, Machine, estimate
 from stages.manifest import make_manifest
 from stages.paths import Paths
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
+CORPUS = Corpus(videos=6, frames_per_video=29, clips={"train": 4}, labels=500, rendered=False)
 ROWS = [Estimate("shards", 1_000_000, 60.0), Estimate("models", 500_000, 3600.0)]
 
 
@@ -30,6 +31,8 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
         scratch={"big": SimpleNamespace(generations=1)},
         taught={"small": SimpleNamespace(generations=1, teacher="big")},
+        compute=SimpleNamespace(record_gib=0.0),
+        list_classes=lambda: [["small", "other"]],
         spec_of=lambda lineage: ModelSpec.parse(specs[lineage]),
         recipe_of=lambda lineage: recipe,
         initial_recipe_of=lambda lineage: recipe,
@@ -97,6 +100,22 @@ def test_dvc_keeps_a_copy_unless_it_links(
     set_free(monkeypatch, need - 1)
     with pytest.raises(InputError, match="free some or choose a smaller profile"):
         preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
+
+
+def test_recordings_need_room_once(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [*ROWS, Estimate(RECORDED, 4_000_000, 0.0)]
+    set_free(monkeypatch, 7_000_000)  # the outputs twice, for DVC
+    preflight.check_disk(rows, Paths("tiny"), repository=Path())
+    set_free(monkeypatch, 6_999_999)
+    with pytest.raises(InputError, match="free some"):
+        preflight.check_disk(rows, Paths("tiny"), repository=Path())
+
+
+@pytest.mark.parametrize(("budget", "expected"), [(0.0, 0), (1.0, 2 * 4 * 500 * 2)])
+def test_recordings_are_weighed_where_they_fit(budget: float, expected: int) -> None:
+    params = make_params()
+    params.compute = SimpleNamespace(record_gib=budget)
+    assert preflight.weigh_recordings(params, CORPUS) == expected  # type: ignore[arg-type]
 
 
 def test_what_is_already_there_needs_no_room(

@@ -9,7 +9,7 @@ import torch
 
 from lipnet.clip import Clip
 from lipnet.data import cut
-from lipnet.data.loader import open_split
+from lipnet.data.loader import open_split, ordered
 from lipnet.data.manifest import write_manifest
 from lipnet.data.shards import read_shard
 from lipnet.data.shrink import Shrink
@@ -235,7 +235,7 @@ def test_training_reads_clips_from_s3(tmp_path: Path, clips: list[Clip], bucket:
             for place in (far.place, tmp_path / "here")
         )
         assert len(distant) == 6
-        for one, two in zip(distant.ordered(4), near.ordered(4), strict=True):
+        for one, two in zip(ordered(distant, 4), ordered(near, 4), strict=True):
             assert torch.equal(one.frames_BTHW, two.frames_BTHW)
 
 

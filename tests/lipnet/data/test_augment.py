@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipnet.data.augment import ClipBatch, central_view, random_view
+from lipnet.data.augment import ClipBatch, View, central_view, draw, random_view
 from lipnet.train.recipe import Recipe
 
 
@@ -22,6 +22,11 @@ def make_batch(lengths: list[int], words: list[list[int]], size: int = 20) -> Cl
     )
 
 
+def view_at(batch: ClipBatch, recipe: Recipe, step: int) -> View:
+    """The view of a batch at a place in the stream."""
+    return random_view(batch, draw(recipe, len(batch.lengths_B), epoch=0, step=step), recipe)
+
+
 def test_the_central_view_is_the_normalised_centre_with_zero_padding() -> None:
     batch = make_batch([5, 3], [[1, 2], [1, 2]], size=20)
     view = central_view(batch, Recipe(input_size=16))
@@ -31,9 +36,9 @@ def test_the_central_view_is_the_normalised_centre_with_zero_padding() -> None:
     assert view.share == 1.0
 
 
-def test_the_same_generator_state_gives_the_same_view() -> None:
+def test_the_same_place_in_the_stream_gives_the_same_view() -> None:
     batch, recipe = make_batch([9, 7, 8], [[3, 5]] * 3), Recipe(input_size=16)
-    views = [random_view(batch, recipe, torch.Generator().manual_seed(4)) for _ in range(2)]
+    views = [view_at(batch, recipe, 4) for _ in range(2)]
     assert torch.equal(views[0].frames_BTHW, views[1].frames_BTHW)
     assert views[0].share == views[1].share
 
@@ -53,7 +58,7 @@ def test_cuts_keep_the_word_and_stay_inside_the_clip(
     ]
     words = [[a, max(a + 1, min(b, n))] for (a, b), n in zip(words, lengths, strict=True)]
     batch = make_batch(lengths, words)
-    view = random_view(batch, Recipe(input_size=16, mixup=0), torch.Generator().manual_seed(seed))
+    view = view_at(batch, Recipe(input_size=16, mixup=0), seed)
     for row, (length, word) in enumerate(zip(lengths, words, strict=True)):
         kept = int(view.lengths_B[row])
         assert word[1] - word[0] <= kept <= length
@@ -63,7 +68,7 @@ def test_cuts_keep_the_word_and_stay_inside_the_clip(
 
 def test_each_random_view_is_a_crop_of_its_clip_flipped_or_not() -> None:
     batch = make_batch([6, 6, 6, 6], [[0, 6]] * 4)
-    view = random_view(batch, Recipe(input_size=16, mixup=0), torch.Generator().manual_seed(1))
+    view = view_at(batch, Recipe(input_size=16, mixup=0), 1)
     pixels = (view.frames_BTHW * 0.165 + 0.421) * 255
     for row in range(4):
         clip = batch.frames_BTHW[row].float()
@@ -80,8 +85,8 @@ def test_mixup_blends_partners_and_keeps_the_first_clips_length() -> None:
     batch = make_batch([6, 4, 5], [[0, 6], [0, 4], [0, 5]])
     plain = Recipe(input_size=16, mixup=0, flip=0, variable_length=False)
     mixed = Recipe(input_size=16, mixup=0.4, flip=0, variable_length=False)
-    one = random_view(batch, plain, torch.Generator().manual_seed(9))
-    two = random_view(batch, mixed, torch.Generator().manual_seed(9))
+    one = view_at(batch, plain, 9)
+    two = view_at(batch, mixed, 9)
     partners = two.partner_labels_B  # labels are row numbers here
     blend = two.share * one.frames_BTHW + (1 - two.share) * one.frames_BTHW[partners]
     for row, length in enumerate([6, 4, 5]):
@@ -90,10 +95,8 @@ def test_mixup_blends_partners_and_keeps_the_first_clips_length() -> None:
 
 
 def test_mixup_shares_follow_their_beta_distribution() -> None:
-    generator = torch.Generator().manual_seed(3)
-    batch = make_batch([1, 1], [[0, 1], [0, 1]], size=16)
     recipe = Recipe(input_size=16, mixup=0.4)
-    shares = torch.tensor([random_view(batch, recipe, generator).share for _ in range(4000)])
+    shares = torch.tensor([draw(recipe, 2, epoch=0, step=step).share for step in range(4000)])
     beta = torch.distributions.Beta(0.4, 0.4)
     assert abs(float(shares.mean()) - 0.5) < 0.02
     assert abs(float(shares.var()) - float(beta.variance)) < 0.01
@@ -142,7 +145,7 @@ def test_the_boundary_follows_the_frames_through_cut_flip_and_mixup(
 ) -> None:
     batch = make_lit_batch([length for length, _ in clips], [word for _, word in clips])
     recipe = Recipe(input_size=16, mixup=mixup, variable_length=cut, mean=0.0, std=1.0)
-    view = random_view(batch, recipe, torch.Generator().manual_seed(seed))
+    view = view_at(batch, recipe, seed)
     light_BT = view.frames_BTHW.mean((2, 3))
     torch.testing.assert_close(view.word_BT, light_BT, atol=1e-6, rtol=0)
 
@@ -150,7 +153,7 @@ def test_the_boundary_follows_the_frames_through_cut_flip_and_mixup(
 def test_a_cut_keeps_the_whole_boundary() -> None:
     batch, recipe = make_batch([9, 9, 7], [[3, 6], [0, 2], [5, 7]]), Recipe(input_size=16, mixup=0)
     for seed in range(20):
-        view = random_view(batch, recipe, torch.Generator().manual_seed(seed))
+        view = view_at(batch, recipe, seed)
         assert view.word_BT.sum(1).tolist() == [3, 2, 2]
 
 

@@ -1,50 +1,52 @@
 """Loading: every clip once, an order that is a function of (seed, epoch), in memory or streamed."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from lipnet.data.loader import ClipStore, MemoryStore, ShardStream, open_split
-from lipnet.data.shards import facts_as_json, write_shard
+from lipnet.data import loader
+from lipnet.data.codec import Crops
+from lipnet.data.loader import ClipStore, MemoryStore, ShardStream, open_split, ordered
+from lipnet.data.shards import Meta, StoredClip, facts_as_json, write_shard
 from lipnet.data.shrink import Shrink
-from lipnet.data.storage import list_shards
+from lipnet.data.storage import ShardRef, list_shards
 from lipnet.errors import InputError
-from lipnet.files import write_json
+from lipnet.files import read_json, write_json
 
 WHOLE, HALF = Shrink(96, 96), Shrink(96, 48)
 
 
+def make_sample(shard: int, clip: int, *, size: int = 96) -> tuple[Crops, Meta]:
+    crops = np.random.default_rng((shard, clip)).integers(0, 256, (3 + clip, size, size), np.uint8)
+    return crops, {
+        "clip_id": f"w/{shard}-{clip}",
+        "label": "w",
+        "label_index": clip,
+        "speaker": "s",
+        "unit": f"u{shard}",
+        "slot": "",
+        "word_first": 0,
+        "word_last": 2,
+    }
+
+
+def write(folder: Path, shard: int, samples: Sequence[tuple[Crops, Meta]]) -> None:
+    tar = folder / "train" / f"{shard:06d}.tar"
+    write_json(tar.with_suffix(".json"), {**facts_as_json(write_shard(tar, samples)), "url": ""})
+
+
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(1)
     for shard in range(3):
-        samples = [
-            (
-                rng.integers(0, 256, (3 + clip, 96, 96), dtype=np.uint8),
-                {
-                    "clip_id": f"w/{shard}-{clip}",
-                    "label": "w",
-                    "label_index": clip,
-                    "speaker": "s",
-                    "unit": f"u{shard}",
-                    "slot": "",
-                    "word_first": 0,
-                    "word_last": 2,
-                },
-            )
-            for clip in range(4)
-        ]
-        tar = tmp_path / "train" / f"{shard:06d}.tar"
-        write_json(
-            tar.with_suffix(".json"), {**facts_as_json(write_shard(tar, samples)), "url": ""}
-        )
+        write(tmp_path, shard, [make_sample(shard, clip) for clip in range(4)])
     return tmp_path
 
 
 def pixels_of(store: ClipStore, *, seed: int, epoch: int) -> list[int]:
-    batches = store.shuffled(5, seed=seed, epoch=epoch)
+    batches = store.batches(torch.split(store.order(seed=seed, epoch=epoch), 5))
     return [int(row.sum()) for batch in batches for row in batch.frames_BTHW.long()]
 
 
@@ -63,7 +65,7 @@ def test_streaming_and_memory_give_the_same_ordered_clips(shards: Path) -> None:
     refs = list_shards(shards, "train")
     memory, stream = MemoryStore.read(refs, HALF), ShardStream(refs, HALF)
     assert memory.facts() == stream.facts()
-    for one, two in zip(memory.ordered(5), stream.ordered(5), strict=True):
+    for one, two in zip(ordered(memory, 5), ordered(stream, 5), strict=True):
         assert torch.equal(one.frames_BTHW, two.frames_BTHW)
         assert torch.equal(one.labels_B, two.labels_B)
         assert torch.equal(one.lengths_B, two.lengths_B)
@@ -86,3 +88,87 @@ def test_memory_is_counted_with_each_clip_filled_up_to_the_longest(shards: Path)
 def test_a_split_without_shards_is_named(shards: Path) -> None:
     with pytest.raises(InputError, match="val"):
         open_split(shards, "val", shrink=WHOLE)
+
+
+def test_a_stream_shuffles_pools_of_whole_shards(shards: Path) -> None:
+    store = ShardStream(list_shards(shards, "train"), HALF, pool=5)
+    order = store.order(seed=1, epoch=0)
+    assert sorted(order.tolist()) == list(range(12))
+    first_pool = {number // 4 for number in order[:8].tolist()}  # 4 clips a shard, 2 shards a pool
+    assert len(first_pool) == 2
+    mixed = {tuple(store.order(seed=1, epoch=e)[:8].tolist()) for e in range(5)}
+    assert len(mixed) == 5
+
+
+def test_a_stream_gives_any_clips_in_any_order(shards: Path) -> None:
+    refs = list_shards(shards, "train")
+    memory, stream = MemoryStore.read(refs, HALF), ShardStream(refs, HALF, pool=5)
+    chosen = [torch.tensor([11, 0, 5]), torch.tensor([5, 5]), torch.tensor([0, 7, 3, 11])]
+    for one, two in zip(memory.batches(chosen), stream.batches(chosen), strict=True):
+        assert torch.equal(one.frames_BTHW, two.frames_BTHW)
+        assert torch.equal(one.labels_B, two.labels_B)
+
+
+def test_each_shard_of_a_stream_is_read_once_an_epoch(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    plain = loader.read_stored
+
+    def count(ref: ShardRef) -> Iterator[StoredClip]:
+        read.append(ref.place)
+        return plain(ref)
+
+    monkeypatch.setattr(loader, "read_stored", count)
+    store = ShardStream(list_shards(shards, "train"), HALF, pool=5)
+    list(store.batches(torch.split(store.order(seed=1, epoch=0), 5)))
+    assert len(read) == len(set(read)) == 3
+
+
+def test_a_shard_with_other_clips_than_its_index_says_is_named(shards: Path) -> None:
+    index = shards / "train" / "000001.json"
+    found = read_json(index)
+    assert isinstance(found, dict)
+    write_json(index, {**found, "clips": 5})
+    store = ShardStream(list_shards(shards, "train"), HALF)
+    with pytest.raises(InputError, match=r"000001\.tar holds 4 clips where its index says 5"):
+        list(ordered(store, 5))
+
+
+KINDS = pytest.mark.parametrize("memory_gib", [1.0, 1e-9], ids=["memory", "stream"])
+
+
+def read_all(shards: Path, memory_gib: float, shrink: Shrink = HALF) -> None:
+    store = open_split(shards, "train", shrink=shrink, memory_gib=memory_gib)
+    list(ordered(store, 5))
+    store.facts()
+
+
+@KINDS
+@pytest.mark.parametrize("key", ["label_index", "word_first", "speaker"])
+def test_a_clip_without_a_fact_is_named(shards: Path, memory_gib: float, key: str) -> None:
+    crops, meta = make_sample(1, 9)
+    write(shards, 1, [make_sample(1, 0), (crops, {k: v for k, v in meta.items() if k != key})])
+    with pytest.raises(InputError, match=rf"clip w/1-9 lacks its {key}: run the stage shards"):
+        read_all(shards, memory_gib)
+
+
+@KINDS
+def test_a_clip_of_another_size_is_named(shards: Path, memory_gib: float) -> None:
+    write(shards, 1, [make_sample(1, 0), make_sample(1, 9, size=120)])
+    with pytest.raises(InputError, match=r"w/1-9 has crops of 120 x 120 .* among clips of 96 x 96"):
+        read_all(shards, memory_gib)
+
+
+@KINDS
+def test_crops_too_small_for_the_recipe_are_named(shards: Path, memory_gib: float) -> None:
+    with pytest.raises(InputError, match=r"crops of 96 pixels, and the recipe needs 122"):
+        read_all(shards, memory_gib, Shrink(122, 96))
+
+
+@KINDS
+def test_a_cut_shard_is_named(shards: Path, memory_gib: float) -> None:
+    tar = shards / "train" / "000001.tar"
+    tar.write_bytes(tar.read_bytes()[:-2000])
+    with pytest.raises(InputError, match=r"000001\.tar"):
+        read_all(shards, memory_gib)

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from lipnet.data.augment import View
 from lipnet.distill.generation import (
+    WEIGHTS_FILE,
     Generation,
+    all_weights,
     best_generation,
     best_weights,
     read_generations,
@@ -22,16 +26,19 @@ from lipnet.distill.lineage import (
     has_stopped,
     train_lineage,
 )
+from lipnet.distill.teacher import FrozenTeacher, Place
 from lipnet.errors import InputError
 from lipnet.files import read_json
+from lipnet.models.weights import load_model, save_weights
 from lipnet.spec import ModelSpec
+from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
 from lipnet.train.recipe import Recipe
 from tests.lipnet.clips import make_store
 
 RECIPE = Recipe(lr=3e-3, batch=8, epochs=2, input_size=24, mixup=0.4, seed=3)
+ENGINE = Engine()
 SPEC = ModelSpec.parse("resnet18_0.125x + tcn_0.125x")
-CPU = torch.device("cpu")
 
 
 class Heard:
@@ -71,9 +78,11 @@ def make_plan(**changes: Any) -> LineagePlan:
     return replace(plan, **changes)
 
 
-def train(plan: LineagePlan, work: Path, heard: Heard | None = None) -> list[Generation]:
+def train(
+    plan: LineagePlan, work: Path, heard: Heard | None = None, engine: Engine = ENGINE
+) -> list[Generation]:
     heard = heard or Heard()
-    return train_lineage(plan, make_data(), work=work, device=CPU, listener=heard)
+    return train_lineage(plan, make_data(), work=work, engine=engine, listener=heard)
 
 
 def all_bytes(folder: Path) -> dict[str, bytes]:
@@ -102,7 +111,7 @@ def test_a_taught_lineage_starts_at_g1_with_the_best_of_its_teacher(
     lineage: Path, tmp_path: Path
 ) -> None:
     spec = ModelSpec.parse("resnet18_0.125x + dstcn_0.125x")
-    plan = make_plan(lineage="ds-by-rn", spec=spec, teacher=best_weights(lineage))
+    plan = make_plan(lineage="ds-by-rn", spec=spec, teachers=(best_weights(lineage),))
     generations = train(plan, tmp_path / "ds-by-rn")
     described = read_json(lineage / "lineage.json")
     assert isinstance(described, dict)
@@ -143,7 +152,7 @@ def test_the_initial_recipe_is_for_g0_alone(tmp_path: Path) -> None:
 
 
 def test_a_teacher_of_another_input_size_is_refused(lineage: Path, tmp_path: Path) -> None:
-    plan = make_plan(recipe=replace(RECIPE, input_size=20), teacher=best_weights(lineage))
+    plan = make_plan(recipe=replace(RECIPE, input_size=20), teachers=(best_weights(lineage),))
     with pytest.raises(InputError, match="input_size"):
         train(plan, tmp_path)
 
@@ -180,4 +189,101 @@ def test_a_lineage_stops_when_generations_no_longer_improve(
 
 def test_generations_count_the_born_again_ones() -> None:
     assert generation_names(make_plan(generations=2)) == ["g0", "g1", "g2"]
-    assert generation_names(make_plan(generations=2, teacher=Path("t"))) == ["g1", "g2"]
+    assert generation_names(make_plan(generations=2, teachers=(Path("t"),))) == ["g1", "g2"]
+
+
+def spy_on_teachers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts how often any teacher is really asked."""
+    asked: list[int] = []
+    say = FrozenTeacher.say
+
+    def count(self: FrozenTeacher, view: View, place: Place) -> Tensor:
+        asked.append(place.step)
+        return say(self, view, place)
+
+    monkeypatch.setattr(FrozenTeacher, "say", count)
+    return asked
+
+
+def test_a_shared_teacher_is_asked_once_and_makes_the_same_students(
+    lineage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(lineage="taught", teachers=(best_weights(lineage),))
+    train(plan, tmp_path / "online")
+    engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1.0)
+    asked = spy_on_teachers(monkeypatch)
+    train(plan, tmp_path / "first", engine=engine)
+    assert len(asked) == 6  # 24 clips in batches of 8, twice
+    train(plan, tmp_path / "second", engine=engine)
+    other = replace(RECIPE, alpha=0.3, seed=8, stream=RECIPE.seed)
+    train(replace(plan, recipe=other), tmp_path / "other", engine=engine)
+    assert len(asked) == 6
+    weights = [(tmp_path / run / "g1" / WEIGHTS_FILE).read_bytes() for run in ("online", "second")]
+    assert weights[0] == weights[1] == (tmp_path / "first" / "g1" / WEIGHTS_FILE).read_bytes()
+    monkeypatch.undo()
+    train(replace(plan, recipe=other), tmp_path / "other-online")
+    assert all_bytes(tmp_path / "other") == all_bytes(tmp_path / "other-online")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": 9}, {"mixup": 0.0}, {"flip": 0.1}, {"batch": 6}, {"micro_batch": 4}]
+)
+def test_another_stream_is_not_taught_by_the_recording(
+    lineage: Path, tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(RECIPE, epochs=1)
+    plan = make_plan(lineage="taught", teachers=(best_weights(lineage),), recipe=short)
+    engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1.0)
+    train(plan, tmp_path / "one", engine=engine)
+    asked = spy_on_teachers(monkeypatch)
+    train(replace(plan, recipe=replace(short, **changes)), tmp_path / "two", engine=engine)
+    assert asked
+
+
+def test_a_recording_that_would_not_fit_is_not_begun(lineage: Path, tmp_path: Path) -> None:
+    plan = make_plan(lineage="taught", teachers=(best_weights(lineage),))
+    engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1e-9)
+    train(plan, tmp_path / "work", engine=engine)
+    assert not (tmp_path / "recorded").exists()
+
+
+def test_all_generations_of_a_lineage_may_teach_together(lineage: Path, tmp_path: Path) -> None:
+    plan = make_plan(lineage="taught", teachers=all_weights(lineage))
+    generations = train(plan, tmp_path)
+    assert [g.teacher for g in generations] == ["rn-tcn-all"]
+    described = read_json(tmp_path / "lineage.json")
+    assert isinstance(described, dict)
+    assert described["teacher"] == "rn-tcn"
+
+
+class Warned(Heard):
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+
+    def on_warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_a_lineage_may_start_from_weights_of_other_labels(lineage: Path, tmp_path: Path) -> None:
+    model, card = load_model(best_weights(lineage))
+    renamed = replace(card, labels=["x", "y", "z"])
+    save_weights(tmp_path / "w.safetensors", model, renamed)
+    heard = Warned()
+    frozen = replace(RECIPE, lr=1e-30, weight_decay=0.0, epochs=1)
+    plan = make_plan(recipe=frozen, start=tmp_path / "w.safetensors", generations=0)
+    train(plan, tmp_path / "work", heard)
+    started, _ = load_model(tmp_path / "work" / "g0" / WEIGHTS_FILE)
+    theirs, ours = model.state_dict(), started.state_dict()
+    assert torch.equal(
+        ours["trunk.stages.0.0.conv1.weight"], theirs["trunk.stages.0.0.conv1.weight"]
+    )
+    assert not torch.equal(ours["classifier.weight"], theirs["classifier.weight"])
+    assert "classifier.bias, classifier.weight" in " ".join(heard.warnings)
+
+
+def test_weights_that_fit_nowhere_are_named(lineage: Path, tmp_path: Path) -> None:
+    spec = ModelSpec.parse("shufflenetv2_0.5x + dctcn")
+    plan = make_plan(spec=spec, start=best_weights(lineage))
+    with pytest.raises(InputError, match="no tensor that fits"):
+        train(plan, tmp_path / "work")

@@ -1,60 +1,169 @@
-"""Teachers: what they see, what they add, and where gradients may not go."""
+"""Teachers: what they see, what they add, what is remembered, and where gradients may not go."""
+
+import os
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from lipnet.data.augment import View
-from lipnet.distill.teacher import FrozenTeacher, NoTeacher
+from lipnet.distill.recording import Recording, make_room, recording_bytes
+from lipnet.distill.teacher import FrozenTeacher, NoTeacher, Place, RecordedTeacher
+
+CLIPS = 4
+PLACE = Place(0, 0, torch.arange(CLIPS))
 
 
 class Recorder(nn.Module):
-    """A linear model over mean pixels that remembers what it was shown."""
+    """A linear model over mean pixels; all copies of it remember what they were shown."""
 
-    def __init__(self) -> None:
+    seen: list[Tensor]
+
+    def __init__(self, seed: int = 0) -> None:
         super().__init__()
+        torch.manual_seed(seed)
         self.layer = nn.Linear(1, 3)
         self.dropout = nn.Dropout(0.5)
-        self.seen: list[Tensor] = []
 
     def forward(self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor) -> Tensor:
-        self.seen.append(frames_BTHW)
+        type(self).seen.append(frames_BTHW)
         mean_B1 = frames_BTHW.flatten(1).mean(1, keepdim=True)
         return self.dropout(self.layer(mean_B1))
 
 
-def make_view() -> View:
-    frames_BTHW = torch.randn((4, 2, 3, 3), generator=torch.Generator().manual_seed(1))
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    Recorder.seen = []
+
+
+def make_view(seed: int = 1) -> View:
+    frames_BTHW = torch.randn((CLIPS, 2, 3, 3), generator=torch.Generator().manual_seed(seed))
     labels_B = torch.tensor([0, 1, 2, 0])
     return View(frames_BTHW, torch.full((4,), 2), torch.ones(4, 2), labels_B, labels_B.flip(0), 0.6)
 
 
+def random_logits(seed: int) -> Tensor:
+    return torch.randn((CLIPS, 3), generator=torch.Generator().manual_seed(seed))
+
+
 def test_student_gradients_never_reach_the_teacher() -> None:
-    student, model = Recorder(), Recorder()
+    student, model = Recorder(1), Recorder(2)
     view = make_view()
-    teacher = FrozenTeacher(model, alpha=1.0)
-    teacher.loss(student(view.frames_BTHW, view.lengths_B, view.word_BT), view).backward()
+    teacher = FrozenTeacher([model], alpha=1.0)
+    teacher.loss(student(view.frames_BTHW, view.lengths_B, view.word_BT), view, PLACE).backward()
     assert all(p.grad is None for p in model.parameters())
     assert any(p.grad is not None for p in student.parameters())
 
 
 def test_teacher_sees_the_students_very_view_in_eval_mode() -> None:
-    model, view = Recorder().train(), make_view()
-    teacher = FrozenTeacher(model, alpha=1.0)
-    first = teacher.loss(torch.zeros(4, 3), view)
-    second = teacher.loss(torch.zeros(4, 3), view)
-    assert isinstance(teacher.model, Recorder)
-    assert teacher.model.seen[0] is view.frames_BTHW
-    assert not teacher.model.training
-    assert float(first) == float(second)
+    view = make_view()
+    teacher = FrozenTeacher([Recorder().train()], alpha=1.0)
+    first = teacher.loss(torch.zeros(4, 3), view, PLACE)
+    second = teacher.loss(torch.zeros(4, 3), view, PLACE)
+    assert all(seen is view.frames_BTHW for seen in Recorder.seen)
+    assert float(first) == float(second)  # no dropout
 
 
 def test_alpha_scales_the_term() -> None:
-    view, logits = make_view(), torch.randn((4, 3), generator=torch.Generator().manual_seed(3))
-    model = Recorder()
-    once = float(FrozenTeacher(model, alpha=1.0).loss(logits, view))
-    assert float(FrozenTeacher(model, alpha=2.5).loss(logits, view)) == pytest.approx(2.5 * once)
+    view, logits, model = make_view(), random_logits(3), Recorder()
+    once = float(FrozenTeacher([model], alpha=1.0).loss(logits, view, PLACE))
+    more = float(FrozenTeacher([model], alpha=2.5).loss(logits, view, PLACE))
+    assert more == pytest.approx(2.5 * once)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_several_teachers_teach_by_the_mean_of_their_probabilities(temperature: float) -> None:
+    view, logits = make_view(), random_logits(3)
+    models = [Recorder(seed).eval() for seed in (1, 2, 3)]
+    loss = FrozenTeacher(models, alpha=1.0, temperature=temperature).loss(logits, view, PLACE)
+    with torch.no_grad():
+        said = [model(view.frames_BTHW, view.lengths_B, view.word_BT) for model in models]
+    mean_BK = torch.stack([torch.softmax(one / temperature, 1) for one in said]).mean(0)
+    student_BK = torch.log_softmax(logits / temperature, 1)
+    divergence = (mean_BK * (mean_BK.log() - student_BK)).sum(1).mean()
+    assert float(loss) == pytest.approx(float(divergence) * temperature**2, rel=2e-3)
 
 
 def test_no_teacher_adds_nothing() -> None:
-    assert float(NoTeacher().loss(torch.randn(4, 3), make_view())) == 0.0
+    assert float(NoTeacher().loss(random_logits(3), make_view(), PLACE)) == 0.0
+
+
+def recorded(folder: Path, *, writer: str = "w", clips: int = CLIPS) -> RecordedTeacher:
+    recording = Recording(folder, clips=clips, classes=3, writer=writer)
+    return RecordedTeacher([Recorder()], recording, alpha=1.0)
+
+
+def test_a_recorded_teacher_is_asked_once_and_teaches_the_same(tmp_path: Path) -> None:
+    view, logits = make_view(), random_logits(3)
+    online = FrozenTeacher([Recorder()], alpha=1.0).loss(logits, view, PLACE)
+    first = recorded(tmp_path)
+    assert torch.equal(first.loss(logits, view, PLACE), online)
+    first.finish_epoch(0)
+    asked = len(Recorder.seen)
+    assert torch.equal(recorded(tmp_path).loss(logits, view, PLACE), online)
+    assert torch.equal(recorded(tmp_path, writer="").loss(logits, view, PLACE), online)
+    assert len(Recorder.seen) == asked
+
+
+def test_an_epoch_is_replayed_only_when_it_is_whole(tmp_path: Path) -> None:
+    half = Place(0, 0, torch.tensor([0, 2, 3, 1]))
+    first = recorded(tmp_path, clips=2 * CLIPS)
+    first.loss(random_logits(3), make_view(), half)
+    first.finish_epoch(0)
+    asked = len(Recorder.seen)
+    recorded(tmp_path, clips=2 * CLIPS).loss(random_logits(3), make_view(), half)
+    assert len(Recorder.seen) == asked + 1
+
+
+def test_a_recording_goes_on_after_an_interruption(tmp_path: Path) -> None:
+    early, late = Place(0, 0, torch.arange(CLIPS)), Place(0, 1, CLIPS + torch.arange(CLIPS))
+    first = recorded(tmp_path, clips=2 * CLIPS)
+    first.loss(random_logits(3), make_view(1), early)
+    first.save(0)
+    second = recorded(tmp_path, clips=2 * CLIPS)
+    second.loss(random_logits(3), make_view(2), late)
+    second.finish_epoch(0)
+    asked = len(Recorder.seen)
+    third = recorded(tmp_path, clips=2 * CLIPS)
+    for place, seed in ((early, 1), (late, 2)):
+        online = FrozenTeacher([Recorder()], alpha=1.0).say(make_view(seed), place)
+        assert torch.equal(third.say(make_view(seed), place), online)
+    assert len(Recorder.seen) == asked + 2  # the two online ones
+
+
+def test_two_who_record_at_once_never_share_a_file(tmp_path: Path) -> None:
+    one, two = recorded(tmp_path, writer="one"), recorded(tmp_path, writer="two")
+    for teacher in (one, two):
+        teacher.loss(random_logits(3), make_view(), PLACE)
+    one.finish_epoch(0)
+    two.finish_epoch(0)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-000.npy"]
+
+
+def test_a_damaged_recording_is_made_again(tmp_path: Path) -> None:
+    first = recorded(tmp_path)
+    said = first.say(make_view(), PLACE)
+    first.finish_epoch(0)
+    file = tmp_path / "epoch-000.npy"
+    file.write_bytes(file.read_bytes()[:-3])
+    second = recorded(tmp_path)
+    assert torch.equal(second.say(make_view(), PLACE), said)
+    second.finish_epoch(0)
+    asked = len(Recorder.seen)
+    assert torch.equal(recorded(tmp_path).say(make_view(), PLACE), said)
+    assert len(Recorder.seen) == asked
+
+
+def test_the_recordings_that_were_used_last_stay_as_far_as_they_fit(tmp_path: Path) -> None:
+    size = recording_bytes(1, CLIPS, 3)
+    for number, name in enumerate(("old", "older", "new")):
+        place = tmp_path / name / "epoch-000.npy"
+        place.parent.mkdir()
+        place.write_bytes(b"x" * size)
+        os.utime(place.parent, (100 - number, 100 - number))
+    os.utime(tmp_path / "new", (200, 200))
+    assert make_room(tmp_path / "next", size, 3 * size)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "next", "old"]
+    assert not make_room(tmp_path / "huge", 4 * size, 3 * size)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "next", "old"]

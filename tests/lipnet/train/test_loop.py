@@ -34,12 +34,12 @@ def make_training(recipe: Recipe = RECIPE) -> Training:
     torch.manual_seed(0)
     model = build_model(ModelSpec.parse("resnet18_0.125x + tcn_0.125x"), 3)
     stores = make_store(30), make_store(12, seed=1)
-    return Training(model, *stores, recipe, NoTeacher(), torch.device("cpu"), 3)
+    return Training(model, *stores, recipe, NoTeacher(), 3)
 
 
 def test_it_learns_and_leaves_the_best_weights_in_the_model(tmp_path: Path) -> None:
     training = make_training()
-    history = fit(training, checkpoint=tmp_path / "c", fingerprint="f", listener=Quiet())
+    history = fit(training, checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
     best = best_epoch(history)
     assert best.val_top1 > 0.8
     assert best.val_top1 == max(record.val_top1 for record in history)
@@ -51,24 +51,29 @@ def test_it_learns_and_leaves_the_best_weights_in_the_model(tmp_path: Path) -> N
 def test_a_loss_that_is_not_a_number_says_so(tmp_path: Path) -> None:
     training = make_training(replace(RECIPE, lr=1e30))
     with pytest.raises(TrainingDiverged, match=r"lower recipe\.lr"):
-        fit(training, checkpoint=tmp_path / "c", fingerprint="f", listener=Quiet())
+        fit(training, checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
 
 
 def test_a_loss_that_does_not_move_says_so(tmp_path: Path) -> None:
     heard = Quiet()
     training = make_training(replace(RECIPE, lr=1e-12, epochs=3))
-    fit(training, checkpoint=tmp_path / "c", fingerprint="f", listener=heard)
-    assert len(heard.warnings) == 1
-    assert "does not move" in heard.warnings[0]
+    fit(training, checkpoint=tmp_path / "c", facts={"f": 1}, listener=heard)
+    assert [" ".join(text.split()[:6]) for text in heard.warnings] == [
+        "recipe.lr 1e-12 is so low that",
+        "the training loss does not move:",
+    ]
 
 
 def test_a_checkpoint_of_other_work_is_not_gone_on_with(tmp_path: Path) -> None:
     short = replace(RECIPE, epochs=1)
-    fit(make_training(short), checkpoint=tmp_path / "c", fingerprint="one", listener=Quiet())
-    history = fit(
-        make_training(short), checkpoint=tmp_path / "c", fingerprint="two", listener=Quiet()
-    )
+    fit(make_training(short), checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
+    before = (tmp_path / "c").read_bytes()
+    heard = Quiet()
+    training = make_training(short)
+    history = fit(training, checkpoint=tmp_path / "c", facts={"f": 2}, listener=heard)
     assert len(history) == 1
+    assert "f was 1, is 2" in heard.warnings[0]
+    assert (tmp_path / "c.other").read_bytes() == before
 
 
 def test_history_round_trips_exactly(tmp_path: Path) -> None:
@@ -87,7 +92,7 @@ def test_a_full_disk_is_an_error_of_the_system_and_leaves_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = replace(RECIPE, epochs=1)
-    fit(make_training(short), checkpoint=tmp_path / "c", fingerprint="one", listener=Quiet())
+    fit(make_training(short), checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
     before = (tmp_path / "c").read_bytes()
 
     def fill(path: Path, data: object) -> int:
@@ -96,6 +101,6 @@ def test_a_full_disk_is_an_error_of_the_system_and_leaves_the_last_checkpoint(
 
     monkeypatch.setattr(Path, "write_bytes", fill)
     with pytest.raises(OSError, match="No space left"):
-        fit(make_training(short), checkpoint=tmp_path / "c", fingerprint="two", listener=Quiet())
+        fit(make_training(), checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
     assert (tmp_path / "c").read_bytes() == before
