@@ -1,0 +1,198 @@
+"""Loading: from shards, or from memory, to a batch of views, against the plain approach.
+
+    python -m benchmarks.loader [--grid ROOT] [--videos 14] [--rounds 5] [--batch 32]
+
+The plain approach: a compressed npz a clip, float64 transforms in Python, collated to float32,
+mixup in the main process (benchmarks/plain_data.py); and the same with all clips unpacked in
+memory. Both get every random choice of ours, and their batches are held against ours. One torch
+thread; each way has a process of its own, and in every round each loads an epoch in turn. Times are
+CPU time of that process, all its threads together, so clips a second are those of one core.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import torch
+from torch import Tensor
+
+from benchmarks.aside import Aside
+from benchmarks.clips import FRAMES, GRID, find_clips
+from benchmarks.compare import describe_machine
+from benchmarks.plain_data import (
+    Choice,
+    HeldClips,
+    PlainClips,
+    choose_views,
+    collate,
+    mix,
+    write_npz,
+)
+from lipnet.data.augment import Draws, draw, random_view
+from lipnet.data.codec import Crops
+from lipnet.data.loader import ClipStore, MemoryStore, ShardStream
+from lipnet.data.shards import Meta, facts_as_json, write_shard
+from lipnet.data.storage import ShardRef, list_shards
+from lipnet.data.stream import Stream
+from lipnet.device import keep_freed_memory
+from lipnet.files import write_json
+from lipnet.train.recipe import Recipe
+
+CODECS = ("raw", "delta", "png", "jpeg95")
+SHARD = 64  # clips
+WORD = (10, 20)  # frames, as an LRW word of average length lies
+LABELS = 500
+SAME = 1e-5
+BASELINE, IN_MEMORY, SHARDS = "plain, npz", "ours, in memory", "ours, shards, "
+WAYS = (BASELINE, "plain, in memory", IN_MEMORY, *(SHARDS + codec for codec in CODECS))
+Load = Callable[[], Iterator[Tensor]]
+
+
+def labels_of(clips: Sequence[Crops]) -> list[int]:
+    """Any label will do for a loader."""
+    return [number % LABELS for number in range(len(clips))]
+
+
+def write_split(folder: Path, clips: Sequence[Crops], codec: str) -> list[ShardRef]:
+    """The clips as a split of shards with their indexes."""
+    (folder / "train").mkdir(parents=True)
+    for number, begin in enumerate(range(0, len(clips), SHARD)):
+        tar = folder / "train" / f"{number:06d}.tar"
+        samples = ((clips[i], _meta(i)) for i in range(begin, min(begin + SHARD, len(clips))))
+        facts = write_shard(tar, samples, codec)
+        write_json(tar.with_suffix(".json"), {**facts_as_json(facts), "url": ""})
+    return list_shards(folder, "train")
+
+
+def _meta(number: int) -> Meta:
+    clip, word = f"{number:05d}", {"word_first": WORD[0], "word_last": WORD[1]}
+    names = {"clip_id": clip, "unit": clip, "slot": "", "speaker": "", "label": "x"}
+    return {**names, **word, "label_index": number % LABELS}
+
+
+def plan_plain(store: ClipStore, recipe: Recipe, epoch: int) -> list[tuple[list[Choice], Draws]]:
+    """The epoch's choices, batch by batch, as the plain approach takes them."""
+    order_N = store.order(seed=recipe.stream_seed, epoch=epoch)
+    planned = []
+    for step, chosen_B in enumerate(torch.split(order_N, recipe.batch)):
+        draws = draw(recipe, len(chosen_B), epoch=epoch, step=step)
+        planned.append((choose_views(chosen_B, draws, WORD, FRAMES), draws))
+    return planned
+
+
+def load_ours(store: ClipStore, recipe: Recipe, epoch: int) -> Iterator[Tensor]:
+    """The epoch's mixed frames, read ahead as in training."""
+    for parts in Stream(store, recipe).epoch(epoch):
+        for part in parts:
+            yield random_view(part.batch, part.draws, recipe).frames_BTHW
+
+
+def load_plain(
+    dataset: PlainClips, planned: Sequence[tuple[list[Choice], Draws]]
+) -> Iterator[Tensor]:
+    """The epoch's mixed frames."""
+    place = 0
+    for choices, draws in planned:
+        samples = [dataset[place + row] for row in range(len(choices))]
+        place += len(choices)
+        frames_BTHW, lengths_B, _ = collate(samples)
+        yield mix(frames_BTHW, lengths_B, draws)
+
+
+def open_way(name: str, folder: Path, clips: Sequence[Crops], batch: int) -> Load:
+    """What loads the epoch in this way, out of what lies in the folder."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    recipe = Recipe(batch=batch)
+    raw = list_shards(folder / "raw", "train")
+    if name.startswith("plain"):
+        planned = plan_plain(MemoryStore.read(raw, recipe.shrink), recipe, 0)
+        order = [choice for choices, _ in planned for choice in choices]
+        labels, paths = labels_of(clips), sorted(folder.glob("*.npz"))
+        held = HeldClips(clips, labels, order)
+        dataset = PlainClips(paths, labels, order) if name == BASELINE else held
+        return lambda: load_plain(dataset, planned)
+    keep_freed_memory()
+    if name == IN_MEMORY:
+        return partial(load_ours, MemoryStore.read(raw, recipe.shrink), recipe, 0)
+    refs = list_shards(folder / name.removeprefix(SHARDS), "train")
+    return partial(load_ours, ShardStream(refs, recipe.shrink), recipe, 0)
+
+
+def time_way(name: str, folder: Path, clips: Sequence[Crops], batch: int) -> Callable[[], float]:
+    """A call that loads the epoch and says how many seconds of CPU time that took."""
+    load = open_way(name, folder, clips, batch)
+
+    def run() -> float:
+        begin = time.process_time()
+        for _ in load():
+            pass
+        return time.process_time() - begin
+
+    return run
+
+
+def check_same(folder: Path, clips: Sequence[Crops], batch: int) -> None:
+    """Stop where ours does not give what the plain approach gives."""
+    ways = (open_way(name, folder, clips, batch)() for name in (BASELINE, IN_MEMORY))
+    for plain, ours in zip(*ways, strict=True):
+        if plain.shape != ours.shape or not float((plain - ours).abs().max()) <= SAME:
+            raise SystemExit("the plain approach and ours give other batches")
+
+
+def measure(
+    folder: Path, clips: Sequence[Crops], batch: int, rounds: int
+) -> dict[str, list[float]]:
+    """CPU seconds of each way's epochs, each way in a process of its own, in turn."""
+    with ExitStack() as stack:
+        ways = {
+            name: stack.enter_context(Aside(time_way, name, folder, clips, batch)) for name in WAYS
+        }
+        for run in ways.values():
+            run()
+        seconds: dict[str, list[float]] = {name: [] for name in WAYS}
+        for _ in range(rounds):
+            for name, run in ways.items():
+                seconds[name].append(run())
+    return seconds
+
+
+def tell(seconds: dict[str, list[float]], clips: int) -> Iterator[str]:
+    """The table: clips a second of one core, and the ratio to the baseline of the same round."""
+    yield f"{'':<24}{'clips/s a core':>15}{'ratio':>8}  spread"
+    for name, own in seconds.items():
+        ratios = [plain / one for plain, one in zip(seconds[BASELINE], own, strict=True)]
+        yield (
+            f"{name:<24}{clips / statistics.median(own):>15.0f}"
+            f"{statistics.median(ratios):>8.1f}  {min(ratios):.1f}-{max(ratios):.1f}"
+        )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--grid", type=Path, default=GRID, help="GRID's root")
+    parser.add_argument("--videos", type=int, default=14, help="sentences a speaker, or rendered")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=32)
+    asked = parser.parse_args()
+    clips, where = find_clips(asked.grid, asked.videos)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for codec in CODECS:
+            write_split(folder / codec, clips, codec)
+        write_npz(folder, clips)
+        check_same(folder, clips, asked.batch)
+        seconds = measure(folder, clips, asked.batch, asked.rounds)
+    print(f"{len(clips)} clips of {FRAMES} x 96 x 96 from {where}. {describe_machine(1)}")
+    print("\n".join(tell(seconds, len(clips))))
+
+
+if __name__ == "__main__":
+    main()

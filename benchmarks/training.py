@@ -1,0 +1,292 @@
+"""Epochs of training, data and all: the plain approach against ours, and what a teacher costs.
+
+    python -m benchmarks.training [--models TEXT ...] [--steps 4] [--repeats 3]
+
+Plain: the plain models (benchmarks/plain.py) fed by torch's DataLoader with a compressed npz a
+clip (benchmarks/plain_data.py), AdamW, mixup in the main process. Ours: the engine of lipnet.train
+with the clips in memory. Each has a process of its own; both see the same views and take turns.
+Times are wall clock, and `wait` is the part of it that the steps wait for their batches. Then a
+student's epoch alone, with its teacher asked at each step, and with the teacher's recorded logits.
+Where there is a CUDA device, ours on it as well; that part has been written without a card at hand
+and never been run.
+"""
+# B batch
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import torch
+from torch.utils.data import DataLoader
+
+from benchmarks.aside import Aside
+from benchmarks.clips import GRID, find_clips
+from benchmarks.compare import choose_rows, describe_machine
+from benchmarks.inference import build_pair
+from benchmarks.loader import plan_plain, write_split
+from benchmarks.plain_data import Batch, PlainClips, collate, mix, write_npz
+from benchmarks.train_step import measure_products
+from lipnet.data.codec import Crops
+from lipnet.data.loader import MemoryStore
+from lipnet.data.storage import list_shards
+from lipnet.data.stream import Stream
+from lipnet.device import keep_freed_memory
+from lipnet.distill.loss import cross_entropy_mixed
+from lipnet.distill.recording import Recording
+from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, Teacher
+from lipnet.measure.cost import cost_of
+from lipnet.measure.paper import FRAMES, PaperRow
+from lipnet.spec import ModelSpec
+from lipnet.train.compile import compile_parts
+from lipnet.train.engine import Engine
+from lipnet.train.optim import build_optimiser
+from lipnet.train.recipe import Recipe
+from lipnet.train.step import Stepper
+
+MODELS = ("shufflenetv2_0.5x + tcn_1x", "resnet18 + mstcn_3x")
+STUDENT, TEACHER = MODELS
+PIXELS, CLASSES = 88, 500
+LRW_CLIPS, LRW_EPOCHS = 488_763, 80
+CUDA_EPOCHS = 12
+TEACHING = ALONE, ASKED, RECORDED = "no teacher", "asked at each step", "recorded"
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that an epoch took, and those of them that the steps waited for batches."""
+
+    seconds: float
+    waited: float
+
+
+class Watch:
+    """How long an epoch lasts and waits."""
+
+    def __init__(self) -> None:
+        self._begun, self._waited = time.perf_counter(), 0.0
+
+    def over(self, batches: Iterable[Item]) -> Iterator[Item]:
+        """The same batches."""
+        source = iter(batches)
+        while True:
+            asked = time.perf_counter()
+            batch = next(source, None)
+            self._waited += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
+
+    def stop(self) -> Spent:
+        return Spent(time.perf_counter() - self._begun, self._waited)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Clips that lie in a folder, as shards and as files of the plain approach."""
+
+    folder: Path
+    clips: int
+    batch: int
+    threads: int
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(batch=self.batch)
+
+    def write(self, clips: Sequence[Crops]) -> None:
+        write_split(self.folder / "shards", clips, "raw")
+        write_npz(self.folder, clips)
+
+    def hold(self) -> MemoryStore:
+        refs = list_shards(self.folder / "shards", "train")
+        return MemoryStore.read(refs, self.recipe.shrink)
+
+
+def train_plainly(row: PaperRow, corpus: Corpus, loaders: int) -> Callable[[], Spent]:
+    """The loop that one writes first, an epoch a call."""
+    torch.set_num_threads(corpus.threads)
+    model = build_pair(row)[0].train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=1e-2)
+    planned = plan_plain(corpus.hold(), corpus.recipe, 0)
+    order = [choice for choices, _ in planned for choice in choices]
+    labels = [number % CLASSES for number in range(corpus.clips)]
+    dataset = PlainClips(sorted(corpus.folder.glob("*.npz")), labels, order)
+    batches: Iterable[Batch] = DataLoader(
+        dataset,
+        batch_size=corpus.batch,
+        collate_fn=collate,
+        num_workers=loaders,
+        persistent_workers=loaders > 0,
+    )
+
+    def epoch() -> Spent:
+        watch, plans = Watch(), iter(planned)
+        for frames_BTHW, lengths_B, labels_B in watch.over(batches):
+            _, draws = next(plans)
+            mixed_BTHW = mix(frames_BTHW, lengths_B, draws)
+            optimiser.zero_grad()
+            logits_BK = model(mixed_BTHW, lengths_B)
+            partners_B = labels_B[draws.partners_B]
+            loss = cross_entropy_mixed(logits_BK, labels_B, partners_B, share=draws.share)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        return watch.stop()
+
+    return epoch
+
+
+def train_ours(
+    row: PaperRow, corpus: Corpus, taught: str = ALONE, *, device: str = "cpu"
+) -> Callable[[], Spent]:
+    """The engine's steps, an epoch a call, taught in one of the ways of TEACHING."""
+    keep_freed_memory()
+    torch.set_num_threads(corpus.threads)
+    engine, recipe = Engine(torch.device(device)), corpus.recipe
+    stream = Stream(corpus.hold().to(engine.device), recipe)
+    model = build_pair(row)[1].to(engine.device).train()
+    if device != "cpu":
+        print(compile_parts(model, size=PIXELS), end="")
+    teacher = find_teacher(taught, corpus)
+    stepper = Stepper(model, model, build_optimiser(model, recipe), recipe, teacher, engine)
+
+    def epoch() -> Spent:
+        watch = Watch()
+        for parts in watch.over(stream.epoch(0, device=engine.device)):
+            stepper.step(parts, 0, recipe.lr)
+        if device != "cpu":
+            torch.cuda.synchronize()
+        teacher.finish_epoch(0)
+        return watch.stop()
+
+    return epoch
+
+
+def find_teacher(taught: str, corpus: Corpus) -> Teacher:
+    """What adds to the student's loss."""
+    if taught == ALONE:
+        return NoTeacher()
+    (row,) = choose([TEACHER])
+    model = build_pair(row)[1]
+    if taught == ASKED:
+        return FrozenTeacher([model], alpha=1.0)
+    folder = corpus.folder / "said"
+    recording = Recording(folder, clips=corpus.clips, classes=CLASSES, writer="benchmark")
+    return RecordedTeacher([model], recording, alpha=1.0)
+
+
+def measure(ways: Mapping[str, Aside[Spent]], repeats: int) -> dict[str, list[Spent]]:
+    """What the epochs of each way took, in turn; a first one of each does not count."""
+    spent: dict[str, list[Spent]] = {name: [] for name in ways}
+    for number in range(repeats + 1):
+        for name, way in ways.items():
+            one = way()
+            if number:
+                spent[name].append(one)
+    return spent
+
+
+def compare_epochs(rows: Sequence[PaperRow], corpus: Corpus, asked: argparse.Namespace) -> None:
+    """Print a line a model: seconds an epoch, their ratio, and how long each waited for data."""
+    print(
+        f"\n{'model':<32}{'plain s':>9}{'ours s':>9}{'ratio':>7}  {'spread':<10} wait plain, ours"
+    )
+    for row in rows:
+        with (
+            Aside(train_plainly, row, corpus, asked.loaders) as plain,
+            Aside(train_ours, row, corpus) as ours,
+        ):
+            spent = measure({"plain": plain, "ours": ours}, asked.repeats)
+        ratios = [one.seconds / other.seconds for one, other in zip(*spent.values(), strict=True)]
+        medians = [f"{median_of(own):>9.1f}" for own in spent.values()]
+        waits = [
+            f"{sum(one.waited for one in own) / sum(one.seconds for one in own):.1%}"
+            for own in spent.values()
+        ]
+        print(f"{row.spec:<32}{''.join(medians)}{tell(ratios)} {', '.join(waits)}", flush=True)
+
+
+def compare_teachers(corpus: Corpus, repeats: int) -> None:
+    """Print a line a way to be taught: milliseconds a step, and the ratio to no teacher."""
+    (row,) = choose([STUDENT])
+    with ExitStack() as stack:
+        ways = {
+            name: stack.enter_context(Aside(train_ours, row, corpus, name)) for name in TEACHING
+        }
+        spent = measure(ways, repeats)  # the epoch that does not count is the one that records
+    print(f"\n{STUDENT} taught by {TEACHER}\n{'':<32}{'ms a step':>18}{'ratio':>7}  spread")
+    steps = -(-corpus.clips // corpus.batch)
+    for name, own in spent.items():
+        ratios = [one.seconds / alone.seconds for one, alone in zip(own, spent[ALONE], strict=True)]
+        print(f"{name:<32}{1e3 * median_of(own) / steps:>18.0f}{tell(ratios)}", flush=True)
+
+
+def median_of(spent: Sequence[Spent]) -> float:
+    """Seconds."""
+    return statistics.median(one.seconds for one in spent)
+
+
+def tell(ratios: Sequence[float]) -> str:
+    """The median and the spread."""
+    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+    return f"{statistics.median(ratios):>7.2f}  {spread:<10}"
+
+
+def run_cuda(rows: Sequence[PaperRow], corpus: Corpus) -> None:
+    """The card's table: compiled, in bfloat16, the clips on the card."""
+    peak = measure_products()
+    print(f"\n{torch.cuda.get_device_name()}, bfloat16 matrix products: {peak / 1e12:.0f} T/s")
+    print(f"{'model':<32}{'clips/s':>9}{'wait':>7}{'share':>8}  hours for LRW, 80 epochs")
+    for row in rows:
+        epoch = train_ours(row, corpus, device="cuda")
+        epoch()
+        spent = [epoch() for _ in range(CUDA_EPOCHS)]
+        seconds = sum(one.seconds for one in spent)
+        rate, wait = CUDA_EPOCHS * corpus.clips / seconds, sum(one.waited for one in spent)
+        cost = cost_of(ModelSpec.parse(row.spec), row.classes, frames=FRAMES, size=row.size)
+        share = 3 * 1e9 * cost.gmacs_computed * rate / peak  # backward is twice forward
+        hours = LRW_EPOCHS * LRW_CLIPS / rate / 3600
+        print(f"{row.spec:<32}{rate:>9.0f}{wait / seconds:>7.1%}{share:>8.1%}  {hours:.1f}")
+
+
+def choose(wanted: Sequence[str]) -> list[PaperRow]:
+    """The paper's models on LRW whose spec holds one of the texts."""
+    return [row for row in choose_rows(wanted) if row.size == PIXELS]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--models", nargs="*", default=list(MODELS), help="parts of specs")
+    parser.add_argument("--grid", type=Path, default=GRID, help="GRID's root")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=4, help="batches an epoch")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--loaders", type=int, default=2, help="processes that load, of the plain")
+    asked = parser.parse_args()
+    rows = choose(asked.models)
+    found, where = find_clips(asked.grid, asked.steps * asked.batch // 2)
+    clips = found[: asked.steps * asked.batch]
+    print(
+        f"Epochs of {len(clips)} clips from {where}, batch {asked.batch}, float32. "
+        f"{describe_machine(asked.threads)}"
+    )
+    with TemporaryDirectory() as folder:
+        corpus = Corpus(Path(folder), len(clips), asked.batch, asked.threads)
+        corpus.write(clips)
+        compare_epochs(rows, corpus, asked)
+        compare_teachers(corpus, asked.repeats)
+        if torch.cuda.is_available():
+            run_cuda(rows, corpus)
+
+
+if __name__ == "__main__":
+    main()

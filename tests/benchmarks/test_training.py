@@ -1,0 +1,88 @@
+"""The baseline of loading gives our very batches, and both benchmarks print their tables."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from benchmarks import loader, plain_data, training
+from benchmarks.aside import Aside
+from benchmarks.clips import FRAMES
+from benchmarks.loader import check_same, write_split
+from benchmarks.plain_data import CROP, write_npz
+from lipnet.data.codec import Crops
+
+Printed = pytest.CaptureFixture[str]
+NO_GRID = ["--grid", "/nowhere"]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> tuple[Path, list[Crops]]:
+    """Seven clips of noise, as shards and as the plain approach's files."""
+    noise = np.random.default_rng(1).integers(0, 256, (7, FRAMES, CROP, CROP), np.uint8)
+    write_split(tmp_path / "raw", list(noise), "raw")
+    write_npz(tmp_path, list(noise))
+    return tmp_path, list(noise)
+
+
+def test_the_plain_approach_gives_our_batches(corpus: tuple[Path, list[Crops]]) -> None:
+    check_same(*corpus, batch=4)
+
+
+def test_other_batches_stop_the_benchmark(
+    corpus: tuple[Path, list[Crops]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_data, "MEAN", 0.422)
+    with pytest.raises(SystemExit, match="other batches"):
+        check_same(*corpus, batch=4)
+
+
+def count_up() -> "Counting":
+    return Counting()
+
+
+class Counting:
+    """How often it was called."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> int:
+        self.calls += 1
+        return self.calls
+
+
+@pytest.mark.slow
+def test_work_aside_is_made_once_and_done_at_each_call() -> None:
+    with Aside(count_up) as count:
+        assert [count(), count(), count()] == [1, 2, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "options", "rows"),
+    [
+        (loader, ["--videos", "3", "--rounds", "1"], [re.escape(way) for way in loader.WAYS]),
+        (
+            training,
+            ["--models", training.STUDENT, "--steps", "1", "--batch", "2", "--repeats", "1"],
+            [re.escape(training.STUDENT) + r" +\d", *training.TEACHING],
+        ),
+    ],
+)
+def test_a_table_has_its_rows(
+    script: ModuleType,
+    options: list[str],
+    rows: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Printed,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark", *options, *NO_GRID])
+    script.main()
+    printed = capsys.readouterr().out
+    assert "load average" in printed
+    for row in rows:
+        assert re.search(rf"^{row}.* \d+\.\d+-\d+\.\d+", printed, re.MULTILINE), printed
