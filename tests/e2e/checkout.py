@@ -31,6 +31,13 @@ class Checkout:
         shutil.copy(ROOT / ".dvc" / "config", place / ".dvc" / "config")
         subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
 
+    def fork(self, place: Path) -> "Checkout":
+        """A copy of the checkout with all that it has made."""
+        shutil.copytree(self.place, place, symlinks=True)
+        copy = object.__new__(Checkout)
+        copy.place = place
+        return copy
+
     def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
         """Start a Python module or script of the environment, in a process group of its own."""
         return self.start_program([sys.executable, "-m", *command], **environment)

@@ -1,6 +1,7 @@
 """The whole graph on the profile `tiny`: from nothing to a leaderboard, again, and after kills."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,6 @@ from tests.e2e.faults import kill_group, wait_until
 
 pytestmark = pytest.mark.slow
 MODELS = {"rn18-tcn-g0", "rn18-tcn-g1", "rn18-dstcn-by-rn18-tcn-g1"}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    checkout = Checkout(tmp_path_factory.mktemp("e2e") / "undisturbed")
-    checkout.run("stages.profile", "tiny")
-    checkout.run("dvc", "repro")
-    return checkout
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -53,6 +46,19 @@ def test_publishing_fills_mlflow_once(undisturbed: Checkout) -> None:
 def test_a_report_is_rebuilt_without_training(undisturbed: Checkout) -> None:
     output = undisturbed.run("stages.leaderboard")
     assert "rn18-tcn-g0" in output.replace("\n", " ")
+
+
+def test_raw_video_gives_the_accuracy_of_the_pipeline(undisturbed: Checkout) -> None:
+    weights = "data/tiny/models/rn18-tcn/g1/weights.safetensors"
+    corpus = ["--source", "lrw", "--root", "data/tiny/raw/videos", "--split", "test", "--json"]
+    process = undisturbed.start_program(["lipnet", "evaluate", weights, *corpus])
+    told, _ = process.communicate(timeout=300)
+    found = json.loads(told)
+    rows = read_rows(undisturbed.place / "data/tiny/report/leaderboard.csv")
+    (row,) = (row for row in rows if row["model"] == "rn18-tcn-g1")
+    assert (found["clips"], found["failed"]) == (12, 0)
+    told_there = [float(row[f"test_top1{end}"]) for end in ("", "_low", "_high")]
+    assert [found["top1"], *found["top1_95"]] == pytest.approx(told_there, abs=1e-6)
 
 
 SIGNS = {

@@ -1,0 +1,63 @@
+"""A model trained by two processes under Ray Train, one of which is lost at work."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.e2e.checkout import Checkout
+from tests.e2e.faults import wait_until
+
+pytestmark = pytest.mark.slow
+# By SGD: Adam would make a whole step of a gradient that is nothing but rounding.
+CHANGES = ("+recipe.micro_batch=4", "recipe.optimiser=sgd", "recipe.lr=1e-2")
+LINEAGE = "rn18-tcn"
+MODELS, CHECKPOINTS = f"data/tiny/models/{LINEAGE}", f"data/tmp/tiny/models/{LINEAGE}"
+
+
+def fork(undisturbed: Checkout, place: Path, workers: int) -> Checkout:
+    """The tiny profile's shards, with models to be trained by so many processes."""
+    checkout = undisturbed.fork(place)
+    checkout.run("stages.profile", "tiny", f"compute.workers={workers}", *CHANGES)
+    return checkout
+
+
+def find_workers(below: int) -> list[psutil.Process]:
+    """The processes that train, below the stage's own."""
+    return [
+        one
+        for one in psutil.Process(below).children(recursive=True)
+        if one.cmdline()[:1] and one.cmdline()[0].startswith("ray::RayTrainWorker")
+    ]
+
+
+def test_a_lost_process_is_replaced_and_the_model_is_that_of_one_process(
+    undisturbed: Checkout, tmp_path: Path
+) -> None:
+    alone, together = (fork(undisturbed, tmp_path / str(n), n) for n in (1, 2))
+    alone.run("stages.scratch", LINEAGE)
+    process = together.start("stages.scratch", LINEAGE)
+    assert wait_until(lambda: any((together.place / CHECKPOINTS).glob("*.checkpoint")), process)
+    find_workers(process.pid)[0].kill()
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert output.count(f"{LINEAGE}-g0: resnet18") == 2, output  # it began again
+    assert output.count(f"{LINEAGE}-g0  epoch 1/2") <= 1, output  # and went on
+    for name in ("g0", "g1"):
+        one, other = (
+            load_file(made.place / MODELS / name / "weights.safetensors")
+            for made in (alone, together)
+        )
+        for tensor in one:
+            torch.testing.assert_close(other[tensor], one[tensor], atol=1e-3, rtol=1e-3)
+
+
+def test_what_cannot_be_shared_is_said_as_one_line(undisturbed: Checkout, tmp_path: Path) -> None:
+    checkout = undisturbed.fork(tmp_path / "whole")
+    checkout.run("stages.profile", "tiny", "compute.workers=2")
+    told = checkout.run("stages.scratch", LINEAGE, status=1)
+    assert "error: a batch of 8 clips in 1 part cannot be shared by 2 processes" in told
+    assert "set recipe.micro_batch to 4 or less" in told
+    assert "Traceback" not in told
