@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipnet.clip import Clip
+from lipnet.clip import Clip, Rejected
 from lipnet.crop_videos import crop_video
 from lipnet.data.augment import central_view
 from lipnet.data.cut import cut_clip, fail_clip
@@ -49,20 +49,24 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Read:
-    """What a model said of each clip that it could read, and the records of the others."""
+    """What a model said of each clip that it could read, the records of the others, and what of
+    the corpus is no clip of the layout."""
 
     clips: Sequence[Clip]
     logits_NK: NDArray[np.float32]
     labels_N: NDArray[np.int64]
     failures: Sequence[Mapping[str, str]]
+    rejected: Sequence[Rejected]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy over the clips that could be read; `failed` counts the others by reason."""
+    """Accuracy over the clips that could be read; `failed` counts the others by reason, and
+    `rejected` what lies in the corpus, of whatever split, and is no clip of its layout."""
 
     clips: int
     failed: Mapping[str, int]
+    rejected: Mapping[str, int]
     top1: Estimate
     top5: Estimate
     per_slot: Mapping[str, Estimate]
@@ -92,9 +96,15 @@ def evaluate(
         slot: accuracy(right_N[slots == slot], np.array(units)[slots == slot])
         for slot in sorted(set(slots.tolist()) - {""})
     }
-    by_reason = dict(sorted(failed.items()))
-    top1, top5 = accuracy(right_N, units), accuracy(near_N, units)
-    return Evaluation(len(read.clips), by_reason, top1, top5, per_slot)
+    rejected = Counter(record.reason for record in read.rejected)
+    return Evaluation(
+        clips=len(read.clips),
+        failed=dict(sorted(failed.items())),
+        rejected=dict(sorted(rejected.items())),
+        top1=accuracy(right_N, units),
+        top5=accuracy(near_N, units),
+        per_slot=per_slot,
+    )
 
 
 def read_corpus(
@@ -111,7 +121,7 @@ def read_corpus(
     options = crop_options_of(card.preprocessing, weights, face)
     known = {label: index for index, label in enumerate(card.labels)}
     failures: list[Mapping[str, str]] = []
-    chosen = choose_clips(corpus)
+    chosen, rejected = choose_clips(corpus)
     strangers = [clip for clip in chosen if clip.label not in known]
     failures += [fail_clip(clip, _stranger(clip)) for clip in strangers]
     cut = _Cut(corpus, options, recipe, known, detector, failures)
@@ -129,12 +139,13 @@ def read_corpus(
         np.concatenate([empty, *logits]),
         np.concatenate([np.zeros(0, np.int64), *labels]),
         failures,
+        rejected,
     )
 
 
-def choose_clips(corpus: Corpus) -> list[Clip]:
-    """The clips of the split, a video's together; InputError where there is none."""
-    found, _ = discover_clips(corpus.source, corpus.root, corpus.options)
+def choose_clips(corpus: Corpus) -> tuple[list[Clip], list[Rejected]]:
+    """The clips of the split, a video's together, and what is none; InputError for no clip."""
+    found, rejected = discover_clips(corpus.source, corpus.root, corpus.options)
     splits = sorted({clip.split for clip in found})
     chosen = [clip for clip in found if corpus.split in (ALL, clip.split)]
     if not chosen:
@@ -144,7 +155,7 @@ def choose_clips(corpus: Corpus) -> list[Clip]:
         )
     if any(clip.ready for clip in chosen):
         raise InputError(f"{corpus.source} brings no videos but mouths that are cut already")
-    return sorted(chosen, key=lambda clip: (clip.video, clip.clip_id))
+    return sorted(chosen, key=lambda clip: (clip.video, clip.clip_id)), rejected
 
 
 def _stranger(clip: Clip) -> VideoError:

@@ -20,7 +20,15 @@ def run_stage(main: Callable[[], None]) -> None:
         print("interrupted; the same command goes on where it stopped", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        line = describe_full_disk(error)
+        if not line:
             raise
-        place = error.filename or os.getcwd()
-        sys.exit(f"error: no space left on the disk that holds {place}; free some and run it again")
+        sys.exit(f"error: {line}")
+
+
+def describe_full_disk(error: OSError) -> str:
+    """The line for a person where the disk is full; "" for any other error."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ""
+    place = error.filename or os.getcwd()
+    return f"no space left on the disk that holds {place}; free some and run it again"

@@ -136,7 +136,10 @@ class Params(Section):
         same views in the same order."""
         heard: dict[str, list[str]] = {}
         for lineage, entry in self.taught.items():
-            facts = [entry.teacher, entry.members, self.recipe_of(lineage).view_facts]
+            recipe = self.recipe_of(lineage)
+            # What several say together depends on the temperature at which they are averaged.
+            alone = entry.members == "best"
+            facts = [entry.teacher, alone or recipe.temperature, recipe.view_facts]
             heard.setdefault(digest_of(facts), []).append(lineage)
         return [group for group in heard.values() if len(group) > 1]
 

@@ -17,6 +17,7 @@ from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
 from lipnet.train.processes import Processes, ProcessGroup
 from stages.cluster import connect
+from stages.main import describe_full_disk
 
 MOST_FAILURES = 3  # processes or nodes that may be lost; each time all go on from the checkpoint
 LOOK_SECONDS = 0.5  # how often the first process's words are looked for
@@ -64,19 +65,28 @@ def _work(config: dict[str, Any]) -> None:
     """One process's life: Ray has started torch.distributed already."""
     os.chdir(config["home"])
     answers = Path(config["answers"])
+    if (answers / ANSWER).exists():  # another process's error, which ended all
+        return
+    train: Any = importlib.import_module("ray.train")
     train_torch: Any = importlib.import_module("ray.train.torch")
+    # Ray leaves each process one thread.
+    local = train.get_context().get_local_world_size()
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // local))
     # A 1x1 convolution's weights have two names for one layout; nothing is copied for it.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     processes = ProcessGroup()
-    answer: dict[str, object]
     try:
         with _tell(answers / WORDS if processes.share.rank == 0 else Path(os.devnull)):
-            answer = {"names": config["share"](processes, train_torch.get_device())}
-    except InputError as error:
-        # Tried again it would fail again; Ray must not, and the stage shows it as it is.
-        answer = {"error": str(error)}
-    if processes.share.rank == 0 or "error" in answer:
-        write_json(answers / ANSWER, answer)
+            names = config["share"](processes, train_torch.get_device())
+    except (InputError, OSError) as error:
+        line = str(error) if isinstance(error, InputError) else describe_full_disk(error)
+        if line:
+            # Tried again it would fail again. The others may wait for this one: raised, it ends
+            # them, and started again all find the answer and end.
+            write_json(answers / ANSWER, {"error": line})
+        raise
+    if processes.share.rank == 0:
+        write_json(answers / ANSWER, {"names": names})
 
 
 @contextmanager

@@ -61,24 +61,29 @@ def train_share(
         recordings=recordings,
         recordings_gib=params.compute.record_gib,
     )
-    data = open_data(params, plan, device)
+    data = open_data(params, plan, engine)
     lines = work / "progress.jsonl"
     with LineageProgress(params, plan, lines) if engine.leads else SilentLineage() as listener:
         done = train_lineage(plan, data, work=work, engine=engine, listener=listener)
     return [generation.name for generation in done]
 
 
-def open_data(params: Params, plan: LineagePlan, device: torch.device) -> LineageData:
-    """The training and validation clips of the profile, at the recipe's size; never the test's."""
+def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
+    """The training and validation clips of the profile, at the recipe's size; never the test's.
+
+    Several processes share the memory, as if all were on one machine, and only the first one
+    validates: the others hold no validation clips.
+    """
     shards = Paths(params.profile).shards
     summary = read_summary(shards)
+    memory = params.workers.memory_gib / engine.processes.share.world
     train, val = (
         open_split(
             shards,
             split,
             shrink=plan.recipe.shrink,
-            memory_gib=params.workers.memory_gib,
-            device=device,
+            memory_gib=memory if split == "train" or engine.leads else 0.0,
+            device=engine.device,
         )
         for split in ("train", "val")
     )

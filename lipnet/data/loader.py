@@ -1,6 +1,7 @@
 """Batches of clips from shards: held in memory where the split fits, streamed where it does not.
 
-The order of an epoch is a function of (seed, epoch) alone in both, and known before it is read.
+The order of an epoch is the same in both: a function of (seed, epoch) and of how many clips each
+shard has, known before a clip is read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -120,28 +121,55 @@ def _unpack_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample
         yield sample
 
 
-class MemoryStore:
-    """All clips of a split as one padded array of bytes."""
+def shuffle(sizes: Sequence[int], *, seed: int, epoch: int, pool: int = POOL) -> Tensor:
+    """The numbers of all clips of shards of these sizes [N], shuffled by (seed, epoch): the shards,
+    and then the clips within each pool of shards that hold `pool` clips or more together."""
+    generator = generator_of("order", seed, epoch)
+    begins = np.cumsum([0, *sizes])
+    shards = torch.randperm(len(sizes), generator=generator).tolist()
+    mixed = []
+    for run in _pools(sizes, shards, pool):
+        numbers_N = torch.cat([torch.arange(begins[i], begins[i + 1]) for i in run])
+        mixed.append(numbers_N[torch.randperm(len(numbers_N), generator=generator)])
+    return torch.cat(mixed)
 
-    def __init__(self, clips: ClipBatch, facts: ClipFacts) -> None:
+
+def _pools(sizes: Sequence[int], shards: Iterable[int], pool: int) -> Iterator[list[int]]:
+    """Shards in runs of `pool` clips or more; the last may have fewer."""
+    held: list[int] = []
+    for shard in shards:
+        held.append(shard)
+        if sum(sizes[i] for i in held) >= pool:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+class MemoryStore:
+    """All clips of a split as one padded array of bytes; `sizes` are its shards', in clips."""
+
+    def __init__(self, clips: ClipBatch, facts: ClipFacts, sizes: Sequence[int] = ()) -> None:
         self._clips = clips
         self._facts = facts
+        self._sizes = list(sizes) or [len(facts.labels)]
 
     @classmethod
     def read(cls, refs: Sequence[ShardRef], shrink: Shrink) -> "MemoryStore":
         """Read whole shards, shrinking every crop."""
         samples = list(_unpack_all((clip for ref in refs for clip in read_stored(ref)), shrink))
-        return cls(collate(samples), _facts_of(meta for _, meta in samples))
+        sizes = [ref.clips for ref in refs]
+        return cls(collate(samples), _facts_of(meta for _, meta in samples), sizes)
 
     def to(self, device: torch.device) -> "MemoryStore":
         """The same clips with their frames on `device`."""
-        return MemoryStore(self._clips.to(device), self._facts)
+        return MemoryStore(self._clips.to(device), self._facts, self._sizes)
 
     def __len__(self) -> int:
         return len(self._facts.labels)
 
     def order(self, *, seed: int, epoch: int) -> Tensor:
-        return torch.randperm(len(self), generator=generator_of("order", seed, epoch))
+        return shuffle(self._sizes, seed=seed, epoch=epoch)
 
     def batches(self, chosen: Sequence[Tensor]) -> Iterator[ClipBatch]:
         return map(self._pick, chosen)
@@ -169,20 +197,17 @@ class ShardStream:
 
     def __init__(self, refs: Sequence[ShardRef], shrink: Shrink, *, pool: int = POOL) -> None:
         self._refs = list(refs)
+        self._sizes = [ref.clips for ref in self._refs]
         self._shrink = shrink
         self._pool = pool
-        self._begins = np.cumsum([0, *(ref.clips for ref in self._refs)])
+        self._begins = np.cumsum([0, *self._sizes])
         self._known: ClipFacts | None = None
 
     def __len__(self) -> int:
         return int(self._begins[-1])
 
     def order(self, *, seed: int, epoch: int) -> Tensor:
-        generator = generator_of("order", seed, epoch)
-        shards = torch.randperm(len(self._refs), generator=generator).tolist()
-        pools = [torch.cat([self._numbers(i) for i in pool]) for pool in self._pools(shards)]
-        mixed = (pool_N[torch.randperm(len(pool_N), generator=generator)] for pool_N in pools)
-        return torch.cat(list(mixed))
+        return shuffle(self._sizes, seed=seed, epoch=epoch, pool=self._pool)
 
     def batches(self, chosen: Sequence[Tensor]) -> Iterator[ClipBatch]:
         sizes = [len(chosen_B) for chosen_B in chosen]
@@ -196,27 +221,13 @@ class ShardStream:
             self._known = _facts_of(clip.meta for ref in self._refs for clip in read_stored(ref))
         return self._known
 
-    def _pools(self, shards: Iterable[int]) -> Iterator[list[int]]:
-        """Shards in runs of `pool` clips or more; the last may have fewer."""
-        held: list[int] = []
-        for shard in shards:
-            held.append(shard)
-            if sum(self._refs[i].clips for i in held) >= self._pool:
-                yield held
-                held = []
-        if held:
-            yield held
-
-    def _numbers(self, shard: int) -> Tensor:
-        return torch.arange(self._begins[shard], self._begins[shard + 1])
-
     def _read(self, numbers: NDArray[np.int64]) -> Iterator[StoredClip]:
         """The packed clips of these numbers; each shard is read once and dropped after its last."""
         shards = np.searchsorted(self._begins, numbers, side="right") - 1
         needed, begin = np.unique(shards, return_index=True)
         last = dict(zip(shards.tolist(), range(len(shards)), strict=True))
         waiting = needed[np.argsort(begin)].tolist()
-        ahead = max((len(pool) for pool in self._pools(waiting)), default=0)
+        ahead = max((len(run) for run in _pools(self._sizes, waiting, self._pool)), default=0)
         # The next pool is read, or comes over the network, while this one's clips are used.
         arriving = work_ahead(waiting, self._read_shard, threads=1, ahead=ahead)
         held: dict[int, list[StoredClip]] = {}

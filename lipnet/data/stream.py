@@ -7,7 +7,7 @@ of processes share one stream, and a teacher's logits over it can be kept.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -88,23 +88,25 @@ class Stream:
         device: torch.device | None = None,
     ) -> Iterator[list[Part]]:
         """The parts of each step from `begin` on, read ahead onto `device`."""
-        plans = list(self._plan(epoch, begin, share))
-        batches = self.clips.batches([plan.clips_M for plan in plans])
+        steps = list(self._plan(epoch, begin, share))
+        batches = self.clips.batches([plan.clips_M for plans in steps for plan in plans])
         sent = run_ahead((_send(batch, device) for batch in batches), ahead=BATCHES_AHEAD)
-        parts = (plan.of(batch) for plan, batch in zip(plans, sent, strict=True))
-        for _, step in groupby(parts, key=lambda part: part.step):
-            yield list(step)
+        for plans in steps:
+            came = list(islice(sent, len(plans)))
+            yield [plan.of(batch) for plan, batch in zip(plans, came, strict=True)]
 
-    def _plan(self, epoch: int, begin: int, share: Share) -> Iterator[_Plan]:
+    def _plan(self, epoch: int, begin: int, share: Share) -> Iterator[list[_Plan]]:
         recipe = self.recipe
         order_N = self.clips.order(seed=recipe.stream_seed, epoch=epoch)
         for step in range(begin, self.steps()):
             first = step * recipe.batch
             chosen_B = order_N[first : first + recipe.batch]
             draws = draw(recipe, len(chosen_B), epoch=epoch, step=step)
+            parts = []
             for rows_R, weight in _own(cut_batch(len(chosen_B), recipe.micro_batch), share):
                 needed_M, own = draws.rows(rows_R)
-                yield _Plan(step, first, rows_R, chosen_B[needed_M], own, weight)
+                parts.append(_Plan(step, first, rows_R, chosen_B[needed_M], own, weight))
+            yield parts
 
 
 def cut_batch(clips: int, micro_batch: int) -> list[Tensor]:

@@ -137,6 +137,11 @@ class _Work:
         self._start = plan.start if name == generation_names(plan)[0] else None
         self._identity = self._identify()
         self._fingerprint = digest_of(self._identity)
+        if engine.processes.tell(self._fingerprint) != self._fingerprint:
+            raise InputError(
+                f"process {engine.processes.share.rank} has other code, versions or files than the "
+                "first one: bring every node to the same commit, environment and disk"
+            )
 
     def kept(self) -> Generation | None:
         """The generation in the folder if it is this very work, else None, the folder cleared."""
@@ -203,11 +208,12 @@ class _Work:
             }
         )
         needed = recording_bytes(recipe.epochs, clips, classes)
-        budget = round(engine.recordings_gib * 2**30)
-        if not engine.processes.tell(engine.leads and make_room(folder, needed, budget)):
+        if engine.processes.share.world > 1:  # none of which hears everything: they only read
+            there = engine.processes.tell(folder.is_dir())
+            return Recording(folder, clips=clips, classes=classes) if there else None
+        if not make_room(folder, needed, round(engine.recordings_gib * 2**30)):
             return None
-        alone = engine.processes.share.world == 1
-        writer = f"{self._plan.lineage}-{self._name}" if alone else ""
+        writer = f"{self._plan.lineage}-{self._name}"
         return Recording(folder, clips=clips, classes=classes, writer=writer)
 
     def _load_start(self, model: Lipreader, heard: Listener) -> None:

@@ -8,6 +8,7 @@ labels would hear the same. An epoch of N clips takes 2 N K bytes.
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -95,8 +96,11 @@ class Recording:
         missing = bool(np.isnan(self._begun[:, 0]).any())
         self.flush()
         self._begun = None
-        if not missing:
-            self._part(epoch).replace(self._file(epoch))
+        with suppress(FileNotFoundError):  # another training may have needed the room
+            if missing:
+                self._part(epoch).unlink()
+            else:
+                self._part(epoch).replace(self._file(epoch))
         self._epoch = -1
 
     def _turn_to(self, epoch: int) -> None:
@@ -119,18 +123,21 @@ class Recording:
 
     def _create(self, path: Path) -> Halves:
         path.parent.mkdir(parents=True, exist_ok=True)
-        begun = np.lib.format.open_memmap(path, "w+", np.float16, self._shape)
+        bare = path.with_suffix(".bare")  # until every row says that it is missing
+        begun = np.lib.format.open_memmap(bare, "w+", np.float16, self._shape)
         try:
-            with path.open("r+b") as file:
+            with bare.open("r+b") as file:
                 # A hole in the file would be a killed process, not an error, on a full disk.
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+                os.posix_fallocate(file.fileno(), 0, bare.stat().st_size)
         except OSError as error:
-            path.unlink()
+            bare.unlink(missing_ok=True)
             raise InputError(
                 f"no room for {begun.nbytes / 2**30:.1f} GiB of a teacher's logits in "
                 f"{self._folder} ({error.strerror}): free it, or set compute.record_gib to 0"
             ) from error
         begun[:] = np.nan
+        begun.flush()
+        bare.replace(path)
         return begun
 
     def _file(self, epoch: int) -> Path:

@@ -125,6 +125,7 @@ class RecordedTeacher(FrozenTeacher):
 def _mean_logits(heard: Sequence[Tensor], temperature: float) -> Tensor:
     """One teacher's logits, or those of several whose softmax at the temperature is their mean."""
     if len(heard) == 1:
-        return heard[0].clone()
+        only = heard[0]
+        return only.clone() if only.dtype == torch.float64 else only.float().clone()
     shares = [torch.log_softmax(logits.float() / temperature, 1) for logits in heard]
     return torch.logsumexp(torch.stack(shares), 0) * temperature

@@ -1,7 +1,6 @@
 """The training loop: one for scratch and for distilled students, best on validation kept."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -192,13 +191,14 @@ class _Fitting:
         save_checkpoint(self._path, kept)
 
     def _resume(self) -> None:
-        found = load_checkpoint(self._path)
-        if found is None:
+        found = self._find() if self._engine.leads else None
+        place = self._engine.processes.tell(found and (len(found.history), found.step))
+        if place is None:
             return
-        changes = differences(found.facts, self._facts)
-        if changes:
-            self._set_aside(changes)
-            return
+        found = found or load_checkpoint(self._path)
+        if found is None or (len(found.history), found.step) != place:
+            # Not bad input: started again, this process may see what the disk was slow to show.
+            raise RuntimeError(f"{self._path} is not what the first process sees: is it one disk?")
         self._model.load_state_dict(found.model)
         self._optimiser.load_state_dict(found.optimiser)
         if self._average is not None:
@@ -207,11 +207,18 @@ class _Fitting:
         if self._engine.leads:
             self._sums_3.copy_(found.sums)
 
+    def _find(self) -> Checkpoint | None:
+        """The checkpoint of this very training; another's is set aside."""
+        found = load_checkpoint(self._path)
+        changes = differences(found.facts, self._facts) if found else []
+        if changes:
+            self._set_aside(changes)
+            return None
+        return found
+
     def _set_aside(self, changes: Sequence[str]) -> None:
         aside = self._path.with_name(f"{self._path.name}.other")
-        if self._engine.leads:
-            with suppress(FileNotFoundError):
-                self._path.replace(aside)
+        self._path.replace(aside)
         self._heard.on_warning(
             f"{self._path.name} is of another training ({'; '.join(changes)}): this one starts "
             f"anew, and that checkpoint is kept as {aside.name}"
@@ -242,9 +249,13 @@ def _check_stream(stream: Stream, engine: Engine) -> None:
     parts = len(cut_batch(batch, stream.recipe.micro_batch))
     world = engine.processes.share.world
     if parts < world:
+        most = batch // world
+        advice = f"set recipe.micro_batch to {most} or less"
+        if most < 2:
+            advice = f"lower compute.workers to {batch // 2} or raise recipe.batch"
         raise InputError(
             f"a batch of {batch} clips in {parts} part{'s' * (parts > 1)} cannot be shared by "
-            f"{world} processes: set recipe.micro_batch to {max(2, batch // world)} or less"
+            f"{world} processes: {advice}"
         )
 
 

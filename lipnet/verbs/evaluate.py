@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,11 +66,13 @@ def show_progress(done: int, total: int) -> None:
 
 
 def as_json(found: "Evaluation") -> dict[str, object]:
-    """Fractions from 0 to 1; `clips` were read, `failed` were not, `failures` says why."""
+    """Fractions from 0 to 1; `clips` were read, `failed` were not, `failures` says why; `rejected`
+    counts what lies in the corpus and is no clip."""
     return {
         "clips": found.clips,
         "failed": sum(found.failed.values()),
         "failures": dict(found.failed),
+        "rejected": dict(found.rejected),
         "units": found.top1.units,
         "top1": found.top1.value,
         "top1_95": [found.top1.low, found.top1.high],
@@ -81,14 +84,18 @@ def as_json(found: "Evaluation") -> dict[str, object]:
 
 def tell(found: "Evaluation") -> list[str]:
     """The same for a person."""
-    failed = sum(found.failed.values())
-    why = f" ({', '.join(f'{reason} {n}' for reason, n in found.failed.items())})" if failed else ""
     return [
-        f"{found.clips} clips of {found.top1.units} units read, {failed} failed{why}",
+        f"{found.clips} clips of {found.top1.units} units read, {_count(found.failed)} failed",
+        *([f"no clips of the layout: {_count(found.rejected)}"] if found.rejected else []),
         f"top-1  {_show(found.top1)}",
         f"top-5  {_show(found.top5)}",
         *(f"{slot:<12} {_show(own)}" for slot, own in found.per_slot.items()),
     ]
+
+
+def _count(reasons: Mapping[str, int]) -> str:
+    named = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+    return f"{sum(reasons.values())}{f' ({named})' if named else ''}"
 
 
 def _show(own: "Estimate") -> str:

@@ -67,6 +67,13 @@ def test_what_cannot_be_read_is_counted_by_its_reason(weights: Path, corpus: Cor
     assert found.top5.value == 1.0  # of three labels
 
 
+def test_what_is_no_clip_of_the_layout_is_counted_too(weights: Path, corpus: Corpus) -> None:
+    (corpus.root / "A" / "notes.txt").write_text("not a video")
+    found = evaluate(weights, corpus, FakeDetector())
+    assert (found.clips, sum(found.failed.values())) == (6, 0)
+    assert sum(found.rejected.values()) == 1
+
+
 def test_json_has_counts_and_fractions(weights: Path, corpus: Corpus, capsys: Printed) -> None:
     run([str(weights), "--source", "folder", "--root", str(corpus.root), "--json"])
     found = json.loads(capsys.readouterr().out)

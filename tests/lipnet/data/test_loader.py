@@ -71,6 +71,17 @@ def test_streaming_and_memory_give_the_same_ordered_clips(shards: Path) -> None:
         assert torch.equal(one.lengths_B, two.lengths_B)
 
 
+@pytest.mark.parametrize("epoch", [0, 3])
+def test_memory_and_stream_have_one_order(shards: Path, epoch: int) -> None:
+    held, streamed = (
+        open_split(shards, "train", shrink=HALF, memory_gib=memory) for memory in (1.0, 1e-9)
+    )
+    orders = [store.order(seed=4, epoch=epoch) for store in (held, streamed)]
+    assert torch.equal(*orders)
+    pixels = [pixels_of(store, seed=4, epoch=epoch) for store in (held, streamed)]
+    assert pixels[0] == pixels[1]
+
+
 def test_a_split_larger_than_its_memory_is_streamed(shards: Path) -> None:
     assert isinstance(open_split(shards, "train", shrink=HALF), MemoryStore)
     assert isinstance(open_split(shards, "train", shrink=HALF, memory_gib=1e-6), ShardStream)

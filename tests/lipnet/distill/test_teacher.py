@@ -1,6 +1,7 @@
 """Teachers: what they see, what they add, what is remembered, and where gradients may not go."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,18 @@ def test_a_damaged_recording_is_made_again(tmp_path: Path) -> None:
     asked = len(Recorder.seen)
     assert torch.equal(recorded(tmp_path).say(make_view(), PLACE), said)
     assert len(Recorder.seen) == asked
+
+
+def test_a_recording_that_another_training_removes_costs_no_more_than_itself(
+    tmp_path: Path,
+) -> None:
+    first = recorded(tmp_path / "r")
+    said = first.say(make_view(), PLACE)
+    shutil.rmtree(tmp_path / "r")
+    first.finish_epoch(0)
+    assert torch.equal(first.say(make_view(), PLACE), said)
+    first.finish_epoch(0)
+    assert [path.name for path in (tmp_path / "r").iterdir()] == ["epoch-000.npy"]
 
 
 def test_the_recordings_that_were_used_last_stay_as_far_as_they_fit(tmp_path: Path) -> None:
