@@ -1,6 +1,9 @@
 """The figure of what is mistaken for what, look-alikes side by side."""
 # K classes
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,6 +11,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from lipnet.measure.confusion import confusion_matrix, group_lookalikes
+from lipnet.measure.homophenes import find_homophenes
 from stages.results import Results
 
 MOST_LABELS = 60  # more cannot be read: the ones in the worst chains are shown
@@ -16,10 +20,41 @@ LINKED = 0.05  # a box is drawn about neighbours that swap at least this share o
 
 
 def draw_confusion(results: Results) -> Figure:
-    """Rows: actual, columns: predicted, percent of the row; of the model best on validation."""
-    outcome = results.entry(results.best).outcomes["test"]
-    counts_KK = confusion_matrix(outcome.labels_N, outcome.predicted_N, len(results.labels))
+    """Of the model best on validation; a box about neighbours that are often mistaken."""
+    counts_KK = _count(results)
     order = [label for chain in group_lookalikes(counts_KK) for label in chain][:MOST_LABELS]
+    clips_K = counts_KK.sum(axis=1)
+    linked = [_are_linked(counts_KK, clips_K, *pair) for pair in pairwise(order)]
+    return _draw(results, counts_KK, order, linked, "the most confused first")
+
+
+def draw_viseme_confusion(results: Results) -> Figure:
+    """The same in the order of visemes; a box about labels that lips show alike."""
+    counts_KK, alike = _count(results), find_homophenes(results.labels)
+    order = list(alike.order)
+    if len(order) > MOST_LABELS:
+        sizes_K = np.bincount(alike.group_K)[alike.group_K]
+        order = [place for place in order if sizes_K[place] > 1][:MOST_LABELS] or order[
+            :MOST_LABELS
+        ]
+    linked = [alike.group_K[first] == alike.group_K[second] for first, second in pairwise(order)]
+    return _draw(results, counts_KK, order, linked, "ordered by visemes")
+
+
+def _count(results: Results) -> NDArray[np.int64]:
+    outcome = results.entry(results.best).outcomes["test"]
+    return confusion_matrix(outcome.labels_N, outcome.predicted_N, len(results.labels))
+
+
+def _draw(
+    results: Results,
+    counts_KK: NDArray[np.int64],
+    order: list[int],
+    linked: Sequence[bool],
+    how: str,
+) -> Figure:
+    """Rows: actual, columns: predicted, percent of the row; each label after the one before it in
+    `order`, in one box with it where they are linked."""
     rows_K1 = np.maximum(1, counts_KK.sum(axis=1, keepdims=True))
     percent_KK = (100 * counts_KK / rows_K1)[np.ix_(order, order)]
     names = [results.labels[label] for label in order]
@@ -30,10 +65,10 @@ def draw_confusion(results: Results) -> Figure:
     _name_cells(axes, names)
     if len(order) <= WRITTEN:
         _write_cells(axes, percent_KK)
-    _box_lookalikes(axes, counts_KK[np.ix_(order, order)])
+    _box_neighbours(axes, linked)
     axes.set(xlabel="Predicted", ylabel="Actual")
-    shown = "" if len(order) == len(results.labels) else f", the {len(order)} most confused labels"
-    axes.set_title(f"Confusion on test: {results.best}{shown}")
+    shown = "" if len(order) == len(results.labels) else f"{len(order)} of {len(results.labels)}, "
+    axes.set_title(f"Confusion on test: {results.best}\n{shown}{how}")
     bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02)
     bar.set_label("% of the actual label's clips")
     bar.outline.set_visible(False)
@@ -62,12 +97,11 @@ def _write_cells(axes: Axes, percent_KK: NDArray[np.float64]) -> None:
             )
 
 
-def _box_lookalikes(axes: Axes, counts_KK: NDArray[np.int64]) -> None:
-    """A frame about each stretch of neighbours that are often mistaken for one another."""
-    clips_K = counts_KK.sum(axis=1)
+def _box_neighbours(axes: Axes, linked: Sequence[bool]) -> None:
+    """A frame about each stretch of labels that are linked, each with the next."""
     start = 0
-    for place in range(1, len(counts_KK) + 1):
-        if place < len(counts_KK) and _are_linked(counts_KK, clips_K, place):
+    for place, goes_on in enumerate([*linked, False], start=1):
+        if goes_on:
             continue
         if place - start > 1:
             corner = (start - 0.5, start - 0.5)
@@ -76,6 +110,8 @@ def _box_lookalikes(axes: Axes, counts_KK: NDArray[np.int64]) -> None:
         start = place
 
 
-def _are_linked(counts_KK: NDArray[np.int64], clips_K: NDArray[np.int64], place: int) -> bool:
-    swapped = counts_KK[place - 1, place] + counts_KK[place, place - 1]
-    return bool(swapped >= LINKED * max(1, clips_K[place - 1] + clips_K[place]))
+def _are_linked(
+    counts_KK: NDArray[np.int64], clips_K: NDArray[np.int64], first: int, second: int
+) -> bool:
+    swapped = counts_KK[first, second] + counts_KK[second, first]
+    return bool(swapped >= LINKED * max(1, clips_K[first] + clips_K[second]))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from lipnet.train.history import read_history
-from stages.confusion_figure import draw_confusion
+from stages.confusion_figure import draw_confusion, draw_viseme_confusion
 from stages.cost_figure import draw_accuracy_by_cost
 from stages.figure_style import house_style, save_figure
 from stages.results import Entry, Results
@@ -21,7 +21,10 @@ COLOURS = [
     for colour in (*mpl.color_sequences["tab10"], *mpl.color_sequences["tab20"][1::2])
 ]
 LINES = ("-", "--", ":", "-.")
-FIGURES = ("accuracy_params", "accuracy_gflops", "learning_curves", "generations", "confusion")
+FIGURES = (
+    *("accuracy_params", "accuracy_gflops", "learning_curves", "generations"),
+    *("confusion", "confusion_visemes"),
+)
 
 
 def write_figures(folder: Path, results: Results, *, ceiling: float | None) -> None:
@@ -32,6 +35,7 @@ def write_figures(folder: Path, results: Results, *, ceiling: float | None) -> N
         "learning_curves": lambda: draw_learning_curves(results),
         "generations": lambda: draw_generations(results),
         "confusion": lambda: draw_confusion(results),
+        "confusion_visemes": lambda: draw_viseme_confusion(results),
     }
     folder.mkdir(parents=True, exist_ok=True)
     with house_style():

@@ -23,7 +23,8 @@ FIGURES = (
     ("accuracy_gflops", "Accuracy against FLOPs"),
     ("generations", "Top-1 by generation"),
     ("learning_curves", "Learning curves"),
-    ("confusion", "Confusion, look-alikes side by side"),
+    ("confusion", "Confusion, the most confused side by side"),
+    ("confusion_visemes", "Confusion, labels that lips show alike side by side"),
 )
 
 
@@ -43,6 +44,7 @@ def write_page(paths: Paths, rows: list[Row], *, machine: str) -> None:
         ],
         ["## Figures", "", *show_figures()],
         tell_lookalikes(_read(tables / "lookalikes.csv"), rows),
+        tell_homophenes(tables, best),
         tell_slots(tables / "per_slot.csv", best),
         tell_paper(rows, LRW1000 if corpus["source"] == "lrw1000" else LRW),
     ]
@@ -181,6 +183,31 @@ def tell_lookalikes(pairs: list[Row], rows: list[Row]) -> list[str]:
     for pair in shown:
         cells = [f"{pair['first']} / {pair['second']}", pair["mistaken"], pair["clips"]]
         lines.append(_join([*cells, f"{_percent(pair['share'])} %"]))
+    return [*lines, ""]
+
+
+def tell_homophenes(tables: Path, best: str) -> list[str]:
+    """What lips cannot tell, by the dictionary, and what is left when it is forgiven."""
+    if not (tables / "homophene_accuracy.csv").exists():
+        return []
+    groups = _read(tables / "homophenes.csv")
+    named = "; ".join(group["labels"].replace(" ", ", ") for group in groups)
+    lines = [
+        "## What lips cannot tell",
+        "",
+        "Labels of one viseme sequence, by the CMU Pronouncing Dictionary (American) and "
+        f"Lee and Yook's visemes: {named or 'none here'}. Top-1 with those counted as one label, "
+        "on test; every model and split is in "
+        "[tables/homophene_accuracy.csv](tables/homophene_accuracy.csv).",
+        "",
+        "| model | top-1 | look-alikes as one [95 %] | mistakes | of them between look-alikes |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for row in _read(tables / "homophene_accuracy.csv"):
+        if row["split"] == "test":
+            name = f"**{row['model']}**" if row["model"] == best else row["model"]
+            cells = [name, _percent(row["top1"]), _interval(row, "merged_top1")]
+            lines.append(_join([*cells, row["mistakes"], row["between_alike"]]))
     return [*lines, ""]
 
 

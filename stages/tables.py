@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lipnet.files import write_atomic, write_json
 from lipnet.measure.accuracy import accuracy
 from lipnet.measure.confusion import confusion_matrix, find_lookalikes
+from lipnet.measure.homophenes import Homophenes, find_homophenes, spell
 from lipnet.train.history import read_history
 from stages.comparisons import Comparison
 from stages.results import Entry, Outcome, Results
@@ -165,6 +166,14 @@ def write_tables(folder: Path, results: Results, comparisons: list[Comparison]) 
         columns=COMPARISON_COLUMNS,
     )
     write_rows(folder / "lookalikes.csv", _lookalike_rows(results), columns=LOOKALIKE_COLUMNS)
+    alike = find_homophenes(results.labels)
+    groups = (
+        {"visemes": " ".join(spell(group[0]) or ()), "labels": " ".join(group)}
+        for group in alike.groups
+    )
+    write_rows(folder / "homophenes.csv", groups, columns=("visemes", "labels"))
+    if alike.english:
+        write_rows(folder / "homophene_accuracy.csv", homophene_rows(results, alike))
     slots = list(slot_rows(results))
     if slots:
         write_rows(folder / "per_slot.csv", slots)
@@ -223,6 +232,30 @@ def _lookalike_rows(results: Results) -> Iterator[Row]:
             "clips": pair.clips,
             "share": pair.share,
         }
+
+
+def homophene_rows(results: Results, alike: Homophenes) -> Iterator[Row]:
+    """Top-1 where labels that lips show alike count as one, and the mistakes that are between
+    such labels, beside those that are not."""
+    for entry in results.entries:
+        for split in results.splits[1:]:
+            outcome = entry.outcomes.get(split)
+            if outcome is None:
+                continue
+            right_N = alike.alike(outcome.labels_N, outcome.predicted_N)
+            found = accuracy(right_N, outcome.units_N)
+            wrong = int((~outcome.correct_N).sum())
+            yield {
+                "model": entry.name,
+                "split": split,
+                "clips": found.clips,
+                "top1": outcome.top1.value,
+                "merged_top1": found.value,
+                "merged_top1_low": found.low,
+                "merged_top1_high": found.high,
+                "mistakes": wrong,
+                "between_alike": wrong - int((~right_N).sum()),
+            }
 
 
 def slot_rows(results: Results) -> Iterator[Row]:

@@ -96,7 +96,7 @@ def test_the_tracked_report_is_the_same_to_the_byte(paths: Paths) -> None:
     shutil.rmtree(paths.report)
     _report(paths, ceiling=0.95)
     assert _bytes(paths.report) == first
-    assert sum(name.endswith((".png", ".svg")) for name in first) == 10
+    assert sum(name.endswith((".png", ".svg")) for name in first) == 12
     assert not any(b"latency" in content for content in first.values())
 
 
@@ -219,6 +219,25 @@ def test_the_page_says_what_holds_and_what_does_not(paths: Paths) -> None:
         if line.startswith("!["):
             assert (paths.report / line.partition("(")[2].rstrip(")")).exists()
     assert "LRW" not in text
+
+
+def test_what_lips_cannot_tell_is_forgiven_apart(paths: Paths) -> None:
+    fabricate(paths)
+    _report(paths)
+    write_leaderboard(paths)
+    groups = _rows(paths.report / "tables/homophenes.csv", "labels")
+    assert list(groups) == ["bark park"]
+    for row in _rows(paths.report / "tables/homophene_accuracy.csv").values():
+        wrong, alike = int(row["mistakes"]), int(row["between_alike"])
+        clips, forgiven = int(row["clips"]), float(row["merged_top1"])
+        assert 0 <= alike <= wrong
+        assert round(clips * (1 - float(row["top1"]))) == wrong
+        assert round(clips * (1 - forgiven)) == wrong - alike
+    text = (paths.report / "report.md").read_text(encoding="utf-8")
+    assert (
+        "by the CMU Pronouncing Dictionary (American) and Lee and Yook's visemes: bark, park."
+        in text
+    )
 
 
 def test_the_papers_figures_stand_apart_and_only_for_specs_that_are_here(paths: Paths) -> None:
