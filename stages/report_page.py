@@ -42,6 +42,7 @@ def write_page(paths: Paths, rows: list[Row], *, machine: str) -> None:
             "",
             *tell_findings(rows, _read(tables / "comparisons.csv"), corpus),
         ],
+        tell_seeds(tables),
         ["## Figures", "", *show_figures()],
         tell_lookalikes(_read(tables / "lookalikes.csv"), rows),
         tell_homophenes(tables, best),
@@ -124,16 +125,21 @@ def tell_findings(rows: list[Row], comparisons: list[Row], corpus: dict[str, Any
 
 
 def _tell_comparison(row: Row, names: dict[str, Row]) -> str:
+    second, first = row["second"], row["first"]
+    return (
+        f"{row['question'].capitalize()}: `{second}` ({_percent(names[second]['test_top1'])} %) "
+        f"against `{first}` ({_percent(names[first]['test_top1'])} %): {_tell_difference(row)}"
+    )
+
+
+def _tell_difference(row: Row) -> str:
     low, high = float(row["low"]), float(row["high"])
     verdict = "no difference shown: the interval holds zero"
     if low > 0:
         verdict = "better on these clips"
     elif high < 0:
         verdict = "worse on these clips"
-    second, first = row["second"], row["first"]
     return (
-        f"{row['question'].capitalize()}: `{second}` ({_percent(names[second]['test_top1'])} %) "
-        f"against `{first}` ({_percent(names[first]['test_top1'])} %): "
         f"{100 * float(row['difference']):+.1f} points, 95 % paired interval "
         f"[{100 * low:+.1f}, {100 * high:+.1f}] - {verdict}."
     )
@@ -161,6 +167,35 @@ def _tell_limits(rows: list[Row], comparisons: list[Row], corpus: dict[str, Any]
     )
     if corpus["source"] == "synthetic":
         yield "The clips are rendered faces: these figures say nothing of accuracy on real video."
+
+
+def tell_seeds(tables: Path) -> list[str]:
+    """Models that were trained with several seeds: their means, and what teaching gave them."""
+    if not (tables / "seeds.csv").exists():
+        return []
+    lines = [
+        "## Over seeds",
+        "",
+        "Lineages that differ in the seed alone. Deviation: of one training, over the seeds.",
+        "",
+        "| model | training | seeds | test top-1, mean | deviation | lowest to highest |",
+        "|---|---|---|---:|---:|---:|",
+    ]
+    for row in _read(tables / "seeds.csv"):
+        spread = f"{_percent(row['lowest'])} to {_percent(row['highest'])}"
+        cells = [row["family"], row["kind"], row["seeds"].replace(" ", ", ")]
+        lines.append(
+            _join([*cells, _percent(row["mean_top1"]), _percent(row["deviation"]), spread])
+        )
+    lines.append("")
+    for row in _read(tables / "seed_pairs.csv"):
+        values = ", ".join(f"{100 * float(value):+.1f}" for value in row["by_seed"].split())
+        lines.append(
+            f"- Taught over scratch, seeds {row['seeds'].replace(' ', ', ')}: `{row['second']}` "
+            f"against `{row['first']}`: {_tell_difference(row)} By seed: {values}. The interval "
+            "resamples units, not seeds."
+        )
+    return [*lines, ""]
 
 
 def tell_lookalikes(pairs: list[Row], rows: list[Row]) -> list[str]:

@@ -63,6 +63,7 @@ class Entry:
     rule: str = ""
     members: tuple[str, ...] = ()
     folder: Path = Path()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
 
 
@@ -175,6 +176,7 @@ def _read_model(folder: Path, paths: Paths, n_classes: int) -> Entry:
         val_loss=float(facts["val_loss"]),
         chosen=described["best"] == generation,
         folder=folder,
+        recipe=recipe,
         outcomes=_read_outcomes([(lineage, generation)], paths, n_classes),
     )
 

@@ -16,6 +16,7 @@ from lipnet.measure.homophenes import Homophenes, find_homophenes, spell
 from lipnet.train.history import read_history
 from stages.comparisons import Comparison
 from stages.results import Entry, Outcome, Results
+from stages.seeds import family_rows, find_families, pool_pairs, pooled_rows
 
 DIGITS = 6
 EVERY_SLOT = "all"
@@ -166,6 +167,11 @@ def write_tables(folder: Path, results: Results, comparisons: list[Comparison]) 
         columns=COMPARISON_COLUMNS,
     )
     write_rows(folder / "lookalikes.csv", _lookalike_rows(results), columns=LOOKALIKE_COLUMNS)
+    families = find_families(results)
+    if families:
+        write_rows(folder / "seeds.csv", family_rows(families))
+        pairs = pooled_rows(pool_pairs(families))
+        write_rows(folder / "seed_pairs.csv", pairs, columns=PAIR_COLUMNS)
     alike = find_homophenes(results.labels)
     groups = (
         {"visemes": " ".join(spell(group[0]) or ()), "labels": " ".join(group)}
@@ -182,6 +188,10 @@ def write_tables(folder: Path, results: Results, comparisons: list[Comparison]) 
 COMPARISON_COLUMNS = (
     *("question", "first", "second", "spec", "split"),
     *("difference", "low", "high", "clips", "units"),
+)
+PAIR_COLUMNS = (
+    *("first", "second", "spec", "seeds", "difference", "low", "high", "by_seed"),
+    *("clips", "units"),
 )
 LOOKALIKE_COLUMNS = ("model", "split", "first", "second", "mistaken", "clips", "share")
 

@@ -61,6 +61,16 @@ def all_weights(lineage: Path) -> tuple[Path, ...]:
     return tuple(lineage / name / WEIGHTS_FILE for name in names)
 
 
+def name_teacher(models: Sequence[str]) -> str:
+    """A model's name, or for all generations of a lineage that of their ensemble."""
+    return models[0] if len(models) == 1 else f"{lineage_of(models[0])}-all"
+
+
+def lineage_of(teacher: str) -> str:
+    """The lineage of a model, or of the ensemble of a lineage's generations."""
+    return teacher.removesuffix("-all").rsplit("-g", 1)[0]
+
+
 def _read_lineage(lineage: Path) -> dict[str, Any]:
     if not (lineage / LINEAGE_FILE).exists():
         raise InputError(f"{lineage} holds no finished lineage: train it first")

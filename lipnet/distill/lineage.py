@@ -6,7 +6,7 @@ validation (with patience) or the allowed generations are spent.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,8 @@ from lipnet.distill.generation import (
     WEIGHTS_FILE,
     Generation,
     best_generation,
+    lineage_of,
+    name_teacher,
     read_generation,
 )
 from lipnet.distill.recording import Recording, make_room, recording_bytes
@@ -258,16 +260,6 @@ class _Work:
             val_loss=best.val_loss,
             fingerprint=self._fingerprint,
         )
-
-
-def name_teacher(models: Sequence[str]) -> str:
-    """A model's name, or for all generations of a lineage that of their ensemble."""
-    return models[0] if len(models) == 1 else f"{lineage_of(models[0])}-all"
-
-
-def lineage_of(teacher: str) -> str:
-    """The lineage of a model, or of the ensemble of a lineage's generations."""
-    return teacher.removesuffix("-all").rsplit("-g", 1)[0]
 
 
 def _check_teacher(weights: Path, card: ModelCard, recipe: Recipe, labels: list[str]) -> None:

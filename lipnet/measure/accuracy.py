@@ -77,8 +77,8 @@ def accuracy(
 
 
 def paired_difference(
-    first_N: NDArray[np.bool_],
-    second_N: NDArray[np.bool_],
+    first_N: NDArray[np.bool_] | NDArray[np.float64],
+    second_N: NDArray[np.bool_] | NDArray[np.float64],
     units_N: Sequence[str] | NDArray[np.str_],
     *,
     seed: int = SEED,
@@ -86,6 +86,7 @@ def paired_difference(
 ) -> Estimate:
     """Accuracy of the second less that of the first on the same clips, 95 % bootstrap over units.
 
+    Each clip is right or wrong, or right to a fraction, as by several seeds of a model.
     Where every unit differs alike, the bound on an unseen change, Wilson's for 0 of U, stands in.
     """
     if first_N.shape != second_N.shape:

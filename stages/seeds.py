@@ -1,0 +1,155 @@
+"""What another seed changes: lineages that differ in nothing but the seed, taken together."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.distill.generation import lineage_of
+from lipnet.files import digest_of
+from lipnet.measure.accuracy import Estimate, paired_difference
+from stages.comparisons import best_of
+from stages.results import Entry, Results
+
+# N clips
+SEEDS = ("seed", "stream")  # the fields of a recipe that may differ
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Models that are each other's repetitions, by seed: each lineage's model from scratch, or its
+    best distilled one on validation."""
+
+    name: str
+    kind: str
+    spec: str
+    members: Mapping[int, Entry]
+
+    def right(self, split: str, seeds: Sequence[int]) -> NDArray[np.float64]:
+        """For each clip the share of the seeds that are right."""
+        correct = [self.members[seed].outcomes[split].correct_N for seed in seeds]
+        return np.asarray(np.mean(correct, axis=0), np.float64)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Taught less scratch of one spec over the seeds that both have: the paired difference of their
+    mean accuracies with its interval over units, and each seed's own difference."""
+
+    first: str
+    second: str
+    spec: str
+    difference: Estimate
+    by_seed: Mapping[int, float]
+
+
+def find_families(results: Results) -> list[Family]:
+    """The families of two seeds or more, in the order of the leaderboard."""
+    by_lineage: defaultdict[str, list[Entry]] = defaultdict(list)
+    for model in results.models:
+        by_lineage[model.lineage].append(model)
+    kin: defaultdict[tuple[str, str], dict[int, Entry]] = defaultdict(dict)
+    for lineage, models in by_lineage.items():
+        for kind, model in _stand_ins(models):
+            kin[_kin_of(lineage, by_lineage), kind].setdefault(model.seed, model)
+    return [
+        Family(
+            next(iter(members.values())).lineage, kind, next(iter(members.values())).spec, members
+        )
+        for (_, kind), members in kin.items()
+        if len(members) > 1
+    ]
+
+
+def _stand_ins(models: list[Entry]) -> Iterator[tuple[str, Entry]]:
+    """A lineage's model from scratch, and the best of its distilled ones."""
+    scratch = [model for model in models if model.training == "scratch"]
+    distilled = [model for model in models if model.training != "scratch"]
+    if scratch:
+        yield "scratch", scratch[0]
+    if distilled:
+        best = best_of(distilled)
+        yield best.training, best
+
+
+def _kin_of(lineage: str, by_lineage: Mapping[str, list[Entry]]) -> str:
+    """Equal for lineages that differ in the seed alone, their teachers' included."""
+    models = by_lineage[lineage]
+    recipes = [_seedless(models[0].recipe), _seedless(models[-1].recipe)]
+    teacher = models[0].teacher
+    above: list[str] = []
+    if teacher:
+        own = lineage_of(teacher)
+        above = [_kin_of(own, by_lineage) if own in by_lineage else own]
+        above.append("all" if teacher.endswith("-all") else "best")
+    return digest_of([models[0].spec, models[0].training, recipes, above])
+
+
+def _seedless(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in recipe.items() if name not in SEEDS}
+
+
+def pool_pairs(families: Sequence[Family], split: str = "test") -> list[Pooled]:
+    """Each taught family against the scratch family of its spec."""
+    scratch = {family.spec: family for family in families if family.kind == "scratch"}
+    pairs = []
+    for taught in families:
+        first = scratch.get(taught.spec)
+        if taught.kind != "taught" or first is None:
+            continue
+        seeds = sorted(set(first.members) & set(taught.members))
+        if len(seeds) > 1:
+            pairs.append(_pool(first, taught, seeds, split))
+    return pairs
+
+
+def _pool(first: Family, second: Family, seeds: Sequence[int], split: str) -> Pooled:
+    units_N = first.members[seeds[0]].outcomes[split].units_N
+    difference = paired_difference(first.right(split, seeds), second.right(split, seeds), units_N)
+    by_seed = {
+        seed: _top1(second.members[seed], split) - _top1(first.members[seed], split)
+        for seed in seeds
+    }
+    return Pooled(first.name, second.name, first.spec, difference, by_seed)
+
+
+def _top1(model: Entry, split: str) -> float:
+    return model.outcomes[split].top1.value
+
+
+def family_rows(families: Sequence[Family], split: str = "test") -> Iterator[dict[str, Any]]:
+    """One row a family: the mean over its seeds, and how far seeds are apart."""
+    for family in families:
+        values = [_top1(model, split) for model in family.members.values()]
+        yield {
+            "family": family.name,
+            "kind": family.kind,
+            "spec": family.spec,
+            "split": split,
+            "seeds": " ".join(str(seed) for seed in family.members),
+            "mean_top1": float(np.mean(values)),
+            "deviation": float(np.std(values, ddof=1)),
+            "lowest": min(values),
+            "highest": max(values),
+        }
+
+
+def pooled_rows(pairs: Sequence[Pooled]) -> Iterator[dict[str, Any]]:
+    """One row a pair of families."""
+    for pair in pairs:
+        found = pair.difference
+        yield {
+            "first": pair.first,
+            "second": pair.second,
+            "spec": pair.spec,
+            "seeds": " ".join(str(seed) for seed in pair.by_seed),
+            "difference": found.value,
+            "low": found.low,
+            "high": found.high,
+            "by_seed": " ".join(f"{value:+.4f}" for value in pair.by_seed.values()),
+            "clips": found.clips,
+            "units": found.units,
+        }

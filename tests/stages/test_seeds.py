@@ -1,0 +1,66 @@
+"""Seeds: which lineages are repetitions of each other, and what they say together."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.leaderboard import write_leaderboard
+from stages.paths import Paths
+from stages.report import write_report
+from stages.results import Results, read_results
+from stages.seeds import find_families, pool_pairs
+from stages.select import write_selection
+from tests.stages.fabricated import Fake, fabricate
+
+SPEC = "shufflenetv2_0.5x + tcn_0.125x"
+FAKES = (
+    Fake("big", "resnet18_0.25x + tcn_0.25x", None, (0.7, 0.75)),
+    Fake("a", SPEC, None, (0.55,)),
+    Fake("a-s2", SPEC, None, (0.50,), seed=2),
+    Fake("a-by-big", SPEC, "big-g1", (0.66,)),
+    Fake("a-s2-by-big", SPEC, "big-g1", (0.64,), seed=2),
+    Fake("a-by-a", SPEC, "a-g0", (0.60,)),
+)
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
+    monkeypatch.chdir(tmp_path)
+    paths = Paths("fabricated")
+    fabricate(paths, FAKES)
+    write_selection(paths.logits_val, paths.ensembles / "val.json")
+    return read_results(paths)
+
+
+def test_lineages_that_differ_in_the_seed_alone_are_a_family(results: Results) -> None:
+    families = {(one.name, one.kind): one for one in find_families(results)}
+    assert set(families) == {("a", "scratch"), ("a-by-big", "taught")}
+    assert {s: m.name for s, m in families["a-by-big", "taught"].members.items()} == {
+        1: "a-by-big-g1",
+        2: "a-s2-by-big-g1",
+    }
+
+
+def test_a_pooled_difference_is_the_mean_of_the_seeds(results: Results) -> None:
+    (pair,) = pool_pairs(find_families(results))
+    assert (pair.first, pair.second) == ("a", "a-by-big")
+    assert np.isclose(pair.difference.value, np.mean(list(pair.by_seed.values())))
+    assert pair.difference.low <= pair.difference.value <= pair.difference.high
+
+
+def test_the_page_tells_means_and_the_pooled_difference(results: Results) -> None:
+    paths = Paths("fabricated")
+    write_report(paths, source="synthetic")
+    for model in results.models:
+        (model.folder / "weights.safetensors").unlink()
+    write_leaderboard(paths)
+    text = (paths.report / "report.md").read_text(encoding="utf-8")
+    assert "## Over seeds" in text
+    assert "Taught over scratch, seeds 1, 2: `a-by-big` against `a`:" in text
+    with (paths.report / "tables/seeds.csv").open(encoding="utf-8") as lines:
+        rows = {row["family"]: row for row in csv.DictReader(lines)}
+    own = [results.entry(name).outcomes["test"].top1.value for name in ("a-g0", "a-s2-g0")]
+    assert np.isclose(float(rows["a"]["mean_top1"]), np.mean(own), atol=1e-6)
+    assert np.isclose(float(rows["a"]["deviation"]), np.std(own, ddof=1), atol=1e-6)
