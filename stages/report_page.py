@@ -8,11 +8,12 @@ from typing import Any
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.measure.paper import LRW, LRW1000, PAPER_ROWS
+from stages.markdown import Row, interval, join, percent
+from stages.paper_page import tell_generations, tell_students
 from stages.paths import Paths
 from stages.results import read_mapping
 from stages.spec_names import name_spec
 
-Row = dict[str, str]
 PRINTED = {
     LRW: "Table 3: 500 words of LRW, 88 x 88 pixels",
     LRW1000: "Table 4: 1000 words of LRW-1000, 112 x 112 pixels",
@@ -33,6 +34,7 @@ def write_page(paths: Paths, rows: list[Row], *, machine: str) -> None:
     metrics = read_mapping(paths.report / "metrics.json")
     corpus, best = metrics["corpus"], str(metrics["best_on_validation"]["model"])
     tables = paths.report / "tables"
+    comparisons = _read(tables / "comparisons.csv")
     parts = [
         [f"# Report of profile `{paths.profile}`", ""],
         describe_corpus(corpus, read_mapping(paths.shards / "summary.json"), rows),
@@ -40,8 +42,10 @@ def write_page(paths: Paths, rows: list[Row], *, machine: str) -> None:
         [
             "## What can be said",
             "",
-            *tell_findings(rows, _read(tables / "comparisons.csv"), corpus),
+            *tell_findings(rows, comparisons, corpus),
         ],
+        tell_generations(rows),
+        tell_students(rows, comparisons),
         tell_seeds(tables),
         ["## Figures", "", *show_figures()],
         tell_lookalikes(_read(tables / "lookalikes.csv"), rows),
@@ -85,17 +89,17 @@ def tell_table(rows: list[Row]) -> list[str]:
     heads = ["model", "spec", "training", "teacher or members", "params M", "GFLOPs", "val top-1"]
     heads += ["test top-1 [95 %]", "test top-5 [95 %]"]
     heads += ["unseen speakers top-1 [95 %]"] * has_unseen + ["ms a clip, p50 / p95"]
-    lines = [_join(heads), _join(["---"] * 4 + ["---:"] * (len(heads) - 4))]
+    lines = [join(heads), join(["---"] * 4 + ["---:"] * (len(heads) - 4))]
     for row in rows:
         cells = [f"**{row['model']}**" if row["chosen"] == "1" else row["model"]]
         spec = name_spec(row["spec"]).replace("\n", " + ") if row["spec"] else "several"
         teacher = row["members"].replace(" ", ", ") or row["teacher"] or "-"
         cells += [spec, row["training"], teacher]
         cells += [f"{float(row['params_m']):.2f}", f"{float(row['gflops']):.3f}"]
-        cells += [_percent(row["val_top1"]), _interval(row, "test_top1")]
-        cells += [_interval(row, "test_top5")]
-        cells += [_interval(row, "unseen_top1")] if has_unseen else []
-        lines.append(_join([*cells, _latency(row)]))
+        cells += [percent(row["val_top1"]), interval(row, "test_top1")]
+        cells += [interval(row, "test_top5")]
+        cells += [interval(row, "unseen_top1")] if has_unseen else []
+        lines.append(join([*cells, _latency(row)]))
     return lines
 
 
@@ -127,8 +131,8 @@ def tell_findings(rows: list[Row], comparisons: list[Row], corpus: dict[str, Any
 def _tell_comparison(row: Row, names: dict[str, Row]) -> str:
     second, first = row["second"], row["first"]
     return (
-        f"{row['question'].capitalize()}: `{second}` ({_percent(names[second]['test_top1'])} %) "
-        f"against `{first}` ({_percent(names[first]['test_top1'])} %): {_tell_difference(row)}"
+        f"{row['question'].capitalize()}: `{second}` ({percent(names[second]['test_top1'])} %) "
+        f"against `{first}` ({percent(names[first]['test_top1'])} %): {_tell_difference(row)}"
     )
 
 
@@ -182,11 +186,9 @@ def tell_seeds(tables: Path) -> list[str]:
         "|---|---|---|---:|---:|---:|",
     ]
     for row in _read(tables / "seeds.csv"):
-        spread = f"{_percent(row['lowest'])} to {_percent(row['highest'])}"
+        spread = f"{percent(row['lowest'])} to {percent(row['highest'])}"
         cells = [row["family"], row["kind"], row["seeds"].replace(" ", ", ")]
-        lines.append(
-            _join([*cells, _percent(row["mean_top1"]), _percent(row["deviation"]), spread])
-        )
+        lines.append(join([*cells, percent(row["mean_top1"]), percent(row["deviation"]), spread]))
     lines.append("")
     for row in _read(tables / "seed_pairs.csv"):
         values = ", ".join(f"{100 * float(value):+.1f}" for value in row["by_seed"].split())
@@ -217,7 +219,7 @@ def tell_lookalikes(pairs: list[Row], rows: list[Row]) -> list[str]:
     ]
     for pair in shown:
         cells = [f"{pair['first']} / {pair['second']}", pair["mistaken"], pair["clips"]]
-        lines.append(_join([*cells, f"{_percent(pair['share'])} %"]))
+        lines.append(join([*cells, f"{percent(pair['share'])} %"]))
     return [*lines, ""]
 
 
@@ -241,8 +243,8 @@ def tell_homophenes(tables: Path, best: str) -> list[str]:
     for row in _read(tables / "homophene_accuracy.csv"):
         if row["split"] == "test":
             name = f"**{row['model']}**" if row["model"] == best else row["model"]
-            cells = [name, _percent(row["top1"]), _interval(row, "merged_top1")]
-            lines.append(_join([*cells, row["mistakes"], row["between_alike"]]))
+            cells = [name, percent(row["top1"]), interval(row, "merged_top1")]
+            lines.append(join([*cells, row["mistakes"], row["between_alike"]]))
     return [*lines, ""]
 
 
@@ -262,8 +264,8 @@ def tell_slots(path: Path, best: str) -> list[str]:
     ]
     for row in _read(path):
         if row["model"] == best:
-            cells = [row["split"], row["slot"], row["clips"], _interval(row, "top1")]
-            lines.append(_join([*cells, _percent(row["chance"]), _percent(row["slot_alone"])]))
+            cells = [row["split"], row["slot"], row["clips"], interval(row, "top1")]
+            lines.append(join([*cells, percent(row["chance"]), percent(row["slot_alone"])]))
     return [*lines, ""]
 
 
@@ -294,7 +296,7 @@ def tell_paper(rows: list[Row], corpus: str = LRW) -> list[str]:
     for row in known:
         top1 = ["-" if own is None else f"{own}" for own in (row.top1_scratch, row.top1_distilled)]
         spec = name_spec(row.spec).replace("\n", " + ")
-        lines.append(_join([spec, row.params_m, row.gflops, *top1]))
+        lines.append(join([spec, row.params_m, row.gflops, *top1]))
     return [*lines, ""]
 
 
@@ -303,19 +305,6 @@ def _read(path: Path) -> list[Row]:
         raise InputError(f"no {path} yet: run `make reproduce` (or `dvc repro`) first")
     with path.open(newline="", encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
-
-
-def _join(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _percent(cell: str) -> str:
-    return f"{100 * float(cell):.1f}" if cell else "-"
-
-
-def _interval(row: Row, name: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{_percent(row[name])} [{_percent(low)}, {_percent(high)}]" if row[name] else "-"
 
 
 def _latency(row: Row) -> str:

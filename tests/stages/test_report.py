@@ -221,6 +221,23 @@ def test_the_page_says_what_holds_and_what_does_not(paths: Paths) -> None:
     assert "LRW" not in text
 
 
+def test_the_page_has_the_papers_two_tables(paths: Paths) -> None:
+    fabricate(paths, [*SMALL, Fake("small-by-small", SMALL[1].spec, "small-g0", (0.58,))])
+    _report(paths)
+    write_leaderboard(paths)
+    text = (paths.report / "report.md").read_text(encoding="utf-8")
+    generations = text.partition("## Generations\n")[2].partition("\n## ")[0]
+    assert [name for name in ("`big-g0`", "`big-g1`", "`big-all`") if name in generations] == [
+        *("`big-g0`", "`big-g1`", "`big-all`")
+    ]
+    assert "| adamw |" in generations
+    students = text.partition("## Students\n")[2].partition("\n## ")[0]
+    (line,) = (line for line in students.splitlines() if "(by `" in line)
+    assert "(by `big-g1`) | 2 |" in line  # the better of two on validation
+    rows = _rows(paths.report / "results.csv")
+    assert f"{100 * float(rows['small-g0']['test_top1']):.1f} [" in line
+
+
 def test_what_lips_cannot_tell_is_forgiven_apart(paths: Paths) -> None:
     fabricate(paths)
     _report(paths)

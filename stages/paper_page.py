@@ -1,0 +1,79 @@
+"""The report's tables in the shape of the paper's: generations (Table 1) and students (Table 3)."""
+
+from collections.abc import Sequence
+
+from stages.markdown import Row, interval, join
+from stages.spec_names import name_spec
+
+HEADS = (
+    *("spec", "params M", "GFLOPs", "without distillation", "with distillation"),
+    *("chosen of", "gain [95 %]"),
+)
+KINDS = ("born-again", "scratch")
+
+
+def tell_generations(rows: Sequence[Row]) -> list[str]:
+    """Each lineage that was born again: initial model, students, ensemble."""
+    lineages = dict.fromkeys(row["lineage"] for row in rows if row["training"] == "born-again")
+    if not lineages:
+        return []
+    lines = [
+        "## Generations",
+        "",
+        "As the paper's Table 1: each student is trained with the model of the line above as its "
+        "teacher. Bold: the best on validation.",
+        "",
+        "| model | trained with | test top-1 [95 %] |",
+        "|---|---|---:|",
+    ]
+    for lineage in lineages:
+        own = [row for row in rows if row["lineage"] == lineage]
+        for row in [row for row in own if row["training"] in KINDS]:
+            student = f"student {row['generation'][1:]}"
+            what = "initial model" if row["training"] == "scratch" else student
+            name = f"{_spec(row)}, {what} (`{row['model']}`)"
+            name = f"**{name}**" if row["chosen"] == "1" else name
+            lines.append(join([name, row["optimiser"], interval(row, "test_top1")]))
+        for row in [row for row in own if row["rule"] == "generations"]:
+            name = f"{_spec(row)}, ensemble (`{row['model']}`)"
+            lines.append(join([name, "-", interval(row, "test_top1")]))
+    return [*lines, ""]
+
+
+def tell_students(rows: Sequence[Row], comparisons: Sequence[Row]) -> list[str]:
+    """Each spec with and without distillation; of several taught lineages of a spec the best on
+    validation stands for it."""
+    taught = [row for row in rows if row["training"] == "taught"]
+    specs = dict.fromkeys(row["spec"] for row in taught)
+    if not specs:
+        return []
+    lines = [
+        "## Students",
+        "",
+        "As the paper's Table 3. Where a spec was taught in several ways, validation chose the one "
+        "shown, and among scratch models the one that it is set against.",
+        "",
+        join(HEADS),
+        join(["---", *["---:"] * (len(HEADS) - 1)]),
+    ]
+    for spec in specs:
+        candidates = [row for row in taught if row["spec"] == spec and row["chosen"] == "1"]
+        best = max(candidates, key=lambda row: float(row["val_top1"]))
+        pair = next((one for one in comparisons if one["second"] == best["model"]), None)
+        first = next((row for row in rows if pair and row["model"] == pair["first"]), None)
+        cells = [_spec(best), f"{float(best['params_m']):.2f}", f"{float(best['gflops']):.3f}"]
+        cells.append(interval(first, "test_top1") if first else "-")
+        cells.append(f"{interval(best, 'test_top1')} (by `{best['teacher']}`)")
+        cells.append(str(len(candidates)))
+        cells.append(_gain(pair) if pair else "-")
+        lines.append(join(cells))
+    return [*lines, ""]
+
+
+def _gain(pair: Row) -> str:
+    value, low, high = (100 * float(pair[name]) for name in ("difference", "low", "high"))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _spec(row: Row) -> str:
+    return name_spec(row["spec"]).replace("\n", " + ")
