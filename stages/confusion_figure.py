@@ -67,8 +67,9 @@ def _draw(
         _write_cells(axes, percent_KK)
     _box_neighbours(axes, linked)
     axes.set(xlabel="Predicted", ylabel="Actual")
-    shown = "" if len(order) == len(results.labels) else f"{len(order)} of {len(results.labels)}, "
-    axes.set_title(f"Confusion on test: {results.best}\n{shown}{how}")
+    all_shown = len(order) == len(results.labels)
+    shown = "" if all_shown else f" {len(order)} of {len(results.labels)} labels,"
+    axes.set_title(f"Confusion on test: {results.best},{shown} {how}")
     bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02)
     bar.set_label("% of the actual label's clips")
     bar.outline.set_visible(False)
