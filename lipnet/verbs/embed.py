@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipnet.errors import InputError
+from lipnet.verbs.face import add_face
 
 if TYPE_CHECKING:
     from lipnet.embed import Embeddings
@@ -24,12 +25,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     embed.add_argument("--split", default="test", help="of the shards")
     embed.add_argument("--weights", type=Path, required=True, help="a weights.safetensors")
     embed.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
-    embed.add_argument(
-        "--face",
-        metavar="FILE.npy",
-        default="",
-        help="the reference face of the model's crops, where it is not the package's",
-    )
+    add_face(embed)
     embed.set_defaults(run=run)
 
 

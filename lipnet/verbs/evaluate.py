@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipnet.errors import InputError
+from lipnet.verbs.face import add_face
 
 if TYPE_CHECKING:
     from lipnet.evaluate import Evaluation
@@ -25,12 +26,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     verb.add_argument("--root", type=Path, required=True, metavar="DIR", help="where they lie")
     verb.add_argument("--split", default="all", help="one of the source's splits, or all")
     verb.add_argument("--options", default="{}", metavar="JSON", help="the source's options")
-    verb.add_argument(
-        "--face",
-        metavar="FILE.npy",
-        default="",
-        help="the reference face of the model's crops, where it is not the package's",
-    )
+    add_face(verb)
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=run)
 

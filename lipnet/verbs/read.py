@@ -4,6 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
+from lipnet.verbs.face import add_face
+
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
@@ -18,12 +20,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar=("START", "END"),
         help="seconds where the word lies: a model whose spec says boundary needs it",
     )
-    read.add_argument(
-        "--face",
-        metavar="FILE.npy",
-        default="",
-        help="the reference face of the model's crops, where it is not the package's",
-    )
+    add_face(read)
     read.add_argument("--json", action="store_true")
     read.set_defaults(run=run)
 
