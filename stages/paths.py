@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lipnet.report.study import Study
 from stages.params import Params
 
 DATA = Path("data")
@@ -17,6 +18,11 @@ class Paths:
     @property
     def root(self) -> Path:
         return DATA / self.profile
+
+    @property
+    def study(self) -> Study:
+        """What the report is made of."""
+        return Study(self.root)
 
     @property
     def raw(self) -> Path:
@@ -42,26 +48,22 @@ class Paths:
 
     @property
     def shards(self) -> Path:
-        return self.root / "shards"
+        return self.study.shards
 
     @property
     def models(self) -> Path:
-        return self.root / "models"
+        return self.study.models
 
     def lineage(self, lineage: str) -> Path:
-        return self.models / lineage
+        return self.study.lineage(lineage)
 
     @property
     def logits_val(self) -> Path:
-        return self.root / "logits" / "val"
+        return self.study.logits_val
 
     @property
     def logits_test(self) -> Path:
-        return self.root / "logits" / "test"
-
-    @property
-    def ensembles(self) -> Path:
-        return self.root / "ensembles"
+        return self.study.logits_test
 
     @property
     def quality(self) -> Path:
@@ -70,7 +72,7 @@ class Paths:
 
     @property
     def report(self) -> Path:
-        return self.root / "report"
+        return self.study.report
 
     @property
     def recorded(self) -> Path:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from lipnet.errors import InputError
 from lipnet.files import digest_files, digest_of, read_json
-from stages.leaderboard import write_leaderboard
+from lipnet.report.leaderboard import write_leaderboard
 from stages.main import run_stage
 from stages.params import load_params
 from stages.paths import Paths
@@ -62,7 +62,9 @@ def main() -> None:
     """Publish the profile that params.yaml names."""
     params = load_params()
     paths = Paths(params.profile)
-    write_leaderboard(paths)  # untracked, so a restore from DVC's cache leaves none or an old one
+    write_leaderboard(
+        paths.study
+    )  # untracked, so a restore from DVC's cache leaves none or an old one
     published = publish(paths, source=params.source.name)
     print(f"MLflow ({tracking_uri()}): {published}", flush=True)
 

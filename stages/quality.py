@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lipnet.files import write_folder_atomic, write_json
-from stages.figure_style import house_style, save_figure
+from lipnet.report.figure_style import house_style, save_figure
 from stages.main import run_stage
 from stages.params import load_params
 from stages.paths import Paths

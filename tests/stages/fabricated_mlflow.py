@@ -10,7 +10,7 @@ from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
 from lipnet.spec import ModelSpec
 from stages.paths import Paths
-from tests.stages.fabricated import LABELS, Fake, fabricate
+from tests.lipnet.report.fabricated import LABELS, Fake, fabricate
 
 SPEC = "shufflenetv2_0.5x + tcn_0.25x"
 FAKES = (Fake("big", SPEC, None, (0.7, 0.75)), Fake("small-by-big", SPEC, "big-g1", (0.6,)))
@@ -19,14 +19,14 @@ MODELS = ("big-g0", "big-g1", "small-by-big-g1")
 
 def fabricate_finished(paths: Paths) -> None:
     """Three models, one ensemble and a report, below the working directory's data/."""
-    fabricate(paths, FAKES, clips=12)
+    fabricate(paths.study, FAKES, clips=12)
     write_json(
         paths.shards / "summary.json",
         {"fingerprint": "f" * 16, "splits": {"train": {"clips": 480}, "val": {"clips": 12}}},
     )
     for described in sorted(paths.models.glob("*/g*/generation.json")):
         write_weights(described.with_name("weights.safetensors"))
-    write_leaderboard(paths.report / "leaderboard.csv")
+    write_leaderboard(paths.study.report / "leaderboard.csv")
     (paths.report / "report.md").write_text("# Report\n")
     (paths.report / "figures").mkdir()
     (paths.report / "figures" / "cost.svg").write_text("<svg/>")

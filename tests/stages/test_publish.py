@@ -84,7 +84,7 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
 def _check_retrained(paths: Paths, experiment: Experiment) -> None:
     """A model trained again gets a run of its own; the old one and its ensemble are superseded."""
     retrain(paths, "big", "g1")
-    write_leaderboard(paths.report / "leaderboard.csv", latency=4.0)
+    write_leaderboard(paths.study.report / "leaderboard.csv", latency=4.0)
     published = publish(paths, source="synthetic")
     assert sorted(published.superseded) == ["big-g1", "ensemble-big"]
     assert children(experiment, model="big-g1", superseded="true") == ["big-g1"]

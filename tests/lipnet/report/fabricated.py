@@ -10,10 +10,9 @@ import numpy as np
 
 from lipnet.data.logits import SavedLogits, write_logits
 from lipnet.files import write_json
+from lipnet.report.study import Study
 from lipnet.train.history import EpochRecord, write_history
 from lipnet.train.recipe import Recipe
-from stages.paths import Paths
-from stages.results import logits_path
 
 LABELS = ["about", "bark", "could", "fifty", "fifteen", "london", "million", "millions"] + [
     *("park", "people", "should", "world")
@@ -51,7 +50,7 @@ class Corpus:
 
 
 def fabricate(
-    paths: Paths,
+    study: Study,
     fakes: Sequence[Fake] = SMALL,
     *,
     clips: int = 60,
@@ -59,17 +58,17 @@ def fabricate(
     unseen: bool = False,
     epochs: int = 4,
 ) -> None:
-    """Write models, logits (a bigger test than val) and labels below `paths`."""
-    write_json(paths.shards / "labels.json", sorted(LABELS))
-    write_json(paths.shards / "summary.json", {"splits": {"train": {"clips": 480, "failed": {}}}})
+    """Write models, logits (a bigger test than val) and labels of the study."""
+    write_json(study.labels_file, sorted(LABELS))
+    write_json(study.summary_file, {"splits": {"train": {"clips": 480, "failed": {}}}})
     corpora = {"val": _corpus("val", clips, slots), "test": _corpus("test", 2 * clips, slots)}
     if unseen:
         corpora["unseen"] = _corpus("unseen", clips, slots)
     for fake in fakes:
-        _write_lineage(paths, fake, epochs)
+        _write_lineage(study, fake, epochs)
         for number, skill in enumerate(fake.skills, start=1 if fake.teacher else 0):
             for split, corpus in corpora.items():
-                path = logits_path(paths, fake.lineage, f"g{number}", split)
+                path = study.logits(fake.lineage, f"g{number}", split)
                 _write_logits(path, corpus, split, skill)
 
 
@@ -109,8 +108,8 @@ def _write_logits(path: Path, corpus: Corpus, split: str, skill: float) -> None:
     )
 
 
-def _write_lineage(paths: Paths, fake: Fake, epochs: int) -> None:
-    folder = paths.lineage(fake.lineage)
+def _write_lineage(study: Study, fake: Fake, epochs: int) -> None:
+    folder = study.lineage(fake.lineage)
     teacher = fake.teacher
     generations = []
     for number, skill in enumerate(fake.skills, start=1 if fake.teacher else 0):

@@ -3,7 +3,7 @@
 import pytest
 
 from lipnet.models.build import HEADS, TRUNKS
-from stages.spec_names import name_spec
+from lipnet.report.spec_names import name_spec
 
 WIDTHS = {"shufflenetv2": "_0.5x", "bgru": "_512", "blstm": "_256", "dctcn": ""}
 

@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from stages.comparisons import best_of, scratch_twin
-from stages.placement import Label, boxes_along, boxes_of, place_labels, spread_apart
-from stages.results import Entry, Results
-from stages.spec_names import name_spec
+from lipnet.report.comparisons import best_of, scratch_twin
+from lipnet.report.placement import Label, boxes_along, boxes_of, place_labels, spread_apart
+from lipnet.report.results import Entry, Results
+from lipnet.report.spec_names import name_spec
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLOURS = {

@@ -8,11 +8,11 @@ from typing import Any
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.measure.paper import LRW, LRW1000, PAPER_ROWS
-from stages.markdown import Row, interval, join, percent
-from stages.paper_page import tell_generations, tell_students
-from stages.paths import Paths
-from stages.results import read_mapping
-from stages.spec_names import name_spec
+from lipnet.report.markdown import Row, interval, join, percent
+from lipnet.report.paper_page import tell_generations, tell_students
+from lipnet.report.results import read_mapping
+from lipnet.report.spec_names import name_spec
+from lipnet.report.study import Study
 
 PRINTED = {
     LRW: "Table 3: 500 words of LRW, 88 x 88 pixels",
@@ -29,15 +29,15 @@ FIGURES = (
 )
 
 
-def write_page(paths: Paths, rows: list[Row], *, machine: str) -> None:
+def write_page(study: Study, rows: list[Row], *, machine: str) -> None:
     """Write report.md beside the tables and figures that it is made of."""
-    metrics = read_mapping(paths.report / "metrics.json")
+    metrics = read_mapping(study.report / "metrics.json")
     corpus, best = metrics["corpus"], str(metrics["best_on_validation"]["model"])
-    tables = paths.report / "tables"
+    tables = study.report / "tables"
     comparisons = _read(tables / "comparisons.csv")
     parts = [
-        [f"# Report of profile `{paths.profile}`", ""],
-        describe_corpus(corpus, read_mapping(paths.shards / "summary.json"), rows),
+        [f"# Report of profile `{study.name}`", ""],
+        describe_corpus(corpus, read_mapping(study.summary_file), rows),
         ["## Leaderboard", "", *tell_table(rows), "", *explain_table(rows, machine), ""],
         [
             "## What can be said",
@@ -54,7 +54,7 @@ def write_page(paths: Paths, rows: list[Row], *, machine: str) -> None:
         tell_paper(rows, LRW1000 if corpus["source"] == "lrw1000" else LRW),
     ]
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
-    with write_atomic(paths.report / "report.md") as beside:
+    with write_atomic(study.report / "report.md") as beside:
         beside.write_text(text, encoding="utf-8")
 
 

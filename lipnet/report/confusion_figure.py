@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lipnet.measure.confusion import confusion_matrix, group_lookalikes
 from lipnet.measure.homophenes import find_homophenes
-from stages.results import Results
+from lipnet.report.results import Results
 
 MOST_LABELS = 60  # more cannot be read: the ones in the worst chains are shown
 WRITTEN = 20  # up to so many labels, cells carry their figures

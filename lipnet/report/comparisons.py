@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lipnet.measure.accuracy import Estimate, paired_difference
+from lipnet.report.results import Entry, Results
 from lipnet.train.history import beats
-from stages.results import Entry, Results
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from stages.placement import Label, boxes_of, place_labels, spread_apart
+from lipnet.report.placement import Label, boxes_of, place_labels, spread_apart
 
 
 def test_positions_move_only_where_they_are_too_near() -> None:

@@ -1,7 +1,7 @@
 """What every model and ensemble achieved and costs, read once from models and saved logits."""
 # N clips  K classes
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,8 @@ from lipnet.errors import InputError
 from lipnet.files import read_json
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.measure.cost import Cost, cost_of
+from lipnet.report.study import Study
 from lipnet.spec import ModelSpec
-from stages.paths import Paths
 
 SPLITS = ("val", "test", "unseen")
 TRAININGS = ("scratch", "born-again", "taught", "ensemble")
@@ -91,31 +91,21 @@ class Results:
         return next(entry for entry in self.entries if entry.name == name)
 
 
-def read_results(paths: Paths, lineages: Collection[str] | None = None) -> Results:
+def read_results(study: Study) -> Results:
     """Everything that the report tells, with intervals; InputError where a piece is missing.
 
-    Only the `lineages` named: folders of ones that params.yaml no longer has may still be there.
+    Of the lineages that validation chose among: folders of others may still be there.
     """
-    labels = [str(label) for label in _list(paths.shards / "labels.json")]
+    labels = [str(label) for label in _list(study.labels_file)]
+    selection = read_mapping(study.selection)
     models = [
-        _read_model(folder, paths, len(labels))
-        for described in sorted(paths.models.glob("*/lineage.json"))
-        if lineages is None or described.parent.name in lineages
-        for folder in _generation_folders(described)
+        _read_model(folder, study, len(labels))
+        for lineage in sorted(selection["best_of_lineage"])
+        for folder in _generation_folders(study.lineage(lineage) / "lineage.json")
     ]
-    if not models:
-        raise InputError(f"{paths.models} holds no finished lineage: run `dvc repro` first")
-    selection = read_mapping(paths.ensembles / "val.json")
     by_name = {model.name: model for model in models}
-    ensembles = [_join_members(described, by_name, paths) for described in selection["ensembles"]]
+    ensembles = [_join_members(described, by_name, study) for described in selection["ensembles"]]
     return Results(labels, _in_order(models), ensembles, str(selection["best"]["model"]))
-
-
-def logits_path(paths: Paths, lineage: str, generation: str, split: str) -> Path:
-    """Where the predict stages put one model's logits of one split."""
-    if split == "val":
-        return paths.logits_val / lineage / f"{generation}.npz"
-    return paths.logits_test / lineage / f"{generation}.{split}.npz"
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -152,7 +142,7 @@ def _cost(spec: str, n_classes: int, size: int) -> Cost:
     return cost_of(ModelSpec.parse(spec), n_classes, frames=CLIP_FRAMES, size=size)
 
 
-def _read_model(folder: Path, paths: Paths, n_classes: int) -> Entry:
+def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
     facts = read_mapping(folder / "generation.json")
     described = read_mapping(folder.parent / "lineage.json")
     lineage, generation = folder.parent.name, folder.name
@@ -177,7 +167,7 @@ def _read_model(folder: Path, paths: Paths, n_classes: int) -> Entry:
         chosen=described["best"] == generation,
         folder=folder,
         recipe=recipe,
-        outcomes=_read_outcomes([(lineage, generation)], paths, n_classes),
+        outcomes=_read_outcomes([(lineage, generation)], study, n_classes),
     )
 
 
@@ -188,12 +178,12 @@ def _training(lineage_teacher: str | None, teacher: str | None) -> str:
 
 
 def _read_outcomes(
-    members: list[tuple[str, str]], paths: Paths, n_classes: int
+    members: list[tuple[str, str]], study: Study, n_classes: int
 ) -> dict[str, Outcome]:
     """Each split's outcome of one model, or of several by their mean probability."""
     outcomes: dict[str, Outcome] = {}
     for split in SPLITS:
-        files = [logits_path(paths, *member, split) for member in members]
+        files = [study.logits(*member, split) for member in members]
         if split == "unseen" and not all(path.exists() for path in files):
             continue
         saved = [read_logits(path) for path in files]
@@ -224,14 +214,14 @@ def _judge(scores_NK: NDArray[np.float32], clips: SavedLogits) -> Outcome:
     )
 
 
-def _join_members(described: Mapping[str, Any], models: Mapping[str, Entry], paths: Paths) -> Entry:
+def _join_members(described: Mapping[str, Any], models: Mapping[str, Entry], study: Study) -> Entry:
     unknown = [name for name in described["members"] if name not in models]
     if unknown:
         raise InputError(f"ensemble {described['name']} wants {unknown[0]}: run `dvc repro select`")
     members = [models[name] for name in described["members"]]
     lineages = {member.lineage for member in members}
     specs = {member.spec for member in members}
-    n_classes = len(_list(paths.shards / "labels.json"))
+    n_classes = len(_list(study.labels_file))
     return Entry(
         name=str(described["name"]),
         lineage=lineages.pop() if len(lineages) == 1 else "",
@@ -245,7 +235,7 @@ def _join_members(described: Mapping[str, Any], models: Mapping[str, Entry], pat
         rule=str(described["rule"]),
         members=tuple(described["members"]),
         outcomes=_read_outcomes(
-            [(member.lineage, member.generation) for member in members], paths, n_classes
+            [(member.lineage, member.generation) for member in members], study, n_classes
         ),
     )
 

@@ -13,10 +13,10 @@ from lipnet.files import write_atomic, write_json
 from lipnet.measure.accuracy import accuracy
 from lipnet.measure.confusion import confusion_matrix, find_lookalikes
 from lipnet.measure.homophenes import Homophenes, find_homophenes, spell
+from lipnet.report.comparisons import Comparison
+from lipnet.report.results import Entry, Outcome, Results
+from lipnet.report.seeds import family_rows, find_families, pool_pairs, pooled_rows
 from lipnet.train.history import read_history
-from stages.comparisons import Comparison
-from stages.results import Entry, Outcome, Results
-from stages.seeds import family_rows, find_families, pool_pairs, pooled_rows
 
 DIGITS = 6
 EVERY_SLOT = "all"

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.leaderboard import write_leaderboard
-from stages.paths import Paths
-from stages.report import write_report
-from stages.results import Results, read_results
-from stages.seeds import find_families, pool_pairs
-from stages.select import write_selection
-from tests.stages.fabricated import Fake, fabricate
+from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.results import Results, read_results
+from lipnet.report.seeds import find_families, pool_pairs
+from lipnet.report.selection import write_selection
+from lipnet.report.study import Study
+from lipnet.report.write import write_report
+from tests.lipnet.report.fabricated import Fake, fabricate
 
 SPEC = "shufflenetv2_0.5x + tcn_0.125x"
 FAKES = (
@@ -26,12 +26,15 @@ FAKES = (
 
 
 @pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
-    monkeypatch.chdir(tmp_path)
-    paths = Paths("fabricated")
-    fabricate(paths, FAKES)
-    write_selection(paths.logits_val, paths.ensembles / "val.json")
-    return read_results(paths)
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path / "fabricated")
+
+
+@pytest.fixture
+def results(study: Study) -> Results:
+    fabricate(study, FAKES)
+    write_selection(study.logits_val, study.selection)
+    return read_results(study)
 
 
 def test_lineages_that_differ_in_the_seed_alone_are_a_family(results: Results) -> None:
@@ -50,16 +53,15 @@ def test_a_pooled_difference_is_the_mean_of_the_seeds(results: Results) -> None:
     assert pair.difference.low <= pair.difference.value <= pair.difference.high
 
 
-def test_the_page_tells_means_and_the_pooled_difference(results: Results) -> None:
-    paths = Paths("fabricated")
-    write_report(paths, source="synthetic")
+def test_the_page_tells_means_and_the_pooled_difference(study: Study, results: Results) -> None:
+    write_report(study, {"source": "synthetic"})
     for model in results.models:
         (model.folder / "weights.safetensors").unlink()
-    write_leaderboard(paths)
-    text = (paths.report / "report.md").read_text(encoding="utf-8")
+    write_leaderboard(study)
+    text = (study.report / "report.md").read_text(encoding="utf-8")
     assert "## Over seeds" in text
     assert "Taught over scratch, seeds 1, 2: `a-by-big` against `a`:" in text
-    with (paths.report / "tables/seeds.csv").open(encoding="utf-8") as lines:
+    with (study.report / "tables/seeds.csv").open(encoding="utf-8") as lines:
         rows = {row["family"]: row for row in csv.DictReader(lines)}
     own = [results.entry(name).outcomes["test"].top1.value for name in ("a-g0", "a-s2-g0")]
     assert np.isclose(float(rows["a"]["mean_top1"]), np.mean(own), atol=1e-6)

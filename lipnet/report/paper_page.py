@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from stages.markdown import Row, interval, join
-from stages.spec_names import name_spec
+from lipnet.report.markdown import Row, interval, join
+from lipnet.report.spec_names import name_spec
 
 HEADS = (
     *("spec", "params M", "GFLOPs", "without distillation", "with distillation"),

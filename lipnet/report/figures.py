@@ -9,11 +9,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from lipnet.report.confusion_figure import draw_confusion, draw_viseme_confusion
+from lipnet.report.cost_figure import draw_accuracy_by_cost
+from lipnet.report.figure_style import house_style, save_figure
+from lipnet.report.results import Entry, Results
 from lipnet.train.history import read_history
-from stages.confusion_figure import draw_confusion, draw_viseme_confusion
-from stages.cost_figure import draw_accuracy_by_cost
-from stages.figure_style import house_style, save_figure
-from stages.results import Entry, Results
 
 # Tableau's ten, then their light twins: lineages keep their colour over all figures.
 COLOURS = [

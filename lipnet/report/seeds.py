@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lipnet.distill.generation import lineage_of
 from lipnet.files import digest_of
 from lipnet.measure.accuracy import Estimate, paired_difference
-from stages.comparisons import best_of
-from stages.results import Entry, Results
+from lipnet.report.comparisons import best_of
+from lipnet.report.results import Entry, Results
 
 # N clips
 SEEDS = ("seed", "stream")  # the fields of a recipe that may differ

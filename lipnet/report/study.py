@@ -1,0 +1,62 @@
+"""A study: one folder with finished models, their logits and what validation chose among them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HELD_OUT = ("test", "unseen")  # predicted together, apart from validation
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where each piece lies below `root` (data/<profile>), and where its report goes."""
+
+    root: Path
+    out: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    @property
+    def labels_file(self) -> Path:
+        """The labels in class order."""
+        return self.shards / "labels.json"
+
+    @property
+    def summary_file(self) -> Path:
+        """Clips by split, and what failed."""
+        return self.shards / "summary.json"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    def lineage(self, lineage: str) -> Path:
+        return self.models / lineage
+
+    @property
+    def logits_val(self) -> Path:
+        return self.root / "logits" / "val"
+
+    @property
+    def logits_test(self) -> Path:
+        return self.root / "logits" / "test"
+
+    def logits(self, lineage: str, generation: str, split: str) -> Path:
+        """One model's logits of one split; what is held out lies apart from validation."""
+        if split in HELD_OUT:
+            return self.logits_test / lineage / f"{generation}.{split}.npz"
+        return self.logits_val / lineage / f"{generation}.npz"
+
+    @property
+    def selection(self) -> Path:
+        """What validation chose."""
+        return self.root / "ensembles" / "val.json"
+
+    @property
+    def report(self) -> Path:
+        return self.out or self.root / "report"

@@ -1,0 +1,285 @@
+"""The report: its rows, its tables, its statements, and equal bytes for equal results."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.data.logits import read_logits
+from lipnet.errors import InputError
+from lipnet.files import read_json
+from lipnet.measure.accuracy import paired_difference, topk
+from lipnet.measure.cost import cost_of
+from lipnet.measure.latency import Latency
+from lipnet.measure.paper import LRW, LRW1000
+from lipnet.report import leaderboard
+from lipnet.report.leaderboard import measure_all, print_leaderboard, write_leaderboard
+from lipnet.report.page import tell_paper
+from lipnet.report.results import read_results
+from lipnet.report.selection import write_selection
+from lipnet.report.study import Study
+from lipnet.report.write import write_report
+from lipnet.spec import ModelSpec
+from tests.lipnet.report.fabricated import SMALL, Fake, fabricate
+
+BIG = SMALL[0].spec
+Rows = dict[str, dict[str, str]]
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.setattr(leaderboard, "_measure", lambda weights, size: Latency(8.25, 9.5, 1))
+    return Study(tmp_path / "fabricated")
+
+
+def _report(study: Study, ceiling: float | None = None) -> None:
+    write_selection(study.logits_val, study.selection)
+    corpus = (
+        {"source": "synthetic"}
+        if ceiling is None
+        else {"source": "synthetic", "ceiling_top1": ceiling}
+    )
+    write_report(study, corpus)
+
+
+def _rows(path: Path, key: str = "model") -> Rows:
+    with path.open(encoding="utf-8") as lines:
+        return {row[key]: row for row in csv.DictReader(lines)}
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_rows_hold_what_the_logits_say_and_what_the_spec_costs(study: Study) -> None:
+    fabricate(study)
+    _report(study)
+    rows = _rows(study.report / "results.csv")
+    assert list(rows)[:4] == ["big-g0", "big-g1", "small-g0", "small-by-big-g1"]
+    saved = read_logits(study.logits("big", "g1", "test"))
+    right = (saved.logits.argmax(axis=1) == saved.labels).mean()
+    assert float(rows["big-g1"]["test_top1"]) == pytest.approx(right, abs=1e-6)
+    low, high = (float(rows["big-g1"][f"test_top1_{end}"]) for end in ("low", "high"))
+    assert low < right < high
+    cost = cost_of(ModelSpec.parse(BIG), 12, frames=29, size=44)
+    assert float(rows["big-g1"]["gflops"]) == pytest.approx(cost.gflops, abs=1e-6)
+    assert float(rows["big-all"]["params_m"]) == pytest.approx(2 * cost.params_m, abs=1e-5)
+    trained = {name: row["training"] for name, row in rows.items() if not row["members"]}
+    assert list(trained.values()) == ["scratch", "born-again", "scratch", "taught"]
+    assert not any("unseen" in column for column in rows["big-g1"])
+
+
+def test_distilled_is_set_against_scratch_of_the_same_spec(study: Study) -> None:
+    fabricate(study)
+    _report(study)
+    found = _rows(study.report / "tables" / "comparisons.csv", "second")
+    assert found["small-by-big-g1"]["first"] == "small-g0"
+    assert found["big-g1"]["question"] == "born-again over scratch"
+    scratch, taught = (
+        read_logits(study.logits(lineage, name, "test"))
+        for lineage, name in (("small", "g0"), ("small-by-big", "g1"))
+    )
+    expected = paired_difference(
+        topk(scratch.logits, scratch.labels, 1), topk(taught.logits, taught.labels, 1), taught.units
+    )
+    assert float(found["small-by-big-g1"]["low"]) == pytest.approx(expected.low, abs=1e-6)
+
+
+def test_the_tracked_report_is_the_same_to_the_byte(study: Study) -> None:
+    fabricate(study)
+    _report(study, ceiling=0.95)
+    first = _bytes(study.report)
+    shutil.rmtree(study.report)
+    _report(study, ceiling=0.95)
+    assert _bytes(study.report) == first
+    assert sum(name.endswith((".png", ".svg")) for name in first) == 12
+    assert not any(b"latency" in content for content in first.values())
+
+
+def test_slots_and_unseen_speakers_are_reported_where_there_are_any(study: Study) -> None:
+    fabricate(study, SMALL[:2], slots=True, unseen=True)
+    _report(study)
+    row = _rows(study.report / "results.csv")["big-g1"]
+    assert int(row["test_clips"]) == 3 * int(row["test_units"]) == 120
+    assert float(row["unseen_top1_low"]) < float(row["unseen_top1"])
+    with (study.report / "tables" / "per_slot.csv").open(encoding="utf-8") as lines:
+        slots = [r for r in csv.DictReader(lines) if (r["model"], r["split"]) == ("big-g1", "test")]
+    assert [found["slot"] for found in slots] == ["digit", "noun", "verb", "all"]
+    # Twelve labels over three slots, four each: the slot alone gives a quarter, chance a twelfth.
+    assert [float(found["slot_alone"]) for found in slots] == [0.25] * 4
+    assert [float(found["chance"]) for found in slots] == [0.25] * 3 + [round(1 / 12, 6)]
+    assert sum(int(found["clips"]) for found in slots[:-1]) == int(slots[-1]["clips"])
+    write_leaderboard(study)
+    assert "## By slot" in (study.report / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_single_model_makes_a_report(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    fabricate(study, [Fake("one", BIG, None, (0.9,))])
+    _report(study)
+    write_leaderboard(study)
+    print_leaderboard(study)
+    assert "one-g0" in capsys.readouterr().out
+    assert not (study.report / "tables" / "per_slot.csv").exists()
+
+
+def test_confusion_plot_has_one_row_a_clip_of_the_best_on_validation(study: Study) -> None:
+    fabricate(study)
+    _report(study)
+    with (study.report / "plots" / "confusion.csv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    right = np.mean([row["actual"] == row["predicted"] for row in rows])
+    metrics = read_json(study.report / "metrics.json")
+    assert isinstance(metrics, dict)
+    best = metrics["best_on_validation"]
+    assert best["model"] == "big-g1"
+    assert best["test"]["top1"] == pytest.approx(right, abs=1e-6)
+
+
+def test_folders_of_lineages_that_params_no_longer_have_are_left_out(study: Study) -> None:
+    fabricate(study)
+    wanted = ["small", "small-by-big"]
+    write_selection(study.logits_val, study.selection, wanted)
+    results = read_results(study)
+    assert {model.lineage for model in results.models} == set(wanted)
+
+
+def test_missing_pieces_are_named(study: Study) -> None:
+    with pytest.raises(InputError, match="run `make reproduce`"):
+        write_leaderboard(study)
+    with pytest.raises(InputError, match=r"labels\.json: run `dvc repro`"):
+        read_results(study)
+    fabricate(study)
+    write_selection(study.logits_val, study.selection)
+    study.logits("big", "g1", "test").unlink()
+    with pytest.raises(InputError, match=r"g1\.test\.npz is missing"):
+        read_results(study)
+
+
+def test_leaderboard_adds_latency_and_an_ensemble_takes_its_members_together(study: Study) -> None:
+    fabricate(study)
+    _report(study)
+    write_leaderboard(study)
+    rows = _rows(study.report / "leaderboard.csv")
+    assert (rows["big-g1"]["latency_ms_p50"], rows["big-g1"]["latency_ms_p95"]) == ("8.25", "9.50")
+    assert (rows["big-all"]["latency_ms_p50"], rows["big-all"]["latency_ms_p95"]) == ("16.50", "")
+    assert {row["latency_threads"] for row in rows.values()} == {"1"}
+
+
+def test_latency_is_measured_once_for_a_spec_and_then_kept(study: Study) -> None:
+    fabricate(study)
+    _report(study)
+    rows = list(_rows(study.report / "results.csv").values())
+    timed: list[Path] = []
+
+    def measure(weights: Path, size: int) -> Latency:
+        timed.append(weights)
+        return Latency(size / 10, 5.0, 1)
+
+    first = measure_all(rows, study, measure=measure)
+    assert len(timed) == 2
+    assert first["small-g0"]["p50_ms"] == 4.4
+    assert measure_all(rows, study, measure=measure) == first
+    assert len(timed) == 2
+
+
+def test_weights_that_are_not_here_leave_the_latency_open(study: Study) -> None:
+    fabricate(study)
+    _report(study)
+    (study.lineage("small") / "g0" / "weights.safetensors").unlink()
+    write_leaderboard(study)
+    assert _rows(study.report / "leaderboard.csv")["small-g0"]["latency_ms_p50"] == ""
+
+
+def test_the_page_says_what_holds_and_what_does_not(study: Study) -> None:
+    fabricate(study)
+    _report(study, ceiling=0.93)
+    write_leaderboard(study)
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    assert "Taught over scratch: `small-by-big-g1`" in text
+    assert "95 % paired interval [" in text
+    assert "cap top-1 at about 93.0 %" in text
+    assert "say nothing of accuracy on real video" in text
+    for line in text.splitlines():
+        if line.startswith("!["):
+            assert (study.report / line.partition("(")[2].rstrip(")")).exists()
+    assert "LRW" not in text
+
+
+def test_the_page_has_the_papers_two_tables(study: Study) -> None:
+    fabricate(study, [*SMALL, Fake("small-by-small", SMALL[1].spec, "small-g0", (0.58,))])
+    _report(study)
+    write_leaderboard(study)
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    generations = text.partition("## Generations\n")[2].partition("\n## ")[0]
+    assert [name for name in ("`big-g0`", "`big-g1`", "`big-all`") if name in generations] == [
+        *("`big-g0`", "`big-g1`", "`big-all`")
+    ]
+    assert "| adamw |" in generations
+    students = text.partition("## Students\n")[2].partition("\n## ")[0]
+    (line,) = (line for line in students.splitlines() if "(by `" in line)
+    assert "(by `big-g1`) | 2 |" in line  # the better of two on validation
+    rows = _rows(study.report / "results.csv")
+    assert f"{100 * float(rows['small-g0']['test_top1']):.1f} [" in line
+
+
+def test_what_lips_cannot_tell_is_forgiven_apart(study: Study) -> None:
+    fabricate(study)
+    _report(study)
+    write_leaderboard(study)
+    groups = _rows(study.report / "tables/homophenes.csv", "labels")
+    assert list(groups) == ["bark park"]
+    for row in _rows(study.report / "tables/homophene_accuracy.csv").values():
+        wrong, alike = int(row["mistakes"]), int(row["between_alike"])
+        clips, forgiven = int(row["clips"]), float(row["merged_top1"])
+        assert 0 <= alike <= wrong
+        assert round(clips * (1 - float(row["top1"]))) == wrong
+        assert round(clips * (1 - forgiven)) == wrong - alike
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    assert (
+        "by the CMU Pronouncing Dictionary (American) and Lee and Yook's visemes: bark, park."
+        in text
+    )
+
+
+def test_the_papers_figures_stand_apart_and_only_for_specs_that_are_here(study: Study) -> None:
+    fabricate(study, [Fake("sn05-tcn1", "shufflenetv2_0.5x + tcn_1x", None, (0.8,))])
+    _report(study)
+    write_leaderboard(study)
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    board, apart = text.split("## The paper's LRW figures, for the same specs")
+    assert "79.9" in apart
+    assert apart.count("ShuffleNet") == 1
+    assert "LRW" not in board
+
+
+def test_the_papers_figures_are_those_of_the_corpus() -> None:
+    rows = [{"spec": "shufflenetv2_1x + tcn_1x"}]
+    ours, other = ("\n".join(tell_paper(rows, corpus)) for corpus in (LRW1000, LRW))
+    assert "Table 4: 1000 words of LRW-1000" in ours
+    assert ("| 40.7 | 41.4 |" in ours, "81.0" in ours) == (True, False)
+    assert ("| 81.0 | 82.7 |" in other, "40.7" in other) == (True, False)
+
+
+def test_the_printed_leaderboard_fits_and_cuts_no_figure(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "sn05-dstcn2-by-sn10-dsmstcn3-adam-s3"
+    fakes = [*SMALL, Fake(long, SMALL[1].spec, "small-by-big-g1", (0.6,))]
+    fabricate(study, fakes, unseen=True)
+    _report(study)
+    write_leaderboard(study)
+    print_leaderboard(study)
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 120
+    assert "\x1b" not in out
+    assert "…" not in out
+    assert "report.md" in out
+    row = _rows(study.report / "leaderboard.csv")["big-g1"]
+    line = next(line for line in out.splitlines() if line.lstrip().startswith("big-g1 *"))
+    assert f"{100 * float(row['test_top1']):.1f}" in line.split()
