@@ -32,11 +32,17 @@ class ModelCard:
     origin: dict[str, object] = field(default_factory=dict)
 
 
-def save_weights(path: Path, model: Lipreader, card: ModelCard) -> None:
-    """Write the model's tensors and its card whole or not at all; equal models, equal bytes."""
+def save_weights(path: Path, model: Lipreader, card: ModelCard, *, half: bool = False) -> None:
+    """Write the model's tensors and its card whole or not at all; equal models, equal bytes.
+
+    With `half` in half precision, which `load_model` reads as well; InputError where a weight is
+    beyond its range.
+    """
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
+    if half:
+        tensors = {name: _halve(path, name, tensor) for name, tensor in tensors.items()}
     outputs = tensors["classifier.bias"].numel()
     if outputs != len(card.labels):
         raise InputError(f"{path}: {len(card.labels)} labels for a model of {outputs} classes")
@@ -124,6 +130,15 @@ def _parse_card(path: Path, text: str) -> ModelCard:
     if wrong or not all(isinstance(label, str) for label in card["labels"]):
         raise InputError(f"{path}: its card has a wrong {', '.join(wrong) or 'label'}")
     return ModelCard(**card)
+
+
+def _halve(path: Path, name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    halved = tensor.half()
+    if not torch.isfinite(halved).all():
+        raise InputError(f"{path}: {name} is beyond the range of half precision")
+    return halved
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,114 @@
+"""Release a model of a study: half-precision weights, and a model card beside them."""
+
+import hashlib
+from pathlib import Path
+
+from lipnet.distill.generation import WEIGHTS_FILE
+from lipnet.errors import InputError
+from lipnet.files import write_atomic
+from lipnet.models.weights import load_model, save_weights
+from lipnet.report.markdown import Row, interval, join, percent, read_rows
+from lipnet.report.results import read_mapping
+from lipnet.report.study import Study
+
+MOST_BYTES = 20_000_000
+# What a card has to say of the corpus, by source; of another source the releasing person says it.
+ATTRIBUTION = {
+    "grid": "The GRID audiovisual sentence corpus (M. Cooke, J. Barker, S. Cunningham, X. Shao, "
+    "J. Acoust. Soc. Am. 120(5), 2006; doi:10.5281/zenodo.3625687), licensed CC BY 4.0.",
+    "synthetic": "Faces rendered by this project from one public-domain photograph.",
+}
+LIMITS = (
+    "Trained on few speakers, and read at its best on them: see the unseen speakers above. It "
+    "knows the labels in its header and no others, and names one of them for whatever it is shown. "
+    "Not for following what somebody says without their consent."
+)
+
+
+def release_model(study: Study, model_id: str, folder: Path, *, attribution: str = "") -> Path:
+    """Write <source>-<model>.safetensors and .md into `folder`; the weights' path.
+
+    `attribution` says what it was trained on and under which licence, where the source's is not
+    known; InputError without it, for an unknown model or one above 20 MB.
+    """
+    rows = {row["model"]: row for row in read_rows(study.report / "results.csv")}
+    row = rows.get(model_id)
+    if row is None or row["members"]:
+        known = ", ".join(name for name, own in rows.items() if not own["members"])
+        raise InputError(f"{study.root} has no model {model_id!r}; it has: {known}")
+    source = str(read_mapping(study.report / "metrics.json")["corpus"]["source"])
+    told = attribution or ATTRIBUTION.get(source)
+    if not told:
+        raise InputError(
+            f"say what {model_id} was trained on and under which licence (--data): the terms of "
+            f"{source!r} are not known here"
+        )
+    path = folder / f"{source}-{model_id}.safetensors"
+    _write_weights(study.lineage(row["lineage"]) / row["generation"] / WEIGHTS_FILE, path)
+    with write_atomic(path.with_suffix(".md")) as beside:
+        text = "\n".join(_describe(study, row, rows, path, told))
+        beside.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def _write_weights(weights: Path, path: Path) -> None:
+    model, card = load_model(weights)
+    size = sum(2 * tensor.numel() for tensor in model.state_dict().values())
+    if size > MOST_BYTES:
+        raise InputError(
+            f"{path.name} would have {size / 1e6:.1f} MB; a released model has at most "
+            f"{MOST_BYTES / 1e6:.0f} MB: choose a smaller one"
+        )
+    save_weights(path, model, card, half=True)
+
+
+def _describe(
+    study: Study, row: Row, rows: dict[str, Row], path: Path, attribution: str
+) -> list[str]:
+    """The model card."""
+    facts = read_mapping(study.lineage(row["lineage"]) / row["generation"] / "generation.json")
+    splits = read_mapping(study.summary_file)["splits"]
+    counts = ", ".join(f"{own['clips']} {split}" for split, own in splits.items())
+    recipe = ", ".join(f"{name} {value}" for name, value in facts["recipe"].items())
+    weights = path.read_bytes()
+    return [
+        f"# {path.stem}",
+        "",
+        f"`{row['spec']}`: {float(row['params_m']):.2f} million parameters, "
+        f"{float(row['gflops']):.3f} GFLOPs for a clip of 29 frames at {row['input_size']} pixels; "
+        f"{len(weights) / 1e6:.1f} MB in half precision.",
+        "",
+        f"**Data.** {attribution} Clips: {counts}.",
+        "",
+        f"**Lineage.** {_trace(row, rows)}",
+        "",
+        f"**Recipe.** {recipe}; weights of epoch {int(row['best_epoch']) + 1}, best on validation.",
+        "",
+        "| split | clips | top-1 [95 %] | top-5 [95 %] |",
+        "|---|---:|---:|---:|",
+        *(_accuracy(row, split) for split in ("val", "test", "unseen") if row.get(f"{split}_top1")),
+        "",
+        f"Before the rounding to half precision, by the study `{study.name}`. Intervals resample "
+        "what is independent (GRID: the sentence). Validation chose the model, test did not.",
+        "",
+        f"**Limits.** {LIMITS}",
+        "",
+        f"SHA-256 of the weights: `{hashlib.sha256(weights).hexdigest()}`.",
+    ]
+
+
+def _trace(row: Row, rows: dict[str, Row]) -> str:
+    """From the model to the one that nobody taught."""
+    parts = [f"`{row['model']}` ({row['training']})"]
+    while row["teacher"] in rows and not rows[row["teacher"]]["members"]:
+        row = rows[row["teacher"]]
+        top1 = percent(row["test_top1"])
+        parts.append(f"taught by `{row['model']}` ({row['spec']}, {top1} % on test)")
+    if row["teacher"]:
+        parts.append(f"taught by `{row['teacher']}`")
+    return ", ".join(parts) + "."
+
+
+def _accuracy(row: Row, split: str) -> str:
+    clips = row[f"{split}_clips"]
+    return join([split, clips, interval(row, f"{split}_top1"), interval(row, f"{split}_top5")])

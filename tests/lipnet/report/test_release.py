@@ -1,0 +1,98 @@
+"""Released models: half precision, a card that says where they come from, and limits."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from lipnet.cli import main
+from lipnet.errors import InputError
+from lipnet.files import read_json
+from lipnet.models.build import build_model
+from lipnet.models.weights import ModelCard, load_model, save_weights
+from lipnet.report import release
+from lipnet.report.release import release_model
+from lipnet.report.selection import write_selection
+from lipnet.report.study import Study
+from lipnet.report.write import write_report
+from lipnet.spec import ModelSpec
+from tests.lipnet.report.fabricated import LABELS, SMALL, fabricate
+
+MODEL = "small-by-big-g1"
+SPEC = ModelSpec.parse("shufflenetv2_0.5x + tcn_0.125x")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    study = Study(tmp_path / "fabricated")
+    fabricate(study, SMALL, slots=True, unseen=True)
+    write_selection(study.logits_val, study.selection)
+    write_report(study, {"source": "grid"})
+    torch.manual_seed(1)
+    card = ModelCard(str(SPEC), sorted(LABELS), {"size": 96}, {"model": MODEL})
+    save_weights(_weights(study), build_model(SPEC, len(LABELS)), card)
+    return study
+
+
+def _weights(study: Study) -> Path:
+    return study.lineage("small-by-big") / "g1" / "weights.safetensors"
+
+
+def test_it_is_the_model_in_half_the_bytes(study: Study, tmp_path: Path) -> None:
+    path = release_model(study, MODEL, tmp_path / "released")
+    assert path.name == f"grid-{MODEL}.safetensors"
+    assert path.stat().st_size < 0.55 * _weights(study).stat().st_size
+    (own, card), (released, released_card) = load_model(_weights(study)), load_model(path)
+    assert released_card == card
+    clips_BTHW = torch.randn(4, 29, 32, 32, generator=torch.Generator().manual_seed(2))
+    lengths_B = torch.full((4,), 29)
+    with torch.no_grad():
+        first, second = (model(clips_BTHW, lengths_B, None) for model in (own, released))
+    assert second.dtype == torch.float32
+    assert torch.allclose(first, second, atol=0.02 * float(first.std()) + 1e-3)
+    assert not torch.equal(first, second)
+
+
+def test_the_card_says_what_it_is(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["release", str(study.root), MODEL, "--out", str(tmp_path / "released")])
+    assert "MB, card in" in capsys.readouterr().out
+    text = (tmp_path / "released" / f"grid-{MODEL}.md").read_text(encoding="utf-8")
+    assert "CC BY 4.0" in text
+    assert "taught by `big-g1` (resnet18_0.25x + tcn_0.25x" in text
+    assert "taught by `big-g0`" in text
+    metrics = read_json(study.report / "metrics.json")
+    assert isinstance(metrics, dict)
+    for split in ("val", "test", "unseen"):
+        value = metrics["models"][MODEL][split]["top1"]
+        assert f"| {split} |" in text
+        assert f" {100 * value:.1f} [" in text
+    weights = (tmp_path / "released" / f"grid-{MODEL}.safetensors").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() in text
+
+
+def test_what_cannot_be_released_is_named(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "released"
+    with pytest.raises(InputError, match="no model 'nobody'; it has: big-g0"):
+        release_model(study, "nobody", place)
+    write_report(study, {"source": "folder"})
+    with pytest.raises(InputError, match=r"under which licence \(--data\)"):
+        release_model(study, MODEL, place)
+    monkeypatch.setattr(release, "MOST_BYTES", 1000)
+    with pytest.raises(InputError, match="choose a smaller one"):
+        release_model(study, MODEL, place, attribution="My own films.")
+    assert not place.exists()
+
+
+def test_a_weight_beyond_half_precision_is_named(tmp_path: Path) -> None:
+    model = build_model(SPEC, 2)
+    with torch.no_grad():
+        model.classifier.bias[0] = 1e6
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(InputError, match=r"classifier\.bias is beyond the range"):
+        save_weights(path, model, ModelCard(str(SPEC), ["a", "b"], {}), half=True)
+    assert not path.exists()
