@@ -5,9 +5,19 @@ import sys
 from collections.abc import Sequence
 
 from lipnet.errors import InputError
-from lipnet.verbs import cost, crop, embed, evaluate, import_checkpoint, models, read
+from lipnet.verbs import (
+    cost,
+    crop,
+    embed,
+    evaluate,
+    import_checkpoint,
+    models,
+    read,
+    release,
+    report,
+)
 
-VERBS = (cost, crop, embed, evaluate, import_checkpoint, models, read)
+VERBS = (cost, crop, embed, evaluate, import_checkpoint, models, read, release, report)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

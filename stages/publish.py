@@ -21,7 +21,7 @@ from stages.tracking import DatasetFacts, Experiment, Identity, tracking_uri
 
 # Columns of numbers that are no figures: keys, choices and what the parameters say already.
 NO_FIGURES = {"epoch", "best", "chosen", "epochs", "input_size", "seed"}
-REPORT_FILES = ("leaderboard.csv", "report.md", "metrics.json")
+REPORT_FILES = ("leaderboard.csv", "report.md", "report.html", "metrics.json")
 Row = Mapping[str, str]
 
 

@@ -39,7 +39,7 @@ def write_logits(path: Path, saved: SavedLogits) -> None:
     }
     _check(path, arrays)
     with write_atomic(path) as beside, beside.open("wb") as out:
-        np.savez(out, **arrays)
+        np.savez_compressed(out, **arrays)
 
 
 def read_logits(path: Path) -> SavedLogits:

@@ -28,8 +28,8 @@ class Comparison:
 def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
     """Distilled against scratch of the same spec, and ensembles against their best member.
 
-    Of each lineage the distilled generation that is best on validation stands for it, as does
-    the best scratch model of the spec: nothing here is picked by the split compared on.
+    Of each lineage the distilled generation that is best on validation stands for it, against
+    the scratch model of its spec and seed: nothing here is picked by the split compared on.
     """
     pairs = [*_twins(results.models), *_ensembles(results)]
     return [
@@ -39,9 +39,11 @@ def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
     ]
 
 
-def scratch_twin(models: Iterable[Entry], spec: str) -> Entry | None:
-    """The spec's model from scratch, the best on validation where there are several."""
+def scratch_twin(models: Iterable[Entry], spec: str, seed: int) -> Entry | None:
+    """The spec's model from scratch: of the same seed where there is one, else of any; the best on
+    validation where there are several."""
     twins = [model for model in models if model.spec == spec and model.training == "scratch"]
+    twins = [model for model in twins if model.seed == seed] or twins
     return best_of(twins) if twins else None
 
 
@@ -67,7 +69,7 @@ def _twins(models: list[Entry]) -> list[tuple[str, Entry, Entry]]:
         own = [model for model in models if model.lineage == lineage and model not in distilled]
         if not distilled:
             continue
-        scratch = own[0] if own else scratch_twin(models, distilled[0].spec)
+        scratch = own[0] if own else scratch_twin(models, distilled[0].spec, distilled[0].seed)
         if scratch is not None:
             question = "born-again over scratch" if own else "taught over scratch"
             pairs.append((question, scratch, best_of(distilled)))

@@ -169,9 +169,8 @@ def _find_arrows(results: Results, marks: list[Mark]) -> Iterable[tuple[Mark, Ma
         if mark.entry.training not in ("born-again", "taught"):
             continue
         siblings = [model for model in results.models if model.lineage == mark.entry.lineage]
-        twin = scratch_twin(siblings, mark.entry.spec) or scratch_twin(
-            results.models, mark.entry.spec
-        )
+        spec, seed = mark.entry.spec, mark.entry.seed
+        twin = scratch_twin(siblings, spec, seed) or scratch_twin(results.models, spec, seed)
         if twin is not None:
             yield by_name[twin.name], mark
 

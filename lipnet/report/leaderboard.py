@@ -1,6 +1,5 @@
 """The leaderboard: tracked results joined with latency on this machine, as CSV and on screen."""
 
-import csv
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
@@ -13,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lipnet.clip import CLIP_FRAMES
-from lipnet.errors import InputError
 from lipnet.files import digest_of, read_json, write_json
+from lipnet.report.markdown import Row, percent, read_rows
 from lipnet.report.page import write_page
 from lipnet.report.spec_names import name_spec
 from lipnet.report.study import Study
@@ -27,7 +26,6 @@ WIDTH = 120
 MODEL_WIDTH, TEACHER_WIDTH, TEACHER_WIDTH_WITH_UNSEEN = 32, 25, 17
 THREADS = 1  # of the CPU: what a phone's one core would do, and steadier than many
 REPEATS = 20
-Row = dict[str, str]
 Latencies = dict[str, dict[str, Any]]
 
 
@@ -43,14 +41,6 @@ def write_leaderboard(study: Study) -> None:
         joined.append({**row, **_latency_cells(own)})
     write_rows(study.report / "leaderboard.csv", joined)
     write_page(study, joined, machine=describe_machine())
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a CSV file of the report; InputError where there is none yet."""
-    if not path.exists():
-        raise InputError(f"no {path} yet: run `make reproduce` (or `dvc repro`) first")
-    with path.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
 
 
 def measure_all(
@@ -175,11 +165,6 @@ def shorten(name: str, width: int) -> str:
     return name if len(name) <= width else f"{name[: width - 5]}..{name[-3:]}"
 
 
-def percent(cell: str) -> str:
-    """A fraction as a percentage with one decimal."""
-    return f"{100 * float(cell):.1f}" if cell else "-"
-
-
 def _explain(rows: list[Row]) -> str:
     clips, units = rows[0]["test_clips"], rows[0]["test_units"]
     how = f"{clips} test clips" if clips == units else f"{clips} test clips in {units} units"
@@ -192,7 +177,7 @@ def _explain(rows: list[Row]) -> str:
 def _where_next(study: Study) -> list[tuple[str, str]]:
     report = study.report
     return [
-        ("The report with figures", str(report / "report.md")),
+        ("The report with figures", str(report / "report.html")),
         ("The figures", str(report / "figures")),
         ("The numbers", f"{report / 'leaderboard.csv'}, {report / 'tables'}"),
         ("Models and learning curves", "make ui  (MLflow and Prefect on 127.0.0.1)"),

@@ -1,8 +1,20 @@
-"""Cells of the report's tables, as markdown."""
+"""Rows of the report's tables, and their cells as markdown."""
 
+import csv
 from collections.abc import Sequence
+from pathlib import Path
+
+from lipnet.errors import InputError
 
 Row = dict[str, str]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a CSV file of the report; InputError where there is none yet."""
+    if not path.exists():
+        raise InputError(f"no {path} yet: run `make reproduce` (or `dvc repro`) first")
+    with path.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 def join(cells: Sequence[str]) -> str:
@@ -19,3 +31,11 @@ def interval(row: Row, name: str) -> str:
     """A fraction and its interval, in percent."""
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return f"{percent(row[name])} [{percent(low)}, {percent(high)}]" if row[name] else "-"
+
+
+def gain(row: Row) -> str:
+    """A paired difference and its interval, in points."""
+    if not row["difference"]:
+        return "-"
+    value, low, high = (100 * float(row[name]) for name in ("difference", "low", "high"))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"

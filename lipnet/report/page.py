@@ -1,15 +1,14 @@
-"""report.md: what was done, what came out and how far it can be trusted, for a reader."""
+"""The page, for a reader: what was done, what came out and how far it can be trusted."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.measure.paper import LRW, LRW1000, PAPER_ROWS
-from lipnet.report.markdown import Row, interval, join, percent
-from lipnet.report.paper_page import tell_generations, tell_students
+from lipnet.report.html import write_html
+from lipnet.report.markdown import Row, interval, join, percent, read_rows
+from lipnet.report.paper_page import tell_generations, tell_strategies, tell_students
 from lipnet.report.results import read_mapping
 from lipnet.report.spec_names import name_spec
 from lipnet.report.study import Study
@@ -30,11 +29,11 @@ FIGURES = (
 
 
 def write_page(study: Study, rows: list[Row], *, machine: str) -> None:
-    """Write report.md beside the tables and figures that it is made of."""
+    """Write report.md and report.html beside the tables and figures that they are made of."""
     metrics = read_mapping(study.report / "metrics.json")
     corpus, best = metrics["corpus"], str(metrics["best_on_validation"]["model"])
     tables = study.report / "tables"
-    comparisons = _read(tables / "comparisons.csv")
+    comparisons = read_rows(tables / "comparisons.csv")
     parts = [
         [f"# Report of profile `{study.name}`", ""],
         describe_corpus(corpus, read_mapping(study.summary_file), rows),
@@ -46,9 +45,10 @@ def write_page(study: Study, rows: list[Row], *, machine: str) -> None:
         ],
         tell_generations(rows),
         tell_students(rows, comparisons),
+        tell_strategies(tables),
         tell_seeds(tables),
         ["## Figures", "", *show_figures()],
-        tell_lookalikes(_read(tables / "lookalikes.csv"), rows),
+        tell_lookalikes(read_rows(tables / "lookalikes.csv"), rows),
         tell_homophenes(tables, best),
         tell_slots(tables / "per_slot.csv", best),
         tell_paper(rows, LRW1000 if corpus["source"] == "lrw1000" else LRW),
@@ -56,6 +56,7 @@ def write_page(study: Study, rows: list[Row], *, machine: str) -> None:
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
     with write_atomic(study.report / "report.md") as beside:
         beside.write_text(text, encoding="utf-8")
+    write_html(study.report / "report.md")
 
 
 def describe_corpus(corpus: dict[str, Any], summary: dict[str, Any], rows: list[Row]) -> list[str]:
@@ -185,12 +186,12 @@ def tell_seeds(tables: Path) -> list[str]:
         "| model | training | seeds | test top-1, mean | deviation | lowest to highest |",
         "|---|---|---|---:|---:|---:|",
     ]
-    for row in _read(tables / "seeds.csv"):
+    for row in read_rows(tables / "seeds.csv"):
         spread = f"{percent(row['lowest'])} to {percent(row['highest'])}"
         cells = [row["family"], row["kind"], row["seeds"].replace(" ", ", ")]
         lines.append(join([*cells, percent(row["mean_top1"]), percent(row["deviation"]), spread]))
     lines.append("")
-    for row in _read(tables / "seed_pairs.csv"):
+    for row in read_rows(tables / "seed_pairs.csv"):
         values = ", ".join(f"{100 * float(value):+.1f}" for value in row["by_seed"].split())
         lines.append(
             f"- Taught over scratch, seeds {row['seeds'].replace(' ', ', ')}: `{row['second']}` "
@@ -227,7 +228,7 @@ def tell_homophenes(tables: Path, best: str) -> list[str]:
     """What lips cannot tell, by the dictionary, and what is left when it is forgiven."""
     if not (tables / "homophene_accuracy.csv").exists():
         return []
-    groups = _read(tables / "homophenes.csv")
+    groups = read_rows(tables / "homophenes.csv")
     named = "; ".join(group["labels"].replace(" ", ", ") for group in groups)
     lines = [
         "## What lips cannot tell",
@@ -240,7 +241,7 @@ def tell_homophenes(tables: Path, best: str) -> list[str]:
         "| model | top-1 | look-alikes as one [95 %] | mistakes | of them between look-alikes |",
         "|---|---:|---:|---:|---:|",
     ]
-    for row in _read(tables / "homophene_accuracy.csv"):
+    for row in read_rows(tables / "homophene_accuracy.csv"):
         if row["split"] == "test":
             name = f"**{row['model']}**" if row["model"] == best else row["model"]
             cells = [name, percent(row["top1"]), interval(row, "merged_top1")]
@@ -262,7 +263,7 @@ def tell_slots(path: Path, best: str) -> list[str]:
         "| split | slot | clips | top-1 [95 %] | chance in slot | slot alone |",
         "|---|---|---:|---:|---:|---:|",
     ]
-    for row in _read(path):
+    for row in read_rows(path):
         if row["model"] == best:
             cells = [row["split"], row["slot"], row["clips"], interval(row, "top1")]
             lines.append(join([*cells, percent(row["chance"]), percent(row["slot_alone"])]))
@@ -298,13 +299,6 @@ def tell_paper(rows: list[Row], corpus: str = LRW) -> list[str]:
         spec = name_spec(row.spec).replace("\n", " + ")
         lines.append(join([spec, row.params_m, row.gflops, *top1]))
     return [*lines, ""]
-
-
-def _read(path: Path) -> list[Row]:
-    if not path.exists():
-        raise InputError(f"no {path} yet: run `make reproduce` (or `dvc repro`) first")
-    with path.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
 
 
 def _latency(row: Row) -> str:

@@ -1,13 +1,18 @@
 """The report's tables in the shape of the paper's: generations (Table 1) and students (Table 3)."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from lipnet.report.markdown import Row, interval, join
+from lipnet.report.markdown import Row, gain, interval, join, percent, read_rows
 from lipnet.report.spec_names import name_spec
 
 HEADS = (
     *("spec", "params M", "GFLOPs", "without distillation", "with distillation"),
     *("chosen of", "gain [95 %]"),
+)
+WAYS = (
+    *("student", "seed", "chain of teachers", "shares", "val top-1", "test top-1"),
+    "over scratch [95 %]",
 )
 KINDS = ("born-again", "scratch")
 
@@ -41,8 +46,8 @@ def tell_generations(rows: Sequence[Row]) -> list[str]:
 
 
 def tell_students(rows: Sequence[Row], comparisons: Sequence[Row]) -> list[str]:
-    """Each spec with and without distillation; of several taught lineages of a spec the best on
-    validation stands for it."""
+    """Each spec with and without distillation at its first seed; of several taught lineages of it
+    the best on validation stands for it."""
     taught = [row for row in rows if row["training"] == "taught"]
     specs = dict.fromkeys(row["spec"] for row in taught)
     if not specs:
@@ -51,13 +56,15 @@ def tell_students(rows: Sequence[Row], comparisons: Sequence[Row]) -> list[str]:
         "## Students",
         "",
         "As the paper's Table 3. Where a spec was taught in several ways, validation chose the one "
-        "shown, and among scratch models the one that it is set against.",
+        "shown; it is set against the scratch model of its seed, the first of several.",
         "",
         join(HEADS),
         join(["---", *["---:"] * (len(HEADS) - 1)]),
     ]
     for spec in specs:
         candidates = [row for row in taught if row["spec"] == spec and row["chosen"] == "1"]
+        seed = min(int(row["seed"]) for row in candidates)
+        candidates = [row for row in candidates if int(row["seed"]) == seed]
         best = max(candidates, key=lambda row: float(row["val_top1"]))
         pair = next((one for one in comparisons if one["second"] == best["model"]), None)
         first = next((row for row in rows if pair and row["model"] == pair["first"]), None)
@@ -65,14 +72,31 @@ def tell_students(rows: Sequence[Row], comparisons: Sequence[Row]) -> list[str]:
         cells.append(interval(first, "test_top1") if first else "-")
         cells.append(f"{interval(best, 'test_top1')} (by `{best['teacher']}`)")
         cells.append(str(len(candidates)))
-        cells.append(_gain(pair) if pair else "-")
+        cells.append(gain(pair) if pair else "-")
         lines.append(join(cells))
     return [*lines, ""]
 
 
-def _gain(pair: Row) -> str:
-    value, low, high = (100 * float(pair[name]) for name in ("difference", "low", "high"))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+def tell_strategies(tables: Path) -> list[str]:
+    """Students that were taught in several ways."""
+    if not (tables / "strategies.csv").exists():
+        return []
+    lines = [
+        "## Ways of teaching",
+        "",
+        "One student, several teachers (paper, section 5.2). The chain begins with the model that "
+        "nobody taught; `shares` is what the student's architecture has in common with the last "
+        "teacher's. Bold: validation's choice.",
+        "",
+        join(WAYS),
+        join(["---", "---:", "---", "---", "---:", "---:", "---:"]),
+    ]
+    for row in read_rows(tables / "strategies.csv"):
+        chain = " → ".join(f"`{name}`" for name in row["chain"].split())
+        name = f"**{_spec(row)}**" if row["chosen"] == "1" else _spec(row)
+        cells = [name, row["seed"], chain, row["shares"]]
+        lines.append(join([*cells, percent(row["val_top1"]), percent(row["test_top1"]), gain(row)]))
+    return [*lines, ""]
 
 
 def _spec(row: Row) -> str:

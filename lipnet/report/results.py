@@ -98,14 +98,21 @@ def read_results(study: Study) -> Results:
     """
     labels = [str(label) for label in _list(study.labels_file)]
     selection = read_mapping(study.selection)
-    models = [
-        _read_model(folder, study, len(labels))
-        for lineage in sorted(selection["best_of_lineage"])
-        for folder in _generation_folders(study.lineage(lineage) / "lineage.json")
-    ]
+    models = [_read_model(folder, study, len(labels)) for folder in list_models(study)]
     by_name = {model.name: model for model in models}
     ensembles = [_join_members(described, by_name, study) for described in selection["ensembles"]]
     return Results(labels, _in_order(models), ensembles, str(selection["best"]["model"]))
+
+
+def list_models(study: Study) -> list[Path]:
+    """The folders of all models that validation chose among, by lineage and generation."""
+    chosen = read_mapping(study.selection)["best_of_lineage"]
+    lineages = [study.lineage(lineage) for lineage in sorted(chosen)]
+    return [
+        lineage / str(generation["name"])
+        for lineage in lineages
+        for generation in read_mapping(lineage / "lineage.json")["generations"]
+    ]
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -130,11 +137,6 @@ def _read(path: Path) -> object:
         return read_json(path)
     except ValueError:
         raise InputError(f"{path} is not JSON: remove it and run `dvc repro`") from None
-
-
-def _generation_folders(described: Path) -> list[Path]:
-    lineage = read_mapping(described)
-    return [described.parent / str(generation["name"]) for generation in lineage["generations"]]
 
 
 @cache

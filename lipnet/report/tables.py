@@ -16,6 +16,8 @@ from lipnet.measure.homophenes import Homophenes, find_homophenes, spell
 from lipnet.report.comparisons import Comparison
 from lipnet.report.results import Entry, Outcome, Results
 from lipnet.report.seeds import family_rows, find_families, pool_pairs, pooled_rows
+from lipnet.report.strategies import COLUMNS as STRATEGY_COLUMNS
+from lipnet.report.strategies import strategy_rows
 from lipnet.train.history import read_history
 
 DIGITS = 6
@@ -173,6 +175,9 @@ def write_tables(folder: Path, results: Results, comparisons: list[Comparison]) 
         write_rows(folder / "seeds.csv", family_rows(families))
         pairs = pooled_rows(pool_pairs(families))
         write_rows(folder / "seed_pairs.csv", pairs, columns=PAIR_COLUMNS)
+    ways = list(strategy_rows(results))
+    if ways:
+        write_rows(folder / "strategies.csv", ways, columns=STRATEGY_COLUMNS)
     alike = find_homophenes(results.labels)
     groups = (
         {"visemes": " ".join(spell(group[0]) or ()), "labels": " ".join(group)}

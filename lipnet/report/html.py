@@ -1,0 +1,50 @@
+"""report.html: the page as one file that any browser shows, figures inside, nothing fetched."""
+
+import base64
+import html
+import re
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+from lipnet.files import write_atomic
+
+IMAGE = re.compile(r'<img src="(?P<place>figures/[a-z_]+)\.png"')
+STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
+  max-width: 76rem; margin: 2rem auto; padding: 0 1.25rem; }
+h1, h2, h3 { line-height: 1.2; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5d5d5; padding-bottom: .25rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #e4e4e4; text-align: left;
+  vertical-align: top; }
+th { border-bottom: 2px solid #9a9a9a; }
+td[style*="right"] { white-space: nowrap; }
+tr:hover td { background: #f4f7fa; }
+img { max-width: 100%; height: auto; }
+code { font-size: .92em; background: #f3f3f3; padding: 0 .2em; border-radius: 3px; }
+"""
+
+
+def write_html(page: Path) -> None:
+    """Write the markdown page's twin beside it, as .html; figures are its SVG files, inlined."""
+    text = page.read_text(encoding="utf-8")
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    body = body.replace("<table>", '<div class="wide"><table>')
+    body = body.replace("</table>", "</table></div>")
+    body = IMAGE.sub(lambda found: _inline(page.parent, found), body)
+    title = html.escape(text.partition("\n")[0].strip("# `").replace("`", ""))
+    whole = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+    )
+    with write_atomic(page.with_suffix(".html")) as beside:
+        beside.write_text(whole, encoding="utf-8")
+
+
+def _inline(folder: Path, found: re.Match[str]) -> str:
+    drawing = (folder / f"{found['place']}.svg").read_bytes()
+    return f'<img src="data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"'

@@ -1,0 +1,88 @@
+"""Ways to teach one student, side by side: by whom, over which intermediates (section 5.2)."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lipnet.distill.generation import lineage_of
+from lipnet.measure.accuracy import paired_difference
+from lipnet.report.comparisons import best_of, scratch_twin
+from lipnet.report.results import Entry, Results
+from lipnet.spec import ModelSpec
+
+COLUMNS = (
+    *("spec", "seed", "model", "chain", "shares", "chosen", "val_top1", "test_top1"),
+    *("scratch", "difference", "low", "high"),
+)
+
+
+def strategy_rows(results: Results) -> Iterator[dict[str, Any]]:
+    """One row a taught lineage of a spec and seed that was taught in several ways.
+
+    `chosen` is the best of them on validation; the difference is to the scratch model of that
+    spec and seed on the same test clips.
+    """
+    for (spec, seed), candidates in _find_candidates(results).items():
+        best = best_of(candidates)
+        scratch = scratch_twin(results.models, spec, seed)
+        for model in candidates:
+            found = model.outcomes["test"]
+            row: dict[str, Any] = {
+                "spec": spec,
+                "seed": seed,
+                "model": model.name,
+                "chain": " ".join(_chain(model, results)),
+                "shares": _shared(model, results),
+                "chosen": model is best,
+                "val_top1": model.outcomes["val"].top1.value,
+                "test_top1": found.top1.value,
+            }
+            if scratch is not None:
+                first_N = scratch.outcomes["test"].correct_N
+                gain = paired_difference(first_N, found.correct_N, found.units_N)
+                row |= {"scratch": scratch.name, "difference": gain.value}
+                row |= {"low": gain.low, "high": gain.high}
+            yield row
+
+
+def _find_candidates(results: Results) -> Mapping[tuple[str, int], list[Entry]]:
+    """The best model on validation of each taught lineage, by spec and seed; several of each."""
+    lineages: defaultdict[str, list[Entry]] = defaultdict(list)
+    for model in results.models:
+        if model.training == "taught":
+            lineages[model.lineage].append(model)
+    found: defaultdict[tuple[str, int], list[Entry]] = defaultdict(list)
+    for models in lineages.values():
+        best = best_of(models)
+        found[best.spec, best.seed].append(best)
+    return {place: models for place, models in found.items() if len(models) > 1}
+
+
+def _chain(model: Entry, results: Results) -> list[str]:
+    """The teachers behind a model, the first one first: its own lineage's generations apart."""
+    chain: list[str] = []
+    teacher = _first_teacher(model.lineage, results)
+    while teacher:
+        chain.append(teacher)
+        teacher = _first_teacher(lineage_of(teacher), results)
+    return chain[::-1]
+
+
+def _first_teacher(lineage: str, results: Results) -> str:
+    """Who taught the first model of a lineage; nobody where it began from scratch."""
+    first = next((model for model in results.models if model.lineage == lineage), None)
+    return first.teacher if first else ""
+
+
+def _shared(model: Entry, results: Results) -> str:
+    """What a student's architecture has in common with its first teacher's."""
+    lineage = lineage_of(_first_teacher(model.lineage, results))
+    specs = [other.spec for other in results.models if other.lineage == lineage]
+    if not specs:
+        return "unknown"
+    own, teacher = ModelSpec.parse(model.spec), ModelSpec.parse(specs[0])
+    parts = {
+        "backbone": (own.backbone, own.width) == (teacher.backbone, teacher.width),
+        "head": (own.head, own.head_width) == (teacher.head, teacher.head_width),
+    }
+    return " and ".join(name for name, same in parts.items() if same) or "nothing"

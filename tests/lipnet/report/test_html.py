@@ -1,0 +1,69 @@
+"""The page in one file: figures inside, tables whole, nothing fetched from elsewhere."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from lipnet.report import leaderboard
+from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.selection import write_selection
+from lipnet.report.study import Study
+from lipnet.report.write import write_report
+from tests.lipnet.report.fabricated import fabricate
+
+
+class Reader(HTMLParser):
+    """Counts rows, takes sources and links, and sees that every element is closed."""
+
+    VOID = ("meta", "img", "br", "hr")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.rows = 0
+        self.images: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.rows += tag == "tr"
+        found = dict(attrs)
+        self.images += [str(found["src"])] if tag == "img" else []
+        self.links += [str(found["href"])] if tag in ("a", "link") else []
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in self.VOID or self.open.pop() == tag
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.setattr(leaderboard, "measure_all", lambda rows, study: {})
+    study = Study(tmp_path / "a<b>")
+    fabricate(study, slots=True)
+    write_selection(study.logits_val, study.selection)
+    write_report(study, {"source": "grid"})
+    write_leaderboard(study)
+    return study
+
+
+def test_the_page_is_whole_and_stands_alone(study: Study) -> None:
+    text = (study.report / "report.html").read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(text)
+    assert reader.open == []
+    markdown = (study.report / "report.md").read_text(encoding="utf-8")
+    rows = [line for line in markdown.splitlines() if line.startswith("| ")]
+    rules = [line for line in markdown.splitlines() if re.match(r"\|( ?-+:? ?\|)+$", line)]
+    assert reader.rows == len(rows) - sum(rule in rows for rule in rules)
+    assert len(reader.images) == markdown.count("![")
+    for image in reader.images:
+        kind, _, content = image.partition(",")
+        assert kind == "data:image/svg+xml;base64"
+        assert b"<svg" in base64.b64decode(content)
+    for link in reader.links:
+        assert (study.report / link).exists()
+    assert "<title>Report of profile a&lt;b&gt;</title>" in text

@@ -1,0 +1,84 @@
+"""A kept study: the same report without weights, and nothing else is overwritten."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.cli import main
+from lipnet.data.logits import read_logits
+from lipnet.errors import InputError
+from lipnet.report import leaderboard
+from lipnet.report.keep import keep_study
+from lipnet.report.markdown import read_rows
+from lipnet.report.selection import write_selection
+from lipnet.report.study import Study
+from lipnet.report.write import write_report
+from tests.lipnet.report.fabricated import SMALL, fabricate
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    study = Study(tmp_path / "fabricated")
+    fabricate(study, SMALL, slots=True, unseen=True)
+    write_selection(study.logits_val, study.selection)
+    write_report(study, {"source": "grid"})
+    return study
+
+
+def test_the_report_of_what_was_kept_says_the_same(study: Study, tmp_path: Path) -> None:
+    place = tmp_path / "kept" / "fabricated"
+    keep_study(study, place)
+    shutil.rmtree(study.root / "models")
+    assert not list(place.rglob("*.safetensors"))
+    main(["report", str(place)])
+    kept = Study(place)
+    assert read_rows(kept.report / "results.csv") == read_rows(study.report / "results.csv")
+    assert (kept.report / "metrics.json").read_bytes() == (
+        study.report / "metrics.json"
+    ).read_bytes()
+    text = (kept.report / "report.md").read_text(encoding="utf-8")
+    assert "Source: **grid**" in text
+    assert (kept.report / "report.html").exists()
+
+
+def test_logits_are_kept_to_half_precision(study: Study, tmp_path: Path) -> None:
+    keep_study(study, tmp_path / "kept")
+    own = read_logits(study.logits("big", "g1", "unseen"))
+    kept = read_logits(Study(tmp_path / "kept").logits("big", "g1", "unseen"))
+    assert np.array_equal(kept.clip_ids, own.clip_ids)
+    assert np.allclose(kept.logits, own.logits, rtol=2**-11, atol=2**-20)
+    assert np.array_equal(kept.logits.astype(np.float16).astype(np.float32), kept.logits)
+
+
+def test_keeping_again_replaces_and_nothing_else_is_replaced(study: Study, tmp_path: Path) -> None:
+    keep_study(study, tmp_path / "kept")
+    keep_study(study, tmp_path / "kept")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    for folder in (other, study.root):
+        with pytest.raises(InputError, match="is no kept study"):
+            keep_study(study, folder)
+    assert (other / "thesis.txt").exists()
+    assert study.lineage("big").is_dir()
+
+
+def test_the_report_goes_where_it_is_sent(
+    study: Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(leaderboard, "measure_all", lambda rows, study: {})
+    before = sorted(study.report.rglob("*"))
+    main(["report", str(study.root), "--out", str(tmp_path / "out")])
+    assert sorted(study.report.rglob("*")) == before
+    assert (tmp_path / "out" / "report.md").exists()
+    assert "big-g1" in capsys.readouterr().out
+
+
+def test_a_folder_without_a_report_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"metrics\.json: run `dvc repro`"):
+        main(["report", str(tmp_path)])

@@ -1,0 +1,78 @@
+"""Ways of teaching: who taught whom over what, chosen on validation, against the same seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.measure.accuracy import paired_difference
+from lipnet.report.comparisons import compare_all
+from lipnet.report.paper_page import tell_strategies
+from lipnet.report.results import Results, read_results
+from lipnet.report.selection import write_selection
+from lipnet.report.strategies import strategy_rows
+from lipnet.report.study import Study
+from lipnet.report.tables import write_tables
+from tests.lipnet.report.fabricated import Fake, fabricate
+
+SPEC = "shufflenetv2_0.5x + tcn_0.125x"
+FAKES = (
+    Fake("big", "resnet18_0.25x + tcn_0.25x", None, (0.7, 0.75)),
+    Fake("middle-by-big", "shufflenetv2_0.5x + tcn_0.25x", "big-g1", (0.7,)),
+    Fake("a", SPEC, None, (0.55,)),
+    Fake("a-s2", SPEC, None, (0.50,), seed=2),
+    Fake("a-by-big", SPEC, "big-g1", (0.60,)),
+    Fake("a-by-middle", SPEC, "middle-by-big-g1", (0.68, 0.66)),
+    Fake("a-s2-by-big", SPEC, "big-g1", (0.64,), seed=2),
+)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    study = Study(tmp_path / "fabricated")
+    fabricate(study, FAKES)
+    write_selection(study.logits_val, study.selection)
+    return study
+
+
+@pytest.fixture
+def results(study: Study) -> Results:
+    return read_results(study)
+
+
+def test_candidates_are_of_one_spec_and_seed_and_validation_chooses(results: Results) -> None:
+    rows = {row["model"]: row for row in strategy_rows(results)}
+    assert len(rows) == 2
+    assert all(row["seed"] == 1 for row in rows.values())
+    val = {name: results.entry(name).outcomes["val"].top1.value for name in rows}
+    (chosen,) = (name for name, row in rows.items() if row["chosen"])
+    assert val[chosen] == max(val.values())
+
+
+def test_the_chain_goes_back_to_the_model_that_nobody_taught(results: Results) -> None:
+    rows = {row["model"].rpartition("-")[0]: row for row in strategy_rows(results)}
+    assert rows["a-by-middle"]["chain"] == "big-g1 middle-by-big-g1"
+    assert rows["a-by-middle"]["shares"] == "backbone"
+    assert rows["a-by-big"]["chain"] == "big-g1"
+    assert rows["a-by-big"]["shares"] == "nothing"
+
+
+def test_a_taught_model_is_set_against_the_scratch_model_of_its_seed(results: Results) -> None:
+    pairs = {one.second: one.first for one in compare_all(results)}
+    assert pairs["a-s2-by-big-g1"] == "a-s2-g0"
+    assert pairs["a-by-big-g1"] == "a-g0"
+    row = next(row for row in strategy_rows(results) if row["model"] == "a-by-big-g1")
+    first, second = (results.entry(name).outcomes["test"] for name in ("a-g0", "a-by-big-g1"))
+    expected = paired_difference(first.correct_N, second.correct_N, first.units_N)
+    assert np.isclose(row["difference"], expected.value)
+    assert (row["low"], row["high"]) == (expected.low, expected.high)
+
+
+def test_the_page_shows_them_and_only_where_there_are_any(
+    study: Study, results: Results, tmp_path: Path
+) -> None:
+    write_tables(tmp_path / "tables", results, compare_all(results))
+    text = "\n".join(tell_strategies(tmp_path / "tables"))
+    assert "`big-g1` → `middle-by-big-g1` | backbone |" in text
+    assert text.count("| **") == 1
+    assert tell_strategies(tmp_path / "none") == []
