@@ -17,7 +17,7 @@ PRINTED = {
     LRW: "Table 3: 500 words of LRW, 88 x 88 pixels",
     LRW1000: "Table 4: 1000 words of LRW-1000, 112 x 112 pixels",
 }
-LOOKALIKES = 8  # pairs that the page names
+LOOKALIKES, HARDEST = 8, 10  # pairs and labels that the page names
 FIGURES = (
     ("accuracy_params", "Accuracy against parameters"),
     ("accuracy_gflops", "Accuracy against FLOPs"),
@@ -51,6 +51,7 @@ def write_page(study: Study, rows: list[Row], *, machine: str) -> None:
         tell_lookalikes(read_rows(tables / "lookalikes.csv"), rows),
         tell_homophenes(tables, best),
         tell_slots(tables / "per_slot.csv", best),
+        tell_labels(read_rows(tables / "per_label.csv"), best),
         tell_paper(rows, LRW1000 if corpus["source"] == "lrw1000" else LRW),
     ]
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
@@ -267,6 +268,23 @@ def tell_slots(path: Path, best: str) -> list[str]:
         if row["model"] == best:
             cells = [row["split"], row["slot"], row["clips"], interval(row, "top1")]
             lines.append(join([*cells, percent(row["chance"]), percent(row["slot_alone"])]))
+    return [*lines, ""]
+
+
+def tell_labels(rows: list[Row], best: str) -> list[str]:
+    """The labels that the best single model reads worst on test."""
+    own = [row for row in rows if (row["model"], row["split"]) == (best, "test") and row["top1"]]
+    worst = sorted(own, key=lambda row: (float(row["top1"]), row["label"]))[:HARDEST]
+    lines = [
+        "## By label",
+        "",
+        f"The {len(worst)} of {len(own)} labels that `{best}` reads worst on test; every label of "
+        "every model is in [tables/per_label.csv](tables/per_label.csv).",
+        "",
+        "| label | clips | top-1 |",
+        "|---|---:|---:|",
+        *(join([row["label"], row["clips"], percent(row["top1"])]) for row in worst),
+    ]
     return [*lines, ""]
 
 

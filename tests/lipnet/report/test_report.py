@@ -283,3 +283,18 @@ def test_the_printed_leaderboard_fits_and_cuts_no_figure(
     row = _rows(study.report / "leaderboard.csv")["big-g1"]
     line = next(line for line in out.splitlines() if line.lstrip().startswith("big-g1 *"))
     assert f"{100 * float(row['test_top1']):.1f}" in line.split()
+
+
+def test_the_page_names_the_labels_that_are_read_worst(study: Study) -> None:
+    fabricate(study)
+    _report(study)
+    write_leaderboard(study)
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    section = text.partition("## By label\n")[2].partition("\n## ")[0]
+    shown = [line.split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    values = [float(cells[2].rstrip(" |")) for cells in shown]
+    assert values == sorted(values)
+    with (study.report / "tables/per_label.csv").open(encoding="utf-8") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["model"] == "big-g1"]
+    lowest = min(100 * float(row["top1"]) for row in rows if row["split"] == "test")
+    assert values[0] == pytest.approx(lowest, abs=0.05)
