@@ -50,10 +50,12 @@ class Published:
     ensembles: int = 0
     epochs_filled: int = 0
     models_logged: int = 0
+    registered: int = 0
     superseded: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         added = f"{self.models_logged} models and {self.epochs_filled} figures by epoch added"
+        added += f", {self.registered} versions registered" if self.registered else ""
         retired = f", {len(self.superseded)} superseded" if self.superseded else ""
         return f"{self.models} models and {self.ensembles} ensembles; {added}{retired}"
 
@@ -93,7 +95,17 @@ def publish(paths: Paths, *, source: str) -> Published:
         published.ensembles += 1
     publish_report(experiment, paths, dataset)
     published.superseded = experiment.supersede_others(current)
+    published.registered = register_best(experiment, paths, current)
     return published
+
+
+def register_best(experiment: Experiment, paths: Paths, runs: Mapping[str, str]) -> int:
+    """Each lineage's best on validation becomes a registered version, the best of all champion."""
+    from stages.registry import Registry
+
+    selection = _mapping(paths.study.selection)
+    champion = str(selection["best"]["model"])
+    return Registry(experiment).fill(selection["best_of_lineage"], runs, champion)
 
 
 def publish_model(

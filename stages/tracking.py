@@ -221,6 +221,13 @@ class Experiment:
         self.client.set_tag(run_id, "weights_digest", digest)
         return True
 
+    def logged_model(self, run_id: str) -> str:
+        """The id of the model that the run logged last."""
+        outputs = self.client.get_run(run_id).outputs
+        if outputs is None or not outputs.model_outputs:
+            raise InputError(f"run {run_id} of {tracking_uri()} has lost its model: delete the run")
+        return str(outputs.model_outputs[-1].model_id)
+
     def supersede_others(self, current: Mapping[str, str]) -> list[str]:
         """Mark finished runs of models that are not `current` (model id -> run id) any more."""
         changed = []

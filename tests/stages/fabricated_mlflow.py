@@ -8,6 +8,7 @@ import torch
 from lipnet.files import read_json, write_json
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
+from lipnet.report.selection import write_selection
 from lipnet.spec import ModelSpec
 from stages.paths import Paths
 from tests.lipnet.report.fabricated import LABELS, Fake, fabricate
@@ -20,6 +21,7 @@ MODELS = ("big-g0", "big-g1", "small-by-big-g1")
 def fabricate_finished(paths: Paths) -> None:
     """Three models, one ensemble and a report, below the working directory's data/."""
     fabricate(paths.study, FAKES, clips=12)
+    write_selection(paths.logits_val, paths.study.selection)
     write_json(
         paths.shards / "summary.json",
         {"fingerprint": "f" * 16, "splits": {"train": {"clips": 480}, "val": {"clips": 12}}},

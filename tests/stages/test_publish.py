@@ -6,12 +6,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from socket import socket
+from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
+from mlflow.pyfunc.model import PythonModelContext
 
+from flows.ui import Server, end_servers, start_server, wait_until_up
 from lipnet.errors import InputError
 from stages.paths import Paths
 from stages.publish import figures_of, publish
+from stages.pyfunc import LipreaderModel
 from stages.tracking import LIBRARY, Experiment
 from tests.stages.fabricated_mlflow import (
     MODELS,
@@ -44,6 +50,18 @@ def children(experiment: Experiment, **tags: str) -> list[str]:
     return [run.info.run_name for run in experiment.find(wanted)]
 
 
+def versions(experiment: Experiment) -> dict[str, str]:
+    """Version -> the model that it is of."""
+    found = experiment.client.search_model_versions("name = 'lipnet-tiny'")
+    return {version.version: version.tags["model"] for version in found}
+
+
+def aliases(experiment: Experiment) -> dict[str, str]:
+    """Alias -> the model that its version is of."""
+    named = experiment.client.get_registered_model("lipnet-tiny").aliases
+    return {alias: versions(experiment)[version] for alias, version in named.items()}
+
+
 def snapshot(experiment: Experiment) -> dict[str, object]:
     """Everything that a second publish might change."""
     client = experiment.client
@@ -64,7 +82,11 @@ def snapshot(experiment: Experiment) -> dict[str, object]:
 def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None:
     published = publish(paths, source="synthetic")
     assert (published.models, published.ensembles, published.models_logged) == (3, 1, 3)
+    assert published.registered == 2
     experiment = Experiment.open("tiny")
+    assert aliases(experiment) == {
+        **{"big": "big-g1", "small-by-big": "small-by-big-g1", "champion": "big-g1"}
+    }
     assert sorted(children(experiment)) == sorted([*MODELS, "ensemble-big"])
     (run,) = experiment.find({"model": "big-g1"})
     assert run.data.metrics["final/test_top1"] == 0.7
@@ -77,6 +99,7 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
     before = snapshot(experiment)
     again = publish(paths, source="synthetic")
     assert (again.models_logged, again.epochs_filled, again.superseded) == (0, 0, [])
+    assert again.registered == 0
     assert snapshot(experiment) == before
     _check_retrained(paths, experiment)
 
@@ -87,6 +110,9 @@ def _check_retrained(paths: Paths, experiment: Experiment) -> None:
     write_leaderboard(paths.study.report / "leaderboard.csv", latency=4.0)
     published = publish(paths, source="synthetic")
     assert sorted(published.superseded) == ["big-g1", "ensemble-big"]
+    assert published.registered == 1
+    assert aliases(experiment)["champion"] == "big-g1"
+    assert len(versions(experiment)) == 3
     assert children(experiment, model="big-g1", superseded="true") == ["big-g1"]
     assert children(experiment, model="big-g1", superseded="false") == ["big-g1"]
     (run,) = experiment.find({"model": "big-g0"})
@@ -120,6 +146,42 @@ def test_logged_model_loads_and_predicts_in_a_fresh_process(paths: Paths, tmp_pa
         assert row["label"] == row["top5"][0]
         assert row["probability"] == row["top5_probability"][0]
         assert len(row["top5"]) == 5
+
+
+@pytest.mark.slow
+def test_the_champion_answers_over_http(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLflow looks for uvicorn there, as in an activated environment.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free_port = probe.getsockname()[1]
+    publish(paths, source="synthetic")
+    champion = "models:/lipnet-tiny@champion"
+    place = ["--host", "127.0.0.1", "--port", str(free_port), "--env-manager", "local"]
+    server = Server("serve", free_port, "/ping")
+    log = tmp_path / "serve.log"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", champion, *place]
+    process = start_server(command, log)
+    try:
+        wait_until_up(server, process, log)
+        crops = np.random.default_rng(0).integers(0, 255, (2, 6, 96, 96), dtype=np.uint8)
+        request = Request(
+            f"{server.url}/invocations",
+            json.dumps({"inputs": crops.tolist()}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=60) as answer:
+            rows = json.loads(answer.read())["predictions"]
+    finally:
+        end_servers([process])
+    model = LipreaderModel()
+    weights = paths.lineage("big") / "g1" / "weights.safetensors"
+    model.load_context(PythonModelContext({"weights": str(weights)}, {}))
+    expected = model.predict(PythonModelContext({}, {}), crops)
+    assert [row["top5"] for row in rows] == expected["top5"].tolist()
+    assert np.allclose([row["probability"] for row in rows], expected["probability"])
 
 
 def test_nothing_to_publish_is_one_clear_error(store: Path) -> None:
