@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -31,6 +31,17 @@ class StageGraph:
             return list(sorter.static_order())
         except CycleError as error:
             raise InputError(f"the stages need each other in a circle: {error.args[1]}") from None
+
+    def only(self, wanted: Collection[str], *, above: bool) -> "StageGraph":
+        """The part with the wanted stages or whole groups ("scratch" is every scratch@...) that
+        are there, and with all that they need where `above`; InputError where none is there."""
+        kept = {name for name in self.needs if {name, name.partition("@")[0]} & set(wanted)}
+        if not kept:
+            told = ", ".join(self.order)
+            raise InputError(f"no stage {' or '.join(sorted(wanted))} in this profile: {told}")
+        for name in reversed(self.order) if above else ():
+            kept |= self.needs[name] if name in kept else set()
+        return StageGraph({name: self.needs[name] & kept for name in kept})
 
     def downstream(self, stage: str) -> set[str]:
         """Every stage that needs this one, directly or not."""

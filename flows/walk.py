@@ -16,9 +16,13 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows.command import Commands, Outcome
 from flows.graph import StageGraph, command_of, dvc_environment
+from flows.progress import TrainingProgress
 
 ERROR_LINES = 15
+# A stage goes on from what it had finished; what failed twice needs a person.
+RETRIES, RETRY_SECONDS = 1, 10.0
 CACHED, RESTORED, SKIPPED = "Cached", "Restored", "Skipped"
+ON_GPU = ("scratch", "taught", "predict")
 DONE = (CACHED, RESTORED, "Completed")
 # What DVC says to its user after a stage and around an error; no news to the flow's.
 CHATTER = (
@@ -84,7 +88,8 @@ class Walk:
         lost = next((name for name in needs if self.states[name].name not in DONE), "")
         moved = any(self.states[name].name != CACHED for name in needs)
         command = self._command_of(stage) if moved or stage in self._stale else []
-        named = run_command.with_options(name=stage, task_run_name=stage)
+        tags = [stage.partition("@")[0], *(["gpu"] if stage.startswith(ON_GPU) else [])]
+        named = run_command.with_options(name=stage, task_run_name=stage, tags=tags)
         future = named.submit(
             command,
             blocked_by=lost,
@@ -100,7 +105,20 @@ class Walk:
         return command_of(["repro", "--single-item", *self._options, stage])
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+def may_pass(task: object, run: object, state: State[Any]) -> bool:
+    """Whether a failure may be gone the next time: one that a stage explains in a line of its own
+    ("error: ...": bad input, a full disk) is not, a killed process or a lost node may be."""
+    told = (state.message or "").splitlines()
+    return not any(line.startswith("error: ") for line in told)
+
+
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=may_pass,
+)
 def run_command(
     command: Sequence[str], *, folder: str, commands: Commands, blocked_by: str = ""
 ) -> State[Any]:
@@ -111,17 +129,20 @@ def run_command(
     if not command:
         return Completed(name=CACHED, message="did not change")
     began = time.monotonic()
-    outcome = stream_command(command, Path(folder), commands)
+    outcome = stream_command(command, Path(folder), commands, TrainingProgress(command[-1]))
     return judge_outcome(outcome, time.monotonic() - began)
 
 
-def stream_command(command: Sequence[str], folder: Path, commands: Commands) -> Outcome:
+def stream_command(
+    command: Sequence[str], folder: Path, commands: Commands, progress: TrainingProgress
+) -> Outcome:
     """Run a command, its lines going live to the log of the Prefect run that calls this."""
     logger = get_run_logger()
 
     def log(line: str) -> None:
         if not line.strip().startswith(CHATTER):
             logger.info("%s", line)
+        progress.look()
 
     return commands.run(command, folder=folder, environment=dvc_environment(), on_line=log)
 

@@ -4,17 +4,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from lipnet.data.loader import ClipStore, open_split
 from lipnet.data.logits import SavedLogits, write_logits
 from lipnet.data.storage import list_shards
-from lipnet.device import choose_device, keep_freed_memory
+from lipnet.device import keep_freed_memory
 from lipnet.distill.generation import WEIGHTS_FILE, read_generations
 from lipnet.errors import InputError
 from lipnet.files import write_folder_atomic
 from lipnet.models.weights import load_model
 from lipnet.train.predict import predict_logits
 from lipnet.train.recipe import Recipe
+from stages.lease import lease_device
 from stages.main import run_stage
 from stages.params import load_params
 from stages.paths import Paths
@@ -35,20 +37,21 @@ def main() -> None:
     place = {"val": paths.logits_val, "test": paths.logits_test}[part] / lineage
     shrink = params.recipe_of(lineage).shrink
     memory = params.workers.memory_gib
-    with write_folder_atomic(place) as folder:
+    with lease_device() as device, write_folder_atomic(place) as folder:
         for split in splits:
             clips = open_split(paths.shards, split, shrink=shrink, memory_gib=memory)
             suffix = "" if part == "val" else f".{split}"
             for generation in read_generations(paths.lineage(lineage)):
                 weights = paths.lineage(lineage) / generation.name / WEIGHTS_FILE
                 recipe = Recipe(**generation.recipe)
-                saved = predict_split(weights, clips, recipe)
+                saved = predict_split(weights, clips, recipe, device)
                 write_logits(folder / f"{generation.name}{suffix}.npz", saved)
 
 
-def predict_split(weights: Path, clips: ClipStore, recipe: Recipe) -> SavedLogits:
+def predict_split(
+    weights: Path, clips: ClipStore, recipe: Recipe, device: torch.device
+) -> SavedLogits:
     """One model's logits over one split, with what its clips are."""
-    device = choose_device()
     model, _ = load_model(weights, device=str(device))
     logits_NK, labels_N = predict_logits(model, clips, recipe, device=device)
     facts = clips.facts()

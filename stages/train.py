@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from lipnet.data.loader import open_split
-from lipnet.device import choose_device, keep_freed_memory
+from lipnet.device import keep_freed_memory
 from lipnet.distill.generation import GENERATION_FILES, LINEAGE_FILE, all_weights, best_weights
 from lipnet.distill.lineage import LineageData, LineagePlan, train_lineage
 from lipnet.errors import InputError
 from lipnet.files import read_json
 from lipnet.train.engine import Engine
 from lipnet.train.processes import OneProcess, Processes
+from stages.lease import lease_device
 from stages.params import Params, Taught
 from stages.paths import Paths
 from stages.progress import LineageProgress, SilentLineage
@@ -42,7 +43,8 @@ def train(params: Params, plan: LineagePlan) -> None:
         if params.compute.workers > 1:
             names = train_together(partial(train_share, params, plan, work), params.compute.workers)
         else:
-            names = train_share(params, plan, work, OneProcess(), choose_device())
+            with lease_device() as device:
+                names = train_share(params, plan, work, OneProcess(), device)
         publish_lineage(work, paths.lineage(plan.lineage), names)
 
 

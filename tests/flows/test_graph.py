@@ -25,6 +25,15 @@ def test_dot_gives_stages_and_what_they_need() -> None:
     assert graph.order == ["raw", "scratch@rn18", "report"]
 
 
+def test_a_part_has_what_is_wanted_and_what_that_needs() -> None:
+    graph = parse_dot(DOT)
+    assert graph.only(["scratch@rn18"], above=True).order == ["raw", "scratch@rn18"]
+    assert graph.only(["scratch"], above=False).needs == {"scratch@rn18": frozenset()}
+    assert graph.only(["report", "taught"], above=False).order == ["report"]
+    with pytest.raises(InputError, match="no stage taught@rn18 in this profile: raw, scratch@rn18"):
+        graph.only(["taught@rn18"], above=True)
+
+
 def test_circle_of_stages_is_named() -> None:
     circle = parse_dot('"a" -> "b";\n"b" -> "a";')
     with pytest.raises(InputError, match="circle"):

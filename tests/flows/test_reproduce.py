@@ -12,11 +12,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.states import Failed
 
-from flows import reproduce as module
-from flows.command import Outcome
+from flows import parts, progress, steps
+from flows import reproduce as reproduced
+from flows.command import Commands, Outcome
 from flows.graph import command_of, dvc_environment
-from flows.walk import CACHED, RESTORED, SKIPPED, Walk, judge_outcome
+from flows.reproduce import reproduce
+from flows.walk import CACHED, RESTORED, SKIPPED, Walk, judge_outcome, may_pass, run_command
 
 FAILING = """
 stages:
@@ -42,22 +46,53 @@ stages:
     cmd: echo begun && sleep 60
     outs: [o]
 """
+# A lineage says what it does as training does; it is killed once, as by a lost machine.
+PARTS = """
+stages:
+  shards: {cmd: mkdir -p o && echo 1 > o/shards, outs: [o/shards]}
+  quality: {cmd: cp o/shards o/quality, deps: [o/shards], outs: [o/quality]}
+  scratch:
+    foreach: {a: {}, b: {}}
+    do:
+      cmd: sh train.sh ${key}
+      deps: [o/shards]
+      outs: ["o/${key}"]
+  predict_val_scratch:
+    foreach: {a: {}, b: {}}
+    do:
+      cmd: cp o/${key} o/val-${key}
+      deps: ["o/${key}"]
+      outs: ["o/val-${key}"]
+  select: {cmd: cat o/val-a o/val-b > o/selected, deps: [o/val-a, o/val-b], outs: [o/selected]}
+  report: {cmd: cp o/selected o/report, deps: [o/selected], outs: [o/report]}
+"""
+TRAIN = """
+folder=data/tmp/tiny/models/$1; mkdir -p $folder; lines=$folder/progress.jsonl
+tell() { echo '{"model": "'$1'-g0", "epoch": '$2', "train_loss": 1.5, "val_top1": 0.25,'\
+ '"val_loss": 2.0, "seconds": 3.0}' >> $lines; echo "$1-g0  epoch $2"; }
+if test ! -f $folder/begun; then touch $folder/begun; tell $1 0; kill -9 $$; fi
+tell $1 1; tell $1 2
+echo $1 > o/$1
+"""
 Repository = Callable[..., Path]
 Walked = tuple[Any, dict[str, str]]
 
 
 def prepare(folder: Path, monkeypatch: pytest.MonkeyPatch, preflight: str = "") -> None:
     """Stand-ins for the steps beside the stages, and a leaderboard."""
-    steps = folder / "stages"
-    steps.mkdir()
-    (steps / "__init__.py").touch()
-    (steps / "preflight.py").write_text(preflight or "print('all fits')\n")
-    (steps / "publish.py").write_text("open('published', 'w').close()\n")
+    stages = folder / "stages"
+    stages.mkdir()
+    (stages / "__init__.py").touch()
+    (stages / "preflight.py").write_text(preflight or "print('all fits')\n")
+    (stages / "publish.py").write_text("open('published', 'w').close()\n")
     report = folder / "data" / "tiny" / "report"
     report.mkdir(parents=True)
     (report / "leaderboard.csv").write_text("model,test_top1\na-g0,0.5\n")
-    monkeypatch.setattr(module, "load_params", lambda: SimpleNamespace(profile="tiny"))
-    monkeypatch.setattr(module, "Walk", SeenWalk)
+    recipe = SimpleNamespace(epochs=4)
+    params = SimpleNamespace(profile="tiny", recipe_of=lambda lineage: recipe)
+    for module in (steps, reproduced, parts, progress):
+        monkeypatch.setattr(module, "load_params", lambda: params)
+    monkeypatch.setattr(steps, "Walk", SeenWalk)
 
 
 class SeenWalk(Walk):
@@ -72,8 +107,16 @@ class SeenWalk(Walk):
 
 def walk(**options: Any) -> Walked:
     """Run the flow; its final state, and the name of each stage's state."""
-    state = module.reproduce(return_state=True, **options)
+    state = reproduce(return_state=True, **options)
     return state, {name: ended.name or "" for name, ended in SeenWalk.latest.states.items()}
+
+
+def latest_artifact(key: str) -> dict[str, Any]:
+    """What the server has last under that key (Prefect 3.8's own Artifact.get is refused by it)."""
+    asked = {"artifacts": {"key": {"any_": [key]}}, "limit": 1, "sort": "UPDATED_DESC"}
+    with get_client(sync_client=True) as client:
+        found: list[dict[str, Any]] = client._client.post("/artifacts/filter", json=asked).json()
+    return found[0]
 
 
 @pytest.mark.slow
@@ -134,9 +177,60 @@ def test_preflight_that_refuses_ends_the_flow_before_any_stage(
 ) -> None:
     folder = make_repository()
     prepare(folder, monkeypatch, preflight="raise SystemExit('error: 3 GB missing')\n")
-    state = module.reproduce(return_state=True)
+    state = reproduce(return_state=True)
     assert state.message == "preflight failed:\nerror: 3 GB missing"
     assert not (folder / "o").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_parts_of_the_graph_and_what_is_seen_of_training(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository(PARTS)
+    (folder / "train.sh").write_text(TRAIN)
+    prepare(folder, monkeypatch)
+    monkeypatch.setattr(run_command, "retry_delay_seconds", 0.1)
+    assert parts.preprocess(return_state=True).is_completed()
+    assert set(SeenWalk.latest.states) == {"shards", "quality"}
+    state = parts.train(lineage="a", return_state=True)
+    assert state.message == "2 stages: 1 made, 1 had not changed"
+    assert not (folder / "o" / "b").exists()
+    assert not (folder / "published").exists()
+    shown = latest_artifact("training-a-g0")
+    assert shown["data"] == 75.0
+    assert "epoch 3 of 4: training loss 1.500, validation 25.0%" in shown["description"]
+    lost = parts.report(return_state=True)
+    assert lost.is_failed()
+    assert "predict_val_scratch@b failed" in str(lost.message)
+    assert not (folder / "o" / "b").exists()
+    assert parts.train(lineage="b", return_state=True).is_completed()
+    assert parts.report(return_state=True).is_completed()
+    assert (folder / "o" / "report").read_text() == "a\nb\n"
+    assert (folder / "published").exists()
+    unknown = parts.train(lineage="c", return_state=True)
+    assert str(unknown.message).startswith("no stage scratch@c or taught@c in this profile: shards")
+
+
+@pytest.mark.usefixtures("_prefect")
+def test_a_checkout_works_on_one_profile_at_a_time(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository()
+    prepare(folder, monkeypatch)
+    commands = Commands()
+    with steps.hold_profile("tiny", commands), steps.hold_profile(None, commands):
+        state = reproduce(profile="grid", return_state=True)
+    assert state.is_failed()
+    assert "another flow run works on profile tiny in this checkout" in str(state.message)
+
+
+@pytest.mark.parametrize(
+    ("message", "again"),
+    [("error: no clips in data/grid", False), ("exited with -9", True), (None, True)],
+)
+def test_what_a_stage_explains_is_not_tried_again(message: str | None, again: bool) -> None:
+    assert may_pass(None, None, Failed(message=message)) is again
 
 
 @pytest.mark.slow
@@ -157,7 +251,7 @@ def test_interrupted_walk_leaves_no_process_and_no_lock(
         "try:\n    work.join()\n"
         "except KeyboardInterrupt:\n    commands.stop()\n    work.join()\n"
     )
-    root = Path(module.__file__).parents[1]
+    root = Path(steps.__file__).parents[1]
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=folder,
@@ -196,6 +290,6 @@ def test_final_state_says_whether_a_stage_ran(outcome: Outcome, name: str) -> No
 
 def test_mlflow_link_is_a_servers_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
-    assert module.find_mlflow() == "http://tracking.example:5000"
+    assert steps.find_mlflow() == "http://tracking.example:5000"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    assert module.find_mlflow() == "http://127.0.0.1:5000"
+    assert steps.find_mlflow() == "http://127.0.0.1:5000"

@@ -1,0 +1,66 @@
+"""Training as Prefect shows it while it runs: a bar a model, renewed at the end of each epoch."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from stages.params import load_params
+from stages.paths import Paths
+
+GROUPS = ("scratch", "taught")
+
+
+class TrainingProgress:
+    """Follows a lineage's progress.jsonl from where it ends now; silent for any other stage."""
+
+    def __init__(self, stage: str) -> None:
+        group, _, lineage = stage.partition("@")
+        self._lines: Path | None = None
+        if group in GROUPS and lineage:
+            params = load_params()
+            work = Paths(params.profile).tmp / "models" / lineage
+            self._lines = work / "progress.jsonl"
+            self._epochs = params.recipe_of(lineage).epochs
+        self._place = self._size()
+        self._shown: dict[str, UUID] = {}
+
+    def look(self) -> None:
+        """Show what has been added since the last look; what is only shown stops no training."""
+        try:
+            self._look()
+        except Exception as error:  # the server's, the network's and the file's alike
+            get_run_logger().warning("the training's progress cannot be shown: %s", error)
+
+    def _look(self) -> None:
+        if self._lines is None or self._size() <= self._place:
+            return
+        with self._lines.open("rb") as lines:
+            lines.seek(self._place)
+            added = lines.read()
+        whole = added[: added.rfind(b"\n") + 1]
+        self._place += len(whole)
+        for line in whole.splitlines():
+            self._show(json.loads(line))
+
+    def _size(self) -> int:
+        return self._lines.stat().st_size if self._lines and self._lines.exists() else 0
+
+    def _show(self, record: dict[str, Any]) -> None:
+        model, epoch = str(record["model"]), int(record["epoch"]) + 1
+        done = 100.0 * epoch / max(epoch, self._epochs)
+        told = (
+            f"{model}, epoch {epoch} of {self._epochs}: training loss {record['train_loss']:.3f}, "
+            f"validation {record['val_top1']:.1%} (loss {record['val_loss']:.3f}), "
+            f"{record['seconds']:.0f} s"
+        )
+        if model in self._shown:
+            update_progress_artifact(self._shown[model], progress=done, description=told)
+        else:
+            key = f"training-{model}"
+            made = create_progress_artifact(progress=done, key=key, description=told)
+            assert isinstance(made, UUID)  # a coroutine only where an event loop runs
+            self._shown[model] = made

@@ -1,0 +1,130 @@
+"""What every flow does: the profile, a preflight, a walk over stages, and what is shown of it."""
+
+import csv
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
+from prefect.states import Cancelled, Completed, Failed
+
+from flows.command import Commands
+from flows.graph import StageGraph, read_graph, read_stale
+from flows.ui import MLFLOW
+from flows.walk import CACHED, Walk, describe_failure, run_command
+from lipnet.errors import InputError
+from stages.params import load_params
+from stages.paths import Paths
+
+ROOT = Path()
+IN_USE = Path("data/tmp/profile.lock")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which stages a flow walks: all, or those named (or whole groups) and, where `above`, all
+    that they need; `publish` brings MLflow level afterwards and shows the leaderboard."""
+
+    stages: tuple[str, ...] = ()
+    above: bool = True
+    publish: bool = False
+
+    def cut(self, graph: StageGraph) -> StageGraph:
+        return graph.only(self.stages, above=self.above) if self.stages else graph
+
+
+def run_flow(profile: str | None, wanted: Wanted, parallel: int, *, force: bool) -> State[Any]:
+    """Walk the wanted stages of a profile, and say how that ended."""
+    commands = Commands()
+    try:
+        with hold_profile(profile, commands):
+            return walk_profile(wanted, parallel, force=force, commands=commands)
+    except InputError as error:
+        return Failed(message=str(error))
+    except (KeyboardInterrupt, TerminationSignal):
+        return Cancelled(message="interrupted; the same command goes on where it stopped")
+    finally:
+        commands.stop()
+
+
+@contextmanager
+def hold_profile(profile: str | None, commands: Commands) -> Iterator[None]:
+    """Keep params.yaml at the profile: other flow runs of this checkout may share it, but none may
+    change it meanwhile. InputError where one works on another profile now."""
+    IN_USE.parent.mkdir(parents=True, exist_ok=True)
+    with IN_USE.open("w") as lock:
+        if profile and profile != load_params().profile:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"another flow run works on profile {load_params().profile} in this checkout: "
+                    f"wait for it, or run {profile} in a clone of its own"
+                ) from None
+            run_step("profile", ["stages.profile", profile], commands)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if profile and profile != load_params().profile:
+            raise InputError(f"another flow run has just chosen {load_params().profile}")
+        yield
+
+
+def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Commands) -> State[Any]:
+    """The flow's own order; the first step that fails is its end."""
+    run_step("preflight", ["stages.preflight"], commands)
+    graph = wanted.cut(read_graph(ROOT))
+    walk = Walk(ROOT, graph, read_stale(ROOT), commands=commands, force=force)
+    walk.go(parallel or max(1, (os.cpu_count() or 1) // 2))
+    if failure := describe_failure(graph.order, walk.states):
+        return Failed(message=failure)
+    if wanted.publish:
+        run_step("publish", ["stages.publish"], commands)
+        show_report(Paths(load_params().profile))
+    cached = sum(state.name == CACHED for state in walk.states.values())
+    ran = len(graph.order) - cached
+    return Completed(message=f"{len(graph.order)} stages: {ran} made, {cached} had not changed")
+
+
+def run_step(name: str, arguments: list[str], commands: Commands) -> None:
+    """Run `python -m <arguments>` as a task beside the stages; InputError where it fails."""
+    step = run_command.with_options(name=name, task_run_name=name)
+    command = [sys.executable, "-m", *arguments]
+    state = step(command, folder=str(ROOT), commands=commands, return_state=True)
+    if state.is_cancelled():
+        raise KeyboardInterrupt
+    if not state.is_completed():
+        raise InputError(f"{name} failed:\n{state.message}")
+
+
+def show_report(paths: Paths) -> None:
+    """The leaderboard as a table in Prefect, and the ways to the report and to MLflow."""
+    name = paths.profile.replace("_", "-")
+    with (paths.report / "leaderboard.csv").open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    create_table_artifact(
+        table=rows, key=f"leaderboard-{name}", description=f"Leaderboard of {paths.profile}"
+    )
+    page = paths.report / "report.html"
+    if page.exists():
+        create_link_artifact(
+            link=page.resolve().as_uri(),
+            link_text=f"{page} on the machine that made it",
+            key=f"report-{name}",
+        )
+    create_link_artifact(
+        link=find_mlflow(),
+        link_text=f"MLflow: experiment lipnet-{paths.profile}",
+        key=f"mlflow-{name}",
+    )
+
+
+def find_mlflow() -> str:
+    """Where MLflow is looked at: the server that runs are logged to, else that of `make ui`."""
+    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return tracking if tracking.startswith("http") else MLFLOW.url
