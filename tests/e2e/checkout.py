@@ -11,7 +11,10 @@ import yaml
 
 from tests.contract.imports import ROOT
 
-PARTS = ("lipnet", "stages", "flows", "conf", "dvc.yaml", ".dvcignore", ".gitignore", "Makefile")
+PARTS = (
+    *("lipnet", "stages", "flows", "conf", "dvc.yaml", "prefect.yaml"),
+    *(".dvcignore", ".gitignore", "Makefile"),
+)
 
 
 class Checkout:

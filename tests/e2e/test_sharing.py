@@ -1,0 +1,66 @@
+"""Sharing by DVC's remote: a clone that pulls trains nothing, and clips never leave."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.checkout import Checkout
+
+
+@pytest.mark.slow
+def test_a_clone_that_pulls_has_every_model_and_makes_nothing_again(
+    undisturbed: Checkout, tmp_path: Path
+) -> None:
+    owner = undisturbed.fork(tmp_path / "owner")
+    store = tmp_path / "store"
+    owner.run("dvc", "remote", "add", "--default", "store", str(store))
+    owner.run("dvc", "push")
+    _check_that_no_clip_has_left(owner, store)
+    clone = owner.fork(tmp_path / "clone")
+    shutil.rmtree(clone.place / "data")
+    shutil.rmtree(clone.place / ".dvc" / "cache")
+    clone.run("dvc", "pull", "--allow-missing")
+    made = clone.run("dvc", "repro", "--allow-missing")
+    assert "Running stage" not in made
+    for name in ("models", "logits", "report"):
+        ours, theirs = (_files(one.place / "data" / "tiny" / name) for one in (owner, clone))
+        assert theirs == {path: content for path, content in ours.items() if path in theirs}
+        assert any("metrics.json" in path or "g0" in path for path in theirs)
+    assert not (clone.place / "data" / "tiny" / "shards").exists()
+    assert not (clone.place / "data" / "tiny" / "raw").exists()
+    clone.run("stages.leaderboard")
+    assert "metrics.json" in clone.run("dvc", "metrics", "show")
+
+
+def _check_that_no_clip_has_left(owner: Checkout, store: Path) -> None:
+    """Nothing of the outputs that hold clips is in the remote, by content."""
+    graph = yaml.safe_load((owner.place / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    kept = {
+        next(iter(out)).replace("${profile}", "tiny")
+        for stage in graph.values()
+        for out in stage.get("outs", [])
+        if isinstance(out, dict) and next(iter(out.values())).get("push") is False
+    }
+    assert kept == {"data/tiny/raw", "data/tiny/shards", "data/tiny/quality"}
+    place = store / "files" / "md5"
+    sent = {"".join(path.relative_to(place).parts) for path in place.glob("*/*")}
+    lock = yaml.safe_load((owner.place / "dvc.lock").read_text(encoding="utf-8"))
+    sums = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+    assert all(sums[path] not in sent for path in kept)
+    assert all(md5 in sent for path, md5 in sums.items() if path not in kept)
+    pictures = (".mp4", ".tar", ".png", ".jpg")
+    for path in kept:
+        clips = [file for file in (owner.place / path).rglob("*") if file.suffix in pictures]
+        contents = {file.read_bytes() for file in clips}
+        assert clips
+        assert not any(file.read_bytes() in contents for file in store.rglob("*") if file.is_file())
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
