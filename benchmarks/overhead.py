@@ -4,8 +4,9 @@
 
 Each way makes everything anew in a clone of HEAD of its own, one stage at a time, and they take
 turns. Alone: every stage's command one after the other, so its own work and one start of the
-interpreter. The flow runs against a Prefect server of its own, as `make flow` does; publishing to
-MLflow is timed apart, for the stages alone do not. Then: how long until a command says anything.
+interpreter. The flow runs against a Prefect server of its own, as `make flow` does, and publishes
+to MLflow, which the stages alone do not: that is timed apart, after `dvc repro`. Then: how long
+until a command says anything.
 """
 
 import argparse
@@ -59,9 +60,9 @@ def time_ways(folder: Path, profile: str, repeats: int) -> dict[str, list[float]
         for way, command in WAYS.items():
             clone = make_clone(folder / f"{turn}-{way.replace(' ', '-')}", profile)
             seconds.setdefault(way, []).append(run(clone, command))
-            if way == "the flow":
+            if way == "dvc repro":
                 publish = run(clone, ("stages.publish",))
-                seconds.setdefault("publishing again", []).append(publish)
+                seconds.setdefault("publishing, in the flow too", []).append(publish)
             commands = commands or read_commands(clone)
             shutil.rmtree(clone)
         clone = make_clone(folder / f"{turn}-alone", profile)

@@ -7,13 +7,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 KEPT_LINES = 400
 # How a group is asked to end, each with the seconds it is given; the first lets DVC free its locks.
-FAREWELLS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+FAREWELLS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 3.0))
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Commands:
                     on_line(text)
             code = process.wait()
         except BaseException:
-            _end_group(process)
+            _end_groups([process])
             raise
         finally:
             process.stdout.close()
@@ -63,12 +62,12 @@ class Commands:
         return Outcome(code, list(kept), cancelled=self._stopped and code != 0)
 
     def stop(self) -> None:
-        """End every running command with all that it started."""
+        """End every running command with all that it started, all at once: whoever cancels a
+        flow gives it 30 seconds."""
         with self._lock:
             self._stopped = True
             running = list(self._running)
-        for process in running:
-            _end_group(process)
+        _end_groups(running)
 
     def _start(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str]
@@ -92,20 +91,22 @@ class Commands:
         return process
 
 
-def _end_group(process: "subprocess.Popen[str]") -> None:
-    """Ask the whole group to end, ever less politely, until none of it is left."""
+def _end_groups(processes: Sequence["subprocess.Popen[str]"]) -> None:
+    """Ask the whole groups to end, ever less politely, until none of them is left."""
+    left = list(processes)
     for farewell, seconds in FAREWELLS:
-        try:
-            os.killpg(process.pid, farewell)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(seconds)
-                _wait_for_group(process.pid)
-        except ProcessLookupError:
-            return
+        left = [process for process in left if _signal_group(process, farewell)]
+        deadline = time.monotonic() + seconds
+        while left and time.monotonic() < deadline:
+            time.sleep(0.1)
+            left = [process for process in left if _signal_group(process, 0)]
 
 
-def _wait_for_group(group: int) -> None:
-    """Give what the leader left behind a moment; raises ProcessLookupError once it is gone."""
-    for _ in range(20):
-        os.killpg(group, 0)
-        time.sleep(0.1)
+def _signal_group(process: "subprocess.Popen[str]", number: int) -> bool:
+    """Whether anything of the group was there to get the signal (0: none is sent)."""
+    process.poll()  # else an ended leader stays as a zombie, which counts
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True

@@ -27,14 +27,17 @@ def name_by_lineage() -> str:
     persist_result=False,
     task_runner=RUNNER,  # type: ignore[arg-type]
 )
-def preprocess(profile: str | None = None, force: bool = False) -> State[Any]:
+def preprocess(
+    profile: str | None = None, changes: list[str] | None = None, force: bool = False
+) -> State[Any]:
     """From raw video to shards of mouth crops, and how well that went; nothing is trained.
 
     Args:
         profile: which one (conf/profile); the one in params.yaml where empty.
+        changes: to the profile, such as source.root=/data/grid; another profile starts without any.
         force: run also what did not change.
     """
-    return run_flow(profile, Wanted(("shards", "quality")), 0, force=force)
+    return run_flow(Wanted(("shards", "quality")), profile, changes or (), force=force)
 
 
 @flow(
@@ -42,16 +45,22 @@ def preprocess(profile: str | None = None, force: bool = False) -> State[Any]:
     persist_result=False,
     task_runner=RUNNER,  # type: ignore[arg-type]
 )
-def train(lineage: str, profile: str | None = None, parallel: int = 0) -> State[Any]:
+def train(
+    lineage: str,
+    profile: str | None = None,
+    changes: list[str] | None = None,
+    parallel: int = 0,
+) -> State[Any]:
     """Train one lineage with its generations, and first whatever it needs: clips and teachers.
 
     Args:
         lineage: its id in the profile, such as rn18-mstcn or sn05-tcn1-by-rn18.
         profile: which one (conf/profile); the one in params.yaml where empty.
+        changes: to the profile, such as source.root=/data/grid; another profile starts without any.
         parallel: stages at once; 0 is one for every two cores.
     """
     wanted = Wanted((f"scratch@{lineage}", f"taught@{lineage}"))
-    return run_flow(profile, wanted, parallel, force=False)
+    return run_flow(wanted, profile, changes or (), parallel=parallel)
 
 
 @flow(
@@ -60,13 +69,13 @@ def train(lineage: str, profile: str | None = None, parallel: int = 0) -> State[
     task_runner=RUNNER,  # type: ignore[arg-type]
 )
 def report(profile: str | None = None) -> State[Any]:
-    """Predict, select and report anew over the models that are there; nothing is trained.
+    """Predict, select and report anew; every lineage of the profile must be trained.
 
     Args:
         profile: which one (conf/profile); the one in params.yaml where empty.
     """
     wanted = Wanted((*PREDICTIONS, "select", "report"), above=False, publish=True)
-    return run_flow(profile, wanted, 0, force=False)
+    return run_flow(wanted, profile)
 
 
 PREDICTIONS = (

@@ -33,15 +33,21 @@ def name_flow_run() -> str:
     persist_result=False,
     task_runner=RUNNER,  # type: ignore[arg-type]
 )
-def reproduce(profile: str | None = None, parallel: int = 0, force: bool = False) -> State[Any]:
+def reproduce(
+    profile: str | None = None,
+    changes: list[str] | None = None,
+    parallel: int = 0,
+    force: bool = False,
+) -> State[Any]:
     """Make everything of one profile that is stale, from raw video to the leaderboard.
 
     Args:
         profile: which one (conf/profile); the one in params.yaml where empty.
+        changes: to the profile, such as source.root=/data/grid; another profile starts without any.
         parallel: stages at once; 0 is one for every two cores.
         force: run also what did not change.
     """
-    return run_flow(profile, Wanted(publish=True), parallel, force=force)
+    return run_flow(Wanted(publish=True), profile, changes or (), parallel=parallel, force=force)
 
 
 def find_server() -> AbstractContextManager[object]:

@@ -1,11 +1,9 @@
 """What every flow does: the profile, a preflight, a walk over stages, and what is shown of it."""
 
 import csv
-import fcntl
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +18,11 @@ from flows.graph import StageGraph, read_graph, read_stale
 from flows.ui import MLFLOW
 from flows.walk import CACHED, Walk, describe_failure, run_command
 from lipnet.errors import InputError
+from stages.checkout import hold_checkout
 from stages.params import load_params
 from stages.paths import Paths
 
 ROOT = Path()
-IN_USE = Path("data/tmp/profile.lock")
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,26 @@ class Wanted:
         return graph.only(self.stages, above=self.above) if self.stages else graph
 
 
-def run_flow(profile: str | None, wanted: Wanted, parallel: int, *, force: bool) -> State[Any]:
-    """Walk the wanted stages of a profile, and say how that ended."""
+def run_flow(
+    wanted: Wanted,
+    profile: str | None,
+    changes: Sequence[str] = (),
+    *,
+    parallel: int = 0,
+    force: bool = False,
+) -> State[Any]:
+    """Walk the wanted stages of a profile, with changes to it, and say how that ended.
+
+    One flow run works in a checkout at a time; the next one waits.
+    """
     commands = Commands()
     try:
-        with hold_profile(profile, commands):
+        if parallel < 0:
+            raise InputError(f"parallel {parallel}: how many stages at once, 0 for the default")
+        with hold_checkout(wait=True):
+            if changes or (profile and profile != load_params().profile):
+                chosen = profile or load_params().profile
+                run_step("profile", ["stages.profile", chosen, *changes], commands)
             return walk_profile(wanted, parallel, force=force, commands=commands)
     except InputError as error:
         return Failed(message=str(error))
@@ -52,27 +65,6 @@ def run_flow(profile: str | None, wanted: Wanted, parallel: int, *, force: bool)
         return Cancelled(message="interrupted; the same command goes on where it stopped")
     finally:
         commands.stop()
-
-
-@contextmanager
-def hold_profile(profile: str | None, commands: Commands) -> Iterator[None]:
-    """Keep params.yaml at the profile: other flow runs of this checkout may share it, but none may
-    change it meanwhile. InputError where one works on another profile now."""
-    IN_USE.parent.mkdir(parents=True, exist_ok=True)
-    with IN_USE.open("w") as lock:
-        if profile and profile != load_params().profile:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"another flow run works on profile {load_params().profile} in this checkout: "
-                    f"wait for it, or run {profile} in a clone of its own"
-                ) from None
-            run_step("profile", ["stages.profile", profile], commands)
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        if profile and profile != load_params().profile:
-            raise InputError(f"another flow run has just chosen {load_params().profile}")
-        yield
 
 
 def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Commands) -> State[Any]:

@@ -88,7 +88,8 @@ class Walk:
         lost = next((name for name in needs if self.states[name].name not in DONE), "")
         moved = any(self.states[name].name != CACHED for name in needs)
         command = self._command_of(stage) if moved or stage in self._stale else []
-        tags = [stage.partition("@")[0], *(["gpu"] if stage.startswith(ON_GPU) else [])]
+        on_gpu = stage.startswith(ON_GPU) and command and not lost
+        tags = [stage.partition("@")[0], *(["gpu"] if on_gpu else [])]
         named = run_command.with_options(name=stage, task_run_name=stage, tags=tags)
         future = named.submit(
             command,

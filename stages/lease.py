@@ -2,15 +2,15 @@
 
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-LEASES = Path(tempfile.gettempdir()) / "lipnet-leases"  # the machine's, not the checkout's
+# The machine's, not the checkout's, and the same for all users: no TMPDIR of a job or a user.
+LEASES = Path(os.environ.get("LIPNET_LEASES") or "/tmp/lipnet-leases")
 PAUSE_SECONDS = 1.0
 
 
@@ -43,15 +43,25 @@ def find_devices() -> dict[str, torch.device]:
     return {str(torch.cuda.get_device_properties(device).uuid): device for device in devices}
 
 
+def _open(path: Path) -> int:
+    """A lock that every user may hold; never somebody else's file behind a link."""
+    flags = os.O_CREAT | os.O_NOFOLLOW
+    try:
+        lock = os.open(path, os.O_RDWR | flags, 0o666)
+    except PermissionError:  # made by another user: to lock it, reading is enough
+        lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    if os.fstat(lock).st_uid == os.getuid():
+        os.fchmod(lock, 0o666)
+    return lock
+
+
 def _take(devices: dict[str, torch.device]) -> tuple[int, torch.device] | None:
     """An open lock and its device; None where every lock is held."""
-    LEASES.mkdir(parents=True, exist_ok=True)
-    with suppress(PermissionError):
-        LEASES.chmod(0o777)  # another user's stages wait for the same devices
+    if not LEASES.is_dir():
+        LEASES.mkdir(parents=True, exist_ok=True)
+        LEASES.chmod(0o1777)  # other users' stages wait for the same devices
     for name, device in devices.items():
-        lock = os.open(LEASES / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
-        with suppress(PermissionError):
-            os.fchmod(lock, 0o666)
+        lock = _open(LEASES / f"{name}.lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -20,6 +20,7 @@ from lipnet.video.crop import CropOptions
 from lipnet.video.landmarks import LandmarkOptions
 
 PARAMS = Path("params.yaml")
+RESERVED_ID = re.compile(r"champion|latest|v[0-9]+")  # aliases of the model registry
 LINEAGE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -177,6 +178,8 @@ def check_lineages(params: Params) -> None:
     for lineage in [*params.scratch, *params.taught]:
         if not LINEAGE_ID.fullmatch(lineage):
             raise InputError(f"lineage id {lineage!r}: use a-z, 0-9 and single hyphens")
+        if RESERVED_ID.fullmatch(lineage):
+            raise InputError(f"lineage id {lineage!r} means something else in MLflow: rename it")
         params.spec_of(lineage)
         if params.initial_recipe_of(lineage).input_facts != params.recipe_of(lineage).input_facts:
             raise InputError(

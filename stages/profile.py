@@ -7,6 +7,7 @@ from dvc.utils.hydra import compose_and_dump
 from hydra.errors import HydraException
 
 from lipnet.errors import InputError
+from stages.checkout import hold_checkout
 from stages.main import run_stage
 from stages.params import PARAMS, load_params
 
@@ -18,7 +19,8 @@ def main() -> None:
     """Write params.yaml for the profile, and the changes to it, named on the command line."""
     if len(sys.argv) < 2:
         raise InputError(f"{USAGE}; profiles: {', '.join(known_profiles())}")
-    choose_profile(sys.argv[1], sys.argv[2:])
+    with hold_checkout(wait=False):
+        choose_profile(sys.argv[1], sys.argv[2:])
 
 
 def known_profiles() -> list[str]:

@@ -168,7 +168,7 @@ def figures_of(row: Row) -> dict[str, float]:
 
 def describe_dataset(paths: Paths) -> DatasetFacts:
     """The shards as a data set; its digest is the shards' own fingerprint."""
-    summary = _mapping(paths.shards / "summary.json")
+    summary = _mapping(paths.study.summary_file)
     digest = str(summary.get("fingerprint") or digest_of(summary))
     counts = {
         f"{split}_clips": facts["clips"]

@@ -26,6 +26,12 @@ class Registry:
     def fill(self, best: Mapping[str, str], runs: Mapping[str, str], champion: str) -> int:
         """A version for each lineage's best model (lineage -> model id -> run id) and an alias of
         the lineage's name on it; `champion` on the model of that id. How many versions were new."""
+        try:
+            return self._fill(best, runs, champion)
+        except MlflowException as error:
+            raise InputError(f"MLflow's model registry cannot be used: {error}") from error
+
+    def _fill(self, best: Mapping[str, str], runs: Mapping[str, str], champion: str) -> int:
         known = self._make()
         versions = {_key(version.tags): version for version in self._versions()}
         added = 0
@@ -37,6 +43,8 @@ class Registry:
             self._point(known.aliases, lineage, versions[_key(tags)])
             if model == champion:
                 self._point(known.aliases, CHAMPION, versions[_key(tags)])
+        for alias in known.aliases.keys() - best.keys() - {CHAMPION}:
+            self.experiment.client.delete_registered_model_alias(self.name, alias)
         return added
 
     def _make(self) -> RegisteredModel:
@@ -45,7 +53,7 @@ class Registry:
             return client.get_registered_model(self.name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise InputError(f"MLflow's model registry cannot be used: {error}") from error
+                raise
         told = f"The best model of each lineage of profile {self.experiment.profile}."
         return client.create_registered_model(self.name, description=told)
 

@@ -218,15 +218,19 @@ class Experiment:
             self.client.log_model_artifacts(logged.model_id, f"{folder}/model")
         self.client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         self.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        self.client.set_tag(run_id, "logged_model", logged.model_id)
         self.client.set_tag(run_id, "weights_digest", digest)
         return True
 
     def logged_model(self, run_id: str) -> str:
         """The id of the model that the run logged last."""
-        outputs = self.client.get_run(run_id).outputs
-        if outputs is None or not outputs.model_outputs:
-            raise InputError(f"run {run_id} of {tracking_uri()} has lost its model: delete the run")
-        return str(outputs.model_outputs[-1].model_id)
+        run = self.client.get_run(run_id)
+        if named := run.data.tags.get("logged_model"):
+            return str(named)
+        outputs = run.outputs.model_outputs if run.outputs else []
+        if len(outputs) != 1:  # of a run before that tag
+            raise InputError(f"run {run_id} of {tracking_uri()} has no model: delete it in MLflow")
+        return str(outputs[0].model_id)
 
     def supersede_others(self, current: Mapping[str, str]) -> list[str]:
         """Mark finished runs of models that are not `current` (model id -> run id) any more."""

@@ -31,7 +31,7 @@ code { font-size: .92em; background: #f3f3f3; padding: 0 .2em; border-radius: 3p
 def write_html(page: Path) -> None:
     """Write the markdown page's twin beside it, as .html; figures are its SVG files, inlined."""
     text = page.read_text(encoding="utf-8")
-    body = MarkdownIt("commonmark").enable("table").render(text)
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     body = body.replace("<table>", '<div class="wide"><table>')
     body = body.replace("</table>", "</table></div>")
     body = IMAGE.sub(lambda found: _inline(page.parent, found), body)

@@ -7,26 +7,30 @@ from pathlib import Path
 import numpy as np
 
 from lipnet.data.logits import SavedLogits, read_logits, write_logits
-from lipnet.distill.generation import GENERATION_FILE, HISTORY_FILE, LINEAGE_FILE, WEIGHTS_FILE
+from lipnet.distill.generation import GENERATION_FILE, HISTORY_FILE, LINEAGE_FILE
 from lipnet.errors import InputError
-from lipnet.files import write_folder_atomic
+from lipnet.files import write_folder_atomic, write_json
 from lipnet.report.results import SPLITS, list_models
-from lipnet.report.study import Study
+from lipnet.report.study import LABELS, SUMMARY, Study
+
+MARKER = "kept.json"
+KEPT = {MARKER, "ensembles", "logits", "models", "report"}
 
 
 def keep_study(study: Study, folder: Path) -> None:
     """Copy into `folder` what a report of the study reads, but for weights, and its corpus facts.
 
-    Logits are rounded to half precision and packed. The folder is replaced as a whole;
-    InputError where it holds something else than a study.
+    Logits are rounded to half precision and packed. What was kept there before is replaced;
+    InputError where anything else lies there, which would be lost.
     """
-    _check_place(folder)
+    _check_place(folder, study)
     with write_folder_atomic(folder) as beside:
         kept = Study(beside)
-        _copy(study.labels_file, kept.labels_file)
-        _copy(study.summary_file, kept.summary_file)
+        write_json(beside / MARKER, {"study": study.name})
         _copy(study.selection, kept.selection)
-        _copy(study.root / "report" / "metrics.json", kept.report / "metrics.json")
+        for name in (LABELS, SUMMARY, "metrics.json", "latency.json"):
+            if name != "latency.json" or (study.report / name).exists():
+                _copy(study.report / name, kept.report / name)
         for place in list_models(study):
             copy = kept.models / place.relative_to(study.models)
             _copy(place.parent / LINEAGE_FILE, copy.parent / LINEAGE_FILE)
@@ -39,13 +43,16 @@ def keep_study(study: Study, folder: Path) -> None:
                     write_logits(kept.logits(place.parent.name, place.name, split), packed)
 
 
-def _check_place(folder: Path) -> None:
-    """InputError for a folder that anything but a kept study lies in: it would be lost."""
-    if not folder.exists():
-        return
-    weights = next(folder.rglob(WEIGHTS_FILE), None)
-    if weights is not None or not Study(folder).selection.exists():
-        raise InputError(f"{folder} is there already and is no kept study: name another folder")
+def _check_place(folder: Path, study: Study) -> None:
+    """InputError unless the folder is empty or holds what was kept before, and nothing else."""
+    if folder.resolve() in (study.root.resolve(), *study.root.resolve().parents):
+        raise InputError(f"--keep {folder}: it holds the study itself; name another folder")
+    if study.report.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"--keep {folder}: the report itself goes there; name another folder")
+    inside = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if inside and (MARKER not in inside or not inside <= KEPT):
+        others = ", ".join(sorted(inside - KEPT)) or f"no {MARKER}"
+        raise InputError(f"{folder} is no kept study ({others}): name another folder")
 
 
 def round_to_half(saved: SavedLogits) -> SavedLogits:

@@ -14,7 +14,7 @@ from rich.text import Text
 from lipnet.clip import CLIP_FRAMES
 from lipnet.files import digest_of, read_json, write_json
 from lipnet.report.markdown import Row, percent, read_rows
-from lipnet.report.page import write_page
+from lipnet.report.page import name_machines, write_page
 from lipnet.report.spec_names import name_spec
 from lipnet.report.study import Study
 from lipnet.report.tables import write_rows
@@ -40,7 +40,7 @@ def write_leaderboard(study: Study) -> None:
         own = [latencies[name] for name in members] if known else []
         joined.append({**row, **_latency_cells(own)})
     write_rows(study.report / "leaderboard.csv", joined)
-    write_page(study, joined, machine=describe_machine())
+    write_page(study, joined)
 
 
 def measure_all(
@@ -48,29 +48,36 @@ def measure_all(
 ) -> Latencies:
     """Latency by model id, measured once for a spec and size on a machine, kept in latency.json.
 
-    Models of one spec do the same arithmetic: timing each would only print noise. Models whose
-    weights are not here (not pulled) have none.
+    Models of one spec do the same arithmetic: timing each would only print noise. A spec of which
+    no weights are here has what another machine measured, if that was kept, else none.
     """
     store = study.report / "latency.json"
     kept: Latencies = {}
     if store.exists():
         found = read_json(store)
         kept = found if isinstance(found, dict) else {}
-    latencies: Latencies = {}
-    for row in rows:
+    models = [row for row in rows if not row["members"]]
+    for row in models:
         weights = study.lineage(row["lineage"]) / row["generation"] / "weights.safetensors"
-        if row["members"] or not weights.exists():
-            continue
-        size = int(row["input_size"])
-        facts = {"spec": row["spec"], "size": size, "frames": CLIP_FRAMES}
-        facts |= {"threads": THREADS, "machine": describe_machine()}
-        key = digest_of(facts)
-        if key not in kept:
-            timed = (measure or _measure)(weights, size)
-            kept[key] = {**facts, "p50_ms": timed.p50_ms, "p95_ms": timed.p95_ms}
+        facts = _facts_of(row, describe_machine())
+        if weights.exists() and digest_of(facts) not in kept:
+            timed = (measure or _measure)(weights, int(row["input_size"]))
+            kept[digest_of(facts)] = {**facts, "p50_ms": timed.p50_ms, "p95_ms": timed.p95_ms}
             write_json(store, kept)
-        latencies[row["model"]] = kept[key]
+    latencies: Latencies = {}
+    for row in models:
+        for machine in (describe_machine(), *(own["machine"] for own in kept.values())):
+            key = digest_of(_facts_of(row, machine))
+            if key in kept:
+                latencies[row["model"]] = kept[key]
+                break
     return latencies
+
+
+def _facts_of(row: Row, machine: str) -> dict[str, Any]:
+    """All that a latency depends on."""
+    size = {"spec": row["spec"], "size": int(row["input_size"]), "frames": CLIP_FRAMES}
+    return {**size, "threads": THREADS, "machine": machine}
 
 
 def describe_machine() -> str:
@@ -92,8 +99,11 @@ def _measure(weights: Path, size: int) -> "Latency":
 
 def _latency_cells(members: Sequence[Mapping[str, Any]]) -> Row:
     """An ensemble takes its members' medians together; their 95th percentiles do not add up."""
-    cells = {"latency_ms_p50": "", "latency_ms_p95": "", "latency_threads": ""}
+    names = ("latency_ms_p50", "latency_ms_p95", "latency_threads", "latency_machine")
+    cells = dict.fromkeys(names, "")
     if members:
+        machines = dict.fromkeys(str(member["machine"]) for member in members)
+        cells["latency_machine"] = " and ".join(machines)
         total = sum(float(member["p50_ms"]) for member in members)
         cells["latency_ms_p50"] = f"{total:.2f}"
         cells["latency_threads"] = str(members[0]["threads"])
@@ -170,7 +180,7 @@ def _explain(rows: list[Row]) -> str:
     how = f"{clips} test clips" if clips == units else f"{clips} test clips in {units} units"
     return (
         f"* best of its lineage on validation, which alone selects. Intervals over {how}.\n"
-        f"ms: the median for one clip on {THREADS} thread of {describe_machine()}."
+        f"ms: the median for one clip on {THREADS} thread of {name_machines(rows)}."
     )
 
 

@@ -1,12 +1,14 @@
 """Rows of the report's tables, and their cells as markdown."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from lipnet.errors import InputError
 
 Row = dict[str, str]
+MARKS = re.compile(r"[\\`*_\[\]<>|!#&~]")
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -20,6 +22,11 @@ def read_rows(path: Path) -> list[Row]:
 def join(cells: Sequence[str]) -> str:
     """A table's line."""
     return f"| {' | '.join(cells)} |"
+
+
+def verbatim(text: str) -> str:
+    """Text of somebody else's, such as a label, with nothing in it taken for markdown."""
+    return MARKS.sub(r"\\\g<0>", text)
 
 
 def percent(cell: str) -> str:

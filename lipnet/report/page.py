@@ -7,7 +7,7 @@ from typing import Any
 from lipnet.files import write_atomic
 from lipnet.measure.paper import LRW, LRW1000, PAPER_ROWS
 from lipnet.report.html import write_html
-from lipnet.report.markdown import Row, interval, join, percent, read_rows
+from lipnet.report.markdown import Row, interval, join, percent, read_rows, verbatim
 from lipnet.report.paper_page import tell_generations, tell_strategies, tell_students
 from lipnet.report.results import read_mapping
 from lipnet.report.spec_names import name_spec
@@ -28,7 +28,7 @@ FIGURES = (
 )
 
 
-def write_page(study: Study, rows: list[Row], *, machine: str) -> None:
+def write_page(study: Study, rows: list[Row]) -> None:
     """Write report.md and report.html beside the tables and figures that they are made of."""
     metrics = read_mapping(study.report / "metrics.json")
     corpus, best = metrics["corpus"], str(metrics["best_on_validation"]["model"])
@@ -37,7 +37,7 @@ def write_page(study: Study, rows: list[Row], *, machine: str) -> None:
     parts = [
         [f"# Report of profile `{study.name}`", ""],
         describe_corpus(corpus, read_mapping(study.summary_file), rows),
-        ["## Leaderboard", "", *tell_table(rows), "", *explain_table(rows, machine), ""],
+        ["## Leaderboard", "", *tell_table(rows), "", *explain_table(rows), ""],
         [
             "## What can be said",
             "",
@@ -105,21 +105,26 @@ def tell_table(rows: list[Row]) -> list[str]:
     return lines
 
 
-def explain_table(rows: list[Row], machine: str) -> list[str]:
+def explain_table(rows: list[Row]) -> list[str]:
     """How the columns were made."""
     clips, units = rows[0]["test_clips"], rows[0]["test_units"]
     how = f"Wilson's, over {clips} independent test clips"
     if clips != units:
         how = f"by bootstrap over the {units} independent units that hold the {clips} test clips"
     threads = next((row["latency_threads"] for row in rows if row["latency_threads"]), "")
-    timing = (
-        f"Latency: one clip on {threads} thread of {machine}; an ensemble's is its members' sum."
-    )
+    where = f"{threads} thread of {name_machines(rows)}"
+    timing = f"Latency: one clip on {where}; an ensemble's is its members' sum."
     return [
         "Bold: the best of its lineage on validation. Accuracies in %, intervals "
         f"{how}. FLOPs are multiply-adds plus 2 for each BatchNorm output, as the paper counts.",
         *([timing] if threads else []),
     ]
+
+
+def name_machines(rows: list[Row]) -> str:
+    """What the latencies were measured on."""
+    found = dict.fromkeys(row["latency_machine"] for row in rows if row["latency_machine"])
+    return " or ".join(found) or "no machine"
 
 
 def tell_findings(rows: list[Row], comparisons: list[Row], corpus: dict[str, Any]) -> list[str]:
@@ -220,7 +225,11 @@ def tell_lookalikes(pairs: list[Row], rows: list[Row]) -> list[str]:
         "|---|---:|---:|---:|",
     ]
     for pair in shown:
-        cells = [f"{pair['first']} / {pair['second']}", pair["mistaken"], pair["clips"]]
+        cells = [
+            f"{verbatim(pair['first'])} / {verbatim(pair['second'])}",
+            pair["mistaken"],
+            pair["clips"],
+        ]
         lines.append(join([*cells, f"{percent(pair['share'])} %"]))
     return [*lines, ""]
 
@@ -230,7 +239,7 @@ def tell_homophenes(tables: Path, best: str) -> list[str]:
     if not (tables / "homophene_accuracy.csv").exists():
         return []
     groups = read_rows(tables / "homophenes.csv")
-    named = "; ".join(group["labels"].replace(" ", ", ") for group in groups)
+    named = "; ".join(verbatim(group["labels"].replace(" ", ", ")) for group in groups)
     lines = [
         "## What lips cannot tell",
         "",
@@ -283,7 +292,7 @@ def tell_labels(rows: list[Row], best: str) -> list[str]:
         "",
         "| label | clips | top-1 |",
         "|---|---:|---:|",
-        *(join([row["label"], row["clips"], percent(row["top1"])]) for row in worst),
+        *(join([verbatim(row["label"]), row["clips"], percent(row["top1"])]) for row in worst),
     ]
     return [*lines, ""]
 

@@ -65,7 +65,7 @@ def tell_students(rows: Sequence[Row], comparisons: Sequence[Row]) -> list[str]:
         candidates = [row for row in taught if row["spec"] == spec and row["chosen"] == "1"]
         seed = min(int(row["seed"]) for row in candidates)
         candidates = [row for row in candidates if int(row["seed"]) == seed]
-        best = max(candidates, key=lambda row: float(row["val_top1"]))
+        best = max(candidates, key=lambda row: (float(row["val_top1"]), -float(row["val_loss"])))
         pair = next((one for one in comparisons if one["second"] == best["model"]), None)
         first = next((row for row in rows if pair and row["model"] == pair["first"]), None)
         cells = [_spec(best), f"{float(best['params_m']):.2f}", f"{float(best['gflops']):.3f}"]

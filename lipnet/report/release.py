@@ -1,11 +1,13 @@
 """Release a model of a study: half-precision weights, and a model card beside them."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from lipnet.distill.generation import WEIGHTS_FILE
+from lipnet.distill.generation import GENERATION_FILE, WEIGHTS_FILE
 from lipnet.errors import InputError
-from lipnet.files import write_atomic
 from lipnet.models.weights import load_model, save_weights
 from lipnet.report.markdown import Row, interval, join, percent, read_rows
 from lipnet.report.results import read_mapping
@@ -19,14 +21,14 @@ ATTRIBUTION = {
     "synthetic": "Faces rendered by this project from one public-domain photograph.",
 }
 LIMITS = (
-    "Trained on few speakers, and read at its best on them: see the unseen speakers above. It "
-    "knows the labels in its header and no others, and names one of them for whatever it is shown. "
-    "Not for following what somebody says without their consent."
+    "It knows the labels in its header and no others, and names one of them for whatever it is "
+    "shown. Accuracy on people, cameras and poses that it was not trained on is lower. Not for "
+    "following what somebody says without their consent."
 )
 
 
 def release_model(study: Study, model_id: str, folder: Path, *, attribution: str = "") -> Path:
-    """Write <source>-<model>.safetensors and .md into `folder`; the weights' path.
+    """Write <study>-<model>.safetensors and .md into `folder`; the weights' path.
 
     `attribution` says what it was trained on and under which licence, where the source's is not
     known; InputError without it, for an unknown model or one above 20 MB.
@@ -43,16 +45,24 @@ def release_model(study: Study, model_id: str, folder: Path, *, attribution: str
             f"say what {model_id} was trained on and under which licence (--data): the terms of "
             f"{source!r} are not known here"
         )
-    path = folder / f"{source}-{model_id}.safetensors"
-    _write_weights(study.lineage(row["lineage"]) / row["generation"] / WEIGHTS_FILE, path)
-    with write_atomic(path.with_suffix(".md")) as beside:
-        text = "\n".join(_describe(study, row, rows, path, told))
-        beside.write_text(text + "\n", encoding="utf-8")
+    path = folder / f"{study.name}-{model_id}.safetensors"
+    place = study.lineage(row["lineage"]) / row["generation"]
+    facts = read_mapping(place / GENERATION_FILE)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".") as beside:
+        weights = Path(beside) / path.name
+        _write_weights(place / WEIGHTS_FILE, weights, str(facts["fingerprint"]))
+        text = "\n".join(_describe(study, row, rows, weights, facts, told))
+        weights.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+        for made in (weights.with_suffix(".md"), weights):
+            made.replace(folder / made.name)
     return path
 
 
-def _write_weights(weights: Path, path: Path) -> None:
+def _write_weights(weights: Path, path: Path, fingerprint: str) -> None:
     model, card = load_model(weights)
+    if card.origin.get("fingerprint") != fingerprint:
+        raise InputError(f"{weights} is not what its generation.json describes: run `dvc repro`")
     size = sum(2 * tensor.numel() for tensor in model.state_dict().values())
     if size > MOST_BYTES:
         raise InputError(
@@ -63,10 +73,14 @@ def _write_weights(weights: Path, path: Path) -> None:
 
 
 def _describe(
-    study: Study, row: Row, rows: dict[str, Row], path: Path, attribution: str
+    study: Study,
+    row: Row,
+    rows: dict[str, Row],
+    path: Path,
+    facts: Mapping[str, Any],
+    attribution: str,
 ) -> list[str]:
     """The model card."""
-    facts = read_mapping(study.lineage(row["lineage"]) / row["generation"] / "generation.json")
     splits = read_mapping(study.summary_file)["splits"]
     counts = ", ".join(f"{own['clips']} {split}" for split, own in splits.items())
     recipe = ", ".join(f"{name} {value}" for name, value in facts["recipe"].items())
@@ -89,7 +103,8 @@ def _describe(
         *(_accuracy(row, split) for split in ("val", "test", "unseen") if row.get(f"{split}_top1")),
         "",
         f"Before the rounding to half precision, by the study `{study.name}`. Intervals resample "
-        "what is independent (GRID: the sentence). Validation chose the model, test did not.",
+        "what is independent (GRID: the sentence). The test split chose nothing"
+        f"{'; validation chose this model of its lineage' * (row['chosen'] == '1')}.",
         "",
         f"**Limits.** {LIMITS}",
         "",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+LABELS, SUMMARY = "labels.json", "summary.json"
 HELD_OUT = ("test", "unseen")  # predicted together, apart from validation
 
 
@@ -24,12 +25,18 @@ class Study:
     @property
     def labels_file(self) -> Path:
         """The labels in class order."""
-        return self.shards / "labels.json"
+        return self._find_fact(LABELS)
 
     @property
     def summary_file(self) -> Path:
         """Clips by split, and what failed."""
-        return self.shards / "summary.json"
+        return self._find_fact(SUMMARY)
+
+    def _find_fact(self, name: str) -> Path:
+        """Beside the clips or, where those are not (they never leave), in an earlier report."""
+        place = self.shards / name
+        kept = self.root / "report" / name
+        return kept if kept.exists() and not place.exists() else place
 
     @property
     def models(self) -> Path:

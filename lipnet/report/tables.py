@@ -66,6 +66,7 @@ def _result_row(entry: Entry, splits: list[str]) -> dict[str, Cell]:
         "epochs": entry.epochs if is_model else "",
         "best_epoch": entry.best_epoch if is_model else "",
         "seed": entry.seed if is_model else "",
+        "val_loss": entry.val_loss if is_model else "",
         "optimiser": str(entry.recipe["optimiser"]) if is_model else "",
     }
     for split in splits:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lipnet.files import write_folder_atomic
+from lipnet.files import read_json, write_folder_atomic, write_json
 from lipnet.report.comparisons import compare_all
 from lipnet.report.figures import write_figures
 from lipnet.report.results import read_mapping, read_results
@@ -25,6 +25,8 @@ def write_report(study: Study, corpus: Mapping[str, object]) -> None:
     with write_folder_atomic(study.report / "figures") as folder:
         write_figures(folder, results, ceiling=ceiling if isinstance(ceiling, float) else None)
     write_metrics(study.report / "metrics.json", results, corpus=corpus)
+    for file in (study.labels_file, study.summary_file):
+        write_json(study.report / file.name, read_json(file))
 
 
 def read_corpus(study: Study) -> Mapping[str, object]:

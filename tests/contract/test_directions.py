@@ -16,7 +16,7 @@ OWNERS = {
     "dvc": {"stages/profile.py"},
     "hydra": {"stages/profile.py"},
 }
-FLOWS_MAY_USE = ("stages.params", "stages.paths", "stages.main", "lipnet.errors")
+FLOWS_MAY_USE = ("stages.checkout", "stages.params", "stages.paths", "stages.main", "lipnet.errors")
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -141,5 +141,5 @@ def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
     assert not (place / "data" / "tiny" / "models" / lineage).exists()
     deployed.checkout.run("stages.profile", "tiny", "recipe.epochs=3")
     again = deployed.begin("train/lineage", lineage=lineage, profile="tiny")
-    assert deployed.wait_for(again, "COMPLETED")["message"].endswith("had not changed")
+    assert deployed.wait_for(again, "COMPLETED")["message"].endswith(": 1 made, 4 had not changed")
     assert (place / "data" / "tiny" / "models" / lineage / "lineage.json").exists()

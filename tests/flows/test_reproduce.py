@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +18,12 @@ from prefect.states import Failed
 
 from flows import parts, progress, steps
 from flows import reproduce as reproduced
-from flows.command import Commands, Outcome
+from flows.command import Outcome
 from flows.graph import command_of, dvc_environment
 from flows.reproduce import reproduce
 from flows.walk import CACHED, RESTORED, SKIPPED, Walk, judge_outcome, may_pass, run_command
+from lipnet.errors import InputError
+from stages import checkout
 
 FAILING = """
 stages:
@@ -212,17 +215,48 @@ def test_parts_of_the_graph_and_what_is_seen_of_training(
     assert str(unknown.message).startswith("no stage scratch@c or taught@c in this profile: shards")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
-def test_a_checkout_works_on_one_profile_at_a_time(
-    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+def test_a_second_walk_waits_for_the_checkout(
+    make_repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = make_repository()
     prepare(folder, monkeypatch)
-    commands = Commands()
-    with steps.hold_profile("tiny", commands), steps.hold_profile(None, commands):
-        state = reproduce(profile="grid", return_state=True)
+    monkeypatch.setattr(checkout, "PAUSE_SECONDS", 0.05)
+    holding = (
+        "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    checkout.LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(checkout.LOCK)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with (
+            pytest.raises(InputError, match="a flow run works in this checkout"),
+            checkout.hold_checkout(wait=False),
+        ):
+            pass
+        Timer(1.0, other.kill).start()
+        state, _ = walk()
+    assert state.is_completed()
+    assert "waiting: another flow run works in this checkout" in capsys.readouterr().out
+    assert checkout.HELD not in os.environ
+
+
+@pytest.mark.usefixtures("_prefect")
+def test_a_negative_number_of_stages_is_refused(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(make_repository(), monkeypatch)
+    state = reproduce(parallel=-1, return_state=True)
     assert state.is_failed()
-    assert "another flow run works on profile tiny in this checkout" in str(state.message)
+    assert str(state.message).startswith("parallel -1: how many stages at once")
 
 
 @pytest.mark.parametrize(

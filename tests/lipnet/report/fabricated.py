@@ -59,8 +59,8 @@ def fabricate(
     epochs: int = 4,
 ) -> None:
     """Write models, logits (a bigger test than val) and labels of the study."""
-    write_json(study.labels_file, sorted(LABELS))
-    write_json(study.summary_file, {"splits": {"train": {"clips": 480, "failed": {}}}})
+    write_json(study.shards / "labels.json", sorted(LABELS))
+    write_json(study.shards / "summary.json", {"splits": {"train": {"clips": 480, "failed": {}}}})
     corpora = {"val": _corpus("val", clips, slots), "test": _corpus("test", 2 * clips, slots)}
     if unseen:
         corpora["unseen"] = _corpus("unseen", clips, slots)

@@ -1,6 +1,7 @@
 """The page in one file: figures inside, tables whole, nothing fetched from elsewhere."""
 
 import base64
+import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from lipnet.report import leaderboard
+from lipnet.report.html import write_html
 from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.markdown import join, verbatim
 from lipnet.report.selection import write_selection
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
@@ -67,3 +70,14 @@ def test_the_page_is_whole_and_stands_alone(study: Study) -> None:
     for link in reader.links:
         assert (study.report / link).exists()
     assert "<title>Report of profile a&lt;b&gt;</title>" in text
+
+
+def test_a_label_is_text_and_nothing_else(tmp_path: Path) -> None:
+    label = "<script>alert(1)</script>|`x`![a](http://b)*c*"
+    page = tmp_path / "report.md"
+    rows = [join(["label", "clips"]), join(["---", "---:"]), join([verbatim(label), "3"])]
+    page.write_text("\n".join(["# Report", "", *rows, ""]), encoding="utf-8")
+    write_html(page)
+    text = page.with_suffix(".html").read_text(encoding="utf-8")
+    assert f"<td>{html.escape(label, quote=False)}</td>" in text
+    assert not any(mark in text for mark in ("<script", "<img", "<code", "<em"))

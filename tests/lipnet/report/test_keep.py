@@ -58,10 +58,20 @@ def test_keeping_again_replaces_and_nothing_else_is_replaced(study: Study, tmp_p
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
-    for folder in (other, study.root):
-        with pytest.raises(InputError, match="is no kept study"):
+    notes = tmp_path / "kept" / "notes.md"
+    notes.write_text("mine")
+    for folder, told in (
+        (other, "is no kept study"),
+        (notes.parent, r"is no kept study \(notes.md\)"),
+        (study.root, "holds the study itself"),
+        (study.root.parent, "holds the study itself"),
+    ):
+        with pytest.raises(InputError, match=told):
             keep_study(study, folder)
+    with pytest.raises(InputError, match="the report itself goes there"):
+        keep_study(Study(study.root, tmp_path / "new" / "report"), tmp_path / "new")
     assert (other / "thesis.txt").exists()
+    assert notes.exists()
     assert study.lineage("big").is_dir()
 
 

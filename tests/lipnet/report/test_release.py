@@ -30,9 +30,20 @@ def study(tmp_path: Path) -> Study:
     write_selection(study.logits_val, study.selection)
     write_report(study, {"source": "grid"})
     torch.manual_seed(1)
-    card = ModelCard(str(SPEC), sorted(LABELS), {"size": 96}, {"model": MODEL})
+    card = ModelCard(
+        str(SPEC),
+        sorted(LABELS),
+        {"size": 96},
+        {"model": MODEL, "fingerprint": _fingerprint(study)},
+    )
     save_weights(_weights(study), build_model(SPEC, len(LABELS)), card)
     return study
+
+
+def _fingerprint(study: Study) -> str:
+    facts = read_json(_weights(study).with_name("generation.json"))
+    assert isinstance(facts, dict)
+    return str(facts["fingerprint"])
 
 
 def _weights(study: Study) -> Path:
@@ -41,7 +52,7 @@ def _weights(study: Study) -> Path:
 
 def test_it_is_the_model_in_half_the_bytes(study: Study, tmp_path: Path) -> None:
     path = release_model(study, MODEL, tmp_path / "released")
-    assert path.name == f"grid-{MODEL}.safetensors"
+    assert path.name == f"fabricated-{MODEL}.safetensors"
     assert path.stat().st_size < 0.55 * _weights(study).stat().st_size
     (own, card), (released, released_card) = load_model(_weights(study)), load_model(path)
     assert released_card == card
@@ -59,7 +70,7 @@ def test_the_card_says_what_it_is(
 ) -> None:
     main(["release", str(study.root), MODEL, "--out", str(tmp_path / "released")])
     assert "MB, card in" in capsys.readouterr().out
-    text = (tmp_path / "released" / f"grid-{MODEL}.md").read_text(encoding="utf-8")
+    text = (tmp_path / "released" / f"fabricated-{MODEL}.md").read_text(encoding="utf-8")
     assert "CC BY 4.0" in text
     assert "taught by `big-g1` (resnet18_0.25x + tcn_0.25x" in text
     assert "taught by `big-g0`" in text
@@ -69,7 +80,7 @@ def test_the_card_says_what_it_is(
         value = metrics["models"][MODEL][split]["top1"]
         assert f"| {split} |" in text
         assert f" {100 * value:.1f} [" in text
-    weights = (tmp_path / "released" / f"grid-{MODEL}.safetensors").read_bytes()
+    weights = (tmp_path / "released" / f"fabricated-{MODEL}.safetensors").read_bytes()
     assert hashlib.sha256(weights).hexdigest() in text
 
 
@@ -85,7 +96,12 @@ def test_what_cannot_be_released_is_named(
     monkeypatch.setattr(release, "MOST_BYTES", 1000)
     with pytest.raises(InputError, match="choose a smaller one"):
         release_model(study, MODEL, place, attribution="My own films.")
-    assert not place.exists()
+    monkeypatch.undo()
+    card = ModelCard(str(SPEC), sorted(LABELS), {"size": 96}, {"fingerprint": "of another"})
+    save_weights(_weights(study), build_model(SPEC, len(LABELS)), card)
+    with pytest.raises(InputError, match=r"is not what its generation\.json describes"):
+        release_model(study, MODEL, place, attribution="My own films.")
+    assert list(place.iterdir()) == []
 
 
 def test_a_weight_beyond_half_precision_is_named(tmp_path: Path) -> None:

@@ -191,9 +191,27 @@ def test_latency_is_measured_once_for_a_spec_and_then_kept(study: Study) -> None
 def test_weights_that_are_not_here_leave_the_latency_open(study: Study) -> None:
     fabricate(study)
     _report(study)
-    (study.lineage("small") / "g0" / "weights.safetensors").unlink()
+    for lineage, generation in (("small", "g0"), ("small-by-big", "g1")):
+        (study.lineage(lineage) / generation / "weights.safetensors").unlink()
     write_leaderboard(study)
     assert _rows(study.report / "leaderboard.csv")["small-g0"]["latency_ms_p50"] == ""
+
+
+def test_without_weights_another_machines_latency_is_told_as_that(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fabricate(study)
+    _report(study)
+    monkeypatch.setattr(leaderboard, "describe_machine", lambda: "Abacus")
+    write_leaderboard(study)
+    for weights in study.models.rglob("weights.safetensors"):
+        weights.unlink()
+    monkeypatch.setattr(leaderboard, "describe_machine", lambda: "Slide rule")
+    write_leaderboard(study)
+    row = _rows(study.report / "leaderboard.csv")["big-all"]
+    assert (row["latency_ms_p50"], row["latency_machine"]) == ("16.50", "Abacus")
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    assert "one clip on 1 thread of Abacus;" in text
 
 
 def test_the_page_says_what_holds_and_what_does_not(study: Study) -> None:
@@ -279,7 +297,7 @@ def test_the_printed_leaderboard_fits_and_cuts_no_figure(
     assert max(len(line) for line in out.splitlines()) <= 120
     assert "\x1b" not in out
     assert "…" not in out
-    assert "report.md" in out
+    assert "report.html" in out
     row = _rows(study.report / "leaderboard.csv")["big-g1"]
     line = next(line for line in out.splitlines() if line.lstrip().startswith("big-g1 *"))
     assert f"{100 * float(row['test_top1']):.1f}" in line.split()
