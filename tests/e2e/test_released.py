@@ -1,0 +1,71 @@
+"""The released models on real video: what a fresh clone reads is what the study measured."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.cli import main
+from lipnet.data.logits import read_logits
+from lipnet.evaluate import Corpus, read_corpus
+from lipnet.models.weights import load_card
+from lipnet.report.study import Study
+from lipnet.video.detector import DlibDetector, find_predictor
+
+ROOT = Path(__file__).resolve().parents[2]
+RELEASED = sorted((ROOT / "data" / "released").glob("*.safetensors"))
+STUDY = Study(ROOT / "docs" / "results" / "grid_study")
+SENTENCES = 12
+
+
+def _logits_of(weights: Path) -> Path:
+    lineage, _, generation = str(load_card(weights).origin["model"]).rpartition("-")
+    return STUDY.logits(lineage, generation, "test")
+
+
+@pytest.fixture
+def sentences(grid_root: Path, tmp_path: Path) -> Path:
+    """A corpus of a few sentences that no model of the study was trained or chosen on."""
+    units = sorted(set(read_logits(_logits_of(RELEASED[0])).units.tolist()))
+    chosen = units[:: len(units) // SENTENCES][:SENTENCES]
+    for unit in chosen:
+        (video,) = [p for p in grid_root.glob(f"{unit}.*") if p.suffix in (".mpg", ".mp4")]
+        for place in (video, grid_root / "alignments" / f"{unit}.align"):
+            link = tmp_path / place.relative_to(grid_root)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(place)
+    return tmp_path
+
+
+@pytest.mark.parametrize("weights", RELEASED, ids=lambda path: path.stem)
+def test_a_released_model_is_small_and_its_card_is_its_own(weights: Path) -> None:
+    assert weights.stat().st_size <= 20_000_000
+    card = weights.with_suffix(".md").read_text(encoding="utf-8")
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() in card
+    assert "CC BY 4.0" in card
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weights", RELEASED, ids=lambda path: path.stem)
+def test_from_raw_video_it_says_what_the_study_measured(
+    weights: Path, sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = read_logits(_logits_of(weights))
+    known = dict(zip(kept.clip_ids.tolist(), kept.logits, strict=True))
+    read = read_corpus(weights, Corpus("grid", sentences), DlibDetector(find_predictor()))
+    measured_NK = np.stack([known[clip.clip_id] for clip in read.clips])
+    assert len(read.clips) == 6 * SENTENCES
+    assert not read.failures
+    # Half-precision weights and folded BatchNorm: near ties alone may fall otherwise.
+    assert (read.logits_NK.argmax(axis=1) == measured_NK.argmax(axis=1)).mean() > 0.97
+    assert np.abs(read.logits_NK - measured_NK).mean() < 0.02 * measured_NK.std()
+    main(["evaluate", str(weights), "--source", "grid", "--root", str(sentences), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["clips"], found["failed"]) == (6 * SENTENCES, 0)
+    assert found["top1"] == (read.logits_NK.argmax(axis=1) == read.labels_N).mean()
+    assert set(found["per_slot"]) == {
+        *("command", "colour", "preposition", "letter", "digit", "adverb")
+    }
+    assert found["top1"] > 0.5
