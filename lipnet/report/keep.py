@@ -56,9 +56,10 @@ def _check_place(folder: Path, study: Study) -> None:
 
 
 def round_to_half(saved: SavedLogits) -> SavedLogits:
-    """The same with logits that half precision holds, still as float32."""
-    rounded_NK = saved.logits.astype(np.float16).astype(np.float32)
-    return replace(saved, logits=rounded_NK)
+    """The same with logits that half precision holds, still as float32: differences to the best
+    label, which are finest where labels are near a tie."""
+    below_NK = saved.logits - saved.logits.max(axis=1, keepdims=True)
+    return replace(saved, logits=below_NK.astype(np.float16).astype(np.float32))
 
 
 def _copy(source: Path, target: Path) -> None:

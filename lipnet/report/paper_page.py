@@ -93,7 +93,8 @@ def tell_strategies(tables: Path) -> list[str]:
     ]
     for row in read_rows(tables / "strategies.csv"):
         chain = " → ".join(f"`{name}`" for name in row["chain"].split())
-        name = f"**{_spec(row)}**" if row["chosen"] == "1" else _spec(row)
+        name = f"{_spec(row)} (`{row['model']}`)"
+        name = f"**{name}**" if row["chosen"] == "1" else name
         cells = [name, row["seed"], chain, row["shares"]]
         lines.append(join([*cells, percent(row["val_top1"]), percent(row["test_top1"]), gain(row)]))
     return [*lines, ""]
