@@ -60,7 +60,8 @@ def test_from_raw_video_it_says_what_the_study_measured(
     assert not read.failures
     # Half-precision weights and folded BatchNorm: near ties alone may fall otherwise.
     assert (read.logits_NK.argmax(axis=1) == measured_NK.argmax(axis=1)).mean() > 0.97
-    assert np.abs(read.logits_NK - measured_NK).mean() < 0.02 * measured_NK.std()
+    below_NK = read.logits_NK - read.logits_NK.max(axis=1, keepdims=True)  # as logits are kept
+    assert np.abs(below_NK - measured_NK).mean() < 0.02 * measured_NK.std()
     main(["evaluate", str(weights), "--source", "grid", "--root", str(sentences), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (found["clips"], found["failed"]) == (6 * SENTENCES, 0)
