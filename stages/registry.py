@@ -15,7 +15,7 @@ KEPT = ("model", "lineage", "spec", "weights_digest")  # tags that a version has
 
 @dataclass(frozen=True)
 class Registry:
-    """The registered model of one profile, `lipnet-<profile>`; `make` where it is not there."""
+    """The registered model of one profile, `lipnet-<profile>`; made where there is none."""
 
     experiment: Experiment
 
