@@ -11,7 +11,7 @@ HEADS = (
     *("chosen of", "gain [95 %]"),
 )
 WAYS = (
-    *("student", "seed", "chain of teachers", "shares", "val top-1", "test top-1"),
+    *("student", "seed", "chain of teachers", "shares", "recipe", "val top-1", "test top-1"),
     "over scratch [95 %]",
 )
 KINDS = ("born-again", "scratch")
@@ -86,16 +86,17 @@ def tell_strategies(tables: Path) -> list[str]:
         "",
         "One student, several teachers (paper, section 5.2). The chain begins with the model that "
         "nobody taught; `shares` is what the student's architecture has in common with the last "
-        "teacher's. Bold: validation's choice.",
+        "teacher's, `recipe` in what the students' own training differs. Bold: validation's "
+        "choice.",
         "",
         join(WAYS),
-        join(["---", "---:", "---", "---", "---:", "---:", "---:"]),
+        join(["---", "---:", "---", "---", "---", "---:", "---:", "---:"]),
     ]
     for row in read_rows(tables / "strategies.csv"):
         chain = " → ".join(f"`{name}`" for name in row["chain"].split())
         name = f"{_spec(row)} (`{row['model']}`)"
         name = f"**{name}**" if row["chosen"] == "1" else name
-        cells = [name, row["seed"], chain, row["shares"]]
+        cells = [name, row["seed"], chain, row["shares"], row["recipe"] or "the same"]
         lines.append(join([*cells, percent(row["val_top1"]), percent(row["test_top1"]), gain(row)]))
     return [*lines, ""]
 

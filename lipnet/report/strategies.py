@@ -1,7 +1,7 @@
 """Ways to teach one student, side by side: by whom, over which intermediates (section 5.2)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lipnet.distill.generation import lineage_of
@@ -11,7 +11,7 @@ from lipnet.report.results import Entry, Results
 from lipnet.spec import ModelSpec
 
 COLUMNS = (
-    *("spec", "seed", "model", "chain", "shares", "chosen", "val_top1", "test_top1"),
+    *("spec", "seed", "model", "chain", "shares", "recipe", "chosen", "val_top1", "test_top1"),
     *("scratch", "difference", "low", "high"),
 )
 
@@ -25,6 +25,7 @@ def strategy_rows(results: Results) -> Iterator[dict[str, Any]]:
     for (spec, seed), candidates in _find_candidates(results).items():
         best = best_of(candidates)
         scratch = scratch_twin(results.models, spec, seed)
+        differing = _find_differing([model.recipe for model in candidates])
         for model in candidates:
             found = model.outcomes["test"]
             row: dict[str, Any] = {
@@ -33,6 +34,7 @@ def strategy_rows(results: Results) -> Iterator[dict[str, Any]]:
                 "model": model.name,
                 "chain": " ".join(_chain(model, results)),
                 "shares": _shared(model, results),
+                "recipe": ", ".join(f"{name} {model.recipe.get(name)}" for name in differing),
                 "chosen": model is best,
                 "val_top1": model.outcomes["val"].top1.value,
                 "test_top1": found.top1.value,
@@ -56,6 +58,12 @@ def _find_candidates(results: Results) -> Mapping[tuple[str, int], list[Entry]]:
         best = best_of(models)
         found[best.spec, best.seed].append(best)
     return {place: models for place, models in found.items() if len(models) > 1}
+
+
+def _find_differing(recipes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fields in which the candidates' own training differs."""
+    names = sorted({name for recipe in recipes for name in recipe})
+    return [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
 
 
 def _chain(model: Entry, results: Results) -> list[str]:

@@ -29,6 +29,7 @@ class Fake:
     teacher: str | None
     skills: tuple[float, ...]
     seed: int = 1
+    temperature: float = 1.0
 
 
 SMALL = (
@@ -117,7 +118,8 @@ def _write_lineage(study: Study, fake: Fake, epochs: int) -> None:
         facts = {"name": f"g{number}", "model": model, "teacher": teacher, "spec": fake.spec}
         facts |= {"best_epoch": epochs - 2, "val_top1": skill, "val_top5": 1.0}
         facts |= {"val_loss": 1 - skill, "fingerprint": f"{crc32(model.encode()):016x}"}
-        recipe = asdict(Recipe(epochs=epochs, input_size=44, seed=fake.seed))
+        own = {"seed": fake.seed, "temperature": fake.temperature}
+        recipe = asdict(Recipe(epochs=epochs, input_size=44, **own))
         write_json(folder / f"g{number}" / "generation.json", {**facts, "recipe": recipe})
         write_history(folder / f"g{number}" / "history.csv", _history(skill, epochs))
         (folder / f"g{number}" / "weights.safetensors").write_bytes(model.encode())

@@ -24,6 +24,7 @@ FAKES = (
     Fake("a-by-big", SPEC, "big-g1", (0.60,)),
     Fake("a-by-middle", SPEC, "middle-by-big-g1", (0.68, 0.66)),
     Fake("a-s2-by-big", SPEC, "big-g1", (0.64,), seed=2),
+    Fake("a-s2-by-big-softly", SPEC, "big-g1", (0.65,), seed=2, temperature=4.0),
 )
 
 
@@ -42,11 +43,19 @@ def results(study: Study) -> Results:
 
 def test_candidates_are_of_one_spec_and_seed_and_validation_chooses(results: Results) -> None:
     rows = {row["model"]: row for row in strategy_rows(results)}
-    assert len(rows) == 2
-    assert all(row["seed"] == 1 for row in rows.values())
-    val = {name: results.entry(name).outcomes["val"].top1.value for name in rows}
-    (chosen,) = (name for name, row in rows.items() if row["chosen"])
-    assert val[chosen] == max(val.values())
+    for seed in (1, 2):
+        own = {name: row for name, row in rows.items() if row["seed"] == seed}
+        assert len(own) == 2
+        val = {name: results.entry(name).outcomes["val"].top1.value for name in own}
+        (chosen,) = (name for name, row in own.items() if row["chosen"])
+        assert val[chosen] == max(val.values())
+
+
+def test_a_row_says_in_what_the_candidates_recipes_differ(results: Results) -> None:
+    told = {row["model"].rpartition("-")[0]: row["recipe"] for row in strategy_rows(results)}
+    assert told["a-by-big"] == told["a-by-middle"] == ""
+    assert told["a-s2-by-big"] == "temperature 1.0"
+    assert told["a-s2-by-big-softly"] == "temperature 4.0"
 
 
 def test_the_chain_goes_back_to_the_model_that_nobody_taught(results: Results) -> None:
@@ -74,5 +83,5 @@ def test_the_page_shows_them_and_only_where_there_are_any(
     write_tables(tmp_path / "tables", results, compare_all(results))
     text = "\n".join(tell_strategies(tmp_path / "tables"))
     assert "`big-g1` → `middle-by-big-g1` | backbone |" in text
-    assert text.count("| **") == 1
+    assert text.count("| **") == 2
     assert tell_strategies(tmp_path / "none") == []
