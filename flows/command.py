@@ -31,6 +31,11 @@ class Commands:
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self._stopped = False
+        self._inherited: tuple[int, ...] = ()
+
+    def bequeath(self, descriptor: int | None) -> None:
+        """Every command from now on keeps this file open until it ends, so also the lock on it."""
+        self._inherited = () if descriptor is None else (descriptor,)
 
     def run(
         self,
@@ -86,6 +91,7 @@ class Commands:
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                pass_fds=self._inherited,
             )
             self._running.add(process)
         return process

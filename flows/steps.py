@@ -54,7 +54,8 @@ def run_flow(
     try:
         if parallel < 0:
             raise InputError(f"parallel {parallel}: how many stages at once, 0 for the default")
-        with hold_checkout(wait=True):
+        with hold_checkout(wait=True) as lock:
+            commands.bequeath(lock)
             if changes or (profile and profile != load_params().profile):
                 chosen = profile or load_params().profile
                 run_step("profile", ["stages.profile", chosen, *changes], commands)

@@ -15,20 +15,22 @@ PAUSE_SECONDS = 2.0
 
 
 @contextmanager
-def hold_checkout(*, wait: bool) -> Iterator[None]:
+def hold_checkout(*, wait: bool) -> Iterator[int | None]:
     """Hold the checkout until the end, also for commands that are started meanwhile.
 
+    Yields the lock's descriptor: the checkout stays held for as long as any process that inherits
+    it lives, though the holder is killed. None for a command of a holder, which needs no lock.
     Where somebody else holds it: wait for them, saying so, or InputError at once.
     """
     if os.environ.get(HELD):
-        yield
+        yield None
         return
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     with LOCK.open("w") as lock:
         _take(lock.fileno(), wait=wait)
         os.environ[HELD] = str(os.getpid())
         try:
-            yield
+            yield lock.fileno()
         finally:
             del os.environ[HELD]
 
@@ -45,6 +47,7 @@ def _take(lock: int, *, wait: bool) -> None:
                     "work in another clone"
                 ) from None
         if not told:
-            print("waiting: another flow run works in this checkout", flush=True)
+            who = "another flow run, or a stage that one left behind,"
+            print(f"waiting: {who} works in this checkout", flush=True)
             told = True
         time.sleep(PAUSE_SECONDS)
