@@ -1,6 +1,5 @@
 """What every flow does: the profile, a preflight, a walk over stages, and what is shown of it."""
 
-import csv
 import os
 import sys
 from collections.abc import Sequence
@@ -8,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.command import Commands
 from flows.graph import StageGraph, read_graph, read_stale
-from flows.ui import MLFLOW
+from flows.shown import show_report
 from flows.walk import CACHED, Walk, describe_failure, run_command
 from lipnet.errors import InputError
 from stages.checkout import hold_checkout
@@ -93,31 +91,3 @@ def run_step(name: str, arguments: list[str], commands: Commands) -> None:
         raise KeyboardInterrupt
     if not state.is_completed():
         raise InputError(f"{name} failed:\n{state.message}")
-
-
-def show_report(paths: Paths) -> None:
-    """The leaderboard as a table in Prefect, and the ways to the report and to MLflow."""
-    name = paths.profile.replace("_", "-")
-    with (paths.report / "leaderboard.csv").open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
-    create_table_artifact(
-        table=rows, key=f"leaderboard-{name}", description=f"Leaderboard of {paths.profile}"
-    )
-    page = paths.report / "report.html"
-    if page.exists():
-        create_link_artifact(
-            link=page.resolve().as_uri(),
-            link_text=f"{page} on the machine that made it",
-            key=f"report-{name}",
-        )
-    create_link_artifact(
-        link=find_mlflow(),
-        link_text=f"MLflow: experiment lipnet-{paths.profile}",
-        key=f"mlflow-{name}",
-    )
-
-
-def find_mlflow() -> str:
-    """Where MLflow is looked at: the server that runs are logged to, else that of `make ui`."""
-    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
-    return tracking if tracking.startswith("http") else MLFLOW.url

@@ -61,10 +61,10 @@ MLFLOW = Server("MLflow", 5000, "/health")
 PREFECT = Server("Prefect", 4200, "/api/health")
 
 
-def mlflow_command(server: Server, store: str) -> list[str]:
+def mlflow_command(server: Server, store: str, artifacts: str = "mlartifacts") -> list[str]:
     """One worker is enough for a person, and four take a gigabyte."""
     place = ["--host", server.host, "--port", str(server.port), "--workers", "1"]
-    stored = ["--backend-store-uri", store, "--artifacts-destination", "mlartifacts"]
+    stored = ["--backend-store-uri", store, "--artifacts-destination", artifacts]
     return [sys.executable, "-m", "mlflow", "server", *place, *stored]
 
 
@@ -81,7 +81,7 @@ def serve(servers: Sequence[tuple[Server, list[str]]], logs: Path) -> None:
     running: list[tuple[Server, subprocess.Popen[bytes]]] = []
     try:
         for server, command in servers:
-            running.append((server, start_server(command, log_of(logs, server))))
+            running.append((server, start_server(server, command, log_of(logs, server))))
         for server, process in running:
             wait_until_up(server, process, log_of(logs, server))
             print(f"{server.name:8} {server.url}", flush=True)
@@ -95,13 +95,22 @@ def log_of(logs: Path, server: Server) -> Path:
     return logs / f"{server.name.lower()}-server.log"
 
 
-def start_server(command: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start in a session of its own, so that a Ctrl-C reaches this process alone."""
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+def start_server(server: Server, command: list[str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start in a session of its own, so that a Ctrl-C reaches this process alone.
+
+    Prefect's pages ask port 4200, whatever port they come from, unless they are told; what
+    PREFECT_SERVER_UI_API_URL says (of a proxy in front, say) stays.
+    """
+    told = {"PREFECT_SERVER_UI_API_URL": f"{server.url}/api"}
+    quiet = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    }
     with log.open("wb") as out:
         return subprocess.Popen(
             command,
-            env={**os.environ, **quiet},
+            env={**told, **os.environ, **quiet},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

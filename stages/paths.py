@@ -85,6 +85,11 @@ class Paths:
         return DATA / "tmp" / self.profile
 
     @property
+    def mlflow_pages(self) -> Path:
+        """Untracked: the profile's pages in MLflow, without the server's address."""
+        return self.tmp / "mlflow.json"
+
+    @property
     def timings(self) -> Path:
         """Untracked: how long each unit of a stage took, a file a stage."""
         return self.tmp / "timings"

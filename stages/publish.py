@@ -5,14 +5,16 @@ trained; this fills in what is missing. It is idempotent, and no DVC stage itsel
 """
 
 import csv
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 from lipnet.errors import InputError
-from lipnet.files import digest_files, digest_of, read_json
+from lipnet.files import digest_files, digest_of, read_json, write_json
 from lipnet.report.leaderboard import write_leaderboard
 from stages.main import run_stage
 from stages.params import load_params
@@ -96,7 +98,27 @@ def publish(paths: Paths, *, source: str) -> Published:
     publish_report(experiment, paths, dataset)
     published.superseded = experiment.supersede_others(current)
     published.registered = register_best(experiment, paths, current)
+    write_json(paths.mlflow_pages, find_pages(experiment, paths, current))
     return published
+
+
+def find_pages(experiment: Experiment, paths: Paths, runs: Mapping[str, str]) -> dict[str, Any]:
+    """Where MLflow shows the profile's runs, and the generations of a lineage side by side.
+
+    Without saying so, MLflow opens an experiment as one of language models.
+    """
+    lineages: dict[str, list[str]] = {}
+    for model in find_models(paths.models):
+        lineages.setdefault(model.model_id.rpartition("-")[0], []).append(runs[model.model_id])
+    here = quote(json.dumps([experiment.experiment_id]))
+    return {
+        "runs": f"/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning",
+        "generations": {
+            lineage: f"/#/compare-runs?runs={quote(json.dumps(found))}&experiments={here}"
+            for lineage, found in lineages.items()
+            if len(found) > 1
+        },
+    }
 
 
 def register_best(experiment: Experiment, paths: Paths, runs: Mapping[str, str]) -> int:

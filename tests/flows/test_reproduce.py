@@ -16,7 +16,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import Failed
 
-from flows import parts, progress, steps
+from flows import parts, progress, shown, steps
 from flows import reproduce as reproduced
 from flows.command import Outcome
 from flows.graph import command_of, dvc_environment
@@ -77,6 +77,11 @@ if test ! -f $folder/begun; then touch $folder/begun; tell $1 0; kill -9 $$; fi
 tell $1 1; tell $1 2
 echo $1 > o/$1
 """
+LEADERBOARD = """\
+model,spec,teacher,members,test_top1,test_top1_low,test_top1_high,val_top1,params_m,gflops,\
+latency_ms_p50
+a-g0,resnet18 + tcn,,,0.5,0.25,0.75,0.625,1.5,0.25,3.0
+"""
 Repository = Callable[..., Path]
 Walked = tuple[Any, dict[str, str]]
 
@@ -89,8 +94,12 @@ def prepare(folder: Path, monkeypatch: pytest.MonkeyPatch, preflight: str = "") 
     (stages / "preflight.py").write_text(preflight or "print('all fits')\n")
     (stages / "publish.py").write_text("open('published', 'w').close()\n")
     report = folder / "data" / "tiny" / "report"
-    report.mkdir(parents=True)
-    (report / "leaderboard.csv").write_text("model,test_top1\na-g0,0.5\n")
+    (report / "figures").mkdir(parents=True)
+    (report / "figures" / "generations.png").write_bytes(b"a picture")
+    (report / "leaderboard.csv").write_text(LEADERBOARD)
+    pages = folder / "data" / "tmp" / "tiny" / "mlflow.json"
+    pages.parent.mkdir(parents=True, exist_ok=True)
+    pages.write_text(json.dumps({"runs": "/#/experiments/1", "generations": {"a": "/#/compare"}}))
     recipe = SimpleNamespace(epochs=4)
     params = SimpleNamespace(profile="tiny", recipe_of=lambda lineage: recipe)
     for module in (steps, reproduced, parts, progress):
@@ -135,6 +144,7 @@ def test_first_walk_makes_all_and_second_finds_all_unchanged(
     assert set(tasks) == set(stages)
     assert set(tasks.values()) == {"Completed"}
     assert (folder / "published").exists()
+    _check_what_is_shown()
     state, tasks = walk()
     assert set(tasks.values()) == {CACHED}
     status = subprocess.run(
@@ -142,6 +152,15 @@ def test_first_walk_makes_all_and_second_finds_all_unchanged(
     )
     assert json.loads(status.stdout) == {}
     _check_what_a_change_runs(folder)
+
+
+def _check_what_is_shown() -> None:
+    (row,) = json.loads(latest_artifact("leaderboard-tiny")["data"])
+    assert (row["model"], row["test %"], row["interval"]) == ("a-g0", "50.0", "25.0 to 75.0")
+    told = latest_artifact("mlflow-tiny")["data"]
+    assert "[Compare the generations of a](http://" in told
+    assert told.endswith("/#/compare)")
+    assert "base64,YSBwaWN0dXJl)" in latest_artifact("figures-tiny")["data"]  # a picture
 
 
 def _check_what_a_change_runs(folder: Path) -> None:
@@ -200,9 +219,9 @@ def test_parts_of_the_graph_and_what_is_seen_of_training(
     assert state.message == "2 stages: 1 made, 1 had not changed"
     assert not (folder / "o" / "b").exists()
     assert not (folder / "published").exists()
-    shown = latest_artifact("training-a-g0")
-    assert shown["data"] == 75.0
-    assert "epoch 3 of 4: training loss 1.500, validation 25.0%" in shown["description"]
+    bar = latest_artifact("training-a-g0")
+    assert bar["data"] == 75.0
+    assert "epoch 3 of 4: training loss 1.500, validation 25.0%" in bar["description"]
     lost = parts.report(return_state=True)
     assert lost.is_failed()
     assert "predict_val_scratch@b failed" in str(lost.message)
@@ -324,6 +343,6 @@ def test_final_state_says_whether_a_stage_ran(outcome: Outcome, name: str) -> No
 
 def test_mlflow_link_is_a_servers_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
-    assert steps.find_mlflow() == "http://tracking.example:5000"
+    assert shown.find_mlflow() == "http://tracking.example:5000"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    assert steps.find_mlflow() == "http://127.0.0.1:5000"
+    assert shown.find_mlflow() == "http://127.0.0.1:5000"

@@ -163,7 +163,7 @@ def test_the_champion_answers_over_http(
     server = Server("serve", free_port, "/ping")
     log = tmp_path / "serve.log"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", champion, *place]
-    process = start_server(command, log)
+    process = start_server(server, command, log)
     try:
         wait_until_up(server, process, log)
         crops = np.random.default_rng(0).integers(0, 255, (2, 6, 96, 96), dtype=np.uint8)
