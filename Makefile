@@ -24,11 +24,12 @@ flow: $(STAMP) profile
 test: $(STAMP)
 	@python -m pytest $(ARGS)
 
-# kill -9, lost actors and full disks, FAULTS times each in preprocessing and in training, at
-# moments drawn from FAULTS_SEED
+# kill -9, lost actors and full disks, FAULTS times each in preprocessing and in training, lost
+# nodes, and the faults of the whole system, three times each or more; moments by FAULTS_SEED
 faults: $(STAMP)
 	@FAULTS=$(or $(FAULTS),20) python -m pytest --capture=no tests/e2e/test_faults.py \
-		tests/lipnet/train/test_resume.py -k "fault or killed" $(ARGS)
+		tests/e2e/test_nodes.py tests/e2e/test_system.py tests/lipnet/train/test_resume.py \
+		-k "fault or killed or lost or documented" $(ARGS)
 
 lint: $(STAMP)
 	@ruff check .

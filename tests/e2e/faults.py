@@ -16,11 +16,15 @@ LOOK_SECONDS = 0.01
 
 
 def wait_until(
-    holds: Callable[[], bool], process: subprocess.Popen[str], *, seconds: float = PATIENCE_SECONDS
+    holds: Callable[[], bool],
+    process: "subprocess.Popen[str] | None" = None,
+    *,
+    seconds: float = PATIENCE_SECONDS,
 ) -> bool:
-    """Whether it held before the process ended; AssertionError where neither came about."""
+    """Whether it held before the process ended, if one is given; AssertionError where neither came
+    about."""
     deadline = time.monotonic() + seconds
-    while process.poll() is None:
+    while process is None or process.poll() is None:
         if holds():
             return True
         assert time.monotonic() < deadline, f"nothing in {seconds:.0f} s"

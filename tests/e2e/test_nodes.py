@@ -1,7 +1,12 @@
 """A Ray cluster of two nodes on this machine: the stages use both, and outlive the loss of one."""
 
+import json
+import os
+import random
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -9,9 +14,11 @@ from ray.cluster_utils import Cluster
 
 from stages.cluster import OBJECT_STORE_BYTES
 from tests.e2e.faults import kill_node, wait_until
-from tests.e2e.preprocessing import Preprocessing
+from tests.e2e.preprocessing import UNITS, Preprocessing
 
 pytestmark = pytest.mark.slow
+COUNT = 3 if "FAULTS" in os.environ else 1
+SEED = os.environ.get("FAULTS_SEED", "1")
 # One core each, so that each node has one of two actors.
 NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": OBJECT_STORE_BYTES}
 
@@ -23,23 +30,56 @@ def nodes() -> Iterator[Cluster]:
     cluster.shutdown()
 
 
+@pytest.fixture
+def watched() -> Iterator[Cluster]:
+    """Two cores, and the dashboard on a port that is free."""
+    settings = {**NODE, "num_cpus": 2, "include_dashboard": True, "dashboard_port": 0}
+    cluster = Cluster(True, connect=False, head_node_args=settings)
+    yield cluster
+    cluster.shutdown()
+
+
 def is_at_work(manager: psutil.Process) -> bool:
     """Whether an actor of the node has an item in hand, as its process's title tells."""
     return any("_Actor.work" in one.name() + str(one.cmdline()) for one in manager.children())
 
 
+@pytest.mark.parametrize("number", range(1, COUNT + 1))
 def test_a_node_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
-    calm: Preprocessing, tmp_path: Path, nodes: Cluster
+    calm: Preprocessing, tmp_path: Path, nodes: Cluster, number: int
 ) -> None:
+    least = random.Random(f"{SEED}-{number}").randrange(2, UNITS // 2)
     second = nodes.add_node(**NODE)
     nodes.wait_for_nodes()
     manager = psutil.Process(second.all_processes["raylet"][0].process.pid)
     made = calm.fork(tmp_path / "struck", "landmarks", actors=0)
     process = made.start("landmarks", RAY_ADDRESS=nodes.address)
-    assert wait_until(lambda: made.count_units("landmarks") >= 2 and is_at_work(manager), process)
+    assert wait_until(lambda: made.count_units("landmarks") >= least, process)
+    assert wait_until(lambda: is_at_work(manager), process)
     kill_node(manager)
     output, _ = process.communicate()
     assert process.returncode == 0, output
     made.use_actors(1)
     made.finish("shards")
     assert made.outputs() == calm.outputs()
+    print(f"\nseed {SEED}-{number}: Ray node lost after {least} of {UNITS} units; outputs equal")
+
+
+def test_the_dashboard_names_what_each_actor_does(
+    calm: Preprocessing, tmp_path: Path, watched: Cluster
+) -> None:
+    made = calm.fork(tmp_path / "watched", "landmarks")
+    process = made.start("landmarks", RAY_ADDRESS=watched.address)
+    pages = f"http://{watched.head_node.webui_url}"
+    named: set[str] = set()
+
+    def sees_both() -> bool:
+        with suppress(OSError), urlopen(f"{pages}/api/v0/actors?detail=1", timeout=5) as answer:
+            actors = json.loads(answer.read())["data"]["result"]["result"]
+            named.update(actor["name"] for actor in actors)
+        return len(named) >= 2
+
+    assert wait_until(sees_both, process), process.communicate()[0]
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert named == {"Tracker.with_dlib 1", "Tracker.with_dlib 2"}

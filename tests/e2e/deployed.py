@@ -1,0 +1,127 @@
+"""A checkout with its own Prefect server, deployments and workers, as their users have them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from socket import socket
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from flows.ui import PREFECT, Server, end_servers, prefect_command, start_server, wait_until_up
+from tests.e2e.checkout import Checkout
+
+PATIENCE = 300.0
+EAGER = {"PREFECT_WORKER_QUERY_SECONDS": "2"}
+POOLS = ("cpu", "gpu")
+OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+def server_somewhere(kind: Server) -> Server:
+    """A server of that kind on a free port."""
+    with socket() as probe:
+        probe.bind((kind.host, 0))
+        return replace(kind, port=probe.getsockname()[1])
+
+
+@dataclass
+class Deployed:
+    """A checkout, a server on a port of its own, and a worker; all may die and be started again."""
+
+    checkout: Checkout
+    server: Server
+    running: dict[str, subprocess.Popen[Any]] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def of(cls, checkout: Checkout) -> "Iterator[Deployed]":
+        """With a server that knows the pools and every deployment of prefect.yaml; all is ended
+        with it."""
+        made = cls(checkout, server_somewhere(PREFECT))
+        try:
+            made.start_server()
+            for pool in POOLS:
+                made.prefect("work-pool", "create", pool, "--type", "process")
+            made.prefect("deploy", "--all")
+            yield made
+        finally:
+            end_servers(list(made.running.values()))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        api = f"{self.server.url}/api"
+        return {"PREFECT_API_URL": api, "PREFECT_HOME": str(self.checkout.place / "prefect")}
+
+    def start_server(self) -> None:
+        """Start the server, on its database of the last time where there is one."""
+        log = self.checkout.place / "server.log"
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("PREFECT_HOME", self.environment["PREFECT_HOME"])
+            process = start_server(self.server, prefect_command(self.server), log)
+        self.running["server"] = process
+        wait_until_up(self.server, process, log)
+
+    def start_worker(self, pool: str = "gpu", **environment: str) -> None:
+        """Start a worker that looks for runs every two seconds."""
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        with (self.checkout.place / f"worker-{pool}.log").open("ab") as out:
+            self.running[pool] = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool],
+                cwd=self.checkout.place,
+                env={**os.environ, **self.environment, "PATH": path, **EAGER, **environment},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def prefect(self, *arguments: str) -> str:
+        """What a command of Prefect's says."""
+        process = self.checkout.start("prefect", "--no-prompt", *arguments, **self.environment)
+        said, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+        return said
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The answer of the server's API."""
+        content = None if body is None else json.dumps(body).encode()
+        request = Request(
+            f"{self.server.url}/api{path}", content, {"Content-Type": "application/json"}
+        )
+        with urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def begin(self, deployment: str, **parameters: object) -> str:
+        """Start a run as the UI's form does; its id."""
+        found = self.ask(f"/deployments/name/{deployment}")
+        made = self.ask(f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+        return str(made["id"])
+
+    def cancel(self, run: str) -> None:
+        """Cancel a run as the UI's button does."""
+        self.ask(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}, "force": False})
+
+    def state_of(self, run: str) -> dict[str, Any]:
+        """The run's state; empty while the server does not answer."""
+        try:
+            state: dict[str, Any] = self.ask(f"/flow_runs/{run}")["state"]
+        except (URLError, OSError):
+            return {}
+        return state
+
+    def wait_for(self, run: str, *kinds: str) -> dict[str, Any]:
+        """The run's state, once it is one of these kinds; AssertionError where it ends as another
+        one."""
+        deadline = time.monotonic() + PATIENCE
+        while (state := self.state_of(run)).get("type") not in kinds:
+            assert time.monotonic() < deadline, state
+            assert state.get("type") not in OVER, state
+            time.sleep(0.5)
+        return state

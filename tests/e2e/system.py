@@ -1,0 +1,251 @@
+"""Faults of the whole system while a lineage trains, each with the step that docs/operations.md
+gives for it; a fault says what it did."""
+
+import os
+import random
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+
+from flows.ui import MLFLOW, Server, end_servers, mlflow_command, start_server, wait_until_up
+from tests.e2e.checkout import Checkout
+from tests.e2e.deployed import OVER, Deployed, server_somewhere
+from tests.e2e.faults import kill_group, on_small_disk, wait_until
+from tests.e2e.retrained import LINEAGE, STAGE, count_epochs, is_training
+
+Fault = Callable[[Checkout, random.Random], str]
+LATER_SECONDS = 3.0  # a strike comes within so long after the training has begun
+RWLOCK = ".dvc/tmp/rwlock"
+AWAY_SECONDS = 20.0  # a server is away for at most so long
+
+
+@contextmanager
+def _deployed(checkout: Checkout) -> Iterator[tuple[Deployed, str]]:
+    """The checkout deployed, and a run of its lineage that trains."""
+    with Deployed.of(checkout) as made:
+        made.start_worker()
+        run = made.begin("train/lineage", lineage=LINEAGE, profile="tiny")
+        wait_until(lambda: is_training(checkout) or made.state_of(run).get("type") in OVER)
+        assert is_training(checkout), made.state_of(run)
+        yield made, run
+
+
+def _start_again(deployed: Deployed) -> None:
+    """The documented step: the same run, started once more."""
+    again = deployed.begin("train/lineage", lineage=LINEAGE, profile="tiny")
+    told = deployed.wait_for(again, "COMPLETED")["message"]
+    assert told.startswith("5 stages"), told
+
+
+def lose_worker(checkout: Checkout, draw: random.Random) -> str:
+    """The Prefect worker is killed: another one is started, and the run again."""
+    with _deployed(checkout) as (deployed, run):
+        pause = _pause(draw)
+        deployed.running["gpu"].kill()
+        deployed.running["gpu"].wait()
+        deployed.start_worker()
+        state = deployed.wait_for(run, *OVER)["type"]
+        if state != "COMPLETED":
+            _start_again(deployed)
+    return f"worker killed {pause:.1f} s into the training, its run ended as {state.lower()}"
+
+
+def lose_flow_run(checkout: Checkout, draw: random.Random) -> str:
+    """The process of the flow run is killed: the run is started again."""
+    with _deployed(checkout) as (deployed, run):
+        pause = _pause(draw)
+        (engine,) = psutil.Process(deployed.running["gpu"].pid).children()
+        engine.kill()
+        state = deployed.wait_for(run, *OVER)["type"]
+        assert state == "CRASHED"
+        _start_again(deployed)
+    return f"process of the flow run killed {pause:.1f} s into the training"
+
+
+def lose_prefect_server(checkout: Checkout, draw: random.Random) -> str:
+    """Prefect's server is killed and comes back: the run is started again if it could not go on."""
+    with _deployed(checkout) as (deployed, run):
+        pause, away = _pause(draw), draw.uniform(0, AWAY_SECONDS)
+        os.killpg(deployed.running["server"].pid, signal.SIGKILL)
+        deployed.running["server"].wait()
+        time.sleep(away)
+        deployed.start_server()
+        state = deployed.wait_for(run, *OVER)["type"]
+        if state != "COMPLETED":
+            _start_again(deployed)
+    told = f"server killed {pause:.1f} s into the training, away for {away:.0f} s"
+    return f"{told}, the run ended as {state.lower()}"
+
+
+def lose_machine(checkout: Checkout, draw: random.Random) -> str:
+    """Everything is killed at once: server and worker are started again, and the run."""
+    with _deployed(checkout) as (deployed, run):
+        pause = _pause(draw)
+        killed = _kill_everything(deployed.environment["PREFECT_HOME"])
+        for process in deployed.running.values():
+            process.wait()
+        deployed.start_server()
+        deployed.start_worker()
+        assert deployed.state_of(run)["type"] == "RUNNING"  # nobody was left to say otherwise
+        _start_again(deployed)
+    return f"{killed} processes killed {pause:.1f} s into the training"
+
+
+def _kill_everything(home: str) -> int:
+    """SIGKILL to all processes of one Prefect home, until none is left; their number."""
+    killed: set[int] = set()
+    while found := [one for one in psutil.process_iter() if _lives_in(one, home)]:
+        for one in found:
+            killed.add(one.pid)
+            one.kill()
+    return len(killed)
+
+
+def _lives_in(process: psutil.Process, home: str) -> bool:
+    try:
+        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return process.environ().get("PREFECT_HOME") == home
+    except psutil.Error:
+        return False
+
+
+def lose_dvc(checkout: Checkout, draw: random.Random) -> str:
+    """DVC and its stage are killed, and leave DVC's locks behind: `dvc repro` again."""
+    pause = _kill_dvc(checkout, draw)[1]
+    checkout.run("dvc", "repro", STAGE)
+    return f"DVC killed {pause:.1f} s into the training, with its locks held"
+
+
+def leave_stale_lock(checkout: Checkout, draw: random.Random) -> str:
+    """The same, and another process has the killed one's number: the lock is deleted by hand."""
+    number, pause = _kill_dvc(checkout, draw)
+    lock = checkout.place / RWLOCK
+    lock.write_text(lock.read_text("utf-8").replace(str(number), str(os.getpid())), "utf-8")
+    process = checkout.start("dvc", "repro", STAGE)
+    told, _ = process.communicate()
+    assert process.returncode != 0, told
+    assert f"PID {os.getpid()}" in told, told
+    lock.unlink()
+    checkout.run("dvc", "repro", STAGE)
+    return f"DVC killed {pause:.1f} s into the training, its lock under a living process's number"
+
+
+def _kill_dvc(checkout: Checkout, draw: random.Random) -> tuple[int, float]:
+    """The number of the DVC that was killed while its stage trained, and after what time."""
+    process = checkout.start("dvc", "repro", STAGE)
+    assert wait_until(lambda: is_training(checkout), process)
+    pause = _pause(draw)
+    kill_group(process)
+    assert str(process.pid) in (checkout.place / RWLOCK).read_text(encoding="utf-8")
+    return process.pid, pause
+
+
+def fill_disk(checkout: Checkout, draw: random.Random) -> str:
+    """The disk has room for a part of the lineage only: the same command where there is room."""
+    room = draw.randrange(20, 700)
+    repro = shlex.join([sys.executable, "-m", "dvc", "repro", STAGE])
+    # Not what DVC keeps in its cache, on another disk here: the stage's own files.
+    command = on_small_disk(checkout.place / "data", room, repro, repro)
+    process = checkout.start_program(command)
+    told, _ = process.communicate()
+    assert process.returncode == 0, told
+    assert "no space left on the disk" in told, told
+    assert "Traceback" not in told, told
+    return f"room for {room} KiB"
+
+
+def lose_mlflow(checkout: Checkout, draw: random.Random) -> str:
+    """MLflow's server is killed and comes back later: `publish` then brings what is missing."""
+    return _train_without_mlflow(checkout, draw, there_at_start=True)
+
+
+def start_without_mlflow(checkout: Checkout, draw: random.Random) -> str:
+    """Training begins where MLflow cannot be reached: `publish` brings all of it later."""
+    return _train_without_mlflow(checkout, draw, there_at_start=False)
+
+
+def _train_without_mlflow(checkout: Checkout, draw: random.Random, *, there_at_start: bool) -> str:
+    server = server_somewhere(MLFLOW)
+    address = {"MLFLOW_TRACKING_URI": server.url}
+    log = checkout.place / "mlflow.log"
+    if there_at_start:
+        with mlflow_at(checkout, server) as first:
+            process = checkout.start("dvc", "repro", STAGE, **address)
+            assert wait_until(lambda: is_training(checkout), process)
+            pause = _pause(draw)
+            os.killpg(first.pid, signal.SIGKILL)
+    else:
+        process, pause = checkout.start("dvc", "repro", STAGE, **address), 0.0
+    told, _ = process.communicate()
+    assert process.returncode == 0, told
+    assert "training goes on" in told, told
+    with mlflow_at(checkout, server):
+        publish = checkout.start("dvc", "repro", **address)
+        told, _ = publish.communicate()
+        assert publish.returncode == 0, told
+        publish = checkout.start("stages.publish", **address)
+        told, _ = publish.communicate()
+        assert publish.returncode == 0, told
+    assert log.exists()
+    check_epochs(checkout)
+    when = f"killed {pause:.1f} s into the training" if there_at_start else "not there at the start"
+    return f"MLflow {when}; all epochs arrived"
+
+
+@contextmanager
+def mlflow_at(checkout: Checkout, server: Server) -> Iterator["subprocess.Popen[Any]"]:
+    """MLflow's server, its database and artifacts in the checkout."""
+    store = f"sqlite:///{checkout.place}/server.db"
+    command = mlflow_command(server, store, artifacts=str(checkout.place / "artifacts"))
+    process = start_server(server, command, checkout.place / "mlflow.log")
+    try:
+        wait_until_up(server, process, checkout.place / "mlflow.log")
+        yield process
+    finally:
+        end_servers([process])
+
+
+def check_epochs(checkout: Checkout) -> None:
+    """AssertionError unless each epoch of each generation stands in MLflow's database once."""
+    with sqlite3.connect(checkout.place / "server.db") as base:
+        rows = base.execute(
+            "select t.value, m.step from metrics m join tags t on t.run_uuid = m.run_uuid "
+            "where t.key = 'model' and m.key = 'val_top1'"
+        ).fetchall()
+    logged = {(model, step) for model, step in rows if model.startswith(f"{LINEAGE}-g")}
+    wanted = {
+        (f"{LINEAGE}-{folder.name}", epoch)
+        for folder in (checkout.place / "data/tiny/models" / LINEAGE).glob("g*")
+        for epoch in range(count_epochs(folder))
+    }
+    assert logged == wanted
+    assert len(wanted) > 2
+
+
+def _pause(draw: random.Random) -> float:
+    """Wait for a drawn time; how long it was, in seconds."""
+    pause = draw.uniform(0, LATER_SECONDS)
+    time.sleep(pause)
+    return pause
+
+
+FAULTS: Mapping[str, Fault] = {
+    "Prefect worker killed": lose_worker,
+    "flow run killed": lose_flow_run,
+    "Prefect server killed": lose_prefect_server,
+    "machine lost": lose_machine,
+    "MLflow server killed": lose_mlflow,
+    "MLflow not there": start_without_mlflow,
+    "DVC killed, locks left": lose_dvc,
+    "DVC killed, lock stale": leave_stale_lock,
+    "disk full": fill_disk,
+}

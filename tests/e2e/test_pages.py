@@ -1,0 +1,114 @@
+"""What people see: Prefect's form, graph and artifacts and MLflow's comparison, in a real browser.
+
+The pictures lie in SCREENSHOTS, where that names a folder (docs/images are such).
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from flows.ui import MLFLOW, Server
+from tests.e2e.checkout import Checkout
+from tests.e2e.deployed import PATIENCE, Deployed, server_somewhere
+from tests.e2e.system import mlflow_at
+
+pytestmark = pytest.mark.slow
+CHROMIUM = shutil.which("chromium")
+# As root, without a network and a desktop: nothing but pages of 127.0.0.1.
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+SIZE = {"width": 1280, "height": 900}
+MS = 1000
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here (Debian's package chromium)")
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        opened = browser.new_page(viewport=SIZE)
+        opened.set_default_timeout(60 * MS)
+        yield opened
+        browser.close()
+
+
+@pytest.fixture
+def served(undisturbed: Checkout, tmp_path: Path) -> Iterator[tuple[Deployed, Server]]:
+    """Deployments with a worker whose runs are logged to a server of MLflow's."""
+    checkout = undisturbed.fork(tmp_path / "served")
+    server = server_somewhere(MLFLOW)
+    with mlflow_at(checkout, server), Deployed.of(checkout) as deployed:
+        deployed.start_worker(MLFLOW_TRACKING_URI=server.url)
+        yield deployed, server
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("SCREENSHOTS", tmp_path / "pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def take(page: Page, path: Path, seen: Locator) -> None:
+    """A picture of the page once something is seen on it."""
+    expect(seen.first).to_be_visible()
+    page.wait_for_timeout(1.5 * MS)  # its animations
+    page.screenshot(path=path)
+    assert path.stat().st_size > 10_000
+
+
+def test_a_run_from_the_form_to_the_comparison(
+    served: tuple[Deployed, Server], page: Page, pictures: Path
+) -> None:
+    deployed, mlflow = served
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    base = deployed.server.url
+
+    page.goto(f"{base}/deployments")
+    page.get_by_role("link", name="reproduce", exact=True).first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    expect(page.get_by_text("which one (conf/profile)")).to_be_visible()
+    page.locator("textarea").first.fill("tiny")
+    take(page, pictures / "prefect_form.png", page.get_by_text("run also what did not change"))
+    page.get_by_role("button", name="Submit").click()
+
+    page.goto(f"{base}/runs")
+    page.get_by_role("link", name="reproduce-tiny").first.click(timeout=PATIENCE * MS)
+    ended = page.get_by_text("Completed", exact=True).first
+    expect(ended).to_be_visible(timeout=PATIENCE * MS)
+    page.reload()
+    take(page, pictures / "prefect_run.png", page.get_by_text("13 had not changed"))
+
+    page.goto(f"{base}/artifacts")
+    take(page, pictures / "prefect_artifacts.png", page.get_by_text("leaderboard-tiny"))
+    page.get_by_text("leaderboard-tiny").first.click()
+    page.locator("a[href*='/artifacts/artifact/']").first.click()
+    take(page, pictures / "prefect_leaderboard.png", page.get_by_text("rn18-tcn-g1").first)
+    page.goto(f"{base}/artifacts/key/figures-tiny")
+    page.locator("a[href*='/artifacts/artifact/']").first.click()
+    figures = page.locator("img[src^='data:image/png']")
+    take(page, pictures / "prefect_figures.png", figures)
+    assert figures.evaluate_all("all => all.filter(one => one.naturalWidth > 100).length") == 3
+
+    page.goto(f"{base}/artifacts/key/mlflow-tiny")
+    page.locator("a[href*='/artifacts/artifact/']").first.click()
+    link = page.get_by_role("link", name="Compare the generations of rn18-tcn")
+    address = str(link.get_attribute("href"))
+    assert address.startswith(mlflow.url)
+    page.goto(address)
+    for model in ("rn18-tcn-g0", "rn18-tcn-g1"):
+        expect(page.get_by_text(model, exact=True).first).to_be_visible()
+    page.get_by_role("button", name="Close").click()  # an assistant beside it
+    accuracy = page.get_by_text("final/test_top1", exact=True)
+    accuracy.first.scroll_into_view_if_needed()
+    take(page, pictures / "mlflow_comparison.png", accuracy)
+    assert errors == []

@@ -1,0 +1,53 @@
+"""The whole system under faults while a lineage trains: after the documented step the models are
+an undisturbed run's, bit for bit.
+
+`make faults` does each three times and more (FAULTS=n), at other moments with FAULTS_SEED=n.
+"""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.checkout import Checkout
+from tests.e2e.faults import can_mount
+from tests.e2e.retrained import STAGE, fork_untrained, same_models
+from tests.e2e.system import FAULTS
+
+pytestmark = pytest.mark.slow
+COUNT = max(3, int(os.environ["FAULTS"]) // len(FAULTS)) if "FAULTS" in os.environ else 1
+SEED = os.environ.get("FAULTS_SEED", "1")
+
+
+@pytest.fixture(scope="module")
+def untrained(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Clips, and models to be trained for long enough to be struck at it."""
+    made = fork_untrained(undisturbed, tmp_path_factory.mktemp("system") / "untrained")
+    made.run("stages.profile", "tiny", "recipe.epochs=8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def trained(untrained: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """The models that nothing disturbed."""
+    made = untrained.fork(tmp_path_factory.mktemp("system") / "trained")
+    made.run("dvc", "repro", STAGE)
+    return made
+
+
+@pytest.mark.parametrize("number", range(1, COUNT + 1))
+@pytest.mark.parametrize("fault", FAULTS)
+def test_after_the_documented_step_the_models_are_those_of_an_undisturbed_run(
+    untrained: Checkout, trained: Checkout, tmp_path: Path, fault: str, number: int
+) -> None:
+    if fault == "disk full" and not can_mount(tmp_path):
+        pytest.skip("this user may not mount a small disk")
+    started = time.monotonic()
+    checkout = untrained.fork(tmp_path / "struck")
+    seed = f"{SEED}-{number}"
+    told = FAULTS[fault](checkout, random.Random(f"{seed} {fault}"))
+    assert same_models(checkout, trained)
+    seconds = time.monotonic() - started
+    print(f"\nseed {seed}: {fault}: {told}; models equal after {seconds:.0f} s")
