@@ -5,6 +5,7 @@ import csv
 import os
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from prefect.artifacts import (
     create_link_artifact,
@@ -87,6 +88,10 @@ def describe_mlflow(paths: Paths) -> str:
 
 
 def find_mlflow() -> str:
-    """Where MLflow is looked at: the server that runs are logged to, else that of `make ui`."""
-    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
-    return tracking.rstrip("/") if tracking.startswith("http") else MLFLOW.url
+    """Where MLflow is looked at: the server that runs are logged to, without a name and password
+    in its address, else that of `make ui`."""
+    tracking = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    if not tracking.scheme.startswith("http"):
+        return MLFLOW.url
+    place = tracking.netloc.rpartition("@")[2]
+    return f"{tracking.scheme}://{place}{tracking.path.rstrip('/')}"

@@ -54,16 +54,17 @@ def run_flow(
             raise InputError(f"parallel {parallel}: how many stages at once, 0 for the default")
         with hold_checkout(wait=True) as lock:
             commands.bequeath(lock)
-            if changes or (profile and profile != load_params().profile):
-                chosen = profile or load_params().profile
-                run_step("profile", ["stages.profile", chosen, *changes], commands)
-            return walk_profile(wanted, parallel, force=force, commands=commands)
+            try:
+                if changes or (profile and profile != load_params().profile):
+                    chosen = profile or load_params().profile
+                    run_step("profile", ["stages.profile", chosen, *changes], commands)
+                return walk_profile(wanted, parallel, force=force, commands=commands)
+            finally:
+                commands.stop()  # before the checkout is let go
     except InputError as error:
         return Failed(message=str(error))
     except (KeyboardInterrupt, TerminationSignal):
         return Cancelled(message="interrupted; the same command goes on where it stopped")
-    finally:
-        commands.stop()
 
 
 def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Commands) -> State[Any]:

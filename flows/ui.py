@@ -19,6 +19,7 @@ from lipnet.errors import InputError
 
 START_SECONDS = 120.0
 FAREWELL_SECONDS = 10.0
+UI_ADDRESSES = ("PREFECT_SERVER_UI_API_URL", "PREFECT_UI_API_URL", "PREFECT_API_URL")
 DEFAULT_STORE = "sqlite:///mlflow.db"
 
 
@@ -98,19 +99,20 @@ def log_of(logs: Path, server: Server) -> Path:
 def start_server(server: Server, command: list[str], log: Path) -> "subprocess.Popen[bytes]":
     """Start in a session of its own, so that a Ctrl-C reaches this process alone.
 
-    Prefect's pages ask port 4200, whatever port they come from, unless they are told; what
-    PREFECT_SERVER_UI_API_URL says (of a proxy in front, say) stays.
+    Prefect's pages ask port 4200, whatever port they come from, unless the environment says
+    otherwise (of a proxy in front, say).
     """
-    told = {"PREFECT_SERVER_UI_API_URL": f"{server.url}/api"}
     quiet = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     }
+    if server.name == PREFECT.name and not any(name in os.environ for name in UI_ADDRESSES):
+        quiet[UI_ADDRESSES[0]] = f"{server.url}/api"
     with log.open("wb") as out:
         return subprocess.Popen(
             command,
-            env={**told, **os.environ, **quiet},
+            env={**os.environ, **quiet},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

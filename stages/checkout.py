@@ -19,7 +19,8 @@ def hold_checkout(*, wait: bool) -> Iterator[int | None]:
     """Hold the checkout until the end, also for commands that are started meanwhile.
 
     Yields the lock's descriptor: the checkout stays held for as long as any process that inherits
-    it lives, though the holder is killed. None for a command of a holder, which needs no lock.
+    it lives, though the holder is killed. (DVC does, and waits for its stage; it does not hand
+    the descriptor on.) None for a command of a holder, which needs no lock.
     Where somebody else holds it: wait for them, saying so, or InputError at once.
     """
     if os.environ.get(HELD):

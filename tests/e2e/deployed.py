@@ -6,20 +6,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from http.client import HTTPException
 from pathlib import Path
 from socket import socket
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 
 from flows.ui import PREFECT, Server, end_servers, prefect_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
 
-PATIENCE = 300.0
+PATIENCE = 600.0
 EAGER = {"PREFECT_WORKER_QUERY_SECONDS": "2"}
 POOLS = ("cpu", "gpu")
 OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -54,6 +55,7 @@ class Deployed:
             yield made
         finally:
             end_servers(list(made.running.values()))
+            made.kill_everything()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -81,6 +83,26 @@ class Deployed:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def kill_everything(self) -> int:
+        """SIGKILL to servers, workers, flow runs and stages, until none is left; their number."""
+        killed: set[int] = set()
+        deadline = time.monotonic() + 60
+        while found := [one for one in psutil.process_iter() if self._is_ours(one)]:
+            assert time.monotonic() < deadline, found
+            for one in found:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+                    killed.add(one.pid)
+        return len(killed)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return process.environ().get("PREFECT_HOME") == self.environment["PREFECT_HOME"]
+        except psutil.Error:
+            return False
 
     def prefect(self, *arguments: str) -> str:
         """What a command of Prefect's says."""
@@ -112,7 +134,7 @@ class Deployed:
         """The run's state; empty while the server does not answer."""
         try:
             state: dict[str, Any] = self.ask(f"/flow_runs/{run}")["state"]
-        except (URLError, OSError):
+        except (OSError, HTTPException, ValueError):  # it is dying, or not there
             return {}
         return state
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ def wait_until(
     process: "subprocess.Popen[str] | None" = None,
     *,
     seconds: float = PATIENCE_SECONDS,
+    pause: float = LOOK_SECONDS,
 ) -> bool:
     """Whether it held before the process ended, if one is given; AssertionError where neither came
     about."""
@@ -28,7 +30,7 @@ def wait_until(
         if holds():
             return True
         assert time.monotonic() < deadline, f"nothing in {seconds:.0f} s"
-        time.sleep(LOOK_SECONDS)
+        time.sleep(pause)
     return False
 
 
@@ -71,7 +73,8 @@ def kill_actor(process: subprocess.Popen[str], draw: random.Random) -> bool:
 def kill_node(process: psutil.Process) -> None:
     """SIGKILL to a Ray node's manager and to all that it started, as where the machine dies."""
     for one in [process, *process.children(recursive=True)]:
-        one.kill()
+        with suppress(psutil.NoSuchProcess):  # gone with what it served
+            one.kill()
 
 
 def can_mount(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""PostgreSQL from Debian's package, for a test: a cluster of its own, on 127.0.0.1 alone."""
+"""PostgreSQL from Debian's package, for a test: a cluster of its own behind a private socket."""
 
 import os
 import shutil
@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from socket import socket
 from tempfile import TemporaryDirectory
 
 SERVER_USER = "postgres"  # the server refuses to be run by root
@@ -23,21 +22,19 @@ def find_programs() -> Path | None:
 
 @contextmanager
 def postgres(programs: Path) -> Iterator[str]:
-    """A running server with an empty database; its URL for SQLAlchemy."""
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    """A running server with an empty database, behind a socket in a folder that nobody else may
+    enter; its URL for SQLAlchemy."""
     with TemporaryDirectory() as folder:
         place = Path(folder)
         data = str(place / "data")
         if os.geteuid() == 0:
             shutil.chown(place, SERVER_USER)
-        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={place}"
+        options = f"-c listen_addresses= -c unix_socket_directories={place}"
         _run([str(programs / "initdb"), "--auth=trust", "--username=lipnet", "--pgdata", data])
         control = [str(programs / "pg_ctl"), "--pgdata", data, "--wait"]
-        _run([*control, "--log", str(place / "log"), "--options", options, "start"])
         try:
-            yield f"postgresql+psycopg2://lipnet@127.0.0.1:{port}/postgres"
+            _run([*control, "--log", str(place / "log"), "--options", options, "start"])
+            yield f"postgresql+psycopg2://lipnet@/postgres?host={place}"
         finally:
             _run([*control, "--mode=immediate", "stop"])
 

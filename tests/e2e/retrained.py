@@ -35,6 +35,11 @@ def is_training(checkout: Checkout) -> bool:
     return any(work.glob("*.checkpoint"))
 
 
+def is_trained(checkout: Checkout) -> bool:
+    """Whether the lineage is finished."""
+    return (checkout.place / MODELS / "lineage.json").exists()
+
+
 def count_epochs(model: Path) -> int:
     """The epochs in a finished model's history."""
     with (model / "history.csv").open(encoding="utf-8", newline="") as lines:

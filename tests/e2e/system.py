@@ -10,21 +10,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import Any
 
 import psutil
 
 from flows.ui import MLFLOW, Server, end_servers, mlflow_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
-from tests.e2e.deployed import OVER, Deployed, server_somewhere
+from tests.e2e.deployed import OVER, PATIENCE, Deployed, server_somewhere
 from tests.e2e.faults import kill_group, on_small_disk, wait_until
-from tests.e2e.retrained import LINEAGE, STAGE, count_epochs, is_training
+from tests.e2e.retrained import (
+    LINEAGE,
+    MODELS,
+    STAGE,
+    count_epochs,
+    is_trained,
+    is_training,
+)
 
 Fault = Callable[[Checkout, random.Random], str]
-LATER_SECONDS = 3.0  # a strike comes within so long after the training has begun
+LATER_SECONDS = 2.0  # a strike comes within so long after the training has begun
 RWLOCK = ".dvc/tmp/rwlock"
 AWAY_SECONDS = 20.0  # a server is away for at most so long
+
+
+class TooLateError(Exception):
+    """The training was over before it could be struck."""
 
 
 @contextmanager
@@ -33,9 +44,20 @@ def _deployed(checkout: Checkout) -> Iterator[tuple[Deployed, str]]:
     with Deployed.of(checkout) as made:
         made.start_worker()
         run = made.begin("train/lineage", lineage=LINEAGE, profile="tiny")
-        wait_until(lambda: is_training(checkout) or made.state_of(run).get("type") in OVER)
-        assert is_training(checkout), made.state_of(run)
+        wait_until(lambda: is_training(checkout))
         yield made, run
+
+
+@contextmanager
+def _repro(checkout: Checkout, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """`dvc repro` of the lineage, which trains; ended with all that it started."""
+    process = checkout.start("dvc", "repro", STAGE, **environment)
+    try:
+        assert wait_until(lambda: is_training(checkout), process), process.communicate()[0]
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _start_again(deployed: Deployed) -> None:
@@ -48,7 +70,7 @@ def _start_again(deployed: Deployed) -> None:
 def lose_worker(checkout: Checkout, draw: random.Random) -> str:
     """The Prefect worker is killed: another one is started, and the run again."""
     with _deployed(checkout) as (deployed, run):
-        pause = _pause(draw)
+        pause = _pause(checkout, draw)
         deployed.running["gpu"].kill()
         deployed.running["gpu"].wait()
         deployed.start_worker()
@@ -61,7 +83,7 @@ def lose_worker(checkout: Checkout, draw: random.Random) -> str:
 def lose_flow_run(checkout: Checkout, draw: random.Random) -> str:
     """The process of the flow run is killed: the run is started again."""
     with _deployed(checkout) as (deployed, run):
-        pause = _pause(draw)
+        pause = _pause(checkout, draw)
         (engine,) = psutil.Process(deployed.running["gpu"].pid).children()
         engine.kill()
         state = deployed.wait_for(run, *OVER)["type"]
@@ -73,7 +95,7 @@ def lose_flow_run(checkout: Checkout, draw: random.Random) -> str:
 def lose_prefect_server(checkout: Checkout, draw: random.Random) -> str:
     """Prefect's server is killed and comes back: the run is started again if it could not go on."""
     with _deployed(checkout) as (deployed, run):
-        pause, away = _pause(draw), draw.uniform(0, AWAY_SECONDS)
+        pause, away = _pause(checkout, draw), draw.uniform(0, AWAY_SECONDS)
         os.killpg(deployed.running["server"].pid, signal.SIGKILL)
         deployed.running["server"].wait()
         time.sleep(away)
@@ -88,8 +110,8 @@ def lose_prefect_server(checkout: Checkout, draw: random.Random) -> str:
 def lose_machine(checkout: Checkout, draw: random.Random) -> str:
     """Everything is killed at once: server and worker are started again, and the run."""
     with _deployed(checkout) as (deployed, run):
-        pause = _pause(draw)
-        killed = _kill_everything(deployed.environment["PREFECT_HOME"])
+        pause = _pause(checkout, draw)
+        killed = deployed.kill_everything()
         for process in deployed.running.values():
             process.wait()
         deployed.start_server()
@@ -97,25 +119,6 @@ def lose_machine(checkout: Checkout, draw: random.Random) -> str:
         assert deployed.state_of(run)["type"] == "RUNNING"  # nobody was left to say otherwise
         _start_again(deployed)
     return f"{killed} processes killed {pause:.1f} s into the training"
-
-
-def _kill_everything(home: str) -> int:
-    """SIGKILL to all processes of one Prefect home, until none is left; their number."""
-    killed: set[int] = set()
-    while found := [one for one in psutil.process_iter() if _lives_in(one, home)]:
-        for one in found:
-            killed.add(one.pid)
-            one.kill()
-    return len(killed)
-
-
-def _lives_in(process: psutil.Process, home: str) -> bool:
-    try:
-        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return process.environ().get("PREFECT_HOME") == home
-    except psutil.Error:
-        return False
 
 
 def lose_dvc(checkout: Checkout, draw: random.Random) -> str:
@@ -129,11 +132,12 @@ def leave_stale_lock(checkout: Checkout, draw: random.Random) -> str:
     """The same, and another process has the killed one's number: the lock is deleted by hand."""
     number, pause = _kill_dvc(checkout, draw)
     lock = checkout.place / RWLOCK
-    lock.write_text(lock.read_text("utf-8").replace(str(number), str(os.getpid())), "utf-8")
+    held = lock.read_text("utf-8")
+    lock.write_text(held.replace(f'"pid": {number}', f'"pid": {os.getpid()}'), "utf-8")
     process = checkout.start("dvc", "repro", STAGE)
-    told, _ = process.communicate()
+    told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0, told
-    assert f"PID {os.getpid()}" in told, told
+    assert f"is busy, it is being blocked by:\n  (PID {os.getpid()})" in told, told
     lock.unlink()
     checkout.run("dvc", "repro", STAGE)
     return f"DVC killed {pause:.1f} s into the training, its lock under a living process's number"
@@ -141,11 +145,10 @@ def leave_stale_lock(checkout: Checkout, draw: random.Random) -> str:
 
 def _kill_dvc(checkout: Checkout, draw: random.Random) -> tuple[int, float]:
     """The number of the DVC that was killed while its stage trained, and after what time."""
-    process = checkout.start("dvc", "repro", STAGE)
-    assert wait_until(lambda: is_training(checkout), process)
-    pause = _pause(draw)
-    kill_group(process)
-    assert str(process.pid) in (checkout.place / RWLOCK).read_text(encoding="utf-8")
+    with _repro(checkout) as process:
+        pause = _pause(checkout, draw)
+        kill_group(process)
+    assert f'"pid": {process.pid}' in (checkout.place / RWLOCK).read_text(encoding="utf-8")
     return process.pid, pause
 
 
@@ -156,7 +159,7 @@ def fill_disk(checkout: Checkout, draw: random.Random) -> str:
     # Not what DVC keeps in its cache, on another disk here: the stage's own files.
     command = on_small_disk(checkout.place / "data", room, repro, repro)
     process = checkout.start_program(command)
-    told, _ = process.communicate()
+    told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, told
     assert "no space left on the disk" in told, told
     assert "Traceback" not in told, told
@@ -176,28 +179,21 @@ def start_without_mlflow(checkout: Checkout, draw: random.Random) -> str:
 def _train_without_mlflow(checkout: Checkout, draw: random.Random, *, there_at_start: bool) -> str:
     server = server_somewhere(MLFLOW)
     address = {"MLFLOW_TRACKING_URI": server.url}
-    log = checkout.place / "mlflow.log"
-    if there_at_start:
-        with mlflow_at(checkout, server) as first:
-            process = checkout.start("dvc", "repro", STAGE, **address)
-            assert wait_until(lambda: is_training(checkout), process)
-            pause = _pause(draw)
+    at_start = mlflow_at(checkout, server) if there_at_start else nullcontext()
+    with at_start as first, _repro(checkout, **address) as process:
+        when = "not there at the start"
+        if first is not None:
+            when = f"killed {_pause(checkout, draw):.1f} s into the training"
             os.killpg(first.pid, signal.SIGKILL)
-    else:
-        process, pause = checkout.start("dvc", "repro", STAGE, **address), 0.0
-    told, _ = process.communicate()
+        told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, told
     assert "training goes on" in told, told
     with mlflow_at(checkout, server):
-        publish = checkout.start("dvc", "repro", **address)
-        told, _ = publish.communicate()
-        assert publish.returncode == 0, told
-        publish = checkout.start("stages.publish", **address)
-        told, _ = publish.communicate()
-        assert publish.returncode == 0, told
-    assert log.exists()
+        for command in (("dvc", "repro"), ("stages.publish",)):
+            process = checkout.start(*command, **address)
+            told, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, told
     check_epochs(checkout)
-    when = f"killed {pause:.1f} s into the training" if there_at_start else "not there at the start"
     return f"MLflow {when}; all epochs arrived"
 
 
@@ -216,25 +212,27 @@ def mlflow_at(checkout: Checkout, server: Server) -> Iterator["subprocess.Popen[
 
 def check_epochs(checkout: Checkout) -> None:
     """AssertionError unless each epoch of each generation stands in MLflow's database once."""
-    with sqlite3.connect(checkout.place / "server.db") as base:
+    with closing(sqlite3.connect(checkout.place / "server.db")) as base:
         rows = base.execute(
             "select t.value, m.step from metrics m join tags t on t.run_uuid = m.run_uuid "
             "where t.key = 'model' and m.key = 'val_top1'"
         ).fetchall()
-    logged = {(model, step) for model, step in rows if model.startswith(f"{LINEAGE}-g")}
-    wanted = {
+    logged = sorted((model, step) for model, step in rows if model.startswith(f"{LINEAGE}-g"))
+    wanted = [
         (f"{LINEAGE}-{folder.name}", epoch)
-        for folder in (checkout.place / "data/tiny/models" / LINEAGE).glob("g*")
+        for folder in sorted((checkout.place / MODELS).glob("g*"))
         for epoch in range(count_epochs(folder))
-    }
+    ]
     assert logged == wanted
     assert len(wanted) > 2
 
 
-def _pause(draw: random.Random) -> float:
-    """Wait for a drawn time; how long it was, in seconds."""
+def _pause(checkout: Checkout, draw: random.Random) -> float:
+    """Wait for a drawn time of the training; how long it was, in seconds."""
     pause = draw.uniform(0, LATER_SECONDS)
     time.sleep(pause)
+    if is_trained(checkout):
+        raise TooLateError
     return pause
 
 

@@ -342,7 +342,12 @@ def test_final_state_says_whether_a_stage_ran(outcome: Outcome, name: str) -> No
 
 
 def test_mlflow_link_is_a_servers_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
-    assert shown.find_mlflow() == "http://tracking.example:5000"
+    for told in (
+        "tracking.example:5000",
+        "tracking.example:5000/",
+        "me:secret@tracking.example:5000",
+    ):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{told}")
+        assert shown.find_mlflow() == "http://tracking.example:5000"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     assert shown.find_mlflow() == "http://127.0.0.1:5000"

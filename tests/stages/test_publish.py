@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from socket import socket
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -96,12 +97,23 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
     }
     report = {file.path for file in experiment.client.list_artifacts(experiment.parent_id)}
     assert report == {"leaderboard.csv", "report.md", "figures"}
+    _check_pages(paths, experiment)
     before = snapshot(experiment)
     again = publish(paths, source="synthetic")
     assert (again.models_logged, again.epochs_filled, again.superseded) == (0, 0, [])
     assert again.registered == 0
     assert snapshot(experiment) == before
     _check_retrained(paths, experiment)
+
+
+def _check_pages(paths: Paths, experiment: Experiment) -> None:
+    pages = json.loads(paths.mlflow_pages.read_text())
+    assert f"/experiments/{experiment.experiment_id}/runs" in pages["runs"]
+    assert list(pages["generations"]) == ["big"]
+    asked = parse_qs(urlsplit(pages["generations"]["big"]).fragment.partition("?")[2])
+    generations = [experiment.find({"model": f"big-g{n}"})[0].info.run_id for n in (0, 1)]
+    assert json.loads(asked["runs"][0]) == generations
+    assert json.loads(asked["experiments"][0]) == [experiment.experiment_id]
 
 
 def _check_retrained(paths: Paths, experiment: Experiment) -> None:
