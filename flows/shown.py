@@ -2,9 +2,9 @@
 
 import base64
 import csv
+import json
 import os
 from collections.abc import Mapping
-from typing import Any, cast
 from urllib.parse import urlsplit
 
 from prefect.artifacts import (
@@ -14,7 +14,6 @@ from prefect.artifacts import (
 )
 
 from flows.ui import MLFLOW
-from lipnet.files import read_json
 from stages.paths import Paths
 
 FIGURES = {
@@ -80,7 +79,7 @@ def draw_figures(paths: Paths) -> str:
 def describe_mlflow(paths: Paths) -> str:
     """Links to MLflow's pages, as `stages.publish` found them."""
     base = find_mlflow()
-    places = cast(Mapping[str, Any], read_json(paths.mlflow_pages))
+    places = json.loads(paths.mlflow_pages.read_text(encoding="utf-8"))
     lines = [f"[All runs of {paths.profile}]({base}{places['runs']})", ""]
     for lineage, place in places["generations"].items():
         lines.append(f"- [Compare the generations of {lineage}]({base}{place})")
