@@ -87,6 +87,6 @@ def test_the_dashboard_names_what_each_actor_does(
 
     wait_until(sees_both, process, pause=0.3)
     output, _ = process.communicate(timeout=300)
-    sees_both()
+    assert wait_until(sees_both, pause=1.0, seconds=60.0)  # it also lists what has ended
     assert process.returncode == 0, output
     assert named == {"Tracker.with_dlib 1", "Tracker.with_dlib 2"}
