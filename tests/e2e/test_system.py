@@ -19,7 +19,7 @@ from tests.e2e.retrained import STAGE, fork_untrained, same_models
 from tests.e2e.system import FAULTS, TooLateError
 
 pytestmark = pytest.mark.slow
-QUICK = ("machine lost", "MLflow server killed", "DVC killed, lock stale", "disk full")
+QUICK = ("machine lost", "DVC killed, lock stale", "disk full")
 KINDS, COUNT = QUICK, 1
 if "FAULTS" in os.environ:
     KINDS, COUNT = tuple(FAULTS), max(3, int(os.environ["FAULTS"]) // len(FAULTS))
