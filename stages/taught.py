@@ -5,6 +5,8 @@ from stages.main import run_stage
 from stages.params import load_params
 from stages.train import named_lineage, start_weights, teacher_weights, train
 
+USAGE = "usage: python -m stages.taught LINEAGE"
+
 
 def main() -> None:
     """Train the lineage named on the command line."""
