@@ -31,6 +31,7 @@ OBJECT_STORE_BYTES = 200 * 1024**2
 LOOK_SECONDS = 10.0  # how often the pool looks for nodes that came or went
 ANSWER_SECONDS = 10.0
 QUIET = {"log_to_driver": False, "logging_level": "WARNING"}
+PASSED_ON = "MLFLOW_TRACKING_"  # variables that say where the stage logs to
 LIBRARIES = ("cv2", "dlib", "numpy")  # whose versions can change a number
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def map_shards(
     make_worker: Callable[[], Callable[[Item], Result]],
     items: Sequence[Item],
     *,
+    name: str = "worker",
     actors: int = 0,
     on_result: Callable[[Result], None] | None = None,
 ) -> list[Result]:
@@ -57,7 +59,8 @@ def map_shards(
 
     One item is in flight for each actor. An item whose actor or node died is tried again on
     another, MAX_RETRIES times; what a worker raises is raised here as it was. `on_result` sees
-    each result as it comes. Results travel through Ray: return paths and counts, not arrays.
+    each result as it comes; Ray's dashboard calls actors and items by `name`. Results travel
+    through Ray: return paths and counts, not arrays.
     With one actor or one item the worker runs in this process, so that its death is this one's.
     """
     if not items:
@@ -69,7 +72,7 @@ def map_shards(
     if wanted == 1:
         return _map_here(make_worker, items, tell)
     with connect(wanted) as ray:
-        return _Pool(ray, make_worker, items, limit=wanted).map(tell)
+        return _Pool(ray, make_worker, items, name=name, limit=wanted).map(tell)
 
 
 def _map_here(
@@ -108,7 +111,9 @@ def _join_cluster(ray: Any) -> None:
     try:
         if host and port.isdecimal():  # where nothing listens, Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
-        ray.init(**QUIET)
+        # What a stage's processes there log to is what this one does, whatever `ray start` knew.
+        own = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+        ray.init(runtime_env={"env_vars": own} if own else None, **QUIET)
     except (OSError, RuntimeError) as error:  # nobody there; another version of Ray or Python
         raise InputError(
             f"cannot join Ray at RAY_ADDRESS {address!r}: {error}; start it there with this "
@@ -188,11 +193,13 @@ class _Pool(Generic[Item, Result]):
         make_worker: Callable[[], Callable[[Item], Result]],
         items: Sequence[Item],
         *,
+        name: str,
         limit: int,
     ) -> None:
         self._ray = ray
         self._make_worker = make_worker
         self._remote = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
+        self._name = name
         self._items = items
         self._limit = limit
         self._here = describe_process()
@@ -243,8 +250,7 @@ class _Pool(Generic[Item, Result]):
         return max(1, int(min(ACTOR_BYTES, largest)))
 
     def _start_actor(self, memory: int) -> None:
-        worker = getattr(self._make_worker, "func", self._make_worker)  # of a partial
-        name = f"{getattr(worker, '__qualname__', 'worker')} {next(_serials)}"
+        name = f"{self._name} {next(_serials)}"
         actor = self._remote.options(name=name, memory=memory).remote(
             self._make_worker, os.getcwd()
         )
@@ -268,7 +274,8 @@ class _Pool(Generic[Item, Result]):
             self._results[index] = value
         if self._waiting:
             following = self._waiting.popleft()
-            call = actor.work.remote(self._items[following])
+            told = f"{self._name} {following + 1} of {len(self._items)}"
+            call = actor.work.options(name=told).remote(self._items[following])
             self._flight[call] = (actor, following)
         return [] if index is None else [value]
 

@@ -77,7 +77,11 @@ def track_units(
     )
     with Meter(sum(len(unit.videos) for unit in units), "landmarks: videos") as meter:
         return map_shards(
-            make_worker, units, actors=actors, on_result=lambda r: meter.advance(r["videos"])
+            make_worker,
+            units,
+            name="landmarks",
+            actors=actors,
+            on_result=lambda record: meter.advance(record["videos"]),
         )
 
 

@@ -61,7 +61,7 @@ def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -
     make_worker = partial(make_renderer, options, videos.resolve())
     with Meter(len(plans), "raw: clips rendered") as meter:
         meter.advance(len(plans) - len(waiting))
-        map_shards(make_worker, units, actors=actors, on_result=meter.advance)
+        map_shards(make_worker, units, name="raw", actors=actors, on_result=meter.advance)
     files = [f"{plan.stem}.{kind}" for plan in plans for kind in ("mp4", "txt")]
     write_inventory(
         state / paths.inventory.name, {name: (videos / name).stat().st_size for name in files}

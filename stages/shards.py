@@ -164,7 +164,9 @@ def cut_units(
 
     clips = sum(len(video.clips) for unit in units for video in unit.videos)
     with Meter(clips, "shards: clips") as meter:
-        timed = map_shards(partial(Timed, make_worker), units, actors=actors, on_result=tell)
+        timed = map_shards(
+            partial(Timed, make_worker), units, name="shards", actors=actors, on_result=tell
+        )
     if timings is not None:
         write_timings(timings, timed)
     return [record for record, _ in timed]

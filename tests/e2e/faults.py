@@ -14,6 +14,7 @@ import psutil
 
 PATIENCE_SECONDS = 300.0
 LOOK_SECONDS = 0.01
+AT_WORK = ("ray::raw ", "ray::landmarks ", "ray::shards ")  # an actor's title, an item in hand
 
 
 def wait_until(
@@ -51,7 +52,8 @@ def find_actors(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def _is_actor(process: psutil.Process) -> bool:
     try:
-        return any(part.startswith("ray::_Actor") for part in process.cmdline()[:1])
+        title = (process.cmdline() or [""])[0]
+        return title.startswith(("ray::_Actor", *AT_WORK))
     except psutil.Error:
         return False
 

@@ -11,7 +11,7 @@ from ray.cluster_utils import Cluster
 from ray.util.state import list_actors
 
 from stages.cluster import OBJECT_STORE_BYTES
-from tests.e2e.faults import kill_node, wait_until
+from tests.e2e.faults import AT_WORK, kill_node, wait_until
 from tests.e2e.preprocessing import UNITS, Preprocessing
 
 pytestmark = pytest.mark.slow
@@ -40,9 +40,10 @@ def watched() -> Iterator[Cluster]:
 def is_at_work(manager: psutil.Process) -> bool:
     """Whether an actor of the node has an item in hand, as its process's title tells."""
     try:
-        return any("_Actor.work" in one.name() + str(one.cmdline()) for one in manager.children())
+        titles = [(one.cmdline() or [""])[0] for one in manager.children()]
     except psutil.NoSuchProcess:
         return False
+    return any(title.startswith(AT_WORK) for title in titles)
 
 
 @pytest.mark.parametrize("number", range(1, COUNT + 1))
@@ -83,4 +84,4 @@ def test_the_dashboard_names_what_each_actor_does(
     output, _ = process.communicate(timeout=300)
     assert wait_until(sees_both, pause=1.0, seconds=60.0)  # it also lists what has ended
     assert process.returncode == 0, output
-    assert named == {"Tracker.with_dlib 1", "Tracker.with_dlib 2"}
+    assert named == {"landmarks 1", "landmarks 2"}

@@ -30,6 +30,7 @@ class FakeRay:
     most_at_once: int = 0
     works: int = 0
     declared: list[dict[str, Any]] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
     exceptions: Any = exceptions
     _held: list["FakeCall"] = field(default_factory=list)
 
@@ -87,6 +88,7 @@ class FakeActor:
     def __init__(self, ray: FakeRay, inner: Any) -> None:
         self.killed = False
         self.start = SimpleNamespace(remote=lambda: ray.hold(FakeCall(inner.start, False)))
-        self.work = SimpleNamespace(
+        work = SimpleNamespace(
             remote=lambda item: ray.hold(FakeCall(lambda: inner.work(item), True))
         )
+        self.work = SimpleNamespace(options=lambda name: ray.named.append(name) or work)

@@ -214,15 +214,21 @@ class TestOnOneRay:
             map_shards(make_worker, [-1, -2, -3], actors=2)
 
     def test_an_actor_has_a_name_a_core_and_memory_declared(self) -> None:
-        def make_worker() -> Callable[[int], tuple[str, dict[str, float]]]:
-            def work(item: int) -> tuple[str, dict[str, float]]:
+        def make_worker() -> Callable[[int], tuple[str, str, dict[str, float]]]:
+            def work(item: int) -> tuple[str, str, dict[str, float]]:
                 here = ray.get_runtime_context()
-                return here.get_actor_name() or "", here.get_assigned_resources()
+                return (
+                    here.get_actor_name() or "",
+                    here.get_task_name() or "",
+                    here.get_assigned_resources(),
+                )
 
             return work
 
-        for name, resources in map_shards(make_worker, [1, 2], actors=2):
-            assert ".make_worker " in name
+        found = map_shards(make_worker, [1, 2], name="eyes", actors=2)
+        assert [task for _, task, _ in found] == ["eyes 1 of 2", "eyes 2 of 2"]
+        for name, _, resources in found:
+            assert name.startswith("eyes ")
             assert resources == {"CPU": 1.0, "memory": float(cluster.ACTOR_BYTES)}
 
     def test_actors_that_cut_and_track_never_load_torch(self) -> None:
