@@ -14,9 +14,9 @@ export DO_NOT_TRACK := 1
 .PHONY: reproduce flow test lint ui faults profile
 reproduce: $(STAMP) profile
 	@python -m stages.preflight
-	@dvc repro
-	@python -m stages.publish
+	@python -m stages.checkout dvc repro
 	@python -m stages.leaderboard
+	@python -m stages.publish
 
 flow: $(STAMP) profile
 	@python -m flows.reproduce

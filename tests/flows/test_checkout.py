@@ -1,5 +1,6 @@
 """Who works in a checkout holds it, and what a killed holder leaves at work goes on holding it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -54,3 +55,26 @@ def test_a_command_holds_the_checkout_though_its_flow_was_killed(
         except InputError:
             time.sleep(0.05)
     raise AssertionError("still held")
+
+
+def test_a_command_holds_the_checkout_while_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "stages.checkout", "sh", "-c", "echo begun; read line; exit 3"]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        with pytest.raises(InputError, match="works in this checkout"), hold_checkout(wait=False):
+            pass
+        process.communicate("go on\n")
+    assert process.returncode == 3
+    with hold_checkout(wait=False):
+        pass
+    lost = [sys.executable, "-m", "stages.checkout", "no-such-program"]
+    done = subprocess.run(lost, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no program 'no-such-program'; usage: python -m")
