@@ -23,6 +23,7 @@ class ModelRun:
     profile: str
     identity: Identity
     _held: dict[int, dict[str, float]] = field(default_factory=dict)
+    _ended: dict[int, float] = field(default_factory=dict)
     _seen: set[int] = field(default_factory=set)
     _experiment: Experiment | None = None
     _run_id: str = ""
@@ -36,6 +37,7 @@ class ModelRun:
             return
         self._seen.add(epoch)
         self._held[epoch] = dict(metrics)
+        self._ended[epoch] = time.time()
         if time.monotonic() >= self._retry_at:
             self._attempt()
 
@@ -78,7 +80,7 @@ class ModelRun:
             self._experiment = Experiment.open(self.profile)
             self._run_id = self._experiment.ensure_run(self.identity)
             self._experiment.reopen(self._run_id)
-        self._experiment.fill_epochs(self._run_id, self._held)
+        self._experiment.fill_epochs(self._run_id, self._held, self._ended)
         self._held.clear()
 
     def _warn(self, error: Exception) -> None:

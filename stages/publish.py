@@ -19,7 +19,7 @@ from lipnet.report.leaderboard import write_leaderboard
 from stages.main import run_stage
 from stages.params import load_params
 from stages.paths import Paths
-from stages.tracking import DatasetFacts, Experiment, Identity, tracking_uri
+from stages.tracking import DatasetFacts, Experiment, Identity, shown_uri
 
 # Columns of numbers that are no figures: keys, choices and what the parameters say already.
 NO_FIGURES = {"epoch", "best", "chosen", "epochs", "input_size", "seed"}
@@ -70,7 +70,7 @@ def main() -> None:
         paths.study
     )  # untracked, so a restore from DVC's cache leaves none or an old one
     published = publish(paths, source=params.source.name)
-    print(f"MLflow ({tracking_uri()}): {published}", flush=True)
+    print(f"MLflow ({shown_uri()}): {published}", flush=True)
 
 
 def publish(paths: Paths, *, source: str) -> Published:

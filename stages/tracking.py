@@ -7,6 +7,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,11 @@ Item = TypeVar("Item")
 def tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, else a sqlite file in the working directory, the repository's root."""
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+def shown_uri() -> str:
+    """The same as people may see it: without a name and password in it."""
+    return re.sub("//[^/@]*@", "//", tracking_uri())
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class Experiment:
                 return cls._connect(profile)
         except Exception as error:  # requests, SQL, MLflow's own and a missing package alike
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise InputError(f"MLflow at {tracking_uri()} cannot be used: {reason}") from error
+            raise InputError(f"MLflow at {shown_uri()} cannot be used: {reason}") from error
 
     @classmethod
     def _connect(cls, profile: str) -> "Experiment":
@@ -149,15 +155,21 @@ class Experiment:
         for part in _parts(missing, 100):
             self.client.log_batch(run_id, params=part)
 
-    def fill_epochs(self, run_id: str, epochs: Mapping[int, Figures]) -> int:
-        """Log each epoch's figures that are not there yet, step = epoch; return how many."""
+    def fill_epochs(
+        self, run_id: str, epochs: Mapping[int, Figures], ended: Mapping[int, float] | None = None
+    ) -> int:
+        """Log each epoch's figures that are not there yet, step = epoch; return how many.
+
+        `ended`: when an epoch was over, in seconds since 1970; now for one that is not named.
+        """
         from mlflow.entities import Metric
 
         keys = sorted({key for figures in epochs.values() for key in figures})
         present = {key: self.steps_of(run_id, key) for key in keys}
-        now = int(time.time() * 1000)
+        now = time.time()
+        ended = ended or {}
         missing = [
-            Metric(key, float(value), now, epoch)
+            Metric(key, float(value), int(ended.get(epoch, now) * 1000), epoch)
             for epoch, figures in epochs.items()
             for key, value in figures.items()
             if math.isfinite(value) and epoch not in present[key]
@@ -229,7 +241,7 @@ class Experiment:
             return str(named)
         outputs = run.outputs.model_outputs if run.outputs else []
         if len(outputs) != 1:  # of a run before that tag
-            raise InputError(f"run {run_id} of {tracking_uri()} has no model: delete it in MLflow")
+            raise InputError(f"run {run_id} of {shown_uri()} has no model: delete it in MLflow")
         return str(outputs[0].model_id)
 
     def supersede_others(self, current: Mapping[str, str]) -> list[str]:
