@@ -1,12 +1,12 @@
-"""What orchestration costs: a profile by `dvc repro` and by the flow, against its stages alone.
+"""What orchestration costs: a profile by `dvc repro` and by the flow, against its stages' own work.
 
     python -m benchmarks.overhead [--profile tiny] [--repeats 1]
 
-Each way makes everything anew in a clone of HEAD of its own, one stage at a time, and they take
-turns. Alone: every stage's command one after the other, so its own work and one start of the
-interpreter. The flow runs against a Prefect server of its own, as `make flow` does, and publishes
-to MLflow, which the stages alone do not: that is timed apart, after `dvc repro`. Then: how long
-until a command says anything.
+Either makes everything anew in a clone of HEAD of its own, one stage at a time, and they take
+turns. The stages' own work is the time of their processes in that very run, interpreter start
+included: a `python` before the real one on DVC's path notes it. The flow runs against a Prefect
+server of its own, as `make flow` does, whose database is there already; and it publishes to MLflow:
+that is timed apart, after `dvc repro`. Then: how long until a command says anything.
 """
 
 import argparse
@@ -17,11 +17,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-import yaml
 
 from benchmarks.compare import describe_machine
 
@@ -30,10 +30,34 @@ WAYS: Mapping[str, Sequence[str]] = {
     "dvc repro": ("dvc", "repro", "--quiet"),
     "the flow": ("flows.reproduce", "--parallel", "1"),
 }
+PUBLISHING = "publishing, in the flow too"
 FIRST_WORDS = {
     "lipnet --help": ("lipnet", "--help"),
+    "python -m stages.scratch --help": ("stages.scratch", "--help"),
     "a stage, until it says anything": ("stages.scratch",),
 }
+NOTED = "noted.txt"
+NOTING_PYTHON = """\
+#!/bin/sh
+began=$(date +%s%N)
+"{python}" "$@"
+code=$?
+echo $(($(date +%s%N) - began)) "$@" >> "{noted}"
+exit $code
+"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Seconds of a whole reproduction, those of its stages' own processes, and how many."""
+
+    whole: float
+    own: float
+    stages: int
+
+    @property
+    def ratio(self) -> float:
+        return self.whole / self.own
 
 
 def main() -> None:
@@ -44,54 +68,54 @@ def main() -> None:
     options = parser.parse_args()
     print(describe_machine(torch.get_num_threads()))
     with TemporaryDirectory() as folder:
-        seconds = time_ways(Path(folder), options.profile, options.repeats)
-    alone = statistics.median(seconds["stages alone"])
-    print(f"profile {options.profile}, medians of {options.repeats}")
-    for way, taken in seconds.items():
-        told = statistics.median(taken)
-        print(f"{way:<28} {told:8.1f} s  {told / alone:5.2f} of the stages alone")
+        ways, others = time_ways(Path(folder), options.profile, options.repeats)
+    print(f"profile {options.profile}, {options.repeats} of each, the one of the median ratio")
+    print(f"{'':<34}{'whole s':>9}{'stages s':>10}{'ratio':>7}{'more s a stage':>16}")
+    for way, turns in ways.items():
+        taken = sorted(turns, key=lambda turn: turn.ratio)[len(turns) // 2]
+        more = (taken.whole - taken.own) / taken.stages
+        told = f"{taken.whole:9.1f}{taken.own:10.1f}{taken.ratio:7.2f}{more:16.2f}"
+        print(f"{way:<34}{told}")
+    for name, seconds in others.items():
+        print(f"{name:<34}{statistics.median(seconds):9.1f}")
 
 
-def time_ways(folder: Path, profile: str, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each way, once a turn."""
-    seconds: dict[str, list[float]] = {"stages alone": []}
-    commands: list[tuple[str, ...]] = []
+def time_ways(
+    folder: Path, profile: str, repeats: int
+) -> tuple[dict[str, list[Taken]], dict[str, list[float]]]:
+    """What each way took, once a turn; and seconds of the other commands."""
+    ways: dict[str, list[Taken]] = {way: [] for way in WAYS}
+    others: dict[str, list[float]] = {}
     for turn in range(repeats):
         for way, command in WAYS.items():
             clone = make_clone(folder / f"{turn}-{way.replace(' ', '-')}", profile)
-            seconds.setdefault(way, []).append(run(clone, command))
+            run(clone, ("prefect", "server", "database", "upgrade", "--yes"))
+            whole = run(clone, command)
+            own = read_noted(clone)
+            ways[way].append(Taken(whole, sum(own), len(own)))
             if way == "dvc repro":
-                publish = run(clone, ("stages.publish",))
-                seconds.setdefault("publishing, in the flow too", []).append(publish)
-            commands = commands or read_commands(clone)
+                others.setdefault(PUBLISHING, []).append(run(clone, ("stages.publish",)))
+                for name, words in FIRST_WORDS.items():
+                    others.setdefault(name, []).append(run(clone, words, check=False))
             shutil.rmtree(clone)
-        clone = make_clone(folder / f"{turn}-alone", profile)
-        seconds["stages alone"].append(sum(run(clone, command) for command in commands))
-        for name, command in FIRST_WORDS.items():
-            seconds.setdefault(name, []).append(run(clone, command, check=False))
-        shutil.rmtree(clone)
-    return seconds
+    return ways, others
+
+
+def read_noted(clone: Path) -> list[float]:
+    """Seconds of each stage's process."""
+    lines = (clone / NOTED).read_text(encoding="utf-8").splitlines()
+    return [int(line.split()[0]) / 1e9 for line in lines]
 
 
 def make_clone(place: Path, profile: str) -> Path:
     """HEAD, at the profile, with nothing made."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(place)], check=True)
     run(place, ("stages.profile", profile))
+    noting = place / "noting" / "python"
+    noting.parent.mkdir()
+    noting.write_text(NOTING_PYTHON.format(python=sys.executable, noted=place / NOTED))
+    noting.chmod(0o755)
     return place
-
-
-def read_commands(clone: Path) -> list[tuple[str, ...]]:
-    """Every stage's command in an order in which they can run, from what DVC has just run."""
-    lock = yaml.safe_load((clone / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    order = subprocess.run(
-        [sys.executable, "-c", "from flows.graph import *; print(*read_graph(Path()).order)"],
-        cwd=clone,
-        env=environment(clone),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [tuple(lock[stage]["cmd"].split()[2:]) for stage in order.stdout.split()]
 
 
 def run(clone: Path, command: Sequence[str], *, check: bool = True) -> float:
@@ -114,7 +138,7 @@ def run(clone: Path, command: Sequence[str], *, check: bool = True) -> float:
 def environment(clone: Path) -> dict[str, str]:
     """No server of anyone's: MLflow's store and Prefect's home lie in the clone."""
     own = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{clone / 'noting'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(clone),
         "MLFLOW_TRACKING_URI": f"sqlite:///{clone}/mlflow.db",
         "PREFECT_HOME": str(clone / "prefect"),
