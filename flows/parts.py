@@ -34,7 +34,8 @@ def preprocess(
 
     Args:
         profile: which one (conf/profile); the one in params.yaml where empty.
-        changes: to the profile, such as source.root=/data/grid; another profile starts without any.
+        changes: all that the profile is to have, such as source.root=/data/grid; none: the profile
+            as it ran last in this checkout, without any if that was another one.
         force: run also what did not change.
     """
     return run_flow(Wanted(("shards", "quality")), profile, changes or (), force=force)
@@ -56,8 +57,9 @@ def train(
     Args:
         lineage: its id in the profile, such as rn18-mstcn or sn05-tcn1-by-rn18.
         profile: which one (conf/profile); the one in params.yaml where empty.
-        changes: to the profile, such as source.root=/data/grid; another profile starts without any.
-        parallel: stages at once; 0 is one for every two cores.
+        changes: all that the profile is to have, such as source.root=/data/grid; none: the profile
+            as it ran last in this checkout, without any if that was another one.
+        parallel: stages at once; 0 is one for each GPU, or one.
     """
     wanted = Wanted((f"scratch@{lineage}", f"taught@{lineage}"))
     return run_flow(wanted, profile, changes or (), parallel=parallel)

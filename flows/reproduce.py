@@ -43,8 +43,9 @@ def reproduce(
 
     Args:
         profile: which one (conf/profile); the one in params.yaml where empty.
-        changes: to the profile, such as source.root=/data/grid; another profile starts without any.
-        parallel: stages at once; 0 is one for every two cores.
+        changes: all that the profile is to have, such as source.root=/data/grid; none: the profile
+            as it ran last in this checkout, without any if that was another one.
+        parallel: stages at once; 0 is one for each GPU, or one.
         force: run also what did not change.
     """
     return run_flow(Wanted(publish=True), profile, changes or (), parallel=parallel, force=force)
@@ -63,7 +64,9 @@ def main() -> None:
     """The command behind `make flow`."""
     parser = argparse.ArgumentParser(prog="python -m flows.reproduce", description=__doc__)
     parser.add_argument("--profile", help="one of conf/profile (default: that of params.yaml)")
-    parser.add_argument("--parallel", type=int, default=0, help="stages at once (default: cores/2)")
+    parser.add_argument(
+        "--parallel", type=int, default=0, help="stages at once (default: one a GPU)"
+    )
     parser.add_argument("--force", action="store_true", help="run also what did not change")
     options = parser.parse_args()
     try:

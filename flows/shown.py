@@ -3,17 +3,14 @@
 import base64
 import csv
 import json
-import os
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from socket import gethostname
 
-from prefect.artifacts import (
-    create_link_artifact,
-    create_markdown_artifact,
-    create_table_artifact,
-)
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.ui import MLFLOW
+from flows.ui import find_mlflow
 from stages.paths import Paths
 
 FIGURES = {
@@ -24,8 +21,15 @@ FIGURES = {
 
 
 def show_report(paths: Paths) -> None:
-    """All of it as artifacts of the flow run that calls this."""
-    name = paths.profile.replace("_", "-")
+    """All of it as artifacts of the flow run that calls this; what is only shown fails no run."""
+    try:
+        _show_report(paths)
+    except Exception as error:  # the server's, the network's and the files' alike
+        get_run_logger().warning("not all of the report can be shown: %s", error)
+
+
+def _show_report(paths: Paths) -> None:
+    name = re.sub("[^a-z0-9]+", "-", paths.profile.lower())
     with (paths.report / "leaderboard.csv").open(newline="", encoding="utf-8") as lines:
         rows = [shorten(row) for row in csv.DictReader(lines)]
     told = f"Models of {paths.profile}; intervals are 95 %, accuracies top-1 on test and validation"
@@ -33,18 +37,10 @@ def show_report(paths: Paths) -> None:
     create_markdown_artifact(
         draw_figures(paths), key=f"figures-{name}", description="Figures of the report"
     )
-    page = paths.report / "report.html"
-    if page.exists():
-        create_link_artifact(
-            link=page.resolve().as_uri(),
-            link_text=f"{page} on the machine that made it",
-            key=f"report-{name}",
-            description="The whole report as one page",
-        )
     create_markdown_artifact(
-        describe_mlflow(paths),
-        key=f"mlflow-{name}",
-        description="Runs, and the generations of each lineage side by side",
+        describe_places(paths),
+        key=f"links-{name}",
+        description="The report, and in MLflow all runs and the generations of each lineage",
     )
 
 
@@ -76,21 +72,15 @@ def draw_figures(paths: Paths) -> str:
     return "\n\n".join(parts)
 
 
-def describe_mlflow(paths: Paths) -> str:
-    """Links to MLflow's pages, as `stages.publish` found them."""
+def describe_places(paths: Paths) -> str:
+    """Where the report lies, and links to MLflow's pages as `stages.publish` found them."""
+    page = (paths.report / "report.html").resolve()
+    lines = [f"The whole report as one page: `{page}` on {gethostname()}", ""]
+    if not paths.mlflow_pages.exists():
+        return "\n".join([*lines, "Nothing of this profile is in MLflow yet."])
     base = find_mlflow()
     places = json.loads(paths.mlflow_pages.read_text(encoding="utf-8"))
-    lines = [f"[All runs of {paths.profile}]({base}{places['runs']})", ""]
+    lines += [f"[All runs of {paths.profile}]({base}{places['runs']})", ""]
     for lineage, place in places["generations"].items():
         lines.append(f"- [Compare the generations of {lineage}]({base}{place})")
     return "\n".join(lines)
-
-
-def find_mlflow() -> str:
-    """Where MLflow is looked at: the server that runs are logged to, without a name and password
-    in its address, else that of `make ui`."""
-    tracking = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
-    if not tracking.scheme.startswith("http"):
-        return MLFLOW.url
-    place = tracking.netloc.rpartition("@")[2]
-    return f"{tracking.scheme}://{place}{tracking.path.rstrip('/')}"

@@ -3,10 +3,12 @@
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelled, Completed, Failed
@@ -14,7 +16,7 @@ from prefect.states import Cancelled, Completed, Failed
 from flows.command import Commands
 from flows.graph import StageGraph, read_graph, read_stale
 from flows.shown import show_report
-from flows.walk import CACHED, Walk, describe_failure, run_command
+from flows.walk import CACHED, WAITS, Walk, describe_failure, name_command
 from lipnet.errors import InputError
 from stages.checkout import hold_checkout
 from stages.params import load_params
@@ -52,7 +54,7 @@ def run_flow(
     try:
         if parallel < 0:
             raise InputError(f"parallel {parallel}: how many stages at once, 0 for the default")
-        with hold_checkout(wait=True) as lock:
+        with hold_checkout(wait=True, tell=get_run_logger().info) as lock:
             commands.bequeath(lock)
             try:
                 if changes or (profile and profile != load_params().profile):
@@ -69,23 +71,44 @@ def run_flow(
 
 def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Commands) -> State[Any]:
     """The flow's own order; the first step that fails is its end."""
-    run_step("preflight", ["stages.preflight"], commands)
-    graph = wanted.cut(read_graph(ROOT))
-    walk = Walk(ROOT, graph, read_stale(ROOT), commands=commands, force=force)
-    walk.go(parallel or max(1, (os.cpu_count() or 1) // 2))
+    with ThreadPoolExecutor() as beside:  # DVC takes seconds to answer
+        whole, stale = beside.submit(read_graph, ROOT), beside.submit(read_stale, ROOT)
+        run_step("preflight", ["stages.preflight"], commands)
+    graph = wanted.cut(whole.result())
+    walk = Walk(ROOT, graph, stale.result(), commands=commands, force=force)
+    walk.go(parallel or max(1, count_gpus()))
     if failure := describe_failure(graph.order, walk.states):
         return Failed(message=failure)
     if wanted.publish:
-        run_step("publish", ["stages.publish"], commands)
-        show_report(Paths(load_params().profile))
+        publish_and_show(commands)
     cached = sum(state.name == CACHED for state in walk.states.values())
     ran = len(graph.order) - cached
     return Completed(message=f"{len(graph.order)} stages: {ran} made, {cached} had not changed")
 
 
+def publish_and_show(commands: Commands) -> None:
+    """Bring MLflow level, and show the leaderboard whether or not that works; InputError if not."""
+    lacking = ""
+    try:
+        run_step("publish", ["stages.publish"], commands)
+    except InputError as error:
+        lacking = f"every stage is made, and only MLflow lacks some of it: {error}"
+    show_report(Paths(load_params().profile))
+    if lacking:
+        raise InputError(f"{lacking}\n`python -m stages.publish` brings it, or the same run again")
+
+
+def count_gpus() -> int:
+    """How many NVIDIA devices this process may use, by what their driver lists."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return len([name for name in chosen.split(",") if name not in ("", "-1")])
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
 def run_step(name: str, arguments: list[str], commands: Commands) -> None:
     """Run `python -m <arguments>` as a task beside the stages; InputError where it fails."""
-    step = run_command.with_options(name=name, task_run_name=name)
+    step = name_command(name, WAITS[""])
     command = [sys.executable, "-m", *arguments]
     state = step(command, folder=str(ROOT), commands=commands, return_state=True)
     if state.is_cancelled():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from lipnet.errors import InputError
@@ -20,6 +21,7 @@ from lipnet.errors import InputError
 START_SECONDS = 120.0
 FAREWELL_SECONDS = 10.0
 UI_ADDRESSES = ("PREFECT_SERVER_UI_API_URL", "PREFECT_UI_API_URL", "PREFECT_API_URL")
+PAGES = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
 DEFAULT_STORE = "sqlite:///mlflow.db"
 
 
@@ -60,6 +62,16 @@ class Server:
 
 MLFLOW = Server("MLflow", 5000, "/health")
 PREFECT = Server("Prefect", 4200, "/api/health")
+
+
+def find_mlflow() -> str:
+    """Where MLflow is looked at: the server that runs are logged to, without a name and password
+    in its address, else that of `make ui`."""
+    tracking = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    if not tracking.scheme.startswith("http"):
+        return MLFLOW.url
+    place = tracking.netloc.rpartition("@")[2]
+    return f"{tracking.scheme}://{place}{tracking.path.rstrip('/')}"
 
 
 def mlflow_command(server: Server, store: str, artifacts: str = "mlartifacts") -> list[str]:
@@ -107,8 +119,12 @@ def start_server(server: Server, command: list[str], log: Path) -> "subprocess.P
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     }
-    if server.name == PREFECT.name and not any(name in os.environ for name in UI_ADDRESSES):
-        quiet[UI_ADDRESSES[0]] = f"{server.url}/api"
+    if server.name == PREFECT.name:
+        # Else any page of the web that is open in a browser here could start runs.
+        pages = f"{server.url},http://localhost:{server.port}"
+        quiet[PAGES] = os.environ.get(PAGES, pages)
+        if not any(name in os.environ for name in UI_ADDRESSES):
+            quiet[UI_ADDRESSES[0]] = f"{server.url}/api"
     with log.open("wb") as out:
         return subprocess.Popen(
             command,
@@ -167,7 +183,7 @@ def main() -> None:
     store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
     servers = [(prefect, prefect_command(prefect))]
     if store.startswith("http"):
-        print(f"MLflow   {store} (MLFLOW_TRACKING_URI)", flush=True)
+        print(f"MLflow   {find_mlflow()} (MLFLOW_TRACKING_URI)", flush=True)
     else:
         servers.insert(0, (mlflow, mlflow_command(mlflow, store)))
     try:

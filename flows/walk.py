@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from prefect import allow_failure, get_run_logger, task
+from prefect import Task, allow_failure, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
@@ -19,8 +19,12 @@ from flows.graph import StageGraph, command_of, dvc_environment
 from flows.progress import TrainingProgress
 
 ERROR_LINES = 15
-# A stage goes on from what it had finished; what failed twice needs a person.
-RETRIES, RETRY_SECONDS = 1, 10.0
+# Seconds before each new try of a command that was lost. Long stages go on from what they had
+# finished, and what took them (memory, a node) may need minutes to come back.
+WAITS = {
+    "": [10.0],
+    **dict.fromkeys(("landmarks", "shards", "scratch", "taught"), [10.0, 60.0, 300.0]),
+}
 CACHED, RESTORED, SKIPPED = "Cached", "Restored", "Skipped"
 ON_GPU = ("scratch", "taught", "predict")
 DONE = (CACHED, RESTORED, "Completed")
@@ -32,8 +36,9 @@ CHATTER = (
     "dvc config",
     "Use `dvc push`",
     "Data and pipelines are up to date",
-    "ERROR: failed to reproduce",
 )
+# DVC's last line on a failure: the command and its exit code, or what DVC itself could not do.
+DVC_FAILED, STAGE_FAILED = "ERROR: failed to reproduce", "failed to run:"
 
 
 def drop_echo(record: logging.LogRecord) -> bool:
@@ -88,9 +93,11 @@ class Walk:
         lost = next((name for name in needs if self.states[name].name not in DONE), "")
         moved = any(self.states[name].name != CACHED for name in needs)
         command = self._command_of(stage) if moved or stage in self._stale else []
-        on_gpu = stage.startswith(ON_GPU) and command and not lost
-        tags = [stage.partition("@")[0], *(["gpu"] if on_gpu else [])]
-        named = run_command.with_options(name=stage, task_run_name=stage, tags=tags)
+        group = stage.partition("@")[0]
+        # Two tags, by which limits can be set, and no more: each costs a request of seconds.
+        device = "gpu" if group.startswith(ON_GPU) else "cpu"
+        tags = [device] if command and not lost else []
+        named = name_command(stage, WAITS.get(group, WAITS[""])).with_options(tags=tags)
         future = named.submit(
             command,
             blocked_by=lost,
@@ -107,19 +114,21 @@ class Walk:
 
 
 def may_pass(task: object, run: object, state: State[Any]) -> bool:
-    """Whether a failure may be gone the next time: one that a stage explains in a line of its own
-    ("error: ...": bad input, a full disk) is not, a killed process or a lost node may be."""
+    """Whether a failure may be gone the next time: a killed process or a lost node may be; what a
+    stage explains in a line of its own ("error: ...": bad input, a full disk) is not, nor what DVC
+    failed at itself, which before it tries again deletes what the stage has made."""
     told = (state.message or "").splitlines()
-    return not any(line.startswith("error: ") for line in told)
+    explained = is_explained(told)
+    by_dvc = any(line.startswith(DVC_FAILED) and STAGE_FAILED not in line for line in told)
+    return not (explained or by_dvc)
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=may_pass,
-)
+def is_explained(lines: Iterable[str]) -> bool:
+    """Whether the command says itself, in a line for a person, why it failed."""
+    return any(line.startswith("error: ") for line in lines)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=may_pass)
 def run_command(
     command: Sequence[str], *, folder: str, commands: Commands, blocked_by: str = ""
 ) -> State[Any]:
@@ -134,14 +143,24 @@ def run_command(
     return judge_outcome(outcome, time.monotonic() - began)
 
 
+def name_command(name: str, waits: Sequence[float] = ()) -> Task[..., State[Any]]:
+    """`run_command` as the task of that name, tried again after each of these waits (seconds)."""
+    return run_command.with_options(
+        name=name, task_run_name=name, retries=len(waits), retry_delay_seconds=list(waits)
+    )
+
+
 def stream_command(
     command: Sequence[str], folder: Path, commands: Commands, progress: TrainingProgress
 ) -> Outcome:
     """Run a command, its lines going live to the log of the Prefect run that calls this."""
     logger = get_run_logger()
+    explained = False
 
     def log(line: str) -> None:
-        if not line.strip().startswith(CHATTER):
+        nonlocal explained
+        explained = explained or is_explained([line])
+        if not line.strip().startswith(CHATTER) and not (explained and DVC_FAILED in line):
             logger.info("%s", line)
         progress.look()
 
@@ -163,8 +182,10 @@ def judge_outcome(outcome: Outcome, seconds: float) -> State[Any]:
 
 
 def last_words(outcome: Outcome) -> str:
-    """The end of what the command printed, without DVC's frame about it."""
-    chatter = (*CHATTER, "Running stage", "> ")
+    """The end of what the command printed, without DVC's frame about it; DVC's own last line
+    only where the command does not explain itself."""
+    explained = (DVC_FAILED,) if is_explained(outcome.lines) else ()
+    chatter = (*CHATTER, "Running stage", "> ", *explained)
     told = [line for line in outcome.lines if not line.strip().startswith(chatter)]
     return "\n".join(told[-ERROR_LINES:]) or f"ended with exit code {outcome.code}"
 

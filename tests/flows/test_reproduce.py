@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Failed
 
-from flows import parts, progress, shown, steps
+from flows import parts, progress, steps, ui
 from flows import reproduce as reproduced
+from flows import walk as walked
 from flows.command import Outcome
 from flows.graph import command_of, dvc_environment
 from flows.reproduce import reproduce
-from flows.walk import CACHED, RESTORED, SKIPPED, Walk, judge_outcome, may_pass, run_command
+from flows.walk import CACHED, RESTORED, SKIPPED, Walk, judge_outcome, may_pass
 from lipnet.errors import InputError
 from stages import checkout
 
@@ -77,6 +79,15 @@ if test ! -f $folder/begun; then touch $folder/begun; tell $1 0; kill -9 $$; fi
 tell $1 1; tell $1 2
 echo $1 > o/$1
 """
+# Two lineages, either with nothing to wait for; each says when it was at work.
+TWO_ON_A_GPU = """
+stages:
+  scratch:
+    foreach: {a: {}, b: {}}
+    do:
+      cmd: mkdir -p o && date +%s.%N > o/${key} && sleep 2 && date +%s.%N >> o/${key}
+      outs: ["o/${key}"]
+"""
 LEADERBOARD = """\
 model,spec,teacher,members,test_top1,test_top1_low,test_top1_high,val_top1,params_m,gflops,\
 latency_ms_p50
@@ -86,22 +97,24 @@ Repository = Callable[..., Path]
 Walked = tuple[Any, dict[str, str]]
 
 
-def prepare(folder: Path, monkeypatch: pytest.MonkeyPatch, preflight: str = "") -> None:
+def prepare(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, preflight: str = "", profile: str = "tiny"
+) -> None:
     """Stand-ins for the steps beside the stages, and a leaderboard."""
     stages = folder / "stages"
     stages.mkdir()
     (stages / "__init__.py").touch()
     (stages / "preflight.py").write_text(preflight or "print('all fits')\n")
     (stages / "publish.py").write_text("open('published', 'w').close()\n")
-    report = folder / "data" / "tiny" / "report"
+    report = folder / "data" / profile / "report"
     (report / "figures").mkdir(parents=True)
     (report / "figures" / "generations.png").write_bytes(b"a picture")
     (report / "leaderboard.csv").write_text(LEADERBOARD)
-    pages = folder / "data" / "tmp" / "tiny" / "mlflow.json"
+    pages = folder / "data" / "tmp" / profile / "mlflow.json"
     pages.parent.mkdir(parents=True, exist_ok=True)
     pages.write_text(json.dumps({"runs": "/#/experiments/1", "generations": {"a": "/#/compare"}}))
     recipe = SimpleNamespace(epochs=4)
-    params = SimpleNamespace(profile="tiny", recipe_of=lambda lineage: recipe)
+    params = SimpleNamespace(profile=profile, recipe_of=lambda lineage: recipe)
     for module in (steps, reproduced, parts, progress):
         monkeypatch.setattr(module, "load_params", lambda: params)
     monkeypatch.setattr(steps, "Walk", SeenWalk)
@@ -157,7 +170,7 @@ def test_first_walk_makes_all_and_second_finds_all_unchanged(
 def _check_what_is_shown() -> None:
     (row,) = json.loads(latest_artifact("leaderboard-tiny")["data"])
     assert (row["model"], row["test %"], row["interval"]) == ("a-g0", "50.0", "25.0 to 75.0")
-    told = latest_artifact("mlflow-tiny")["data"]
+    told = latest_artifact("links-tiny")["data"]
     assert "[Compare the generations of a](http://" in told
     assert told.endswith("/#/compare)")
     assert "base64,YSBwaWN0dXJl)" in latest_artifact("figures-tiny")["data"]  # a picture
@@ -194,6 +207,24 @@ def test_failed_stage_skips_what_needs_it_and_says_why(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
+def test_a_publish_that_fails_is_said_under_the_leaderboard(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository()
+    prepare(folder, monkeypatch, profile="away")
+    (folder / "stages" / "publish.py").write_text("raise SystemExit('error: MLflow is away')\n")
+    state, _ = walk()
+    assert state.is_failed()
+    assert str(state.message).startswith(
+        "every stage is made, and only MLflow lacks some of it: publish failed:\nerror: MLflow is"
+    )
+    assert "`python -m stages.publish` brings it" in str(state.message)
+    (row,) = json.loads(latest_artifact("leaderboard-away")["data"])
+    assert row["model"] == "a-g0"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
 def test_preflight_that_refuses_ends_the_flow_before_any_stage(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +243,7 @@ def test_parts_of_the_graph_and_what_is_seen_of_training(
     folder = make_repository(PARTS)
     (folder / "train.sh").write_text(TRAIN)
     prepare(folder, monkeypatch)
-    monkeypatch.setattr(run_command, "retry_delay_seconds", 0.1)
+    monkeypatch.setattr(walked, "WAITS", {"": [0.1]})
     assert parts.preprocess(return_state=True).is_completed()
     assert set(SeenWalk.latest.states) == {"shards", "quality"}
     state = parts.train(lineage="a", return_state=True)
@@ -236,10 +267,41 @@ def test_parts_of_the_graph_and_what_is_seen_of_training(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
+def test_prefects_limit_on_the_tag_gpu_caps_how_many_train(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository(TWO_ON_A_GPU)
+    prepare(folder, monkeypatch)
+    assert walk(parallel=2)[0].is_completed()
+    assert _ran_side_by_side(folder)
+    limit = (sys.executable, "-m", "prefect", "concurrency-limit")
+    subprocess.run([*limit, "create", "gpu", "1"], check=True, env=_asking_this_server())
+    try:
+        assert walk(parallel=2, force=True)[0].is_completed()
+    finally:
+        subprocess.run([*limit, "delete", "gpu"], check=True, env=_asking_this_server())
+    assert not _ran_side_by_side(folder)
+
+
+def _asking_this_server() -> dict[str, str]:
+    return {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+
+
+def _ran_side_by_side(folder: Path) -> bool:
+    """Whether two lineages were at work at one time."""
+    (begun, ended), (later, _) = sorted(
+        [float(word) for word in (folder / "o" / key).read_text().split()] for key in "ab"
+    )
+    assert begun < ended
+    return later < ended
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
 def test_a_second_walk_waits_for_the_checkout(
     make_repository: Repository,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     folder = make_repository()
     prepare(folder, monkeypatch)
@@ -257,14 +319,14 @@ def test_a_second_walk_waits_for_the_checkout(
         assert other.stdout is not None
         other.stdout.readline()
         with (
-            pytest.raises(InputError, match="a flow run works in this checkout"),
+            pytest.raises(InputError, match="another run works in this checkout"),
             checkout.hold_checkout(wait=False),
         ):
             pass
         Timer(1.0, other.kill).start()
         state, _ = walk()
     assert state.is_completed()
-    assert "waiting: another flow run, or" in capsys.readouterr().out
+    assert "waiting: another run, or a stage" in caplog.text  # which Prefect keeps
     assert checkout.HELD not in os.environ
 
 
@@ -280,7 +342,12 @@ def test_a_negative_number_of_stages_is_refused(
 
 @pytest.mark.parametrize(
     ("message", "again"),
-    [("error: no clips in data/grid", False), ("exited with -9", True), (None, True)],
+    [
+        ("error: no clips in data/grid", False),
+        ("epoch 3\nERROR: failed to reproduce 'a': failed to run: train, exited with -9", True),
+        ("done\nERROR: failed to reproduce 'a': [Errno 28] No space left on device", False),
+        (None, True),
+    ],
 )
 def test_what_a_stage_explains_is_not_tried_again(message: str | None, again: bool) -> None:
     assert may_pass(None, None, Failed(message=message)) is again
@@ -341,6 +408,24 @@ def test_final_state_says_whether_a_stage_ran(outcome: Outcome, name: str) -> No
     assert judge_outcome(outcome, 1.0).name == name
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ["error: no clips", "ERROR: failed to reproduce 'a': failed to run: x"],
+            "error: no clips",
+        ),
+        (
+            ["epoch 3", "ERROR: failed to reproduce 'a': failed to run: x, exited with -9"],
+            "epoch 3\nERROR: failed to reproduce 'a': failed to run: x, exited with -9",
+        ),
+    ],
+)
+def test_dvcs_reason_stands_where_the_stage_gives_none(lines: list[str], told: str) -> None:
+    frame = ["Running stage 'a':", "> x"]
+    assert walked.last_words(Outcome(1, [*frame, *lines], cancelled=False)) == told
+
+
 def test_mlflow_link_is_a_servers_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
     for told in (
         "tracking.example:5000",
@@ -348,6 +433,6 @@ def test_mlflow_link_is_a_servers_own_address(monkeypatch: pytest.MonkeyPatch) -
         "me:secret@tracking.example:5000",
     ):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{told}")
-        assert shown.find_mlflow() == "http://tracking.example:5000"
+        assert ui.find_mlflow() == "http://tracking.example:5000"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    assert shown.find_mlflow() == "http://127.0.0.1:5000"
+    assert ui.find_mlflow() == "http://127.0.0.1:5000"
