@@ -11,10 +11,14 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
-.PHONY: reproduce flow test lint ui faults profile
-reproduce: $(STAMP) profile
+.PHONY: reproduce held flow test lint ui faults profile
+reproduce: $(STAMP)
+	@python -m stages.checkout $(MAKE) --no-print-directory held
+
+# What `reproduce` does while nobody else may work in the checkout
+held: profile
 	@python -m stages.preflight
-	@python -m stages.checkout dvc repro
+	@dvc repro
 	@python -m stages.leaderboard
 	@python -m stages.publish
 

@@ -30,7 +30,7 @@ class Commands:
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._inherited: tuple[int, ...] = ()
 
     def bequeath(self, descriptor: int | None) -> None:
@@ -64,21 +64,25 @@ class Commands:
             process.stdout.close()
             with self._lock:
                 self._running.discard(process)
-        return Outcome(code, list(kept), cancelled=self._stopped and code != 0)
+        return Outcome(code, list(kept), cancelled=self._stopped.is_set() and code != 0)
 
     def stop(self) -> None:
         """End every running command with all that it started, all at once: whoever cancels a
         flow gives it 30 seconds."""
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             running = list(self._running)
         _end_groups(running)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; False, at once, where all is to be stopped."""
+        return not self._stopped.wait(seconds)
 
     def _start(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str]
     ) -> "subprocess.Popen[str] | None":
         with self._lock:
-            if self._stopped:
+            if self._stopped.is_set():
                 return None
             # A session of its own: a Ctrl-C reaches the flow alone, which ends the group in order.
             process = subprocess.Popen(

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,11 +70,9 @@ def run_flow(
 
 def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Commands) -> State[Any]:
     """The flow's own order; the first step that fails is its end."""
-    with ThreadPoolExecutor() as beside:  # DVC takes seconds to answer
-        whole, stale = beside.submit(read_graph, ROOT), beside.submit(read_stale, ROOT)
-        run_step("preflight", ["stages.preflight"], commands)
-    graph = wanted.cut(whole.result())
-    walk = Walk(ROOT, graph, stale.result(), commands=commands, force=force)
+    run_step("preflight", ["stages.preflight"], commands)
+    graph = wanted.cut(read_graph(ROOT))
+    walk = Walk(ROOT, graph, read_stale(ROOT), commands=commands, force=force)
     walk.go(parallel or max(1, count_gpus()))
     if failure := describe_failure(graph.order, walk.states):
         return Failed(message=failure)
@@ -108,9 +105,10 @@ def count_gpus() -> int:
 
 def run_step(name: str, arguments: list[str], commands: Commands) -> None:
     """Run `python -m <arguments>` as a task beside the stages; InputError where it fails."""
-    step = name_command(name, WAITS[""])
+    waits = WAITS[""]
+    step = name_command(name, waits)
     command = [sys.executable, "-m", *arguments]
-    state = step(command, folder=str(ROOT), commands=commands, return_state=True)
+    state = step(command, folder=str(ROOT), commands=commands, waits=waits, return_state=True)
     if state.is_cancelled():
         raise KeyboardInterrupt
     if not state.is_completed():

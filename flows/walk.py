@@ -12,6 +12,7 @@ from prefect import Task, allow_failure, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.command import Commands, Outcome
@@ -94,13 +95,15 @@ class Walk:
         moved = any(self.states[name].name != CACHED for name in needs)
         command = self._command_of(stage) if moved or stage in self._stale else []
         group = stage.partition("@")[0]
-        # Two tags, by which limits can be set, and no more: each costs a request of seconds.
+        # One of two tags, by which limits can be set: each set of tags costs a request of seconds.
         device = "gpu" if group.startswith(ON_GPU) else "cpu"
         tags = [device] if command and not lost else []
-        named = name_command(stage, WAITS.get(group, WAITS[""])).with_options(tags=tags)
+        waits = WAITS.get(group, WAITS[""])
+        named = name_command(stage, waits).with_options(tags=tags)
         future = named.submit(
             command,
             blocked_by=lost,
+            waits=waits,
             folder=str(self._folder),
             commands=self._commands,
             wait_for=[allow_failure(self._futures[name]) for name in needs],
@@ -130,24 +133,31 @@ def is_explained(lines: Iterable[str]) -> bool:
 
 @task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=may_pass)
 def run_command(
-    command: Sequence[str], *, folder: str, commands: Commands, blocked_by: str = ""
+    command: Sequence[str],
+    *,
+    folder: str,
+    commands: Commands,
+    blocked_by: str = "",
+    waits: Sequence[float] = (),
 ) -> State[Any]:
     """One task: a stage by DVC, or a step beside them; no command where DVC has said already
-    that the stage did not change."""
+    that the stage did not change. `waits`: seconds before each new try."""
     if blocked_by:
         return Cancelled(name=SKIPPED, message=f"not run: it needs {blocked_by}")
     if not command:
         return Completed(name=CACHED, message="did not change")
+    tries = task_run.run_count
+    # Prefect's own wait between tries does not end with the flow.
+    if tries > 1 and not commands.pause(waits[tries - 2]):
+        return Cancelled(message="stopped before it was tried again")
     began = time.monotonic()
     outcome = stream_command(command, Path(folder), commands, TrainingProgress(command[-1]))
     return judge_outcome(outcome, time.monotonic() - began)
 
 
-def name_command(name: str, waits: Sequence[float] = ()) -> Task[..., State[Any]]:
-    """`run_command` as the task of that name, tried again after each of these waits (seconds)."""
-    return run_command.with_options(
-        name=name, task_run_name=name, retries=len(waits), retry_delay_seconds=list(waits)
-    )
+def name_command(name: str, waits: Sequence[float]) -> Task[..., State[Any]]:
+    """`run_command` as the task of that name, to be called with the same waits."""
+    return run_command.with_options(name=name, task_run_name=name, retries=len(waits))
 
 
 def stream_command(

@@ -31,7 +31,7 @@ OBJECT_STORE_BYTES = 200 * 1024**2
 LOOK_SECONDS = 10.0  # how often the pool looks for nodes that came or went
 ANSWER_SECONDS = 10.0
 QUIET = {"log_to_driver": False, "logging_level": "WARNING"}
-PASSED_ON = "MLFLOW_TRACKING_"  # variables that say where the stage logs to
+PASSED_ON = ("MLFLOW_TRACKING_URI",)  # and no secrets: Ray shows and logs what it is given
 LIBRARIES = ("cv2", "dlib", "numpy")  # whose versions can change a number
 
 _log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def _join_cluster(ray: Any) -> None:
         if host and port.isdecimal():  # where nothing listens, Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
         # What a stage's processes there log to is what this one does, whatever `ray start` knew.
-        own = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+        own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         ray.init(runtime_env={"env_vars": own} if own else None, **QUIET)
     except (OSError, RuntimeError) as error:  # nobody there; another version of Ray or Python
         raise InputError(

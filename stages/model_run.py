@@ -2,12 +2,11 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from stages.tracking import FAILED, FINISHED, KILLED, Experiment, Figures, Identity
+from stages.tracking import FAILED, FINISHED, KILLED, Experiment, Figures, Identity, hide_password
 
 
 @dataclass
@@ -89,20 +88,8 @@ class ModelRun:
         self._warned = True
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         print(
-            f"warning: {reason}; training goes on, and `python -m stages.publish` fills in later "
-            "what MLflow is missing",
+            f"warning: {hide_password(reason)}; training goes on, and `python -m stages.publish` "
+            "fills in later what MLflow is missing",
             file=sys.stderr,
             flush=True,
         )
-
-
-def open_model_run(
-    profile: str,
-    *,
-    model_id: str,
-    tags: Mapping[str, str],
-    params: Mapping[str, object],
-    fingerprint: str,
-) -> ModelRun:
-    """The run of one model in training; a run with the same fingerprint is gone on with."""
-    return ModelRun(profile, Identity(model_id, fingerprint, tags, params))

@@ -88,7 +88,7 @@ class ModelProgress:
         self._epochs = epochs
         self._tracked = tracked
         self._lines = lines
-        self._started = self._epoch_began = time.monotonic()
+        self._started = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -108,11 +108,9 @@ class ModelProgress:
 
     def on_epoch(self, record: EpochRecord) -> None:
         self._done = record.epoch + 1
-        now = time.monotonic()
-        seconds = now - self._started
+        seconds = time.monotonic() - self._started
         figures = {k: v for k, v in asdict(record).items() if k not in ("epoch", "best")}
-        self._tracked.log_epoch(record.epoch, {**figures, "epoch_seconds": now - self._epoch_began})
-        self._epoch_began = now
+        self._tracked.log_epoch(record.epoch, figures)
         line = {"model": self._model, **asdict(record), "seconds": round(seconds, 1)}
         with self._lines.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")

@@ -48,8 +48,13 @@ def tracking_uri() -> str:
 
 
 def shown_uri() -> str:
-    """The same as people may see it: without a name and password in it."""
-    return re.sub("//[^/@]*@", "//", tracking_uri())
+    """The same as people may see it."""
+    return hide_password(tracking_uri())
+
+
+def hide_password(text: str) -> str:
+    """The text without the names and passwords of addresses in it."""
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ class Experiment:
                 return cls._connect(profile)
         except Exception as error:  # requests, SQL, MLflow's own and a missing package alike
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise InputError(f"MLflow at {shown_uri()} cannot be used: {reason}") from error
+            told = f"MLflow at {tracking_uri()} cannot be used: {reason}"
+            raise InputError(hide_password(told)) from error
 
     @classmethod
     def _connect(cls, profile: str) -> "Experiment":

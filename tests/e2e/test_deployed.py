@@ -2,8 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 
 from tests.e2e.checkout import Checkout
@@ -30,8 +34,34 @@ def _at_work_in(folder: Path) -> list[str]:
     return found
 
 
+def _check_who_may_ask(deployed: Deployed) -> None:
+    """This machine alone reaches the server, and of its browsers' pages the server's own."""
+    server = psutil.Process(deployed.running["server"].pid)
+    found = [
+        connection.laddr.ip
+        for process in [server, *server.children(recursive=True)]
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(found) == {"127.0.0.1"}
+    assert _allowed_origin(deployed, deployed.server.url) == deployed.server.url
+    assert _allowed_origin(deployed, "https://elsewhere.example") is None
+
+
+def _allowed_origin(deployed: Deployed, origin: str) -> str | None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    address = f"{deployed.server.url}/api/deployments/filter"
+    try:
+        with urlopen(Request(address, method="OPTIONS", headers=asked), timeout=30) as answer:
+            told: Message = answer.headers
+    except HTTPError as error:
+        told = error.headers
+    return told["Access-Control-Allow-Origin"]
+
+
 @pytest.mark.slow
 def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
+    _check_who_may_ask(deployed)
     names = {item["name"] for item in deployed.ask("/deployments/filter", {})}
     assert names == {"reproduce", "lineage", "preprocess", "report"}
     form = deployed.ask("/deployments/name/train/lineage")["parameter_openapi_schema"]

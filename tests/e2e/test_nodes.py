@@ -2,15 +2,18 @@
 
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from ray.cluster_utils import Cluster
-from ray.util.state import list_actors
+from ray.util.state import list_actors, list_tasks
 
 from stages.cluster import OBJECT_STORE_BYTES
+from tests.contract.imports import ROOT
 from tests.e2e.faults import AT_WORK, kill_node, wait_until
 from tests.e2e.preprocessing import UNITS, Preprocessing
 
@@ -67,21 +70,53 @@ def test_a_node_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
     print(f"\nseed {SEED}-{number}: Ray node lost after {least} of {UNITS} units; outputs equal")
 
 
+WHERE = """
+import os
+from stages.cluster import map_shards
+def make_worker():
+    return lambda _: os.environ.get("MLFLOW_TRACKING_URI", "")
+print(map_shards(make_worker, [1, 2], actors=2))
+"""
+
+
+def test_work_on_a_cluster_logs_where_the_stage_does(
+    nodes: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    address = "http://tracking.example:5000"
+    own = {"RAY_ADDRESS": nodes.address, "MLFLOW_TRACKING_URI": address}
+    done = subprocess.run(
+        [sys.executable, "-c", WHERE],
+        cwd=ROOT,
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"{[address] * 2}\n", done.stderr
+
+
 def test_the_dashboard_names_what_each_actor_does(
     calm: Preprocessing, tmp_path: Path, watched: Cluster
 ) -> None:
     made = calm.fork(tmp_path / "watched", "landmarks")
     process = made.start("landmarks", RAY_ADDRESS=watched.address)
     pages = f"http://{watched.head_node.webui_url}"
-    named: set[str] = set()
+    actors: set[str] = set()
+    tasks: set[str] = set()
 
-    def sees_both() -> bool:
+    def sees_all() -> bool:
         # Ray's own client shows its token: a process in which Ray ran before asks for one.
-        named.update(actor.name for actor in list_actors(address=pages))
-        return len(named) == 2
+        try:
+            actors.update(actor.name for actor in list_actors(address=pages))
+            tasks.update(task.name for task in list_tasks(address=pages))
+        except Exception as error:  # still starting, or slow: asked again
+            print(f"the dashboard: {error!r}")
+        return len(actors) == 2 and f"landmarks {UNITS} of {UNITS}" in tasks
 
-    wait_until(sees_both, process, pause=0.3)
+    wait_until(sees_all, process, pause=0.3)
     output, _ = process.communicate(timeout=300)
-    assert wait_until(sees_both, pause=1.0, seconds=60.0)  # it also lists what has ended
+    assert wait_until(sees_all, pause=1.0, seconds=60.0)  # it also lists what has ended
     assert process.returncode == 0, output
-    assert named == {"landmarks 1", "landmarks 2"}
+    assert actors == {"landmarks 1", "landmarks 2"}
+    assert tasks >= {f"landmarks {number} of {UNITS}" for number in range(1, UNITS + 1)}

@@ -99,7 +99,7 @@ def test_a_run_from_the_form_to_the_comparison(
     take(page, pictures / "prefect_figures.png", figures)
     assert figures.evaluate_all("all => all.filter(one => one.naturalWidth > 100).length") == 3
 
-    page.goto(f"{base}/artifacts/key/mlflow-tiny")
+    page.goto(f"{base}/artifacts/key/links-tiny")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
     link = page.get_by_role("link", name="Compare the generations of rn18-tcn")
     address = str(link.get_attribute("href"))

@@ -79,14 +79,23 @@ if test ! -f $folder/begun; then touch $folder/begun; tell $1 0; kill -9 $$; fi
 tell $1 1; tell $1 2
 echo $1 > o/$1
 """
-# Two lineages, either with nothing to wait for; each says when it was at work.
+# Two lineages; each says whether it saw the other at work, and waits for that for a while.
 TWO_ON_A_GPU = """
 stages:
   scratch:
-    foreach: {a: {}, b: {}}
+    foreach: {a: {other: b}, b: {other: a}}
     do:
-      cmd: mkdir -p o && date +%s.%N > o/${key} && sleep 2 && date +%s.%N >> o/${key}
+      cmd: sh pair.sh ${key} ${item.other}
       outs: ["o/${key}"]
+"""
+PAIR = """
+mkdir -p o; touch at-work-$1; found=alone
+for look in $(seq $(cat looks)); do
+  if test -f at-work-$2; then found=together; break; fi
+  sleep 0.1
+done
+echo $found > o/$1
+sleep 0.5; rm at-work-$1
 """
 LEADERBOARD = """\
 model,spec,teacher,members,test_top1,test_top1_low,test_top1_high,val_top1,params_m,gflops,\
@@ -271,29 +280,28 @@ def test_prefects_limit_on_the_tag_gpu_caps_how_many_train(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_repository(TWO_ON_A_GPU)
+    (folder / "pair.sh").write_text(PAIR)
+    (folder / "looks").write_text("300")
     prepare(folder, monkeypatch)
     assert walk(parallel=2)[0].is_completed()
-    assert _ran_side_by_side(folder)
+    assert "together" in _found(folder)
+    (folder / "looks").write_text("20")
     limit = (sys.executable, "-m", "prefect", "concurrency-limit")
     subprocess.run([*limit, "create", "gpu", "1"], check=True, env=_asking_this_server())
     try:
         assert walk(parallel=2, force=True)[0].is_completed()
     finally:
         subprocess.run([*limit, "delete", "gpu"], check=True, env=_asking_this_server())
-    assert not _ran_side_by_side(folder)
+    assert _found(folder) == ["alone", "alone"]
 
 
 def _asking_this_server() -> dict[str, str]:
     return {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
 
 
-def _ran_side_by_side(folder: Path) -> bool:
-    """Whether two lineages were at work at one time."""
-    (begun, ended), (later, _) = sorted(
-        [float(word) for word in (folder / "o" / key).read_text().split()] for key in "ab"
-    )
-    assert begun < ended
-    return later < ended
+def _found(folder: Path) -> list[str]:
+    """What each of the two says of the other."""
+    return [(folder / "o" / key).read_text().strip() for key in "ab"]
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
+from mlflow.models import get_model_info
 from mlflow.pyfunc.model import PythonModelContext
 
 from flows.ui import Server, end_servers, start_server, wait_until_up
@@ -140,6 +141,10 @@ def test_logged_model_loads_and_predicts_in_a_fresh_process(paths: Paths, tmp_pa
     (run,) = experiment.find({"model": "big-g0"})
     assert run.outputs is not None
     uri = f"models:/{run.outputs.model_outputs[0].model_id}"
+    described = get_model_info(uri)
+    assert described.signature is not None
+    assert [column.name for column in described.signature.outputs][:2] == ["label", "probability"]
+    assert described.saved_input_example_info is not None
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}

@@ -1,14 +1,15 @@
 """Runs in MLflow: found again, filled once, and no trouble of theirs stops a training."""
 
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from lipnet.errors import InputError
-from stages.model_run import ModelRun, open_model_run
-from stages.tracking import DatasetFacts, Experiment, Identity
+from stages.model_run import ModelRun
+from stages.tracking import DatasetFacts, Experiment, Identity, shown_uri, tracking_uri
 
 FACTS: Mapping[str, object] = {
     "spec": "resnet18_0.25x + tcn_1x",
@@ -66,6 +67,22 @@ def test_epochs_are_logged_once_however_often_they_are_told() -> None:
     assert experiment.client.get_run(run_id).info.status == "FINISHED"
 
 
+@pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])
+def test_a_password_in_the_address_is_not_shown(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://me:secret@tracking.example/x")
+    assert shown_uri() == f"{scheme}://tracking.example/x"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:se@cret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(InputError) as caught:
+        Experiment.open("tiny")
+    assert "127.0.0.1:9" in str(caught.value)
+    assert "cret" not in str(caught.value)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert shown_uri() == tracking_uri() == "sqlite:///mlflow.db"
+
+
 @pytest.mark.parametrize(
     ("error", "status"), [(RuntimeError("no memory"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
 )
@@ -87,7 +104,7 @@ def test_training_goes_on_without_mlflow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    run = open_model_run("tiny", model_id="a-g0", tags={}, params={}, fingerprint="c" * 16)
+    run = ModelRun("tiny", Identity("a-g0", "c" * 16, {}, {}))
     with run:
         for epoch in range(3):
             run.log_epoch(epoch, {"val_loss": 1.0})
@@ -104,9 +121,14 @@ def test_epochs_held_back_arrive_when_mlflow_answers_again(
         with monkeypatch.context() as broken:
             broken.setattr(Experiment, "fill_epochs", _refuse)
             tracked.log_epoch(0, {"val_loss": 2.0})
+            held = time.time()
+        time.sleep(0.1)
         tracked.log_epoch(1, {"val_loss": 1.0})
     experiment = Experiment.open("tiny")
-    assert experiment.steps_of(experiment.ensure_run(identify()), "val_loss") == {0, 1}
+    run_id = experiment.ensure_run(identify())
+    first, second = experiment.client.get_metric_history(run_id, "val_loss")
+    assert (first.step, second.step) == (0, 1)
+    assert first.timestamp / 1000 <= held < second.timestamp / 1000  # when each epoch ended
 
 
 def _refuse(*_: object) -> int:
