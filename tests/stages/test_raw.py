@@ -1,6 +1,5 @@
 """The stage `raw`: renders what is missing, whole or not at all; lists what is there."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +11,10 @@ from lipnet.sources.synthetic.corpus import write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
 from stages import raw
 from stages.paths import Paths
+from tests.stages.working import Killed, map_here
 
 FEW = {"train": 2, "val": 1, "test": 1}
 OPTIONS = SyntheticOptions(words=("BARK", "PARK"), clips_per_word=FEW, speakers=FEW)
-
-
-class Killed(Exception):
-    """Stands for kill -9."""
-
-
-def map_here(
-    make_worker: Callable[[], Callable[[Any], Any]],
-    items: Sequence[Any],
-    *,
-    actors: int = 0,
-    on_result: Callable[[Any], None],
-) -> list[Any]:
-    worker = make_worker()
-    results = [worker(item) for item in items]
-    for result in results:
-        on_result(result)
-    return results
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ def map_here(
     make_worker: Callable[[], Callable[[Any], Any]],
     items: Sequence[Any],
     *,
+    name: str = "worker",
     actors: int = 0,
     on_result: Callable[[Any], None] | None = None,
 ) -> list[Any]:
