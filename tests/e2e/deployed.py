@@ -1,6 +1,5 @@
 """A checkout with its own Prefect server, deployments and workers, as their users have them."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,14 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from http.client import HTTPException
 from pathlib import Path
 from socket import socket
 from typing import Any
-from urllib.request import Request, urlopen
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
+from httpx import HTTPError
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State, StateType
+from prefect.states import Cancelling
 
 from flows.ui import PREFECT, Server, end_servers, prefect_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
@@ -23,7 +25,6 @@ from tests.e2e.checkout import Checkout
 PATIENCE = 600.0
 EAGER = {"PREFECT_WORKER_QUERY_SECONDS": "2"}
 POOLS = ("cpu", "gpu")
-OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 def server_somewhere(kind: Server) -> Server:
@@ -111,39 +112,38 @@ class Deployed:
         assert process.returncode == 0, said
         return said
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The answer of the server's API."""
-        content = None if body is None else json.dumps(body).encode()
-        request = Request(
-            f"{self.server.url}/api{path}", content, {"Content-Type": "application/json"}
-        )
-        with urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
+    def client(self) -> SyncPrefectClient:
+        """Prefect's own client, which asks again where the server is too busy to answer (503)."""
+        return SyncPrefectClient(f"{self.server.url}/api")
 
-    def begin(self, deployment: str, **parameters: object) -> str:
-        """Start a run as the UI's form does; its id."""
-        found = self.ask(f"/deployments/name/{deployment}")
-        made = self.ask(f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})
-        return str(made["id"])
+    def begin(self, deployment: str, **parameters: object) -> UUID:
+        """Start a run as the UI's form does, and one only; its id."""
+        with self.client() as client:
+            found = client.read_deployment_by_name(deployment)
+            made = client.create_flow_run_from_deployment(
+                found.id, parameters=parameters, idempotency_key=str(uuid4())
+            )
+        return made.id
 
-    def cancel(self, run: str) -> None:
+    def cancel(self, run: UUID) -> None:
         """Cancel a run as the UI's button does."""
-        self.ask(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}, "force": False})
+        with self.client() as client:
+            client.set_flow_run_state(run, Cancelling(), force=False)
 
-    def state_of(self, run: str) -> dict[str, Any]:
-        """The run's state; empty while the server does not answer."""
+    def state_of(self, run: UUID) -> State[Any] | None:
+        """The run's state; none while the server does not answer."""
         try:
-            state: dict[str, Any] = self.ask(f"/flow_runs/{run}")["state"]
-        except (OSError, HTTPException, ValueError):  # it is dying, or not there
-            return {}
-        return state
+            with self.client() as client:
+                return client.read_flow_run(run).state
+        except HTTPError:  # it is dying, or not there
+            return None
 
-    def wait_for(self, run: str, *kinds: str) -> dict[str, Any]:
+    def wait_for(self, run: UUID, *kinds: StateType) -> State[Any]:
         """The run's state, once it is one of these kinds; AssertionError where it ends as another
         one."""
         deadline = time.monotonic() + PATIENCE
-        while (state := self.state_of(run)).get("type") not in kinds:
+        while (state := self.state_of(run)) is None or state.type not in kinds:
             assert time.monotonic() < deadline, state
-            assert state.get("type") not in OVER, state
+            assert state is None or not state.is_final(), state
             time.sleep(0.5)
         return state

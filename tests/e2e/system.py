@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import Any
+from uuid import UUID
 
 import psutil
+from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 
 from flows.ui import MLFLOW, Server, end_servers, mlflow_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
-from tests.e2e.deployed import OVER, PATIENCE, Deployed, server_somewhere
+from tests.e2e.deployed import PATIENCE, Deployed, server_somewhere
 from tests.e2e.faults import kill_group, on_small_disk, wait_until
 from tests.e2e.retrained import (
     LINEAGE,
@@ -39,7 +41,7 @@ class TooLateError(Exception):
 
 
 @contextmanager
-def _deployed(checkout: Checkout) -> Iterator[tuple[Deployed, str]]:
+def _deployed(checkout: Checkout) -> Iterator[tuple[Deployed, UUID]]:
     """The checkout deployed, and a run of its lineage that trains."""
     with Deployed.of(checkout) as made:
         made.start_worker()
@@ -63,7 +65,7 @@ def _repro(checkout: Checkout, **environment: str) -> Iterator["subprocess.Popen
 def _start_again(deployed: Deployed) -> None:
     """The documented step: the same run, started once more."""
     again = deployed.begin("train/lineage", lineage=LINEAGE, profile="tiny")
-    told = deployed.wait_for(again, "COMPLETED")["message"]
+    told = deployed.wait_for(again, StateType.COMPLETED).message or ""
     assert told.startswith("5 stages"), told
 
 
@@ -74,10 +76,10 @@ def lose_worker(checkout: Checkout, draw: random.Random) -> str:
         deployed.running["gpu"].kill()
         deployed.running["gpu"].wait()
         deployed.start_worker()
-        state = deployed.wait_for(run, *OVER)["type"]
-        if state != "COMPLETED":
+        state = deployed.wait_for(run, *TERMINAL_STATES).type
+        if state != StateType.COMPLETED:
             _start_again(deployed)
-    return f"worker killed {pause:.1f} s into the training, its run ended as {state.lower()}"
+    return f"worker killed {pause:.1f} s into the training, its run ended as {state.value.lower()}"
 
 
 def lose_flow_run(checkout: Checkout, draw: random.Random) -> str:
@@ -86,8 +88,8 @@ def lose_flow_run(checkout: Checkout, draw: random.Random) -> str:
         pause = _pause(checkout, draw)
         (engine,) = psutil.Process(deployed.running["gpu"].pid).children()
         engine.kill()
-        state = deployed.wait_for(run, *OVER)["type"]
-        assert state == "CRASHED"
+        state = deployed.wait_for(run, *TERMINAL_STATES).type
+        assert state == StateType.CRASHED
         _start_again(deployed)
     return f"process of the flow run killed {pause:.1f} s into the training"
 
@@ -100,11 +102,11 @@ def lose_prefect_server(checkout: Checkout, draw: random.Random) -> str:
         deployed.running["server"].wait()
         time.sleep(away)
         deployed.start_server()
-        state = deployed.wait_for(run, *OVER)["type"]
-        if state != "COMPLETED":
+        state = deployed.wait_for(run, *TERMINAL_STATES).type
+        if state != StateType.COMPLETED:
             _start_again(deployed)
     told = f"server killed {pause:.1f} s into the training, away for {away:.0f} s"
-    return f"{told}, the run ended as {state.lower()}"
+    return f"{told}, the run ended as {state.value.lower()}"
 
 
 def lose_machine(checkout: Checkout, draw: random.Random) -> str:
@@ -116,7 +118,8 @@ def lose_machine(checkout: Checkout, draw: random.Random) -> str:
             process.wait()
         deployed.start_server()
         deployed.start_worker()
-        assert deployed.state_of(run)["type"] == "RUNNING"  # nobody was left to say otherwise
+        # nobody was left to say otherwise
+        assert deployed.wait_for(run, StateType.RUNNING)
         _start_again(deployed)
     return f"{killed} processes killed {pause:.1f} s into the training"
 

@@ -9,6 +9,7 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
+from prefect.client.schemas.objects import StateType
 
 from tests.e2e.checkout import Checkout
 from tests.e2e.deployed import PATIENCE, Deployed
@@ -62,9 +63,11 @@ def _allowed_origin(deployed: Deployed, origin: str) -> str | None:
 @pytest.mark.slow
 def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
     _check_who_may_ask(deployed)
-    names = {item["name"] for item in deployed.ask("/deployments/filter", {})}
-    assert names == {"reproduce", "lineage", "preprocess", "report"}
-    form = deployed.ask("/deployments/name/train/lineage")["parameter_openapi_schema"]
+    with deployed.client() as client:
+        names = {deployment.name for deployment in client.read_deployments()}
+        assert names == {"reproduce", "lineage", "preprocess", "report"}
+        form = client.read_deployment_by_name("train/lineage").parameter_openapi_schema
+    assert form is not None
     assert form["required"] == ["lineage"]
     assert all(field["description"] for field in form["properties"].values())
     place = deployed.checkout.place
@@ -75,14 +78,16 @@ def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
     deadline = time.monotonic() + PATIENCE
     while not lines.exists():
         assert time.monotonic() < deadline
-        assert deployed.state_of(run)["type"] in ("SCHEDULED", "PENDING", "RUNNING")
+        state = deployed.state_of(run)
+        assert state is None or not state.is_final(), state
         time.sleep(0.2)
     assert _at_work_in(place)
     deployed.cancel(run)
-    deployed.wait_for(run, "CANCELLED")
+    deployed.wait_for(run, StateType.CANCELLED)
     assert _at_work_in(place) == []
     assert not (place / "data" / "tiny" / "models" / lineage).exists()
     deployed.checkout.run("stages.profile", "tiny", "recipe.epochs=3")
     again = deployed.begin("train/lineage", lineage=lineage, profile="tiny")
-    assert deployed.wait_for(again, "COMPLETED")["message"].endswith(": 1 made, 4 had not changed")
+    told = deployed.wait_for(again, StateType.COMPLETED).message or ""
+    assert told.endswith(": 1 made, 4 had not changed")
     assert (place / "data" / "tiny" / "models" / lineage / "lineage.json").exists()
