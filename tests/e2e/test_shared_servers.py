@@ -1,0 +1,77 @@
+"""Servers for several people: PostgreSQL behind MLflow and Prefect, artifacts in a store."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID
+
+import fsspec
+import pytest
+from prefect.client.schemas.objects import StateType
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from flows.ui import MLFLOW, Server, end_servers, mlflow_command, start_server, wait_until_up
+from tests.e2e.checkout import Checkout
+from tests.e2e.deployed import Deployed, server_somewhere
+from tests.e2e.postgres import find_programs, postgres
+
+RUNS = 16
+
+
+@pytest.fixture
+def programs() -> Path:
+    found = find_programs()
+    if found is None:
+        pytest.skip("no PostgreSQL here (Debian's package postgresql)")
+    return found
+
+
+@pytest.mark.slow
+def test_all_of_a_profile_arrives_in_postgresql_and_s3(
+    programs: Path, undisturbed: Checkout, tmp_path: Path, bucket: str
+) -> None:
+    checkout = undisturbed.fork(tmp_path / "publishing")
+    server = server_somewhere(MLFLOW)
+    with postgres(programs) as store:
+        command = mlflow_command(server, store, artifacts=f"{bucket}/mlflow")
+        log = tmp_path / "mlflow.log"
+        process = start_server(server, command, log)
+        try:
+            wait_until_up(server, process, log)
+            told = _publish(checkout, server)
+        finally:
+            end_servers([process])
+    assert "3 models and 1 ensembles; 3 models" in told
+    names = {path.rpartition("/")[2] for path in fsspec.filesystem("s3").find(bucket)}
+    assert names >= {"weights.safetensors", "leaderboard.csv", "report.html"}
+
+
+def _publish(checkout: Checkout, server: Server) -> str:
+    process = checkout.start("stages.publish", MLFLOW_TRACKING_URI=server.url)
+    told, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    return told
+
+
+@pytest.mark.slow
+def test_prefect_on_postgresql_runs_a_deployment_and_takes_many_runs_at_once(
+    programs: Path, undisturbed: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = undisturbed.fork(tmp_path / "deployed")
+    with postgres(programs) as store:
+        address = store.replace("psycopg2", "asyncpg")
+        monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
+        with Deployed.of(checkout) as deployed:
+            deployed.start_worker("cpu")
+            run = _begin_once(deployed)
+            told = deployed.wait_for(run, StateType.COMPLETED).message or ""
+            end_servers([deployed.running["cpu"]])
+            with ThreadPoolExecutor(RUNS) as together:
+                runs = set(together.map(_begin_once, [deployed] * RUNS))
+    assert told.startswith("5 stages: 0 made"), told
+    assert len(runs - {run}) == RUNS
+
+
+def _begin_once(deployed: Deployed) -> UUID:
+    """Start a run; PrefectHTTPStatusError where the server is too busy, with no second try."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        return deployed.begin("preprocess/preprocess", profile="tiny")
