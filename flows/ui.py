@@ -13,16 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
-from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from lipnet.errors import InputError
+from stages.tracking_uri import shown_uri, tracking_uri
 
 START_SECONDS = 120.0
 FAREWELL_SECONDS = 10.0
 UI_ADDRESSES = ("PREFECT_SERVER_UI_API_URL", "PREFECT_UI_API_URL", "PREFECT_API_URL")
 PAGES = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
-DEFAULT_STORE = "sqlite:///mlflow.db"
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,8 @@ PREFECT = Server("Prefect", 4200, "/api/health")
 def find_mlflow() -> str:
     """Where MLflow is looked at: the server that runs are logged to, without a name and password
     in its address, else that of `make ui`."""
-    tracking = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
-    if not tracking.scheme.startswith("http"):
-        return MLFLOW.url
-    place = tracking.netloc.rpartition("@")[2]
-    return f"{tracking.scheme}://{place}{tracking.path.rstrip('/')}"
+    uri = shown_uri()
+    return uri.rstrip("/") if uri.startswith(("http://", "https://")) else MLFLOW.url
 
 
 def mlflow_command(server: Server, store: str, artifacts: str = "mlartifacts") -> list[str]:
@@ -180,7 +176,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     mlflow = replace(MLFLOW, port=options.mlflow_port)
     prefect = replace(PREFECT, port=options.prefect_port)
-    store = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
+    store = tracking_uri()
     servers = [(prefect, prefect_command(prefect))]
     if store.startswith("http"):
         print(f"MLflow   {find_mlflow()} (MLFLOW_TRACKING_URI)", flush=True)

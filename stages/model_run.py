@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from stages.tracking import FAILED, FINISHED, KILLED, Experiment, Figures, Identity, hide_password
+from stages.tracking import FAILED, FINISHED, KILLED, Experiment, Figures, Identity
+from stages.tracking_uri import hide_password
 
 
 @dataclass

@@ -19,7 +19,8 @@ from lipnet.report.leaderboard import write_leaderboard
 from stages.main import run_stage
 from stages.params import load_params
 from stages.paths import Paths
-from stages.tracking import DatasetFacts, Experiment, Identity, shown_uri
+from stages.tracking import DatasetFacts, Experiment, Identity
+from stages.tracking_uri import shown_uri
 
 # Columns of numbers that are no figures: keys, choices and what the parameters say already.
 NO_FIGURES = {"epoch", "best", "chosen", "epochs", "input_size", "seed"}

@@ -1,4 +1,4 @@
-"""MLflow, and its only importer: one experiment a profile, one run a model, one parent over them.
+"""MLflow: one experiment a profile, one run a model, one parent over them.
 
 Every `fill_*` is idempotent: it looks at what is there and adds what is missing.
 """
@@ -7,28 +7,23 @@ import fcntl
 import json
 import math
 import os
-import re
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lipnet.errors import InputError
+from stages.logged_model import save_model
 from stages.paths import Paths
+from stages.tracking_uri import artifact_location, hide_password, shown_uri, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-DEFAULT_URI = "sqlite:///mlflow.db"
-PYFUNC = Path(__file__).with_name("pyfunc.py")
-LIBRARY = Path(__file__).parents[1] / "lipnet"
-REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "safetensors", "torch")
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 BATCH = 900  # MLflow takes at most 1000 metrics in one request
 QUIET = {
@@ -40,21 +35,6 @@ QUIET = {
 }
 Figures = Mapping[str, float]
 Item = TypeVar("Item")
-
-
-def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, else a sqlite file in the working directory, the repository's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-
-
-def shown_uri() -> str:
-    """The same as people may see it."""
-    return hide_password(tracking_uri())
-
-
-def hide_password(text: str) -> str:
-    """The text without the names and passwords of addresses in it."""
-    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 @dataclass(frozen=True)
@@ -119,7 +99,7 @@ class Experiment:
         client = MlflowClient(tracking_uri())
         name = f"lipnet-{profile}"
         found = client.get_experiment_by_name(name)
-        place = _artifact_location(name)
+        place = artifact_location(name)
         experiment_id = found.experiment_id if found else client.create_experiment(name, place)
         experiment = cls(profile, client, experiment_id)
         experiment.parent_id = experiment._ensure_parent()
@@ -232,7 +212,7 @@ class Experiment:
             self.experiment_id, name=name, source_run_id=run_id, model_type="pyfunc"
         )
         with TemporaryDirectory() as folder:
-            _save_pyfunc(Path(folder) / "model", weights, run_id=run_id, model_id=logged.model_id)
+            save_model(Path(folder) / "model", weights, run_id=run_id, model_id=logged.model_id)
             self.client.log_model_artifacts(logged.model_id, f"{folder}/model")
         self.client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         self.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -314,44 +294,6 @@ def _be_quiet() -> None:
     """Before MLflow is imported: no telemetry, no chatter, little patience with a dead server."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-
-
-def _artifact_location(experiment: str) -> str | None:
-    """Artifacts of a sqlite store lie in mlartifacts beside it; a server knows its own place."""
-    uri = tracking_uri()
-    if not uri.startswith("sqlite:///"):
-        return None
-    database = Path(uri.removeprefix("sqlite:///")).resolve()
-    return (database.parent / "mlartifacts" / experiment).as_uri()
-
-
-def _save_pyfunc(folder: Path, weights: Path, *, run_id: str, model_id: str) -> None:
-    """The model's folder: the weights file, pyfunc.py, and lipnet so that it loads anywhere."""
-    from mlflow import pyfunc
-    from mlflow.models import Model
-
-    from lipnet.models.weights import load_card
-    from stages.pyfunc import describe_use
-
-    signature, example = describe_use(load_card(weights))
-    with TemporaryDirectory() as copies:
-        library = Path(copies) / LIBRARY.name
-        shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-        pyfunc.save_model(
-            folder,
-            python_model=str(PYFUNC),
-            artifacts={"weights": str(weights)},
-            code_paths=[str(library)],
-            mlflow_model=Model(run_id=run_id, model_id=model_id, model_uuid=model_id),
-            pip_requirements=_requirements(),
-            signature=signature,
-            input_example=example,
-        )
-
-
-def _requirements() -> list[str]:
-    """What the logged model needs, at the versions in use; a local build tag (+cpu) is dropped."""
-    return [f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS]
 
 
 def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

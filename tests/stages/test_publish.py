@@ -17,10 +17,11 @@ from mlflow.pyfunc.model import PythonModelContext
 
 from flows.ui import Server, end_servers, start_server, wait_until_up
 from lipnet.errors import InputError
+from stages.logged_model import LIBRARY
 from stages.paths import Paths
 from stages.publish import figures_of, publish
 from stages.pyfunc import LipreaderModel
-from stages.tracking import LIBRARY, Experiment
+from stages.tracking import Experiment
 from tests.stages.fabricated_mlflow import (
     MODELS,
     fabricate_finished,

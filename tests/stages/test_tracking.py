@@ -9,7 +9,8 @@ import pytest
 
 from lipnet.errors import InputError
 from stages.model_run import ModelRun
-from stages.tracking import DatasetFacts, Experiment, Identity, shown_uri, tracking_uri
+from stages.tracking import DatasetFacts, Experiment, Identity
+from stages.tracking_uri import shown_uri, tracking_uri
 
 FACTS: Mapping[str, object] = {
     "spec": "resnet18_0.25x + tcn_1x",
