@@ -146,7 +146,7 @@ def connect(cores: int, *, gpus: int = 0) -> Iterator[Any]:
     try:
         yield ray
     finally:
-        ray.shutdown()
+        ray.shutdown(wait_for_processes=True)
 
 
 def describe_process() -> dict[str, str]:

@@ -17,6 +17,7 @@ import pytest
 from httpx import HTTPError
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Cancelling
 
 from flows.ui import PREFECT, Server, end_servers, prefect_command, start_server, wait_until_up
@@ -128,7 +129,8 @@ class Deployed:
     def cancel(self, run: UUID) -> None:
         """Cancel a run as the UI's button does."""
         with self.client() as client:
-            client.set_flow_run_state(run, Cancelling(), force=False)
+            told = client.set_flow_run_state(run, Cancelling(), force=False)
+        assert told.status == SetStateStatus.ACCEPT, told
 
     def state_of(self, run: UUID) -> State[Any] | None:
         """The run's state; none while the server does not answer."""

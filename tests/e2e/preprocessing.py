@@ -101,9 +101,11 @@ def strike_group(made: Preprocessing, stage: str, draw: random.Random) -> str:
     """The whole stage is killed; "" where it was done before."""
     process = made.start(stage)
     moment = reach_moment(made, stage, process, draw)
-    if moment:
-        kill_group(process)
-        made.finish(stage)
+    if not moment:
+        process.communicate()
+        return ""
+    kill_group(process)
+    made.finish(stage)
     return moment
 
 

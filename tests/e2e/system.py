@@ -58,7 +58,7 @@ def _repro(checkout: Checkout, **environment: str) -> Iterator["subprocess.Popen
         assert wait_until(lambda: is_training(checkout), process), process.communicate()[0]
         yield process
     finally:
-        with suppress(ProcessLookupError):
+        with process, suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 

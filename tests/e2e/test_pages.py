@@ -32,6 +32,9 @@ FLAGS = (
 SIZE = {"width": 1280, "height": 900}
 MS = 1000
 SUBMISSIONS = 5
+FIGURES = "img[src^='data:image/png']"
+ALL_DRAWN = f"""() => [...document.querySelectorAll("{FIGURES}")]
+    .every(figure => figure.naturalWidth > 100)"""
 
 
 @pytest.fixture
@@ -77,6 +80,7 @@ def _submit(page: Page) -> None:
             page.get_by_role("button", name="Submit").click()
         if answer.value.status != HTTPStatus.SERVICE_UNAVAILABLE:
             break
+        page.wait_for_timeout(2 * MS)
     assert answer.value.ok, answer.value.text()
 
 
@@ -110,9 +114,10 @@ def test_a_run_from_the_form_to_the_comparison(
     take(page, pictures / "prefect_leaderboard.png", page.get_by_text("rn18-tcn-g1").first)
     page.goto(f"{base}/artifacts/key/figures-tiny")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
-    figures = page.locator("img[src^='data:image/png']")
+    figures = page.locator(FIGURES)
+    expect(figures).to_have_count(3)
+    page.wait_for_function(ALL_DRAWN)
     take(page, pictures / "prefect_figures.png", figures)
-    assert figures.evaluate_all("all => all.filter(one => one.naturalWidth > 100).length") == 3
 
     page.goto(f"{base}/artifacts/key/links-tiny")
     page.locator("a[href*='/artifacts/artifact/']").first.click()

@@ -14,6 +14,7 @@ from tests.e2e.checkout import Checkout
 from tests.e2e.deployed import Deployed, server_somewhere
 from tests.e2e.postgres import find_programs, postgres
 
+DEPLOYMENT = "preprocess/preprocess"
 RUNS = 16
 
 
@@ -60,9 +61,12 @@ def test_prefect_on_postgresql_runs_a_deployment_and_takes_many_runs_at_once(
     with postgres(programs) as store:
         address = store.replace("psycopg2", "asyncpg")
         monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
+        # It opens fifteen connections at once, for which a slow machine takes more than five.
+        monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT", "60")
+        monkeypatch.setenv("PREFECT_SERVER_DATABASE_TIMEOUT", "60")
         with Deployed.of(checkout) as deployed:
             deployed.start_worker("cpu")
-            run = _begin_once(deployed)
+            run = deployed.begin(DEPLOYMENT, profile="tiny")
             told = deployed.wait_for(run, StateType.COMPLETED).message or ""
             end_servers([deployed.running["cpu"]])
             with ThreadPoolExecutor(RUNS) as together:
@@ -74,4 +78,4 @@ def test_prefect_on_postgresql_runs_a_deployment_and_takes_many_runs_at_once(
 def _begin_once(deployed: Deployed) -> UUID:
     """Start a run; PrefectHTTPStatusError where the server is too busy, with no second try."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
-        return deployed.begin("preprocess/preprocess", profile="tiny")
+        return deployed.begin(DEPLOYMENT, profile="tiny")

@@ -14,7 +14,10 @@ from tests.e2e.faults import wait_until
 
 pytestmark = pytest.mark.slow
 # By SGD: Adam would make a whole step of a gradient that is nothing but rounding.
-CHANGES = ("+recipe.micro_batch=4", "recipe.optimiser=sgd", "recipe.lr=1e-2")
+CHANGES = (
+    *("+recipe.micro_batch=4", "recipe.optimiser=sgd", "recipe.lr=1e-2"),
+    "compute.checkpoint_steps=1",  # so that there is time left to strike
+)
 LINEAGE = "rn18-tcn"
 MODELS, CHECKPOINTS = f"data/tiny/models/{LINEAGE}", f"data/tmp/tiny/models/{LINEAGE}"
 
@@ -38,11 +41,14 @@ def _two_cores() -> Iterator[None]:
 
 def find_workers(below: int) -> list[psutil.Process]:
     """The processes that train, below the stage's own."""
-    return [
-        one
-        for one in psutil.Process(below).children(recursive=True)
-        if one.cmdline()[:1] and one.cmdline()[0].startswith("ray::RayTrainWorker")
-    ]
+    return [one for one in psutil.Process(below).children(recursive=True) if _trains(one)]
+
+
+def _trains(process: psutil.Process) -> bool:
+    try:
+        return (process.cmdline() or [""])[0].startswith("ray::RayTrainWorker")
+    except psutil.Error:  # gone by now
+        return False
 
 
 def test_a_lost_process_is_replaced_and_the_model_is_that_of_one_process(
@@ -53,6 +59,7 @@ def test_a_lost_process_is_replaced_and_the_model_is_that_of_one_process(
     assert "best validation" in output, output
     process = together.start("stages.scratch", LINEAGE)
     assert wait_until(lambda: any((together.place / CHECKPOINTS).glob("*.checkpoint")), process)
+    assert wait_until(lambda: bool(find_workers(process.pid)), process)
     find_workers(process.pid)[0].kill()
     output, _ = process.communicate()
     assert process.returncode == 0, output
