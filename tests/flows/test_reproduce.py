@@ -404,7 +404,7 @@ def test_interrupted_walk_leaves_no_process_and_no_lock(
         rest = process.stdout.read()
     process.wait(120)
     assert "cancelled=True" in rest
-    assert time.monotonic() - began < 120
+    assert time.monotonic() - began < 100  # the first farewell was enough
     locked = folder / ".dvc" / "tmp" / "rwlock"
     assert not locked.exists() or "slow" not in locked.read_text()
 
