@@ -13,17 +13,17 @@ export DO_NOT_TRACK := 1
 
 .PHONY: reproduce held flow test lint ui faults profile
 reproduce: $(STAMP)
-	@python -m stages.checkout $(MAKE) --no-print-directory held
+	@python -m pipeline.checkout $(MAKE) --no-print-directory held
 
 # What `reproduce` does while nobody else may work in the checkout
 held: profile
-	@python -m stages.preflight
+	@python -m pipeline.preflight
 	@dvc repro
-	@python -m stages.leaderboard
-	@python -m stages.publish
+	@python -m pipeline.leaderboard
+	@python -m tracking.publish
 
 flow: $(STAMP) profile
-	@python -m flows.reproduce
+	@python -m flows.deployments
 
 test: $(STAMP)
 	@python -m pytest $(ARGS)
@@ -41,11 +41,11 @@ lint: $(STAMP)
 	@mypy
 
 ui: $(STAMP)
-	@python -m flows.ui
+	@python -m flows.servers
 
 profile: $(STAMP)
 ifneq ($(PROFILE)$(SET),)
-	@python -m stages.profile $(or $(PROFILE),$(shell sed -n 's/^profile: //p' params.yaml)) $(SET)
+	@python -m pipeline.profile $(or $(PROFILE),$(shell sed -n 's/^profile: //p' params.yaml)) $(SET)
 endif
 
 $(STAMP): requirements.lock pyproject.toml

@@ -3,14 +3,14 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lipnet.data.codec import Crops
+from lipnet.crops.align import load_face
+from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
+from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmarks.track import LandmarkOptions, track_landmarks
+from lipnet.shards.codec import Crops
 from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
-from lipnet.video.align import load_face
-from lipnet.video.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.video.decode import iter_frames
-from lipnet.video.detector import DlibDetector, find_predictor
-from lipnet.video.landmarks import LandmarkOptions, track_landmarks
 
 GRID = Path(__file__).resolve().parents[2] / "shared" / "data" / "grid"
 FRAMES = 29

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 
 from benchmarks.clips import FRAMES, GRID, find_clips
-from lipnet.data.codec import Crops, find_codec, unpack
-from lipnet.data.shards import Meta, read_shard, write_shard
+from lipnet.shards.codec import Crops, find_codec, unpack
+from lipnet.shards.tar import Meta, read_shard, write_shard
 
 # T frames  H W pixels
 OURS = ("raw", "delta", "png", "jpeg90", "jpeg92", "jpeg95", "jpeg98")

@@ -22,9 +22,9 @@ from benchmarks.compare import (
     print_row,
 )
 from benchmarks.plain import PlainLipreader
+from lipnet.measure.compile import compile_model
 from lipnet.measure.paper import FRAMES, PaperRow
 from lipnet.models.build import build_model
-from lipnet.models.compile import compile_model
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
 from lipnet.spec import ModelSpec

@@ -35,14 +35,15 @@ from benchmarks.plain_data import (
     write_npz,
 )
 from lipnet.data.augment import Draws, draw, random_view
-from lipnet.data.codec import Crops
 from lipnet.data.loader import ClipStore, MemoryStore, ShardStream
-from lipnet.data.shards import Meta, facts_as_json, write_shard
-from lipnet.data.storage import ShardRef, list_shards
+from lipnet.data.shrink import Shrink
 from lipnet.data.stream import Stream
 from lipnet.device import keep_freed_memory
 from lipnet.files import write_json
-from lipnet.train.recipe import Recipe
+from lipnet.recipe import Recipe
+from lipnet.shards.codec import Crops
+from lipnet.shards.storage import ShardRef, list_shards
+from lipnet.shards.tar import Meta, facts_as_json, write_shard
 
 CODECS = ("raw", "delta", "png", "jpeg95")
 SHARD = 64  # clips
@@ -112,7 +113,7 @@ def open_way(name: str, folder: Path, clips: Sequence[Crops], batch: int) -> Loa
     recipe = Recipe(batch=batch)
     raw = list_shards(folder / "raw", "train")
     if name.startswith("plain"):
-        planned = plan_plain(MemoryStore.read(raw, recipe.shrink), recipe, 0)
+        planned = plan_plain(MemoryStore.read(raw, Shrink.for_recipe(recipe)), recipe, 0)
         order = [choice for choices, _ in planned for choice in choices]
         labels, paths = labels_of(clips), sorted(folder.glob("*.npz"))
         held = HeldClips(clips, labels, order)
@@ -120,9 +121,9 @@ def open_way(name: str, folder: Path, clips: Sequence[Crops], batch: int) -> Loa
         return lambda: load_plain(dataset, planned)
     keep_freed_memory()
     if name == IN_MEMORY:
-        return partial(load_ours, MemoryStore.read(raw, recipe.shrink), recipe, 0)
+        return partial(load_ours, MemoryStore.read(raw, Shrink.for_recipe(recipe)), recipe, 0)
     refs = list_shards(folder / name.removeprefix(SHARDS), "train")
-    return partial(load_ours, ShardStream(refs, recipe.shrink), recipe, 0)
+    return partial(load_ours, ShardStream(refs, Shrink.for_recipe(recipe)), recipe, 0)
 
 
 def time_way(name: str, folder: Path, clips: Sequence[Crops], batch: int) -> Callable[[], float]:

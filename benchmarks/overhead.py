@@ -28,7 +28,7 @@ from benchmarks.compare import describe_machine
 ROOT = Path(__file__).resolve().parents[1]
 WAYS: Mapping[str, Sequence[str]] = {
     "dvc repro": ("dvc", "repro", "--quiet"),
-    "the flow": ("flows.reproduce", "--parallel", "1"),
+    "the flow": ("flows.deployments", "--parallel", "1"),
 }
 PUBLISHING = "publishing, in the flow too"
 FIRST_WORDS = {
@@ -94,7 +94,7 @@ def time_ways(
             own = read_noted(clone)
             ways[way].append(Taken(whole, sum(own), len(own)))
             if way == "dvc repro":
-                others.setdefault(PUBLISHING, []).append(run(clone, ("stages.publish",)))
+                others.setdefault(PUBLISHING, []).append(run(clone, ("tracking.publish",)))
                 for name, words in FIRST_WORDS.items():
                     others.setdefault(name, []).append(run(clone, words, check=False))
             shutil.rmtree(clone)
@@ -110,7 +110,7 @@ def read_noted(clone: Path) -> list[float]:
 def make_clone(place: Path, profile: str) -> Path:
     """HEAD, at the profile, with nothing made."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(place)], check=True)
-    run(place, ("stages.profile", profile))
+    run(place, ("pipeline.profile", profile))
     noting = place / "noting" / "python"
     noting.parent.mkdir()
     noting.write_text(NOTING_PYTHON.format(python=sys.executable, noted=place / NOTED))

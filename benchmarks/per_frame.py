@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from skimage.transform import AffineTransform, warp
 
 from benchmarks.stopwatch import Stopwatch
-from lipnet.video.align import MOUTH, align_to_face, apply_similarity, load_face
-from lipnet.video.detector import find_predictor
+from lipnet.crops.align import MOUTH, align_to_face, apply_similarity, load_face
+from lipnet.landmarks.detector import find_predictor
 
 # T frames  H W pixels  P landmark points (68)
 Frame = NDArray[np.uint8]

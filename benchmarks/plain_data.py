@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lipnet.data.augment import Draws
-from lipnet.data.codec import Crops
+from lipnet.shards.codec import Crops
 
 CROP, VIEW = 96, 88
 MEAN, STD = 0.421, 0.165

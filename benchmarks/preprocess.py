@@ -4,7 +4,7 @@
 
 One core, interleaved: each video is done by (a), by (b) and by us before the next one is touched.
 Speeds are frames by CPU time, so that a busy machine changes them little. Ours decodes each video
-twice, as the stages landmarks and shards do. Then the pool of stages/cluster.py with two actors
+twice, as the stages landmarks and shards do. Then the pool of cluster/pool.py with two actors
 against one, by the wall clock, and what the rate on 256 x 256 clips means for LRW.
 """
 
@@ -23,16 +23,16 @@ from numpy.typing import NDArray
 
 from benchmarks.per_frame import PerFrame, warp_by_opencv, warp_by_skimage
 from benchmarks.stopwatch import Stopwatch
-from lipnet.data.codec import DEFAULT_CODEC, find_codec
+from cluster.pool import map_shards
+from lipnet.crops.align import MOUTH, load_face
+from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
+from lipnet.landmarks.detector import Detector, DlibDetector, Face, find_predictor
+from lipnet.landmarks.predictor import Box, Marks
+from lipnet.landmarks.track import track_landmarks
+from lipnet.shards.codec import DEFAULT_CODEC, find_codec
 from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
-from lipnet.video.align import MOUTH, load_face
-from lipnet.video.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.video.decode import Frame, VideoError, iter_frames
-from lipnet.video.detector import Detector, DlibDetector, Face, find_predictor
-from lipnet.video.landmarks import track_landmarks
-from lipnet.video.predictor import Box, Marks
-from stages.cluster import map_shards
 
 # T frames  P landmark points (68)
 GRID = Path(__file__).resolve().parents[2] / "shared" / "data" / "grid"

@@ -33,9 +33,8 @@ from benchmarks.inference import build_pair
 from benchmarks.loader import plan_plain, write_split
 from benchmarks.plain_data import Batch, PlainClips, collate, mix, write_npz
 from benchmarks.train_step import measure_products
-from lipnet.data.codec import Crops
 from lipnet.data.loader import MemoryStore
-from lipnet.data.storage import list_shards
+from lipnet.data.shrink import Shrink
 from lipnet.data.stream import Stream
 from lipnet.device import keep_freed_memory
 from lipnet.distill.loss import cross_entropy_mixed
@@ -43,11 +42,13 @@ from lipnet.distill.recording import Recording
 from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, Teacher
 from lipnet.measure.cost import cost_of
 from lipnet.measure.paper import FRAMES, PaperRow
+from lipnet.recipe import Recipe
+from lipnet.shards.codec import Crops
+from lipnet.shards.storage import list_shards
 from lipnet.spec import ModelSpec
 from lipnet.train.compile import compile_parts
 from lipnet.train.engine import Engine
 from lipnet.train.optim import build_optimiser
-from lipnet.train.recipe import Recipe
 from lipnet.train.step import Stepper
 
 MODELS = ("shufflenetv2_0.5x + tcn_1x", "resnet18 + mstcn_3x")
@@ -107,7 +108,7 @@ class Corpus:
 
     def hold(self) -> MemoryStore:
         refs = list_shards(self.folder / "shards", "train")
-        return MemoryStore.read(refs, self.recipe.shrink)
+        return MemoryStore.read(refs, Shrink.for_recipe(self.recipe))
 
 
 def train_plainly(row: PaperRow, corpus: Corpus, loaders: int) -> Callable[[], Spent]:

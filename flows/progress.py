@@ -8,8 +8,8 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from stages.params import load_params
-from stages.paths import Paths
+from pipeline.params import load_params
+from pipeline.paths import Paths
 
 GROUPS = ("scratch", "taught")
 

@@ -1,6 +1,5 @@
 """Files written whole or not at all, and the digests that say what made them."""
 
-import ast
 import hashlib
 import json
 import os
@@ -9,8 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-PACKAGE = Path(__file__).parent
+from typing import Any, cast
 
 
 @contextmanager
@@ -61,6 +59,17 @@ def read_json(path: Path) -> object:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_finished(index: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The index of a finished unit if it was made by exactly this work, else None."""
+    try:
+        found = read_json(index)
+    except (OSError, ValueError):
+        return None
+    if isinstance(found, dict) and found.get("fingerprint") == fingerprint:
+        return cast(dict[str, Any], found)
+    return None
+
+
 def digest_of(value: object) -> str:
     """16 hex characters of the SHA-256 of the value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
@@ -73,33 +82,3 @@ def digest_files(paths: Iterable[Path]) -> str:
     for path in paths:
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:16]
-
-
-def code_digest(*parts: str) -> str:
-    """Digest of the package's code under `parts`, such as "video" or "data/shards.py".
-
-    Comments, docstrings and layout do not count: only what runs.
-    """
-    found: list[Path] = []
-    for part in parts:
-        place = PACKAGE / part
-        found.extend(sorted(place.rglob("*.py")) if place.is_dir() else [place])
-    return digest_of([_code_of(path) for path in found])
-
-
-def _code_of(path: Path) -> str:
-    """The file's syntax tree as text, without docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            del body[0]
-    return ast.dump(tree)
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
+from lipnet.crops.align import REFERENCE_FACE, STABLE, apply_similarity, fit_similarity, mean_shape
 from lipnet.files import write_atomic
-from lipnet.video.align import REFERENCE_FACE, STABLE, apply_similarity, fit_similarity, mean_shape
+from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmarks.track import track_landmarks
 from lipnet.video.decode import iter_frames
-from lipnet.video.detector import DlibDetector, find_predictor
-from lipnet.video.landmarks import track_landmarks
 
 # N shapes  P landmark points (68)
 FRAME = 256  # pixels, the side of the frame that faces are aligned in

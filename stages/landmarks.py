@@ -7,28 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lipnet.data.manifest import read_clips
-from lipnet.files import code_digest, digest_of, write_json
-from lipnet.video.landmarks import LandmarkOptions
-from lipnet.video.tracks import Tracker, TrackUnit, describe_maker, plan_tracks
-from stages.cluster import map_shards
-from stages.main import run_stage
-from stages.meter import Meter
-from stages.params import load_params
-from stages.paths import Paths, source_root
-from stages.resume import move_into_place, write_failures
+from cluster.pool import map_shards
+from lipnet.code import code_digest
+from lipnet.files import digest_of, write_json
+from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.tracker import Tracker, TrackUnit, describe_maker, plan_tracks
+from lipnet.sources.manifest import read_clips
+from pipeline.command import run_stage
+from pipeline.meter import Meter
+from pipeline.params import load_params
+from pipeline.paths import Paths, source_root
+from pipeline.units import move_into_place, write_failures
 
-CODE = (
-    "clip.py",
-    "video/decode.py",
-    "video/detector.py",
-    "video/faces.py",
-    "video/landmarks.py",
-    "video/predictor.py",
-    "video/predictor_file.py",
-    "video/spans.py",
-    "video/tracks.py",
-)
+CODE = "landmarks.tracker"
 FAILURE_COLUMNS = ("video", "reason", "detail")
 
 
@@ -73,7 +64,7 @@ def track_units(
         root=folders.root.resolve(),
         folder=folders.state.resolve(),
         options=options,
-        made_by=describe_maker(options, code_digest(*CODE)),
+        made_by=describe_maker(options, code_digest(CODE)),
     )
     with Meter(sum(len(unit.videos) for unit in units), "landmarks: videos") as meter:
         return map_shards(

@@ -7,11 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lipnet.data.manifest import check_complete, write_manifest
-from lipnet.sources import discover_clips
-from stages.main import run_stage
-from stages.params import load_params
-from stages.paths import Paths, source_root
+from lipnet.sources.discover import discover_clips
+from lipnet.sources.manifest import check_complete, write_manifest
+from pipeline.command import run_stage
+from pipeline.params import load_params
+from pipeline.paths import Paths, source_root
 
 
 def main() -> None:

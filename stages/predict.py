@@ -7,19 +7,20 @@ import numpy as np
 import torch
 
 from lipnet.data.loader import ClipStore, open_split
-from lipnet.data.logits import SavedLogits, write_logits
-from lipnet.data.storage import list_shards
+from lipnet.data.shrink import Shrink
 from lipnet.device import keep_freed_memory
-from lipnet.distill.generation import WEIGHTS_FILE, read_generations
 from lipnet.errors import InputError
 from lipnet.files import write_folder_atomic
+from lipnet.inference.logits import SavedLogits, write_logits
+from lipnet.inference.predict import predict_logits
+from lipnet.lineage.generation import WEIGHTS_FILE, read_generations
 from lipnet.models.weights import load_model
-from lipnet.train.predict import predict_logits
-from lipnet.train.recipe import Recipe
-from stages.lease import lease_device
-from stages.main import run_stage
-from stages.params import load_params
-from stages.paths import Paths
+from lipnet.recipe import Recipe
+from lipnet.shards.storage import list_shards
+from pipeline.command import run_stage
+from pipeline.lease import lease_device
+from pipeline.params import load_params
+from pipeline.paths import Paths
 
 USAGE = "usage: python -m stages.predict val|test LINEAGE"
 OPTIONAL_SPLITS = ("unseen",)  # speakers who are in no other split, where the source has such
@@ -35,7 +36,7 @@ def main() -> None:
     paths = Paths(params.profile)
     splits = {"val": ["val"], "test": ["test", *_present(paths.shards)]}[part]
     place = {"val": paths.logits_val, "test": paths.logits_test}[part] / lineage
-    shrink = params.recipe_of(lineage).shrink
+    shrink = Shrink.for_recipe(params.recipe_of(lineage))
     memory = params.workers.memory_gib
     with lease_device() as device, write_folder_atomic(place) as folder:
         for split in splits:

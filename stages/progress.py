@@ -11,12 +11,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from lipnet.distill.generation import Generation
-from lipnet.distill.lineage import LineagePlan
+from lipnet.lineage.generation import Generation
+from lipnet.lineage.lineage import LineagePlan
 from lipnet.train.history import EpochRecord
-from stages.model_run import ModelRun
-from stages.params import Params
-from stages.tracking import Identity
+from pipeline.params import Params
+from tracking.experiment import Identity
+from tracking.live import ModelRun
 
 
 class LineageProgress:

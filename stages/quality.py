@@ -3,21 +3,22 @@
 from pathlib import Path
 
 from lipnet.files import write_folder_atomic, write_json
-from lipnet.report.figure_style import house_style, save_figure
-from stages.main import run_stage
-from stages.params import load_params
-from stages.paths import Paths
-from stages.quality_facts import Quality, gather, judge, tell_numbers
-from stages.quality_figure import draw_distributions
-from stages.quality_page import write_page
-from stages.quality_sheets import draw_random, draw_worst
+from lipnet.quality.facts import Quality, QualityFolders, gather, judge, tell_numbers
+from lipnet.quality.figure import draw_distributions
+from lipnet.quality.page import write_page
+from lipnet.quality.sheets import draw_random, draw_worst
+from lipnet.report.figures.style import house_style, save_figure
+from pipeline.command import run_stage
+from pipeline.params import load_params
+from pipeline.paths import Paths
 
 
 def main() -> None:
     """Write data/<profile>/quality/ and say what looks off."""
     params = load_params()
     paths = Paths(params.profile)
-    quality = gather(paths, params)
+    folders = QualityFolders(paths.manifest, paths.landmarks, paths.shards)
+    quality = gather(params.profile, folders, params.crops, params.recipe)
     write_report(paths.quality, quality)
     signs = judge(quality)
     off = [f"{sign.what}: {sign.value} (usual: {sign.usual})" for sign in signs if not sign.fine]

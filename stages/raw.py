@@ -8,21 +8,22 @@ from pathlib import Path
 
 import cv2
 
+from cluster.pool import map_shards
+from lipnet.code import code_digest
 from lipnet.errors import InputError
-from lipnet.files import code_digest, digest_of, write_folder_atomic
+from lipnet.files import digest_of, write_folder_atomic
 from lipnet.sources.inventory import scan_inventory, write_inventory
 from lipnet.sources.synthetic.corpus import is_written, plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.sources.synthetic.render import ClipPlan
-from stages.cluster import map_shards
-from stages.main import run_stage
-from stages.meter import Meter
-from stages.params import load_params
-from stages.paths import Paths, source_root
-from stages.resume import move_into_place
+from pipeline.command import run_stage
+from pipeline.meter import Meter
+from pipeline.params import load_params
+from pipeline.paths import Paths, source_root
+from pipeline.units import move_into_place
 
 # What a clip's bytes depend on besides the options.
-CODE = ("sources/synthetic", "clip.py")
+CODE = "sources.synthetic.corpus"
 CLIPS_A_UNIT = 16
 
 
@@ -73,7 +74,7 @@ def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -
 
 def open_state(options: SyntheticOptions, folder: Path) -> Path:
     """Where clips of these options and this code wait until all are there; others' are removed."""
-    state = folder / digest_of({"options": asdict(options), "code": code_digest(*CODE)})
+    state = folder / digest_of({"options": asdict(options), "code": code_digest(CODE)})
     for other in folder.iterdir() if folder.is_dir() else ():
         if other != state:
             shutil.rmtree(other)

@@ -3,9 +3,9 @@
 from lipnet.report.leaderboard import write_leaderboard
 from lipnet.report.write import write_report
 from lipnet.sources.synthetic.words import accuracy_ceiling
-from stages.main import run_stage
-from stages.params import Params, load_params
-from stages.paths import Paths
+from pipeline.command import run_stage
+from pipeline.params import Params, load_params
+from pipeline.paths import Paths
 
 
 def main() -> None:

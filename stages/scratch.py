@@ -1,8 +1,8 @@
 """The stage `scratch@<lineage>`: a teacherless g0 and its born-again generations."""
 
-from lipnet.distill.lineage import LineagePlan
-from stages.main import run_stage
-from stages.params import load_params
+from lipnet.lineage.lineage import LineagePlan
+from pipeline.command import run_stage
+from pipeline.params import load_params
 from stages.train import named_lineage, start_weights, train
 
 USAGE = "usage: python -m stages.scratch LINEAGE"

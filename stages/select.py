@@ -1,9 +1,9 @@
 """The stage `select`: ensembles and best models, chosen on validation logits and nothing else."""
 
-from lipnet.report.selection import write_selection
-from stages.main import run_stage
-from stages.params import load_params
-from stages.paths import Paths
+from lipnet.lineage.selection import write_selection
+from pipeline.command import run_stage
+from pipeline.params import load_params
+from pipeline.paths import Paths
 
 
 def main() -> None:

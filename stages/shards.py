@@ -7,38 +7,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cluster.pool import map_shards
 from lipnet.clip import FPS, SPLITS, Clip
-from lipnet.data.codec import DEFAULT_CODEC
-from lipnet.data.cut import CutPlaces, Cutter, CutUnit, describe_crops, plan_shards
-from lipnet.data.manifest import check_complete, read_clips, read_labels
-from lipnet.data.ready import describe_ready
-from lipnet.data.shards import facts_of, pixel_stats
-from lipnet.data.upload import check_url, resolve_url
+from lipnet.code import code_digest
+from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
-from lipnet.files import code_digest, digest_of, read_json, write_json
-from lipnet.video.crop import CropOptions
-from lipnet.video.tracks import TrackPlace, locate_tracks
-from stages.cluster import map_shards
-from stages.main import run_stage
-from stages.meter import Meter
-from stages.params import load_params
-from stages.paths import Paths, source_root
-from stages.resume import move_into_place, write_failures
-from stages.timing import Timed, write_timings
+from lipnet.files import digest_of, read_json, write_json
+from lipnet.landmarks.store import TrackPlace, locate_tracks
+from lipnet.shards.codec import DEFAULT_CODEC
+from lipnet.shards.cut import CutPlaces, Cutter, CutUnit, describe_crops, plan_shards
+from lipnet.shards.precropped import describe_ready
+from lipnet.shards.tar import facts_of, pixel_stats
+from lipnet.shards.upload import check_url, resolve_url
+from lipnet.sources.manifest import check_complete, read_clips, read_labels
+from pipeline.command import run_stage
+from pipeline.meter import Meter
+from pipeline.params import load_params
+from pipeline.paths import Paths, source_root
+from pipeline.timing import Timed, write_timings
+from pipeline.units import move_into_place, write_failures
 
-CODE = (
-    "clip.py",
-    "stills.py",
-    "video/decode.py",
-    "video/images.py",
-    "video/align.py",
-    "video/border.py",
-    "video/crop.py",
-    "data/codec.py",
-    "data/cut.py",
-    "data/ready.py",
-    "data/shards.py",
-)
+CODE = "shards.cut"
 FAILURE_COLUMNS = ("clip_id", "reason", "detail")
 Failure = dict[str, str]
 Record = dict[str, Any]
@@ -80,7 +69,7 @@ def make_shards(
     ]
     check_survivors(clips, failures)
     units = plan_shards(cuttable, places, clips_per_shard)
-    made_by = {"crops": describe_cropping(clips, crops), "code": code_digest(*CODE)}
+    made_by = {"crops": describe_cropping(clips, crops), "code": code_digest(CODE)}
     make_worker = partial(
         Cutter, locate(folders), options=crops, labels=labels, made_by=made_by, codec=codec
     )

@@ -1,8 +1,8 @@
 """The stage `taught@<lineage>`: students of another lineage, then of their own line."""
 
-from lipnet.distill.lineage import LineagePlan
-from stages.main import run_stage
-from stages.params import load_params
+from lipnet.lineage.lineage import LineagePlan
+from pipeline.command import run_stage
+from pipeline.params import load_params
 from stages.train import named_lineage, start_weights, teacher_weights, train
 
 USAGE = "usage: python -m stages.taught LINEAGE"

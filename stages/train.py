@@ -10,20 +10,21 @@ from typing import Any
 
 import torch
 
+from cluster.training import train_together
 from lipnet.data.loader import open_split
+from lipnet.data.shrink import Shrink
 from lipnet.device import keep_freed_memory
-from lipnet.distill.generation import GENERATION_FILES, LINEAGE_FILE, all_weights, best_weights
-from lipnet.distill.lineage import LineageData, LineagePlan, train_lineage
 from lipnet.errors import InputError
 from lipnet.files import read_json
+from lipnet.lineage.generation import GENERATION_FILES, LINEAGE_FILE, all_weights, best_weights
+from lipnet.lineage.lineage import LineageData, LineagePlan, train_lineage
 from lipnet.train.engine import Engine
 from lipnet.train.processes import OneProcess, Processes
-from stages.lease import lease_device
-from stages.params import Params, Taught
-from stages.paths import Paths
+from pipeline.lease import lease_device
+from pipeline.params import Params, Taught
+from pipeline.paths import Paths
+from pipeline.units import move_into_place
 from stages.progress import LineageProgress, SilentLineage
-from stages.resume import move_into_place
-from stages.together import train_together
 
 
 def named_lineage(known: Collection[str], kind: str) -> str:
@@ -83,7 +84,7 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
         open_split(
             shards,
             split,
-            shrink=plan.recipe.shrink,
+            shrink=Shrink.for_recipe(plan.recipe),
             memory_gib=memory if split == "train" or engine.leads else 0.0,
             device=engine.device,
         )

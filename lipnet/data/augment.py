@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lipnet.train.recipe import Recipe
-from lipnet.train.seed import generator_of
+from lipnet.recipe import Recipe
+from lipnet.seed import generator_of
 
 # B batch  T frames  H W pixels  L bytes of the batch  S the view's width
 

@@ -15,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lipnet.data.ahead import work_ahead
 from lipnet.data.augment import ClipBatch
-from lipnet.data.shards import StoredClip, read_stored
+from lipnet.data.prefetch import work_ahead
 from lipnet.data.shrink import Shrink
-from lipnet.data.storage import ShardRef, list_shards
 from lipnet.device import free_bytes
 from lipnet.errors import InputError
-from lipnet.train.seed import generator_of
+from lipnet.seed import generator_of
+from lipnet.shards.storage import ShardRef, list_shards
+from lipnet.shards.tar import StoredClip, read_stored
 
 # N clips  B batch  T frames  H W pixels
 Frames = NDArray[np.uint8]

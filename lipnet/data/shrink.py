@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipnet.recipe import Recipe
+
 # T frames  H W pixels
 
 
@@ -15,6 +17,11 @@ class Shrink:
 
     keep: int
     size: int
+
+    @classmethod
+    def for_recipe(cls, recipe: Recipe) -> "Shrink":
+        """From stored crops to those that the recipe's views are cut from."""
+        return cls(recipe.stored_field, recipe.stored_size)
 
     def __call__(self, crops_THW: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The crops [T, size, size]; as they are where nothing is to be done."""

@@ -12,10 +12,10 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from lipnet.data.ahead import run_ahead
 from lipnet.data.augment import ClipBatch, Draws, draw
 from lipnet.data.loader import ClipStore
-from lipnet.train.recipe import Recipe
+from lipnet.data.prefetch import run_ahead
+from lipnet.recipe import Recipe
 
 BATCHES_AHEAD = 2  # that are read and on their way to the device before they are asked for
 

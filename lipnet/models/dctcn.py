@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.models.activation import make_activation
+from lipnet.models.packing import ValidFrames
 from lipnet.models.tcn import DROPOUT, KINDS, Branch, Layer, PointConv
-from lipnet.models.valid import ValidFrames
 
 KIND = KINDS["mstcn"]  # kernels 3, 5, 7 side by side
 DILATIONS = (1, 2, 5)  # of a block's three layers

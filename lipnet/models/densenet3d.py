@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lipnet.models.valid import ValidFrames
+from lipnet.models.packing import ValidFrames
 
 STEM_CHANNELS = 64
 BLOCKS = (4, 8, 12, 8)

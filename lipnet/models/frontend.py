@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lipnet.models.activation import make_activation
-from lipnet.models.valid import ValidFrames
+from lipnet.models.packing import ValidFrames
 
 FRAMES_SEEN = 5  # a frame and two neighbours on either side
 

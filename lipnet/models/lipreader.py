@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lipnet.errors import InputError
 from lipnet.models.frontend import FrontEnd
-from lipnet.models.valid import ValidFrames, find_valid_frames
+from lipnet.models.packing import ValidFrames, find_valid_frames
 
 LEAST_SIZE = 16  # pixels; below, the last stages have nothing left to see
 

@@ -13,7 +13,7 @@ with it. A choice: no dropout, as in that code.
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from lipnet.models.valid import ValidFrames
+from lipnet.models.packing import ValidFrames
 
 LAYERS = 2
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"bgru": nn.GRU, "blstm": nn.LSTM}

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lipnet.models.activation import make_activation
-from lipnet.models.valid import ValidFrames
+from lipnet.models.packing import ValidFrames
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 PLAIN_CHANNELS = (64, 128, 256, 512)

@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor, nn
 
-from lipnet.models.valid import ValidFrames
+from lipnet.models.packing import ValidFrames
 
 STEM_CHANNELS = 24  # the front end gives these: ShuffleNet's own stem is dropped
 UNITS = (4, 8, 4)

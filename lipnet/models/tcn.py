@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lipnet.models.activation import make_activation
-from lipnet.models.steps import convolve_steps
-from lipnet.models.valid import ValidFrames
+from lipnet.models.packing import ValidFrames
+from lipnet.models.temporal_conv import convolve_steps
 
 DILATIONS = (1, 2, 4, 8)
 DROPOUT = 0.2

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lipnet.data.logits import SavedLogits, read_logits, write_logits
-from lipnet.distill.generation import GENERATION_FILE, HISTORY_FILE, LINEAGE_FILE
 from lipnet.errors import InputError
 from lipnet.files import write_folder_atomic, write_json
+from lipnet.inference.logits import SavedLogits, read_logits, write_logits
+from lipnet.lineage.generation import GENERATION_FILE, HISTORY_FILE, LINEAGE_FILE
 from lipnet.report.results import SPLITS, list_models
 from lipnet.report.study import LABELS, SUMMARY, Study
 

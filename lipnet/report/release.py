@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lipnet.distill.generation import GENERATION_FILE, WEIGHTS_FILE
 from lipnet.errors import InputError
+from lipnet.lineage.generation import GENERATION_FILE, WEIGHTS_FILE
 from lipnet.models.weights import load_model, save_weights
 from lipnet.report.markdown import Row, interval, join, percent, read_rows
 from lipnet.report.results import read_mapping

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.clip import CLIP_FRAMES
-from lipnet.data.logits import SavedLogits, check_same_clips, read_logits
-from lipnet.distill.ensemble import mean_probabilities
 from lipnet.errors import InputError
 from lipnet.files import read_json
+from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
+from lipnet.lineage.ensemble import mean_probabilities
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.measure.cost import Cost, cost_of
 from lipnet.report.study import Study

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipnet.distill.generation import lineage_of
 from lipnet.files import digest_of
+from lipnet.lineage.generation import lineage_of
 from lipnet.measure.accuracy import Estimate, paired_difference
 from lipnet.report.comparisons import best_of
 from lipnet.report.results import Entry, Results

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lipnet.distill.generation import lineage_of
+from lipnet.lineage.generation import lineage_of
 from lipnet.measure.accuracy import paired_difference
 from lipnet.report.comparisons import best_of, scratch_twin
 from lipnet.report.results import Entry, Results

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lipnet.files import read_json, write_folder_atomic, write_json
 from lipnet.report.comparisons import compare_all
-from lipnet.report.figures import write_figures
+from lipnet.report.figures.write import write_figures
 from lipnet.report.results import read_mapping, read_results
 from lipnet.report.study import Study
 from lipnet.report.tables import result_rows, write_metrics, write_plots, write_rows, write_tables

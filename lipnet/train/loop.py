@@ -14,6 +14,8 @@ from lipnet.data.loader import ClipStore
 from lipnet.data.stream import Stream, cut_batch
 from lipnet.distill.teacher import Teacher
 from lipnet.errors import InputError
+from lipnet.inference.predict import predict_logits
+from lipnet.recipe import Recipe
 from lipnet.train.checkpoint import (
     Checkpoint,
     State,
@@ -25,10 +27,8 @@ from lipnet.train.compile import compile_parts
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord, beats, best_epoch
 from lipnet.train.optim import build_optimiser, learning_rate
-from lipnet.train.predict import predict_logits
-from lipnet.train.recipe import Recipe
+from lipnet.train.sanity import warn_after, warn_before
 from lipnet.train.step import Stepper
-from lipnet.train.watch import warn_after, warn_before
 
 # N clips  K classes
 CHECK_STEPS = 50  # after so many the losses are looked at; a look waits for the device

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from lipnet.train.recipe import Recipe
+from lipnet.recipe import Recipe
 
 Optimiser = torch.optim.Optimizer
 

@@ -12,11 +12,11 @@ from lipnet.data.stream import Part
 from lipnet.device import mixed_precision
 from lipnet.distill.loss import cross_entropy_mixed
 from lipnet.distill.teacher import Place, Teacher
+from lipnet.recipe import Recipe
+from lipnet.seed import seed_of
+from lipnet.train.batchnorm import RunningAverages
 from lipnet.train.engine import Engine
 from lipnet.train.optim import Optimiser
-from lipnet.train.recipe import Recipe
-from lipnet.train.seed import seed_of
-from lipnet.train.statistics import RunningAverages
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Decoding: any video file as grey frames at 25 a second, one at a time, or a reason why not."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ Frame = NDArray[np.uint8]
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
+MAX_FRAMES = 15_000  # ten minutes: landmarks and crops of one video are held in memory
 LONGEST_GAP = 10.0  # seconds; a longer step between two frames is a broken timestamp
 FASTEST = 1000.0  # frames a second; containers without a rate claim 90000
 LISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD")  # at them FFmpeg opens the files they name
@@ -138,3 +139,11 @@ def _resample(stamped: Iterator[tuple[float, Frame]], period: float) -> Iterator
         return
     for _ in range(given, max(1, round((held[0] + period) * FPS))):
         yield held[1]
+
+
+def limit_frames(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same frames; VideoError "too_long" before there are more than an actor can hold."""
+    for count, frame in enumerate(frames):
+        if count >= MAX_FRAMES:
+            raise VideoError("too_long", f"more than {MAX_FRAMES} frames; cut it into parts")
+        yield frame

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.codec import OURS, Measured, list_codecs, measure_packing, measure_reading, tell
 from benchmarks.codec import write_shards as write_all
-from lipnet.data.codec import Crops
+from lipnet.shards.codec import Crops
 
 
 def clips() -> list[Crops]:

@@ -25,7 +25,7 @@ from benchmarks.preprocess import (
     tell_speeds,
 )
 from benchmarks.stopwatch import Stopwatch
-from lipnet.video.align import load_face
+from lipnet.crops.align import load_face
 from tests.lipnet.video.making import write_faces
 from tests.stages.working import map_here
 

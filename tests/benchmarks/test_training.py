@@ -13,7 +13,7 @@ from benchmarks.aside import Aside
 from benchmarks.clips import FRAMES
 from benchmarks.loader import check_same, write_split
 from benchmarks.plain_data import CROP, write_npz
-from lipnet.data.codec import Crops
+from lipnet.shards.codec import Crops
 
 Printed = pytest.CaptureFixture[str]
 NO_GRID = ["--grid", "/nowhere"]

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("lipnet", "stages", "flows")
+PACKAGES = ("lipnet", "pipeline", "tracking", "cluster", "stages", "flows")
 
 
 def python_files(package: str) -> list[Path]:

@@ -10,7 +10,7 @@ from tests.e2e.preprocessing import Preprocessing
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The whole of the profile `tiny`, reproduced."""
     checkout = Checkout(tmp_path_factory.mktemp("e2e") / "undisturbed")
-    checkout.run("stages.profile", "tiny")
+    checkout.run("pipeline.profile", "tiny")
     checkout.run("dvc", "repro")
     return checkout
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lipnet.crop_videos import crop_videos
+from lipnet.crops.crop import CropOptions
+from lipnet.inference.crop import crop_videos
+from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmarks.track import LandmarkOptions
 from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.sources.synthetic.render import ClipPlan
-from lipnet.video.crop import CropOptions
-from lipnet.video.detector import DlibDetector, find_predictor
-from lipnet.video.landmarks import LandmarkOptions
 from tests.lipnet.video.making import flat_frame, write_video
 
 CLIPS = {"train": 4, "val": 2, "test": 2}

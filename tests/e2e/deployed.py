@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Cancelling
 
-from flows.ui import PREFECT, Server, end_servers, prefect_command, start_server, wait_until_up
+from flows.servers import PREFECT, Server, end_servers, prefect_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
 
 PATIENCE = 600.0

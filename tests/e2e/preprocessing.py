@@ -31,7 +31,7 @@ class Preprocessing:
     def undisturbed(cls, place: Path) -> "Preprocessing":
         """The corpus rendered and both stages done, without Ray."""
         made = cls(place)
-        made.checkout.run("stages.profile", "tiny", "workers.actors=1", *SETTINGS)
+        made.checkout.run("pipeline.profile", "tiny", "workers.actors=1", *SETTINGS)
         for stage in ("raw", "manifest", *STAGES):
             made.checkout.run(f"stages.{stage}")
         for stage in STAGES:

@@ -17,7 +17,7 @@ from uuid import UUID
 import psutil
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 
-from flows.ui import MLFLOW, Server, end_servers, mlflow_command, start_server, wait_until_up
+from flows.servers import MLFLOW, Server, end_servers, mlflow_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
 from tests.e2e.deployed import PATIENCE, Deployed, server_somewhere
 from tests.e2e.faults import kill_group, on_small_disk, wait_until
@@ -191,7 +191,7 @@ def _train_without_mlflow(checkout: Checkout, draw: random.Random, *, there_at_s
     assert process.returncode == 0, told
     assert "training goes on" in told, told
     with mlflow_at(checkout, server):
-        for command in (("dvc", "repro"), ("stages.publish",)):
+        for command in (("dvc", "repro"), ("tracking.publish",)):
             process = checkout.start(*command, **address)
             told, _ = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, told

@@ -73,7 +73,7 @@ def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
     place = deployed.checkout.place
     lineage = "rn18-tcn"
     lines = place / "data" / "tmp" / "tiny" / "models" / lineage / "progress.jsonl"
-    deployed.checkout.run("stages.profile", "tiny", "recipe.epochs=40")
+    deployed.checkout.run("pipeline.profile", "tiny", "recipe.epochs=40")
     run = deployed.begin("train/lineage", lineage=lineage, profile="tiny")
     deadline = time.monotonic() + PATIENCE
     while not lines.exists():
@@ -86,7 +86,7 @@ def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
     deployed.wait_for(run, StateType.CANCELLED)
     assert _at_work_in(place) == []
     assert not (place / "data" / "tiny" / "models" / lineage).exists()
-    deployed.checkout.run("stages.profile", "tiny", "recipe.epochs=3")
+    deployed.checkout.run("pipeline.profile", "tiny", "recipe.epochs=3")
     again = deployed.begin("train/lineage", lineage=lineage, profile="tiny")
     told = deployed.wait_for(again, StateType.COMPLETED).message or ""
     assert told.endswith(": 1 made, 4 had not changed")

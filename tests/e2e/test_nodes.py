@@ -12,7 +12,7 @@ import pytest
 from ray.cluster_utils import Cluster
 from ray.util.state import list_actors, list_tasks
 
-from stages.cluster import OBJECT_STORE_BYTES
+from cluster.pool import OBJECT_STORE_BYTES
 from tests.contract.imports import ROOT
 from tests.e2e.faults import AT_WORK, kill_node, wait_until
 from tests.e2e.preprocessing import TOO_LATE, UNITS, Preprocessing
@@ -85,7 +85,7 @@ def test_a_node_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
 
 WHERE = """
 import os
-from stages.cluster import map_shards
+from cluster.pool import map_shards
 def make_worker():
     return lambda _: os.environ.get("MLFLOW_TRACKING_URI", "")
 print(map_shards(make_worker, [1, 2], actors=2))

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from prefect.client.schemas.objects import StateType
 
-from flows.ui import MLFLOW, Server
+from flows.servers import MLFLOW, Server
 from tests.e2e.checkout import Checkout
 from tests.e2e.deployed import PATIENCE, Deployed, server_somewhere
 from tests.e2e.system import mlflow_at

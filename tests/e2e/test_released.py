@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipnet.cli import main
-from lipnet.data.logits import read_logits
-from lipnet.evaluate import Corpus, read_corpus
+from lipnet.cli.main import main
+from lipnet.inference.evaluate import Corpus, read_corpus
+from lipnet.inference.logits import read_logits
+from lipnet.landmarks.detector import DlibDetector, find_predictor
 from lipnet.models.weights import load_card
 from lipnet.report.study import Study
-from lipnet.video.detector import DlibDetector, find_predictor
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASED = sorted((ROOT / "data" / "released").glob("*.safetensors"))

@@ -9,7 +9,7 @@ import pytest
 from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from flows.ui import MLFLOW, Server, end_servers, mlflow_command, start_server, wait_until_up
+from flows.servers import MLFLOW, Server, end_servers, mlflow_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
 from tests.e2e.deployed import Deployed, server_somewhere
 from tests.e2e.postgres import find_programs, postgres
@@ -47,7 +47,7 @@ def test_all_of_a_profile_arrives_in_postgresql_and_s3(
 
 
 def _publish(checkout: Checkout, server: Server) -> str:
-    process = checkout.start("stages.publish", MLFLOW_TRACKING_URI=server.url)
+    process = checkout.start("tracking.publish", MLFLOW_TRACKING_URI=server.url)
     told, _ = process.communicate(timeout=300)
     assert process.returncode == 0, told
     return told

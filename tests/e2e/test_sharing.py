@@ -32,7 +32,7 @@ def test_a_clone_that_pulls_has_every_model_and_makes_nothing_again(
         assert any("metrics.json" in path or "g0" in path for path in theirs)
     assert not (clone.place / "data" / "tiny" / "shards").exists()
     assert not (clone.place / "data" / "tiny" / "raw").exists()
-    clone.run("stages.leaderboard")
+    clone.run("pipeline.leaderboard")
     assert "metrics.json" in clone.run("dvc", "metrics", "show")
 
 

@@ -37,8 +37,8 @@ def reproduce(place: Path, profile: str, root: Path, *stages: str) -> Path:
     settings["recipe"] |= {"epochs": 1, "batch": 4}
     text = yaml.safe_dump({**settings, **SHORT}, allow_unicode=True)
     path.write_text(f"# @package _global_\n{text}", "utf-8")
-    checkout.run("stages.profile", profile, f"source.root={root}")
-    assert "landmarks" in checkout.run("stages.preflight")
+    checkout.run("pipeline.profile", profile, f"source.root={root}")
+    assert "landmarks" in checkout.run("pipeline.preflight")
     checkout.run("dvc", "repro", *stages)
     return place / "data" / profile
 

@@ -31,7 +31,7 @@ SEED = os.environ.get("FAULTS_SEED", "1")
 def untrained(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Clips, and models to be trained for long enough to be struck at it."""
     made = fork_untrained(undisturbed, tmp_path_factory.mktemp("system") / "untrained")
-    made.run("stages.profile", "tiny", "recipe.epochs=12")
+    made.run("pipeline.profile", "tiny", "recipe.epochs=12")
     return made
 
 

@@ -37,14 +37,14 @@ def test_nothing_is_left_to_do(undisturbed: Checkout) -> None:
 
 
 def test_publishing_fills_mlflow_once(undisturbed: Checkout) -> None:
-    first = undisturbed.run("stages.publish")
-    second = undisturbed.run("stages.publish")
+    first = undisturbed.run("tracking.publish")
+    second = undisturbed.run("tracking.publish")
     assert "3 models" in first
     assert "0 models and 0 figures by epoch added" in second
 
 
 def test_a_report_is_rebuilt_without_training(undisturbed: Checkout) -> None:
-    output = undisturbed.run("stages.leaderboard")
+    output = undisturbed.run("pipeline.leaderboard")
     assert "rn18-tcn-g0" in output.replace("\n", " ")
 
 
@@ -81,7 +81,7 @@ def test_stages_killed_at_work_end_with_the_same_outputs(
     undisturbed: Checkout, tmp_path: Path
 ) -> None:
     checkout = Checkout(tmp_path / "killed")
-    checkout.run("stages.profile", "tiny")
+    checkout.run("pipeline.profile", "tiny")
     for stage in SIGNS:
         kill_at_work(checkout, stage)
         checkout.run("dvc", "repro", stage)

@@ -25,7 +25,7 @@ MODELS, CHECKPOINTS = f"data/tiny/models/{LINEAGE}", f"data/tmp/tiny/models/{LIN
 def fork(undisturbed: Checkout, place: Path, workers: int) -> Checkout:
     """The tiny profile's shards, with models to be trained by so many processes."""
     checkout = undisturbed.fork(place)
-    checkout.run("stages.profile", "tiny", f"compute.workers={workers}", *CHANGES)
+    checkout.run("pipeline.profile", "tiny", f"compute.workers={workers}", *CHANGES)
     return checkout
 
 
@@ -77,7 +77,7 @@ def test_a_lost_process_is_replaced_and_the_model_is_that_of_one_process(
 
 def test_what_cannot_be_shared_is_said_as_one_line(undisturbed: Checkout, tmp_path: Path) -> None:
     checkout = undisturbed.fork(tmp_path / "whole")
-    checkout.run("stages.profile", "tiny", "compute.workers=2")
+    checkout.run("pipeline.profile", "tiny", "compute.workers=2")
     told = checkout.run("stages.scratch", LINEAGE, status=1)
     assert "error: a batch of 8 clips in 1 part cannot be shared by 2 processes" in told
     assert "set recipe.micro_batch to 4 or less" in told

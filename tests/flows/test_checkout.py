@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from lipnet.errors import InputError
-from stages.checkout import hold_checkout
+from pipeline.checkout import hold_checkout
 from tests.contract.imports import ROOT
 
 HOLDER = """
 import sys
 from pathlib import Path
 from flows.command import Commands
-from stages.checkout import hold_checkout
+from pipeline.checkout import hold_checkout
 with hold_checkout(wait=True) as lock:
     commands = Commands()
     commands.bequeath(lock)
@@ -62,7 +62,14 @@ def test_a_command_holds_the_checkout_while_it_lives(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.checkout", "sh", "-c", "echo begun; read line; exit 3"]
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.checkout",
+        "sh",
+        "-c",
+        "echo begun; read line; exit 3",
+    ]
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -74,7 +81,7 @@ def test_a_command_holds_the_checkout_while_it_lives(
     assert process.returncode == 3
     with hold_checkout(wait=False):
         pass
-    lost = [sys.executable, "-m", "stages.checkout", "no-such-program"]
+    lost = [sys.executable, "-m", "pipeline.checkout", "no-such-program"]
     done = subprocess.run(lost, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error: no program 'no-such-program'; usage: python -m")

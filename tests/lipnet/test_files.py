@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipnet import files
-from lipnet.files import code_digest, digest_of, write_atomic, write_folder_atomic, write_json
+from lipnet.files import digest_of, write_atomic, write_folder_atomic, write_json
 
 
 def fail_inside(writing: AbstractContextManager[Path]) -> None:
@@ -46,17 +45,6 @@ def test_equal_values_give_equal_json_bytes(tmp_path: Path) -> None:
     write_json(tmp_path / "a", {"b": 1, "a": [2.5, "é"]})
     write_json(tmp_path / "b", {"a": [2.5, "é"], "b": 1})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_code_digest_sees_code_but_no_comments_or_docstrings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "PACKAGE", tmp_path)
-    digests = []
-    for text in ('"""Doc."""\nx = 1\n', '"""Other."""\n# why\nx  =  1\n', "x = 2\n"):
-        (tmp_path / "m.py").write_text(text)
-        digests.append(code_digest("m.py"))
-    assert digests[0] == digests[1] != digests[2]
 
 
 def test_what_a_killed_process_left_beside_a_folder_goes(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from lipnet.data.shards import read_shard
+from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
-from lipnet.sources import discover_clips
+from lipnet.landmarks.track import LandmarkOptions
+from lipnet.shards.tar import read_shard
+from lipnet.sources.discover import discover_clips
 from lipnet.sources.inventory import read_inventory, scan_inventory, write_inventory
 from lipnet.sources.scan import escape
-from lipnet.video import tracks
-from lipnet.video.crop import CropOptions
-from lipnet.video.landmarks import LandmarkOptions
+from lipnet.video import decode
 from stages.landmarks import LandmarkFolders, make_landmarks
 from stages.manifest import make_manifest
 from stages.shards import ShardFolders, make_shards
@@ -178,7 +178,7 @@ def test_a_video_of_hours_is_given_up_before_it_fills_the_memory(
 ) -> None:
     long = Odd("30-frames", movie(partial(face, 30)))
     write_corpus(tmp_path / "corpus", [long])
-    monkeypatch.setattr(tracks, "MOST_FRAMES", 29)
+    monkeypatch.setattr(decode, "MAX_FRAMES", 29)
     ends = run_path(tmp_path / "corpus", tmp_path / "made")
     assert ends.by_file[place_of(0, long)] == "landmarks too_long"
     assert ends.shards["splits"]["train"]["clips"] == 1

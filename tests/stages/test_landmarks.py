@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lipnet.files import read_json
-from lipnet.video.landmarks import LandmarkOptions
-from lipnet.video.tracks import Tracker
+from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.tracker import Tracker
 from stages import landmarks
 from stages.landmarks import LandmarkFolders, make_landmarks, summarise
 from tests.lipnet.video.making import flat_frame, write_faces, write_video

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lipnet.data.manifest import read_clips, read_summary
 from lipnet.errors import InputError
+from lipnet.sources.manifest import read_clips, read_summary
+from pipeline.paths import Paths
 from stages import manifest
-from stages.paths import Paths
 
 
 def make_lrw(root: Path, *places: str) -> Path:

@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 
 from lipnet.clip import Clip
-from lipnet.data.manifest import write_manifest
+from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
-from lipnet.video.crop import CropOptions
-from lipnet.video.landmarks import LandmarkOptions
-from lipnet.video.tracks import Tracker
+from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.tracker import Tracker
+from lipnet.quality.facts import Quality, QualityFolders, Ranking, gather, judge, tell_numbers
+from lipnet.quality.page import write_page
+from lipnet.sources.manifest import write_manifest
+from pipeline.params import Params, load_params
+from pipeline.paths import Paths
+from pipeline.profile import choose_profile
 from stages import landmarks, shards
 from stages.landmarks import LandmarkFolders, make_landmarks
-from stages.params import Params, load_params
-from stages.paths import Paths
-from stages.profile import choose_profile
 from stages.quality import write_report
-from stages.quality_facts import Quality, Ranking, gather, judge, tell_numbers
-from stages.quality_page import write_page
 from stages.shards import ShardFolders, make_shards
 from tests.contract.imports import ROOT
 from tests.lipnet.video.making import face_frame, flat_frame, write_video
@@ -78,8 +78,13 @@ def pack(params: Params, paths: Paths, url: str = "") -> None:
     )  # fmt: skip
 
 
+def gather_of(params: Params, paths: Paths) -> Quality:
+    folders = QualityFolders(paths.manifest, paths.landmarks, paths.shards)
+    return gather(params.profile, folders, params.crops, params.recipe)
+
+
 def report(params: Params, paths: Paths, *, pictures: bool = False) -> tuple[Quality, str]:
-    quality = gather(paths, params)
+    quality = gather_of(params, paths)
     if pictures:
         write_report(paths.quality, quality)
     else:
@@ -163,7 +168,7 @@ def test_a_clip_that_is_nowhere_is_an_error(params: Params) -> None:
     failures = paths.shards / "failures.csv"
     failures.write_text(failures.read_text().splitlines()[0] + "\n")
     with pytest.raises(RuntimeError, match="train: 4 clips in"):
-        gather(paths, params)
+        gather_of(params, paths)
 
 
 def test_a_lost_shard_is_named(params: Params) -> None:

@@ -9,8 +9,8 @@ from lipnet.errors import InputError
 from lipnet.sources.inventory import read_inventory
 from lipnet.sources.synthetic.corpus import write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
+from pipeline.paths import Paths
 from stages import raw
-from stages.paths import Paths
 from tests.stages.working import Killed, map_here
 
 FEW = {"train": 2, "val": 1, "test": 1}

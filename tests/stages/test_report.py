@@ -1,7 +1,7 @@
 """The stage `report`: what it says of the clips."""
 
 from lipnet.sources.synthetic.options import SyntheticOptions
-from stages.params import Params, Source
+from pipeline.params import Params, Source
 from stages.report import describe_corpus
 
 

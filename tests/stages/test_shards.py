@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 import torch
 
+from cluster import pool
 from lipnet.clip import Clip
-from lipnet.data import cut
+from lipnet.crops.crop import CropOptions
 from lipnet.data.loader import open_split, ordered
-from lipnet.data.manifest import write_manifest
-from lipnet.data.shards import read_shard
 from lipnet.data.shrink import Shrink
-from lipnet.data.storage import list_shards
 from lipnet.errors import InputError
 from lipnet.files import read_json
-from lipnet.video.crop import CropOptions
-from lipnet.video.landmarks import LandmarkOptions
-from lipnet.video.tracks import Tracker
-from stages import cluster, landmarks, shards
+from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.tracker import Tracker
+from lipnet.shards import cut
+from lipnet.shards.storage import list_shards
+from lipnet.shards.tar import read_shard
+from lipnet.sources.manifest import write_manifest
+from stages import landmarks, shards
 from stages.landmarks import LandmarkFolders, make_landmarks
 from stages.shards import ShardFolders, make_shards, summarise
 from tests.lipnet.video.making import flat_frame, write_faces, write_video
@@ -245,7 +246,7 @@ def test_actors_write_to_s3(
 ) -> None:
     prepare(tmp_path, clips)
     far = folders(tmp_path, "far", f"{bucket}/words")
-    monkeypatch.setattr(shards, "map_shards", cluster.map_shards)
+    monkeypatch.setattr(shards, "map_shards", pool.map_shards)
     make_shards(far, CROPS, clips_per_shard=2, actors=2)
     found = [ref for split in ("train", "val", "test") for ref in list_shards(far.place, split)]
     assert sum(len(list(read_shard(ref))) for ref in found) == 18

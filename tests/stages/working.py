@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lipnet.video.tracks import Tracker
+from lipnet.landmarks.tracker import Tracker
 from tests.lipnet.video.making import FakeDetector
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipnet.data.augment import ClipBatch, View, central_view, draw, random_view
-from lipnet.train.recipe import Recipe
+from lipnet.recipe import Recipe
 
 
 def make_batch(lengths: list[int], words: list[list[int]], size: int = 20) -> ClipBatch:

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from lipnet.data import loader
-from lipnet.data.codec import Crops
 from lipnet.data.loader import ClipStore, MemoryStore, ShardStream, open_split, ordered
-from lipnet.data.shards import Meta, StoredClip, facts_as_json, write_shard
 from lipnet.data.shrink import Shrink
-from lipnet.data.storage import ShardRef, list_shards
 from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
+from lipnet.shards.codec import Crops
+from lipnet.shards.storage import ShardRef, list_shards
+from lipnet.shards.tar import Meta, StoredClip, facts_as_json, write_shard
 
 WHOLE, HALF = Shrink(96, 96), Shrink(96, 48)
 

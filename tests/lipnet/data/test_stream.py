@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lipnet.data.augment import View, random_view
 from lipnet.data.stream import ALONE, Part, Share, Stream, cut_batch
-from lipnet.train.recipe import Recipe
+from lipnet.recipe import Recipe
 from tests.lipnet.clips import make_store
 
 RECIPE = Recipe(batch=8, input_size=24, mixup=0.4, seed=3)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lipnet.models.dctcn import DenseHead, Gate
-from lipnet.models.valid import find_valid_frames
+from lipnet.models.packing import find_valid_frames
 
 
 def train_head(steps):

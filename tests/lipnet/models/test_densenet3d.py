@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lipnet.models.build import build_empty
 from lipnet.models.densenet3d import DenseNet3D, NeighbourConv, mark_first_frames
-from lipnet.models.valid import find_valid_frames
+from lipnet.models.packing import find_valid_frames
 from lipnet.spec import ModelSpec
 from tests.lipnet.models.test_lipreader import make_batch, make_clip, make_model, shared_model
 

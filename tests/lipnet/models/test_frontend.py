@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from lipnet.models.frontend import FrontEnd
-from lipnet.models.valid import find_valid_frames
+from lipnet.models.packing import find_valid_frames
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lipnet.models.build import build_model
+from lipnet.models.packing import find_valid_frames
 from lipnet.models.recurrent import RecurrentHead
-from lipnet.models.valid import find_valid_frames
 from lipnet.spec import ModelSpec
 from tests.lipnet.models.test_lipreader import make_batch, make_clip, make_model
 

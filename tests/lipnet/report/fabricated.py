@@ -8,11 +8,11 @@ from zlib import crc32
 
 import numpy as np
 
-from lipnet.data.logits import SavedLogits, write_logits
 from lipnet.files import write_json
+from lipnet.inference.logits import SavedLogits, write_logits
+from lipnet.recipe import Recipe
 from lipnet.report.study import Study
 from lipnet.train.history import EpochRecord, write_history
-from lipnet.train.recipe import Recipe
 
 LABELS = ["about", "bark", "could", "fifty", "fifteen", "london", "million", "millions"] + [
     *("park", "people", "should", "world")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from lipnet.lineage.selection import write_selection
 from lipnet.report import leaderboard
 from lipnet.report.html import write_html
 from lipnet.report.leaderboard import write_leaderboard
 from lipnet.report.markdown import join, verbatim
-from lipnet.report.selection import write_selection
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from tests.lipnet.report.fabricated import fabricate

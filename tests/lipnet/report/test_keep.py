@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipnet.cli import main
-from lipnet.data.logits import read_logits
+from lipnet.cli.main import main
 from lipnet.errors import InputError
+from lipnet.inference.logits import read_logits
+from lipnet.lineage.selection import write_selection
 from lipnet.report import leaderboard
 from lipnet.report.keep import keep_study
 from lipnet.report.markdown import read_rows
-from lipnet.report.selection import write_selection
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from tests.lipnet.report.fabricated import SMALL, fabricate

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from lipnet.cli import main
+from lipnet.cli.main import main
 from lipnet.errors import InputError
 from lipnet.files import read_json
+from lipnet.lineage.selection import write_selection
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_weights
 from lipnet.report import release
 from lipnet.report.release import release_model
-from lipnet.report.selection import write_selection
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipnet.data.logits import read_logits
 from lipnet.errors import InputError
 from lipnet.files import read_json
+from lipnet.inference.logits import read_logits
+from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference, topk
 from lipnet.measure.cost import cost_of
 from lipnet.measure.latency import Latency
@@ -19,7 +20,6 @@ from lipnet.report import leaderboard
 from lipnet.report.leaderboard import measure_all, print_leaderboard, write_leaderboard
 from lipnet.report.page import tell_paper
 from lipnet.report.results import read_results
-from lipnet.report.selection import write_selection
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lipnet.lineage.selection import write_selection
 from lipnet.report.leaderboard import write_leaderboard
 from lipnet.report.results import Results, read_results
 from lipnet.report.seeds import find_families, pool_pairs
-from lipnet.report.selection import write_selection
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from tests.lipnet.report.fabricated import Fake, fabricate

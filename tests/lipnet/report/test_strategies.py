@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
 from lipnet.report.comparisons import compare_all
 from lipnet.report.paper_page import tell_strategies
 from lipnet.report.results import Results, read_results
-from lipnet.report.selection import write_selection
 from lipnet.report.strategies import strategy_rows
 from lipnet.report.study import Study
 from lipnet.report.tables import write_tables

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.clip import Clip
-from lipnet.data.manifest import check_complete
 from lipnet.errors import InputError
-from lipnet.sources import discover_clips, folder
+from lipnet.sources import folder
+from lipnet.sources.discover import discover_clips
 from lipnet.sources.folder import FolderOptions, draw_splits
+from lipnet.sources.manifest import check_complete
 
 PLAIN = set("abcdefghijklmnopqrstuvwxyz0123456789-/")
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
-from lipnet.sources import discover_clips, grid
+from lipnet.sources import grid
+from lipnet.sources.discover import discover_clips
 from lipnet.sources.grid import SLOTS, Sentence, SplitOptions, Word, assign_splits, cut_clips
 
 GOOD = (

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lipnet.clip import Clip, Rejected
 from lipnet.errors import InputError
-from lipnet.sources import SOURCES, discover_clips, lrw
+from lipnet.sources import lrw
+from lipnet.sources.discover import SOURCES, discover_clips
 
 GOOD = "Text:  ABOUT\nConf:  3\nDuration: 0.47 seconds\n\nWORD START END\nABOUT 0.34 0.81\n"
 

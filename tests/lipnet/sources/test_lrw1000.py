@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.clip import Clip
-from lipnet.data.manifest import check_complete
 from lipnet.errors import InputError
-from lipnet.sources import discover_clips, lrw1000
+from lipnet.sources import lrw1000
+from lipnet.sources.discover import discover_clips
 from lipnet.sources.lrw1000 import Line, parse_line
+from lipnet.sources.manifest import check_complete
 
 
 def make_corpus(root: Path, *, trn: str = "", val: str = "", tst: str = "") -> Path:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
-from lipnet.sources import discover_clips
+from lipnet.sources.discover import discover_clips
 from lipnet.sources.synthetic.corpus import is_written, plan_corpus, write_clip
 from lipnet.sources.synthetic.face import Rest, rest_mouth
 from lipnet.sources.synthetic.lips import MouthBuild, shape_lips, warp_lips

@@ -9,10 +9,10 @@ import torch
 
 from lipnet.distill.teacher import NoTeacher
 from lipnet.models.build import build_model
+from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
 from lipnet.train.history import EpochRecord, beats, best_epoch, read_history, write_history
 from lipnet.train.loop import Training, TrainingDiverged, fit
-from lipnet.train.recipe import Recipe
 from tests.lipnet.clips import make_store
 
 RECIPE = Recipe(lr=3e-3, batch=8, epochs=6, input_size=24, mixup=0.0, seed=5)

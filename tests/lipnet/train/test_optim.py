@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
+from lipnet.recipe import SCHEDULES, Recipe
 from lipnet.train.optim import learning_rate
-from lipnet.train.recipe import SCHEDULES, Recipe
 
 
 def test_the_lagged_cosine_repeats_the_first_rate_and_ends_as_published() -> None:

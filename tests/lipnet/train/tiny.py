@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from lipnet.distill.teacher import NoTeacher, Teacher
 from lipnet.models.build import build_model
+from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
 from lipnet.train.loop import Training
-from lipnet.train.recipe import Recipe
 from tests.lipnet.clips import make_store
 
 RECIPE = Recipe(lr=3e-3, batch=8, epochs=2, input_size=24, mixup=0.4, seed=5)

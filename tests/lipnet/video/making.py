@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipnet.video.align import load_face
-from lipnet.video.detector import Face
-from lipnet.video.predictor import Box, Marks
+from lipnet.crops.align import load_face
+from lipnet.landmarks.detector import Face
+from lipnet.landmarks.predictor import Box, Marks
 
 # H W pixels  P landmark points (68)
 SIDE = 96

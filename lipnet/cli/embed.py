@@ -1,0 +1,66 @@
+"""`lipnet embed`: the features before the last linear layer, of shards or of videos."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipnet.cli.face import add_face
+from lipnet.errors import InputError
+
+if TYPE_CHECKING:
+    from lipnet.inference.embed import Embeddings
+
+ABOUT = (
+    "The .npz holds embeddings [N, D] float32, clip_ids and labels [N] (labels are empty for "
+    "videos), and what failed: failed and reasons. A video without a face is a line; the exit "
+    "status is 1 only where nothing could be embedded."
+)
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb's arguments."""
+    embed = verbs.add_parser("embed", help="features of shards or videos, as .npz", epilog=ABOUT)
+    embed.add_argument("videos", type=Path, nargs="*", metavar="VIDEO")
+    embed.add_argument("--shards", type=Path, metavar="DIR", help="what the stage shards wrote")
+    embed.add_argument("--split", default="test", help="of the shards")
+    embed.add_argument("--weights", type=Path, required=True, help="a weights.safetensors")
+    embed.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
+    add_face(embed)
+    embed.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Embed, write, and say what became of each clip that failed."""
+    if bool(parsed.videos) == bool(parsed.shards):
+        raise InputError("embed takes either videos or --shards DIR")
+    if parsed.out.suffix != ".npz" or not parsed.out.parent.is_dir():
+        raise InputError(f"--out {parsed.out}: an .npz in a folder that exists")
+    made = embed(parsed)
+    write(parsed.out, made)
+    for clip_id, reason in zip(made.failed, made.reasons, strict=True):
+        print(f"{clip_id}: failed, {reason}")
+    clips, features = made.embeddings.shape
+    print(f"{clips} clips x {features} features -> {parsed.out}; {len(made.failed)} failed")
+    if not clips:
+        raise InputError(f"none of {len(made.failed)} videos could be embedded")
+
+
+def embed(parsed: argparse.Namespace) -> "Embeddings":
+    """What the arguments ask for."""
+    from lipnet.inference.embed import embed_shards, embed_videos
+    from lipnet.landmarks.detector import DlibDetector, find_predictor
+
+    if parsed.shards:
+        return embed_shards(parsed.weights, parsed.shards, parsed.split)
+    detector = DlibDetector(find_predictor())
+    return embed_videos(parsed.weights, parsed.videos, detector, face=parsed.face)
+
+
+def write(path: Path, made: "Embeddings") -> None:
+    """The file; InputError where it cannot be written."""
+    from lipnet.inference.embed import write_embeddings
+
+    try:
+        write_embeddings(path, made)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}") from None

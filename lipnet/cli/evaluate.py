@@ -1,0 +1,98 @@
+"""`lipnet evaluate`: a trained model's accuracy on raw video that the pipeline never saw."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipnet.cli.face import add_face
+from lipnet.errors import InputError
+
+if TYPE_CHECKING:
+    from lipnet.inference.evaluate import Evaluation
+    from lipnet.measure.accuracy import Estimate
+
+SOURCES = ("folder", "grid", "lrw")
+CENTRED = ("lrw",)  # whose speaker stands in the middle
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb's arguments."""
+    verb = verbs.add_parser("evaluate", help="a model's accuracy on raw video, with intervals")
+    verb.add_argument("model", type=Path, metavar="MODEL", help="a weights file (.safetensors)")
+    verb.add_argument("--source", required=True, choices=SOURCES, help="how the videos lie")
+    verb.add_argument("--root", type=Path, required=True, metavar="DIR", help="where they lie")
+    verb.add_argument("--split", default="all", help="one of the source's splits, or all")
+    verb.add_argument("--options", default="{}", metavar="JSON", help="the source's options")
+    add_face(verb)
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Print counts and accuracies."""
+    from lipnet.inference.evaluate import Corpus, evaluate
+    from lipnet.landmarks.detector import DlibDetector, find_predictor
+
+    prefer = "centre" if parsed.source in CENTRED else "largest"
+    options = read_options(parsed.options)
+    corpus = Corpus(parsed.source, parsed.root, parsed.split, options, prefer)
+    detector = DlibDetector(find_predictor())
+    found = evaluate(parsed.model, corpus, detector, face=parsed.face, on_video=show_progress)
+    print(json.dumps(as_json(found)) if parsed.json else "\n".join(tell(found)))
+
+
+def read_options(text: str) -> dict[str, object]:
+    """A JSON object; InputError for anything else."""
+    try:
+        options = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--options {text}: not JSON ({error})") from None
+    if not isinstance(options, dict):
+        raise InputError(f"--options {text}: a JSON object such as '{{\"seed\": 0}}'")
+    return options
+
+
+def show_progress(done: int, total: int) -> None:
+    """Videos done, on a terminal alone."""
+    if sys.stderr.isatty():
+        print(f"\r{done} of {total} videos", end="\n" * (done == total), file=sys.stderr)
+
+
+def as_json(found: "Evaluation") -> dict[str, object]:
+    """Fractions from 0 to 1; `clips` were read, `failed` were not, `failures` says why; `rejected`
+    counts what lies in the corpus and is no clip."""
+    return {
+        "clips": found.clips,
+        "failed": sum(found.failed.values()),
+        "failures": dict(found.failed),
+        "rejected": dict(found.rejected),
+        "units": found.top1.units,
+        "top1": found.top1.value,
+        "top1_95": [found.top1.low, found.top1.high],
+        "top5": found.top5.value,
+        "top5_95": [found.top5.low, found.top5.high],
+        "per_slot": {slot: own.value for slot, own in found.per_slot.items()},
+    }
+
+
+def tell(found: "Evaluation") -> list[str]:
+    """The same for a person."""
+    return [
+        f"{found.clips} clips of {found.top1.units} units read, {_count(found.failed)} failed",
+        *([f"no clips of the layout: {_count(found.rejected)}"] if found.rejected else []),
+        f"top-1  {_show(found.top1)}",
+        f"top-5  {_show(found.top5)}",
+        *(f"{slot:<12} {_show(own)}" for slot, own in found.per_slot.items()),
+    ]
+
+
+def _count(reasons: Mapping[str, int]) -> str:
+    named = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+    return f"{sum(reasons.values())}{f' ({named})' if named else ''}"
+
+
+def _show(own: "Estimate") -> str:
+    return f"{own.value:6.1%}  (95 %: {own.low:.1%} to {own.high:.1%}, {own.clips} clips)"

@@ -1,0 +1,33 @@
+"""The command `lipnet`: what the library does without the pipeline."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from lipnet.cli import (
+    cost,
+    crop,
+    embed,
+    evaluate,
+    import_checkpoint,
+    models,
+    read,
+    release,
+    report,
+)
+from lipnet.errors import InputError
+
+VERBS = (cost, crop, embed, evaluate, import_checkpoint, models, read, release, report)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb; bad input ends with exit status 1 and one line."""
+    parser = argparse.ArgumentParser(prog="lipnet", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for verb in VERBS:
+        verb.add_parser(verbs)
+    parsed = parser.parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,88 @@
+"""Which code a result was made with: the modules that a module reaches by its imports, digested."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from lipnet.files import digest_of
+
+PACKAGE = Path(__file__).parent
+# These change no number: how files are written, what an error is, how code is digested.
+NEUTRAL = frozenset({"__init__.py", "code.py", "errors.py", "files.py"})
+
+
+@cache
+def code_digest(*modules: str) -> str:
+    """Digest of these modules of the package, such as "landmarks.tracker", and of all that they
+    import from it.
+
+    Comments, docstrings and layout do not count, nor do the neutral modules.
+    """
+    return digest_of([[name, _code_of(PACKAGE / name)] for name in reached_files(*modules)])
+
+
+def reached_files(*modules: str) -> list[str]:
+    """The files of these modules and of all that they import from the package, directly or not,
+    as sorted paths relative to the package; without the neutral ones."""
+    found: set[Path] = set()
+    waiting = [path for module in modules for path in _files_of(f"lipnet.{module}")]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imported_files(path)
+    names = {str(path.relative_to(PACKAGE)) for path in found}
+    return sorted(name for name in names - NEUTRAL if not _is_empty(PACKAGE / name))
+
+
+@cache
+def _imported_files(path: Path) -> tuple[Path, ...]:
+    """Wherever in the file the import is, inside a function too."""
+    names: set[str] = set()
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(found for name in sorted(names) for found in _files_of(name))
+
+
+def _files_of(name: str) -> Iterator[Path]:
+    """The file of a module, or of the module that a name is in, and of its packages' __init__."""
+    first, *parts = name.split(".")
+    if first != PACKAGE.name:
+        return
+    for count in range(len(parts) + 1):
+        place = PACKAGE.joinpath(*parts[:count])
+        for candidate in (place.with_suffix(".py"), place / "__init__.py"):
+            if candidate.is_file():
+                yield candidate
+
+
+@cache
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether there is nothing in it but a docstring."""
+    return all(_is_docstring(node) for node in _parse(path).body)
+
+
+def _code_of(path: Path) -> str:
+    """The file's syntax tree as text, without docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            del body[0]
+    return ast.dump(tree)
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -1,0 +1,89 @@
+"""Cutting the mouth: one warp a frame, from the whole frame straight to a small grey square."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.crops.align import MOUTH, SMOOTH_FRAMES, align_to_face, apply_similarity, smooth_forward
+from lipnet.errors import InputError
+from lipnet.video.decode import Frame, VideoError
+
+# T frames  H W pixels  P landmark points (68)
+LARGEST_SIZE = 1024  # pixels: a minute of such crops is 1.6 GB, and all are held in memory
+SHARPEST_SHRINK = 0.5  # below this scale, bilinear sampling would skip pixels
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """How mouths are cut; `face` is a path to a reference face, empty for the package's.
+
+    `smooth` frames smooth the similarity, `smooth_centre` frames the mouth's centre.
+    """
+
+    size: int = 96
+    smooth: int = SMOOTH_FRAMES
+    smooth_centre: int = 1  # as the authors: the mouth is centred in each frame
+    face: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("size", "smooth", "smooth_centre"):
+            if getattr(self, name) < 1:
+                raise InputError(f"crops.{name} is {getattr(self, name)}; at least 1")
+        if self.size > LARGEST_SIZE:
+            raise InputError(f"crops.size is {self.size}; at most {LARGEST_SIZE}")
+
+
+def crop_matrices(
+    points_TP2: NDArray[np.floating], face_P2: NDArray[np.float64], options: CropOptions
+) -> NDArray[np.float64]:
+    """For each frame the matrix [2, 3] from its pixels to the crop's, the mouth in the middle."""
+    matrices_T23 = align_to_face(points_TP2, face_P2, options.smooth)
+    mouth_T12 = smooth_forward(
+        points_TP2[:, MOUTH].mean(axis=1, keepdims=True), options.smooth_centre
+    )
+    centre_T2 = apply_similarity(matrices_T23, mouth_T12)[:, 0]
+    matrices_T23[:, :, 2] += options.size / 2 - centre_T2
+    return matrices_T23
+
+
+def crop_mouth(
+    frames: Iterable[Frame], matrices_T23: NDArray[np.float64], size: int
+) -> NDArray[np.uint8]:
+    """Crops [T, size, size] of T frames; beyond the frame's edge the edge is repeated."""
+    cut: list[NDArray[np.uint8]] = []
+    decoded = 0
+    for decoded, frame in enumerate(frames, start=1):
+        if decoded <= len(matrices_T23):
+            cut.append(warp_frame(frame, matrices_T23[decoded - 1], size))
+    if decoded != len(matrices_T23):
+        raise VideoError("changed", f"{decoded} frames, but landmarks for {len(matrices_T23)}")
+    return np.stack(cut)
+
+
+def warp_frame(frame_HW: Frame, matrix_23: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    """One crop; a frame that shrinks by more than half is first averaged down by a whole factor."""
+    scale = float(np.hypot(matrix_23[0, 0], matrix_23[1, 0]))
+    factor = int(SHARPEST_SHRINK / max(scale, 1e-6)) if scale < SHARPEST_SHRINK else 1
+    if factor > 1:
+        frame_HW, matrix_23 = _average_down(frame_HW, matrix_23, factor)
+    flags = cv2.INTER_LINEAR
+    warped = cv2.warpAffine(
+        frame_HW, matrix_23, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(warped, np.uint8)
+
+
+def _average_down(
+    frame_HW: Frame, matrix_23: NDArray[np.float64], factor: int
+) -> tuple[Frame, NDArray[np.float64]]:
+    """The frame at 1/factor, and the matrix that starts from it (pixel centres kept)."""
+    height, width = (max(1, side // factor) for side in frame_HW.shape)
+    small = cv2.resize(frame_HW, (width, height), interpolation=cv2.INTER_AREA)
+    steps = np.array([frame_HW.shape[1] / width, frame_HW.shape[0] / height])
+    grown = matrix_23.copy()
+    grown[:, :2] = matrix_23[:, :2] * steps
+    grown[:, 2] = matrix_23[:, 2] + matrix_23[:, :2] @ ((steps - 1) / 2)
+    return np.asarray(small, np.uint8), grown

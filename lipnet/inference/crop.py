@@ -1,0 +1,149 @@
+"""Crops of single videos: the path that training data takes, for any file, with pictures of it."""
+
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.clip import FPS
+from lipnet.crops.align import load_face
+from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
+from lipnet.errors import InputError
+from lipnet.files import write_atomic
+from lipnet.inference.draw import draw_face, write_movie
+from lipnet.landmarks.detector import Detector
+from lipnet.landmarks.store import Track
+from lipnet.landmarks.track import LandmarkOptions, track_landmarks
+from lipnet.video.decode import VideoError, iter_frames, limit_frames
+
+# T frames  H W pixels  P landmark points (68)
+
+
+@dataclass(frozen=True)
+class Cropped:
+    """A video's mouth: crops, the matrices that cut them from its frames, and its landmarks."""
+
+    crops_THW: NDArray[np.uint8]
+    matrices_T23: NDArray[np.float64]
+    track: Track
+
+
+@dataclass(frozen=True)
+class CropRecord:
+    """What became of one video; `reason` and `detail` are empty where it was cropped."""
+
+    video: str
+    frames: int = 0
+    seen: int = 0
+    crops: str = ""
+    drawing: str = ""
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def interpolated(self) -> int:
+        """Frames whose landmarks were filled in from their neighbours'."""
+        return self.frames - self.seen
+
+
+def crop_videos(
+    videos: Sequence[Path],
+    out: Path,
+    detector: Detector,
+    *,
+    crops: CropOptions,
+    landmarks: LandmarkOptions,
+    draw: bool = False,
+) -> Iterator[CropRecord]:
+    """Crop one video after another to <out>/<stem>.npz, each file whole or not at all.
+
+    `draw` adds <stem>-drawn.mp4. InputError, before any work, for two videos of one stem or a
+    video that would be written over; a video that fails is a record.
+    """
+    check_places(videos, out, draw=draw)
+    for video in videos:
+        place, drawing = out / f"{video.stem}.npz", name_drawing(video, out) if draw else None
+        try:
+            made = crop_video(video, detector, crops=crops, landmarks=landmarks)
+            if drawing is not None:
+                draw_video(video, made, drawing)
+            write_crops(place, made)
+        except VideoError as error:
+            yield CropRecord(str(video), reason=error.reason, detail=error.detail)
+            continue
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            detail = "its name leaves no room for the output's; rename it"
+            yield CropRecord(str(video), reason="name_too_long", detail=detail)
+            continue
+        seen = int(made.track.seen_T.sum())
+        shown = str(drawing or "")
+        yield CropRecord(str(video), len(made.crops_THW), seen, crops=str(place), drawing=shown)
+
+
+def name_drawing(video: Path, out: Path) -> Path:
+    """Where the drawing of a video goes."""
+    return out / f"{video.stem}-drawn.mp4"
+
+
+def check_places(videos: Sequence[Path], out: Path, *, draw: bool) -> None:
+    """InputError where two videos would be written to one file, or one over another."""
+    stems: dict[str, Path] = {}
+    for video in videos:
+        if video.stem in stems:
+            raise InputError(
+                f"{stems[video.stem]} and {video} would both become {video.stem}.npz: "
+                "crop them into different folders"
+            )
+        stems[video.stem] = video
+    given = {video.resolve() for video in videos}
+    for video in videos if draw else ():
+        if name_drawing(video, out).resolve() in given:
+            raise InputError(
+                f"the drawing of {video} would be written over {name_drawing(video, out)}: "
+                "choose another folder for --out"
+            )
+
+
+def crop_video(
+    video: Path, detector: Detector, *, crops: CropOptions, landmarks: LandmarkOptions
+) -> Cropped:
+    """Landmarks and crops, as the stages `landmarks` and `shards` make them; else VideoError."""
+    track = track_landmarks(limit_frames(iter_frames(video)), detector, landmarks)
+    try:
+        matrices = crop_matrices(track.points_TP2, load_face(crops.face), crops)
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise VideoError("degenerate_face", str(error)) from error
+    return Cropped(crop_mouth(iter_frames(video), matrices, crops.size), matrices, track)
+
+
+def write_crops(path: Path, made: Cropped) -> None:
+    """One .npz: crops [T, S, S] uint8, matrices [T, 2, 3], points [T, 68, 2], seen and score [T],
+    fps; equal crops give equal bytes."""
+    with write_atomic(path) as beside, beside.open("wb") as out:
+        np.savez(
+            out,
+            crops=made.crops_THW,
+            matrices=made.matrices_T23,
+            points=made.track.points_TP2,
+            seen=made.track.seen_T,
+            score=made.track.score_T,
+            fps=np.float64(FPS),
+        )
+
+
+def draw_video(video: Path, made: Cropped, path: Path) -> None:
+    """The video as the pipeline sees it, grey at 25 fps, with face and mouth marked."""
+    size, track = made.crops_THW.shape[1], made.track
+    marks = zip(track.points_TP2, made.matrices_T23, track.seen_T, strict=True)
+    frames = (
+        draw_face(frame, points, matrix, size=size, seen=bool(seen))
+        for frame, (points, matrix, seen) in zip(iter_frames(video), marks, strict=True)
+    )
+    write_movie(path, frames)

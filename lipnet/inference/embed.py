@@ -1,0 +1,142 @@
+"""Embeddings: the features before the last linear layer, of stored clips or of video files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lipnet.crops.crop import CropOptions
+from lipnet.data.augment import central_view
+from lipnet.data.loader import collate, open_split
+from lipnet.data.shrink import Shrink
+from lipnet.device import choose_device
+from lipnet.errors import InputError
+from lipnet.files import read_json, write_atomic
+from lipnet.inference.crop import crop_video
+from lipnet.inference.predict import predict_each
+from lipnet.inference.read import crop_options_of
+from lipnet.landmarks.detector import Detector
+from lipnet.landmarks.track import LandmarkOptions
+from lipnet.models.fold import fold_batchnorm
+from lipnet.models.lipreader import Lipreader
+from lipnet.models.weights import ModelCard, load_model
+from lipnet.recipe import Recipe
+from lipnet.video.decode import VideoError
+
+# N clips  D features
+CROP_FACTS = ("size", "smooth", "smooth_centre", "reference_face", "ready")  # what they must share
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """One row a clip; `labels` are empty for videos. What failed has its reason in `reasons`."""
+
+    embeddings: NDArray[np.float32]
+    clip_ids: Sequence[str]
+    labels: Sequence[str]
+    failed: Sequence[str] = ()
+    reasons: Sequence[str] = ()
+
+
+def embed_shards(weights: Path, shards: Path, split: str) -> Embeddings:
+    """Every clip of `shards`/`split`, in its order; InputError where the model's crops differ."""
+    device = choose_device()
+    model, card = load_model(weights, device=str(device))
+    summary, labels = read_facts(shards)
+    check_crops(card, summary, weights=weights, shards=shards)
+    recipe = Recipe.for_input(card.preprocessing)
+    clips = open_split(shards, split, shrink=Shrink.for_recipe(recipe))
+    out_ND, labels_N = predict_each(fold_batchnorm(model).embed, clips, recipe, device=device)
+    names = [labels[index] for index in labels_N.tolist()]
+    return Embeddings(out_ND.numpy(), clips.facts().clip_ids, names)
+
+
+def read_facts(shards: Path) -> tuple[Mapping[str, object], list[str]]:
+    """How the shards' crops were cut, and their labels in class order."""
+    paths = shards / "summary.json", shards / "labels.json"
+    if not all(path.is_file() for path in paths):
+        raise InputError(f"no shards in {shards}: it needs what the stage `shards` writes")
+    summary, labels = map(read_json, paths)
+    facts = summary.get("preprocessing") if isinstance(summary, dict) else None
+    if not isinstance(facts, dict) or not isinstance(labels, list):
+        raise InputError(f"{shards} is not what the stage `shards` writes: run it again")
+    return facts, [str(label) for label in labels]
+
+
+def check_crops(
+    card: ModelCard, facts: Mapping[str, object], *, weights: Path, shards: Path
+) -> None:
+    """InputError where the shards' crops were cut otherwise than those the model has learnt."""
+    for name in CROP_FACTS:
+        ours, theirs = card.preprocessing.get(name), facts.get(name)
+        if ours != theirs:
+            raise InputError(
+                f"{weights} was trained on crops of {name} {ours}, {shards} has {name} {theirs}: "
+                "take weights and shards of one profile"
+            )
+
+
+def embed_videos(
+    weights: Path, videos: Sequence[Path], detector: Detector, *, face: str = ""
+) -> Embeddings:
+    """Each video as one clip; one that cannot be read or shows no face is listed as failed."""
+    if len(set(videos)) < len(videos):
+        raise InputError("a video is given twice: embeddings are told apart by its path")
+    model, card = load_model(weights, device=str(choose_device()))
+    if model.boundary:
+        raise InputError(
+            f"{weights} ({card.spec}) needs to know where the word lies, which no video file says: "
+            "embed shards"
+        )
+    recipe = Recipe.for_input(card.preprocessing)
+    options = crop_options_of(card.preprocessing, weights, face)
+    folded = fold_batchnorm(model)
+    rows: dict[str, NDArray[np.float32]] = {}
+    failed: dict[str, str] = {}
+    for video, found in crop_each(videos, detector, options):
+        if isinstance(found, VideoError):
+            failed[str(video)] = str(found)
+        else:
+            rows[str(video)] = embed_crops(folded, found, recipe)
+    out_ND = np.array(list(rows.values()), np.float32).reshape(-1, model.classifier.in_features)
+    return Embeddings(out_ND, list(rows), [""] * len(rows), list(failed), list(failed.values()))
+
+
+def crop_each(
+    videos: Sequence[Path], detector: Detector, options: CropOptions
+) -> Iterator[tuple[Path, NDArray[np.uint8] | VideoError]]:
+    """Each video with its mouth crops [T, size, size], or with why it has none."""
+    for video in videos:
+        try:
+            made = crop_video(video, detector, crops=options, landmarks=LandmarkOptions())
+        except VideoError as error:
+            yield video, error
+        else:
+            yield video, made.crops_THW
+
+
+def embed_crops(
+    model: Lipreader, crops_THW: NDArray[np.uint8], recipe: Recipe
+) -> NDArray[np.float32]:
+    """The features [D] of one clip's crops, as stored."""
+    meta: dict[str, object] = {"label_index": 0, "word_first": 0, "word_last": len(crops_THW)}
+    batch = collate([(Shrink.for_recipe(recipe)(crops_THW), meta)]).to(
+        model.classifier.weight.device
+    )
+    view = central_view(batch, recipe)
+    with torch.inference_mode():
+        features_1D = model.embed(view.frames_BTHW, view.lengths_B)
+    return features_1D[0].float().cpu().numpy()
+
+
+def write_embeddings(path: Path, made: Embeddings) -> None:
+    """One .npz, whole or not at all: embeddings [N, D] float32, and as text clip_ids and labels
+    [N], failed and reasons; equal embeddings give equal bytes."""
+    names = ("clip_ids", "labels", "failed", "reasons")
+    texts: dict[str, Any] = {name: np.array(getattr(made, name), np.str_) for name in names}
+    with write_atomic(path) as beside, beside.open("wb") as out:
+        np.savez(out, embeddings=made.embeddings, **texts)

@@ -1,0 +1,224 @@
+"""From raw video that the pipeline never saw to a model's accuracy on it, in one process."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lipnet.clip import Clip, Rejected
+from lipnet.crops.crop import CropOptions
+from lipnet.data.augment import central_view
+from lipnet.data.loader import Sample, collate
+from lipnet.data.shrink import Shrink
+from lipnet.device import choose_device
+from lipnet.errors import InputError
+from lipnet.inference.crop import crop_video
+from lipnet.inference.read import crop_options_of
+from lipnet.landmarks.detector import Detector
+from lipnet.landmarks.track import LandmarkOptions
+from lipnet.measure.accuracy import Estimate, accuracy, topk
+from lipnet.models.fold import fold_batchnorm
+from lipnet.models.infer import infer_clips
+from lipnet.models.lipreader import Lipreader
+from lipnet.models.weights import load_model
+from lipnet.recipe import Recipe
+from lipnet.shards.cut import cut_clip, fail_clip
+from lipnet.sources.discover import discover_clips
+from lipnet.video.decode import VideoError
+
+# B batch  K classes  N clips
+BATCH = 32
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Videos with labels: a source's name, its root, one of its splits or ALL, its options, and
+    which face is followed where a picture has several."""
+
+    source: str
+    root: Path
+    split: str = ALL
+    options: Mapping[str, object] = field(default_factory=dict)
+    prefer: str = "largest"
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a model said of each clip that it could read, the records of the others, and what of
+    the corpus is no clip of the layout."""
+
+    clips: Sequence[Clip]
+    logits_NK: NDArray[np.float32]
+    labels_N: NDArray[np.int64]
+    failures: Sequence[Mapping[str, str]]
+    rejected: Sequence[Rejected]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy over the clips that could be read; `failed` counts the others by reason, and
+    `rejected` what lies in the corpus, of whatever split, and is no clip of its layout."""
+
+    clips: int
+    failed: Mapping[str, int]
+    rejected: Mapping[str, int]
+    top1: Estimate
+    top5: Estimate
+    per_slot: Mapping[str, Estimate]
+
+
+def evaluate(
+    weights: Path,
+    corpus: Corpus,
+    detector: Detector,
+    *,
+    face: str = "",
+    on_video: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """The model's accuracy on the corpus, intervals over its independent units.
+
+    A clip that cannot be read, or whose label the model does not know, is counted by its reason.
+    InputError where no clip is left, the split is unknown or the weights cannot be used.
+    """
+    read = read_corpus(weights, corpus, detector, face=face, on_video=on_video)
+    failed = Counter(failure["reason"] for failure in read.failures)
+    if not read.clips:
+        raise InputError(f"none of {failed.total()} clips could be read: {dict(failed)}")
+    units = [clip.unit for clip in read.clips]
+    right_N, near_N = (topk(read.logits_NK, read.labels_N, k) for k in (1, 5))
+    slots = np.array([clip.slot for clip in read.clips])
+    per_slot = {
+        slot: accuracy(right_N[slots == slot], np.array(units)[slots == slot])
+        for slot in sorted(set(slots.tolist()) - {""})
+    }
+    rejected = Counter(record.reason for record in read.rejected)
+    return Evaluation(
+        clips=len(read.clips),
+        failed=dict(sorted(failed.items())),
+        rejected=dict(sorted(rejected.items())),
+        top1=accuracy(right_N, units),
+        top5=accuracy(near_N, units),
+        per_slot=per_slot,
+    )
+
+
+def read_corpus(
+    weights: Path,
+    corpus: Corpus,
+    detector: Detector,
+    *,
+    face: str = "",
+    on_video: Callable[[int, int], None] = lambda done, total: None,
+) -> Read:
+    """Logits of every clip of the corpus's split that can be read, in the clips' order by video."""
+    model, card = load_model(weights, device=str(choose_device()))
+    recipe = Recipe.for_input(card.preprocessing)
+    options = crop_options_of(card.preprocessing, weights, face)
+    known = {label: index for index, label in enumerate(card.labels)}
+    failures: list[Mapping[str, str]] = []
+    chosen, rejected = choose_clips(corpus)
+    strangers = [clip for clip in chosen if clip.label not in known]
+    failures += [fail_clip(clip, _stranger(clip)) for clip in strangers]
+    cut = _Cut(corpus, options, recipe, known, detector, failures)
+    samples = cut.samples([clip for clip in chosen if clip.label in known], on_video)
+    clips, logits, labels = [], [], []
+    folded = fold_batchnorm(model)
+    for batch in _batches(samples):
+        clips += [clip for clip, _ in batch]
+        said_BK, labels_B = _ask(folded, [sample for _, sample in batch], recipe)
+        logits.append(said_BK)
+        labels.append(labels_B)
+    empty = np.zeros((0, len(card.labels)), np.float32)
+    return Read(
+        clips,
+        np.concatenate([empty, *logits]),
+        np.concatenate([np.zeros(0, np.int64), *labels]),
+        failures,
+        rejected,
+    )
+
+
+def choose_clips(corpus: Corpus) -> tuple[list[Clip], list[Rejected]]:
+    """The clips of the split, a video's together, and what is none; InputError for no clip."""
+    found, rejected = discover_clips(corpus.source, corpus.root, corpus.options)
+    splits = sorted({clip.split for clip in found})
+    chosen = [clip for clip in found if corpus.split in (ALL, clip.split)]
+    if not chosen:
+        raise InputError(
+            f"--split {corpus.split}: no such split in {corpus.root}; there is {ALL}, "
+            f"{', '.join(splits)}"
+        )
+    if any(clip.ready for clip in chosen):
+        raise InputError(f"{corpus.source} brings no videos but mouths that are cut already")
+    return sorted(chosen, key=lambda clip: (clip.video, clip.clip_id)), rejected
+
+
+def _stranger(clip: Clip) -> VideoError:
+    return VideoError("unknown_label", f"the model knows no {clip.label!r}")
+
+
+@dataclass
+class _Cut:
+    """Clips out of videos, each video looked at once; what fails goes to `failures`."""
+
+    corpus: Corpus
+    options: CropOptions
+    recipe: Recipe
+    known: Mapping[str, int]
+    detector: Detector
+    failures: list[Mapping[str, str]]
+
+    def samples(
+        self, clips: Sequence[Clip], on_video: Callable[[int, int], None]
+    ) -> Iterator[tuple[Clip, Sample]]:
+        landmarks = LandmarkOptions(prefer=self.corpus.prefer)
+        videos = [(video, list(own)) for video, own in groupby(clips, key=lambda clip: clip.video)]
+        for done, (video, own) in enumerate(videos):
+            try:
+                made = crop_video(
+                    self.corpus.root / video, self.detector, crops=self.options, landmarks=landmarks
+                )
+            except VideoError as error:
+                self.failures += [fail_clip(clip, error) for clip in own]
+            else:
+                yield from self._windows(own, made.crops_THW)
+            on_video(done + 1, len(videos))
+
+    def _windows(
+        self, clips: Sequence[Clip], crops_THW: NDArray[np.uint8]
+    ) -> Iterator[tuple[Clip, Sample]]:
+        for clip in clips:
+            try:
+                window_THW, meta = cut_clip(clip, crops_THW, self.known[clip.label])
+            except VideoError as error:
+                self.failures.append(fail_clip(clip, error))
+            else:
+                yield clip, (Shrink.for_recipe(self.recipe)(window_THW), meta)
+
+
+def _batches(samples: Iterator[tuple[Clip, Sample]]) -> Iterator[list[tuple[Clip, Sample]]]:
+    held: list[tuple[Clip, Sample]] = []
+    for sample in samples:
+        held.append(sample)
+        if len(held) == BATCH:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def _ask(
+    model: Lipreader, samples: Sequence[Sample], recipe: Recipe
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits [B, K] and labels [B]."""
+    batch = collate(samples).to(model.classifier.weight.device)
+    view = central_view(batch, recipe)
+    with torch.inference_mode():
+        said_BK = infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)
+    return said_BK.float().cpu().numpy(), batch.labels_B.numpy()

@@ -1,0 +1,43 @@
+"""What a model gives for a split: whole clips, centre crop, no gradient."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lipnet.data.augment import central_view
+from lipnet.data.loader import ClipStore, ordered
+from lipnet.models.fold import fold_batchnorm
+from lipnet.models.infer import infer_clips
+from lipnet.recipe import Recipe
+
+# N clips  K classes  D features
+EVAL_BATCH = 32
+
+
+def predict_logits(
+    model: nn.Module, clips: ClipStore, recipe: Recipe, *, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Logits [N, K] in float32 and labels [N], on the CPU, in the store's order.
+
+    The model is left as it is: a copy predicts, in eval mode, its BatchNorms folded.
+    """
+    return predict_each(fold_batchnorm(model), clips, recipe, device=device)
+
+
+def predict_each(
+    forward: Callable[..., Tensor], clips: ClipStore, recipe: Recipe, *, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """What `forward` gives for each clip [N, D] in float32, and labels [N], in the store's order.
+
+    `forward` takes frames, lengths and word as a Lipreader does.
+    """
+    given: list[Tensor] = []
+    labels: list[Tensor] = []
+    with torch.inference_mode():
+        for batch in ordered(clips, EVAL_BATCH):
+            view = central_view(batch.to(device), recipe)
+            out_BD = infer_clips(forward, view.frames_BTHW, view.lengths_B, view.word_BT)
+            given.append(out_BD.float().cpu())
+            labels.append(batch.labels_B)
+    return torch.cat(given), torch.cat(labels)

@@ -1,0 +1,103 @@
+"""From a video file to words: the whole path that training data takes, for one clip."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lipnet.clip import FPS
+from lipnet.crops.align import face_digest
+from lipnet.crops.crop import CropOptions
+from lipnet.data.augment import central_view
+from lipnet.data.loader import collate
+from lipnet.data.shrink import Shrink
+from lipnet.errors import InputError
+from lipnet.inference import crop as crop_videos
+from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmarks.track import LandmarkOptions
+from lipnet.models.weights import load_model
+from lipnet.recipe import Recipe
+from lipnet.video.decode import VideoError
+
+Span = tuple[float, float]  # seconds from the video's start
+
+
+def read_video(
+    video: Path, weights: Path, *, top: int = 5, word: Span | None = None, face: str = ""
+) -> list[tuple[str, float]]:
+    """The `top` most likely labels of a video of one word, with their probabilities.
+
+    `word` says where the word lies, for models that look at it; `face` is the file of the
+    reference face that the model's crops were aligned to, empty for the package's. InputError
+    where the weights cannot be used, a boundary is missing or the video shows no face.
+    """
+    if top < 1:
+        raise InputError(f"--top {top}: at least 1 word")
+    model, card = load_model(weights)
+    if model.boundary and word is None:
+        raise InputError(
+            f"{weights} ({card.spec}) needs to know where the word lies: --word START END (seconds)"
+        )
+    if word is not None and not model.boundary:
+        raise InputError(
+            f"{weights} ({card.spec}) is not told where the word lies: leave out --word"
+        )
+    recipe = Recipe.for_input(card.preprocessing)
+    crops = crop_video(video, crop_options_of(card.preprocessing, weights, face))
+    first, last = find_word(word, len(crops)) if word else (0, len(crops))
+    meta: dict[str, object] = {"label_index": 0, "word_first": first, "word_last": last}
+    view = central_view(collate([(Shrink.for_recipe(recipe)(crops), meta)]), recipe)
+    with torch.inference_mode():
+        probabilities = model(view.frames_BTHW, view.lengths_B, view.word_BT).softmax(1)[0]
+    best = probabilities.topk(min(top, len(card.labels)))
+    return [
+        (card.labels[index], float(share))
+        for index, share in zip(best.indices.tolist(), best.values, strict=True)
+    ]
+
+
+def find_word(word: Span, frames: int) -> tuple[int, int]:
+    """The frames [first, last) that a word spans, one or more; InputError if it lies outside."""
+    start, end = word
+    if not 0 <= start < end or round(start * FPS) >= frames or end > (frames + 1) / FPS:
+        raise InputError(
+            f"--word {start:g} {end:g}: START and END are seconds, in order, "
+            f"within the video's {frames / FPS:g} s"
+        )
+    first = round(start * FPS)
+    return first, max(first + 1, round(min(end, frames / FPS) * FPS))
+
+
+def crop_options_of(facts: dict[str, object], weights: Path, face: str = "") -> CropOptions:
+    """How the model's training crops were cut, from its weights file; `face` as for read_video."""
+    if facts.get("ready"):
+        raise InputError(
+            f"{weights} was trained on mouths that its corpus brings cut already "
+            f"({facts.get('source', 'unknown')}); how, it does not say, so no video can be read"
+        )
+    try:
+        size, smooth, centre = (
+            int(str(facts[name])) for name in ("size", "smooth", "smooth_centre")
+        )
+        options = CropOptions(size=size, smooth=smooth, smooth_centre=centre, face=face)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{weights} does not say how its crops were cut: {error}") from None
+    wanted = facts.get("reference_face")
+    if wanted != face_digest(face):
+        given = face or "the package's"
+        raise InputError(
+            f"{weights} expects crops aligned to the reference face {wanted}, but {given} is "
+            f"{face_digest(face)}: name its file with --face"
+        )
+    return options
+
+
+def crop_video(video: Path, crops: CropOptions) -> NDArray[np.uint8]:
+    """The mouth crops [T, size, size] of a video; InputError where it has no face."""
+    options = LandmarkOptions()
+    detector = DlibDetector(find_predictor(options.predictor))
+    try:
+        return crop_videos.crop_video(video, detector, crops=crops, landmarks=options).crops_THW
+    except VideoError as error:
+        raise InputError(f"{video} cannot be read: {error.reason} ({error.detail})") from None

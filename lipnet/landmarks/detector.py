@@ -1,0 +1,125 @@
+"""Finding faces and their 68 points in grey frames: the Detector protocol, and dlib's."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import dlib
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.errors import InputError
+from lipnet.landmarks.predictor import Box, Marks, Predictor
+
+# H W pixels  P landmark points (68)
+POINTS = 68
+PREDICTOR = "shape_predictor_68_face_landmarks.dat"
+CNN = "mmod_human_face_detector.dat"
+LONGEST_SIDE = 640  # pixels; larger frames are shrunk for the detector, not for the predictor
+CNN_SIDE = 400  # pixels to which a frame is scaled for the CNN: 0.6 s and 130 MB a frame on a core
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face's box in pixels, the detector's confidence in it, and whether only a second, slower
+    look found it."""
+
+    box: Box
+    score: float
+    hard: bool = False
+
+
+class Detector(Protocol):
+    """Finds faces in a grey frame, and the landmarks of the faces in frames' boxes."""
+
+    def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]: ...
+
+    def find_hard(self, frame_HW: NDArray[np.uint8]) -> list[Face]: ...
+
+    def mark(self, frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Marks: ...
+
+
+def find_predictor(path: str = "") -> Path:
+    """The landmark model at `path`, or the installed one where `path` is empty."""
+    if path:
+        found = Path(path)
+    else:
+        package = importlib.util.find_spec("face_recognition_models")
+        places = package.submodule_search_locations if package else None
+        if not places:
+            raise InputError(
+                "the package face_recognition_models is not installed: install it, or set "
+                f"landmarks.predictor to a {PREDICTOR}"
+            )
+        found = Path(places[0]) / "models" / PREDICTOR
+    if not found.is_file():
+        raise InputError(f"no landmark model at {found}; set landmarks.predictor to a {PREDICTOR}")
+    return found
+
+
+def find_cnn(path: str = "") -> Path | None:
+    """The CNN detector's model at `path`; None where `path` is empty."""
+    if not path:
+        return None
+    if not Path(path).is_file():
+        raise InputError(
+            f"no CNN face detector at {path}: set landmarks.cnn to dlib's {CNN}, or leave it empty"
+        )
+    return Path(path)
+
+
+class DlibDetector:
+    """dlib's HOG detector and its regression-tree landmarks; loads once, then holds 80 MB.
+
+    With a model file for it, dlib's CNN detector as well: slow, and for `find_hard` alone.
+    """
+
+    def __init__(self, predictor: Path, cnn: Path | None = None) -> None:
+        self._find = dlib.get_frontal_face_detector()
+        try:
+            self._predictor = Predictor(predictor)
+        except ValueError as error:
+            raise InputError(f"{predictor} is no dlib landmark model: {error}") from error
+        if self._predictor.points != POINTS:
+            raise InputError(f"{predictor} does not mark {POINTS} points; use {PREDICTOR}")
+        try:
+            self._find_hard = dlib.cnn_face_detection_model_v1(str(cnn)) if cnn else None
+        except RuntimeError as error:
+            raise InputError(f"{cnn} is no dlib CNN face detector: {error}") from error
+
+    def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]:
+        """Every face of 80 pixels or more (half as many with each upsampling), best first."""
+        scale = min(1.0, LONGEST_SIDE / max(frame_HW.shape))
+        boxes, scores, _ = self._find.run(shrink_frame(frame_HW, scale), upsample, 0.0)
+        return [Face(_unscale(box, scale), score) for box, score in zip(boxes, scores, strict=True)]
+
+    def find_hard(self, frame_HW: NDArray[np.uint8]) -> list[Face]:
+        """Every face that the CNN sees, turned and partly hidden ones too; none without a CNN."""
+        if self._find_hard is None:
+            return []
+        scale = CNN_SIDE / max(frame_HW.shape)
+        size = [max(1, round(side * scale)) for side in frame_HW.shape[::-1]]
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        found = self._find_hard(cv2.resize(frame_HW, size, interpolation=method), 0)
+        return [Face(_unscale(face.rect, scale), face.confidence) for face in found]
+
+    def mark(self, frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Marks:
+        """The points of the face in each frame's box."""
+        return self._predictor.mark(frames, boxes)
+
+
+def _unscale(box: dlib.rectangle, scale: float) -> Box:
+    left, top, right, bottom = box.left(), box.top(), box.right(), box.bottom()
+    return left / scale, top / scale, right / scale, bottom / scale
+
+
+def shrink_frame(frame_HW: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """The frame at `scale` <= 1 by area averaging, at least one pixel a side."""
+    if scale >= 1:
+        return np.ascontiguousarray(frame_HW)
+    height, width = (max(1, round(side * scale)) for side in frame_HW.shape)
+    shrunk = cv2.resize(frame_HW, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, np.uint8)

@@ -1,0 +1,143 @@
+"""Following a face through spans of frames: a detection now and then, boxes on the way between
+two, and new detections wherever the landmarks stray from their boxes."""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipnet.landmarks.detector import POINTS, Face
+from lipnet.landmarks.finder import SAME_FACE, Finder, blend, overlap
+from lipnet.video.decode import Frame
+
+# T frames  P landmark points (68)
+LONGEST_SPAN = 80  # frames: what the predictor marks at once
+SPAN_BYTES = 32 << 20  # of frames held
+STEADY = slice(27, 48)  # nose and eyes: what speaking does not move
+# The predictor bears a box that is off by 0.1 of its width, and loses the face at 0.15. A face
+# that strays from the straight way between two detections is noticed on its way there.
+STRAY = 0.08  # of the box's width, from where the face is expected in its box
+JUMP = 0.06  # of the box's width, in its box from one frame to the next
+STRAIN = 0.055  # Marks.strain_N of a face seen from the front: at most 0.045
+
+Seen = tuple[Face, NDArray[np.float32]]  # a face and its points [P, 2]
+
+
+def follow_face(
+    frames: Iterable[Frame], finder: Finder, detect_every: int
+) -> Iterator[Seen | None]:
+    """For each frame the face and its points, None where it is not seen."""
+    known: Face | None = None
+    carried: list[Face | None] = []
+    for frames_T in split_spans(frames, detect_every):
+        span = _Span(frames_T, finder, known)
+        span.follow(carried, detect_every)
+        yield from span.seen()[len(carried) :]
+        known, carried = span.known, span.faces[-1:]
+
+
+def split_spans(frames: Iterable[Frame], detect_every: int) -> Iterator[list[Frame]]:
+    """The frames in lists, each but the first beginning with the last frame of the one before."""
+    span: list[Frame] = []
+    carried = 0
+    for frame in frames:
+        span.append(frame)
+        fitting = min(LONGEST_SPAN, SPAN_BYTES // max(1, frame.nbytes))
+        if len(span) > max(detect_every, fitting // detect_every * detect_every):
+            yield span
+            span, carried = span[-1:], 1
+    if len(span) > carried:
+        yield span
+
+
+class _Span:
+    """Frames, the face found in each and its points."""
+
+    def __init__(self, frames: list[Frame], finder: Finder, known: Face | None) -> None:
+        self._frames = frames
+        self._finder = finder
+        self._known = known
+        self.faces: list[Face | None] = [None] * len(frames)
+        self._points_TP2 = np.zeros((len(frames), POINTS, 2), np.float32)
+        self._strain_T = np.zeros(len(frames), np.float32)
+
+    @property
+    def known(self) -> Face | None:
+        """The last face seen in these frames, or else before them."""
+        return next(filter(None, reversed(self.faces)), self._known)
+
+    def seen(self) -> list[Seen | None]:
+        """Each frame's face and points."""
+        pairs = zip(self.faces, self._points_TP2, strict=True)
+        return [None if face is None else (face, points_P2) for face, points_P2 in pairs]
+
+    def follow(self, carried: list[Face | None], detect_every: int) -> None:
+        """Find and mark the face in all frames; those that `carried` has are found already."""
+        last = len(self._frames) - 1
+        stops = sorted({*range(0, last, detect_every), last})
+        self.faces[: len(carried)] = carried
+        for stop in stops[len(carried) :]:
+            self.faces[stop] = self._find(stop, self.known, retry=True)
+        gaps = [gap for gap in pairwise(stops) if self._bridge(*gap)]
+        self._mark(range(len(self._frames)))
+        while gaps := [gap for gap in gaps if self._strays(*gap)]:
+            renewed = [place for first, last in gaps for place in range(first + 1, last)]
+            gaps = [half for gap in gaps for half in self._split(*gap)]
+            self._mark(renewed)
+
+    def _find(self, place: int, near: Face | None, *, retry: bool) -> Face | None:
+        return self._finder.find(self._frames[place], near=near, retry=retry)
+
+    def _bridge(self, first: int, last: int) -> bool:
+        """Faces of the frames between two: on the straight way (True) where both show the same
+        face, else looked for in each frame."""
+        before, after = self.faces[first], self.faces[last]
+        between = range(first + 1, last)
+        if before and after and overlap(before.box, after.box) >= SAME_FACE:
+            for place in between:
+                self.faces[place] = blend(before, after, (place - first) / (last - first))
+            return True
+        near = before or after or self._known
+        # What a first look did not see at the ends, it does not see between them.
+        retry = any(end.hard for end in (before, after) if end)
+        for place in between:
+            self.faces[place] = self._find(place, near, retry=retry)
+            near = self.faces[place] or near
+        return False
+
+    def _mark(self, places: Iterable[int]) -> None:
+        """The points of the faces at these places."""
+        found = [(place, face) for place in places if (face := self.faces[place])]
+        chosen = [place for place, _ in found]
+        marks = self._finder.detector.mark(
+            [self._frames[place] for place in chosen], [face.box for _, face in found]
+        )
+        self._points_TP2[chosen] = marks.points_NP2
+        self._strain_T[chosen] = marks.strain_N
+
+    def _strays(self, first: int, last: int) -> bool:
+        """Whether the face leaves its boxes, jumps or loses its shape between two detections."""
+        if last - first < 2:
+            return False
+        boxes_T4 = np.array([face.box for face in self.faces[first : last + 1] if face])
+        centre_T2 = (boxes_T4[:, :2] + boxes_T4[:, 2:]) / 2
+        width_T1 = boxes_T4[:, 2:3] - boxes_T4[:, :1]
+        nose_T2 = self._points_TP2[first : last + 1, STEADY].mean(axis=1)
+        within_T2 = (nose_T2 - centre_T2) / width_T1
+        expected_T2 = np.linspace(within_T2[0], within_T2[-1], len(within_T2))
+        strain_T = self._strain_T[first : last + 1]
+        return bool(
+            np.linalg.norm(within_T2 - expected_T2, axis=1).max() > STRAY
+            or np.linalg.norm(np.diff(within_T2, axis=0), axis=1).max() > JUMP
+            or strain_T.max() > max(STRAIN, *1.25 * strain_T[[0, -1]])
+        )
+
+    def _split(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Detect in the middle and go on from there; returns what is to be checked again."""
+        middle = (first + last) // 2
+        expected = self.faces[middle]
+        retry = expected is not None and expected.hard
+        self.faces[middle] = self._find(middle, expected, retry=retry)
+        halves = [(first, middle), (middle, last)]
+        return [half for half in halves if self._bridge(*half)]

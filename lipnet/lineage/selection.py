@@ -1,0 +1,99 @@
+"""Ensembles and best models of a study, chosen on validation logits and nothing else."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from lipnet.errors import InputError
+from lipnet.files import write_json
+from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
+from lipnet.lineage.ensemble import (
+    Ensemble,
+    choose_greedily,
+    lineage_ensembles,
+    mean_probabilities,
+    score,
+    softmax,
+)
+from lipnet.train.history import beats
+
+
+def write_selection(
+    logits_val: Path, selection: Path, lineages_wanted: Collection[str] | None = None
+) -> None:
+    """Read every model's validation logits; write which ensembles to build and which model won."""
+    lineages = find_models(logits_val, lineages_wanted)
+    saved = read_aligned(logits_val, lineages)
+    labels_N = next(iter(saved.values())).labels
+    scores = {name: score(softmax(own.logits), labels_N) for name, own in saved.items()}
+    ensembles = lineage_ensembles(lineages)
+    greedy = choose_greedily({name: own.logits for name, own in saved.items()}, labels_N)
+    known = {frozenset(ensemble.members) for ensemble in ensembles}
+    if len(greedy) > 1 and frozenset(greedy) not in known:
+        ensembles.append(Ensemble("ensemble-greedy", "greedy", greedy))
+    described = [_describe_ensemble(ensemble, saved) for ensemble in ensembles]
+    best = _best({name: scores[name] for name in sorted(scores)})
+    write_json(
+        selection,
+        {
+            "best": {"model": best, **_figures(scores[best])},
+            "best_of_lineage": {
+                lineage: _best({name: scores[name] for name in models})
+                for lineage, models in lineages.items()
+            },
+            "ensembles": described,
+            "models": {name: _figures(own) for name, own in scores.items()},
+        },
+    )
+
+
+def find_models(logits_val: Path, wanted: Collection[str] | None = None) -> dict[str, list[str]]:
+    """Model ids of each lineage (of those wanted), generations in order."""
+    lineages = {
+        folder.name: [
+            f"{folder.name}-{path.stem}"
+            for path in sorted(folder.glob("g*.npz"), key=lambda path: int(path.stem[1:]))
+        ]
+        for folder in sorted(logits_val.glob("*"))
+        if folder.is_dir() and (wanted is None or folder.name in wanted)
+    }
+    if not any(lineages.values()):
+        raise InputError(f"{logits_val} holds no logits: run the predict_val stages first")
+    return {lineage: models for lineage, models in lineages.items() if models}
+
+
+def read_aligned(logits_val: Path, lineages: dict[str, list[str]]) -> dict[str, SavedLogits]:
+    """Logits of every model by id; InputError unless all are of the same clips in one order."""
+    saved: dict[str, SavedLogits] = {}
+    first = ""
+    for lineage, models in lineages.items():
+        for model in models:
+            path = logits_val / lineage / f"{model.removeprefix(lineage + '-')}.npz"
+            saved[model] = read_logits(path)
+            first = first or model
+            check_same_clips(saved[first], saved[model], f"{first} and {model} in {logits_val}")
+    return saved
+
+
+def _describe_ensemble(ensemble: Ensemble, saved: dict[str, SavedLogits]) -> dict[str, Any]:
+    probabilities_NK = mean_probabilities(saved[name].logits for name in ensemble.members)
+    return {
+        "name": ensemble.name,
+        "rule": ensemble.rule,
+        "members": list(ensemble.members),
+        **_figures(score(probabilities_NK, saved[ensemble.members[0]].labels)),
+    }
+
+
+def _best(scores: dict[str, tuple[float, float]]) -> str:
+    """The highest on validation; the earlier of two equals."""
+    names = iter(scores)
+    best = next(names)
+    for name in names:
+        if beats(scores[name], scores[best]):
+            best = name
+    return best
+
+
+def _figures(own: tuple[float, float]) -> dict[str, float]:
+    return {"val_top1": round(own[0], 6), "val_nats": round(own[1], 6)}

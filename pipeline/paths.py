@@ -1,0 +1,102 @@
+"""The only owner of data/: where each stage's inputs and outputs lie for one profile."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipnet.report.study import Study
+from pipeline.params import Params
+
+DATA = Path("data")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Every place below data/<profile>/, relative to the repository's root."""
+
+    profile: str
+
+    @property
+    def root(self) -> Path:
+        return DATA / self.profile
+
+    @property
+    def study(self) -> Study:
+        """What the report is made of."""
+        return Study(self.root)
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw"
+
+    @property
+    def rendered(self) -> Path:
+        """The synthetic corpus, where the profile's source is the renderer."""
+        return self.raw / "videos"
+
+    @property
+    def inventory(self) -> Path:
+        """Names and sizes of the corpus's files: what DVC watches instead of the videos."""
+        return self.raw / "inventory.tsv"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest"
+
+    @property
+    def landmarks(self) -> Path:
+        return self.root / "landmarks"
+
+    @property
+    def shards(self) -> Path:
+        return self.study.shards
+
+    @property
+    def models(self) -> Path:
+        return self.study.models
+
+    def lineage(self, lineage: str) -> Path:
+        return self.study.lineage(lineage)
+
+    @property
+    def logits_val(self) -> Path:
+        return self.study.logits_val
+
+    @property
+    def logits_test(self) -> Path:
+        return self.study.logits_test
+
+    @property
+    def quality(self) -> Path:
+        """How well the preprocessing went."""
+        return self.root / "quality"
+
+    @property
+    def report(self) -> Path:
+        return self.study.report
+
+    @property
+    def recorded(self) -> Path:
+        """Untracked: what teachers said, for their next students."""
+        return self.tmp / "recorded"
+
+    @property
+    def tmp(self) -> Path:
+        """Untracked: resume state, progress and timings."""
+        return DATA / "tmp" / self.profile
+
+    @property
+    def mlflow_pages(self) -> Path:
+        """Untracked: the profile's pages in MLflow, without the server's address."""
+        return self.tmp / "mlflow.json"
+
+    @property
+    def timings(self) -> Path:
+        """Untracked: how long each unit of a stage took, a file a stage."""
+        return self.tmp / "timings"
+
+
+def source_root(params: Params) -> Path:
+    """Where the profile's videos lie: its own corpus, or what the renderer wrote."""
+    if params.source.root:
+        return Path(params.source.root).expanduser()
+    return Paths(params.profile).rendered

@@ -1,0 +1,284 @@
+"""The check before long work: the disk and the time that it will need, against what there is."""
+
+import configparser
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lipnet.clip import CLIP_FRAMES
+from lipnet.errors import InputError
+from lipnet.files import digest_of
+from lipnet.sources.discover import discover_clips
+from lipnet.sources.folder import read_options
+from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
+from lipnet.sources.manifest import count_splits, read_summary
+from lipnet.spec import ModelSpec
+from pipeline.command import run_stage
+from pipeline.estimate import (
+    BYTES_PER_PIXEL,
+    RECORDED,
+    Corpus,
+    Estimate,
+    LineageWork,
+    Machine,
+    estimate,
+    format_bytes,
+    format_seconds,
+    weigh_gmacs,
+)
+from pipeline.params import Params, load_params
+from pipeline.paths import Paths, source_root
+
+FRAMES_PER_VIDEO = {"grid": 75}
+FRAMES_PER_CLIP = {"lrw1000": 8}  # in the mean: there is no context
+READY_SOURCES = ("lrw1000",)
+PATIENT_HOURS = 6.0
+CALIBRATION_SECONDS = 1.0
+TAKE_UP = "dvc repro --force --single-item raw"
+
+
+def main() -> None:
+    """Print what the profile will need; exit 1 where the disk cannot hold it."""
+    params, console = load_params(), Console()
+    paths = Paths(params.profile)
+    if params.source.root:
+        for line in describe_changes(source_root(params), paths.inventory):
+            console.print(line, style="yellow", soft_wrap=True, markup=False)
+    corpus = replace(count_corpus(params, paths), bytes_per_pixel=weigh_pixel(params))
+    work = list_work(params, corpus.labels, frames=corpus.frames_per_clip)
+    recorded = weigh_recordings(params, corpus)
+    rows = estimate(corpus, work, measure_machine(), recorded=recorded)
+    console.print(make_table(rows, params.profile))
+    for warning in warn_of_time(rows, on_gpu=has_gpu()):
+        console.print(warning, style="yellow", soft_wrap=True, markup=False)
+    check_disk(rows, paths, repository=Path())
+
+
+def describe_changes(root: Path, inventory: Path) -> list[str]:
+    """Lines for a corpus that is no longer what the inventory says; none where it is, or is new."""
+    if not inventory.is_file():
+        return []
+    changes = compare_inventories(read_inventory(inventory), scan_inventory(root))
+    if not changes:
+        return []
+    kinds = {"added": changes.added, "removed": changes.removed, "resized": changes.resized}
+    counts = ", ".join(f"{len(v)} {k} (such as {v[0]})" for k, v in kinds.items() if v)
+    return [
+        f"source.root {root} has changed since {inventory} was made: {counts}",
+        f"until it is taken up, the old list counts; to take it up: {TAKE_UP}",
+        "and then again: make reproduce",
+    ]
+
+
+def count_corpus(params: Params, paths: Paths) -> Corpus:
+    """How much there is: from the parameters where it is rendered, else from the manifest that
+    was made with the same source, else by looking through the corpus."""
+    source = params.source
+    clip_frames = FRAMES_PER_CLIP.get(source.name, CLIP_FRAMES)
+    if source.name == "folder":
+        clip_frames = read_options(source.options).frames
+    frames = FRAMES_PER_VIDEO.get(source.name, max(CLIP_FRAMES, clip_frames))
+    if not source.root and params.synthetic is not None:
+        words = len(params.synthetic.words)
+        clips = {split: words * n for split, n in params.synthetic.clips_per_word.items()}
+        videos, size = sum(clips.values()), params.crops.size
+        return Corpus(videos, frames, clips, words, rendered=True, crop_size=size)
+    known = read_counts(paths.manifest, source.name, source.options)
+    if known is None:
+        found, _ = discover_clips(source.name, source_root(params), source.options)
+        known = len({c.video for c in found}), len({c.label for c in found}), count_splits(found)
+    videos, labels, clips = known
+    return Corpus(
+        videos,
+        frames,
+        clips,
+        labels,
+        rendered=False,
+        ready=source.name in READY_SOURCES,
+        frames_per_clip=clip_frames,
+        crop_size=params.crops.size,
+    )
+
+
+def weigh_pixel(params: Params) -> float:
+    """The bytes on this disk of a stored pixel: none where the shards go to a URL."""
+    kind = params.shards.codec.rstrip("0123456789")
+    return 0.0 if params.shards.url else BYTES_PER_PIXEL[kind]
+
+
+def read_counts(
+    folder: Path, source: str, options: Mapping[str, object]
+) -> tuple[int, int, dict[str, int]] | None:
+    """Videos, labels and clips by split of a manifest; None where there is none of this source."""
+    if not (folder / "summary.json").is_file():
+        return None
+    summary = read_summary(folder)
+    if (summary["source"], summary["options"]) != (source, digest_of(dict(options))):
+        return None
+    clips = {split: counts["clips"] for split, counts in summary["splits"].items()}
+    return summary["videos"], summary["labels"], clips
+
+
+def list_work(params: Params, labels: int, *, frames: int = CLIP_FRAMES) -> list[LineageWork]:
+    """The lineages of the profile with the cost of their models on clips of so many frames; g0
+    comes on top of a scratch lineage's born-again generations."""
+
+    def weigh(lineage: str, size: int) -> tuple[float, int]:
+        return weigh_model(params.spec_of(lineage), labels, frames=frames, size=size)
+
+    works = []
+    for lineage, entry in (params.scratch | params.taught).items():
+        recipe = params.recipe_of(lineage)
+        epochs = max(recipe.epochs, params.initial_recipe_of(lineage).epochs)
+        gmacs, parameters = weigh(lineage, recipe.input_size)
+        # A teacher is fed the same frames as its student.
+        taught = lineage in params.taught
+        teaching = weigh(params.taught[lineage].teacher, recipe.input_size)[0] if taught else 0.0
+        models = entry.generations + (not taught)
+        works.append(LineageWork(lineage, gmacs, parameters, models, epochs, teaching))
+    return works
+
+
+def weigh_recordings(params: Params, corpus: Corpus) -> int:
+    """Bytes of the teachers' logits that will be kept for their next students."""
+    from lipnet.distill.recording import recording_bytes  # torch, as below
+
+    clips = corpus.clips.get("train", 0)
+    budget = round(params.compute.record_gib * 2**30)
+    needs = [
+        recording_bytes(params.recipe_of(group[0]).epochs, clips, corpus.labels)
+        for group in params.list_classes()
+    ]
+    return min(budget, sum(need for need in needs if need <= budget))
+
+
+def weigh_model(spec: ModelSpec, labels: int, *, frames: int, size: int) -> tuple[float, int]:
+    """Weighted gmacs of one clip, and parameters, of a spec's model."""
+    from lipnet.measure.cost import cost_of  # torch, only once the corpus has been looked at
+
+    cost = cost_of(spec, labels, frames=frames, size=size)
+    return weigh_gmacs(cost.gmacs, spec.backbone), cost.params
+
+
+def has_gpu() -> bool:
+    """Whether training will find a CUDA device."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def measure_machine() -> Machine:
+    """Cores that this process may use, and the speed of one 3x3 convolution, tried for a second."""
+    import torch
+
+    device = torch.device("cuda" if has_gpu() else "cpu")
+    batch, channels, side = 1024 if device.type == "cuda" else 32, 64, 22
+    conv = torch.nn.Conv2d(channels, channels, 3, padding=1, device=device)
+    maps_NCHW = torch.zeros(batch, channels, side, side, device=device)
+    gmacs = batch * channels * channels * 9 * side * side / 1e9
+    turns: list[float] = []  # the fastest counts; on a busy machine all are slow
+    with torch.inference_mode():
+        end = time.perf_counter() + CALIBRATION_SECONDS
+        while not turns or time.perf_counter() < end:
+            start = time.perf_counter()
+            conv(maps_NCHW).sum().item()  # the sum waits for a GPU to finish
+            turns.append(time.perf_counter() - start)
+    return Machine(count_cores(), gmacs / min(turns), device.type)
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def make_table(rows: Sequence[Estimate], profile: str) -> Table:
+    """The estimate for people."""
+    table = Table("step", "disk", "time", title=f"Preflight, profile {profile}, made from nothing")
+    for row in rows:
+        table.add_row(row.step, format_bytes(row.disk_bytes), format_seconds(row.seconds))
+    disk, seconds = sum(row.disk_bytes for row in rows), sum(row.seconds for row in rows)
+    table.add_section()
+    table.add_row("all", format_bytes(disk), format_seconds(seconds))
+    return table
+
+
+def warn_of_time(rows: Sequence[Estimate], *, on_gpu: bool) -> list[str]:
+    """A warning where the whole would keep a CPU busy for more than PATIENT_HOURS."""
+    seconds = sum(row.seconds for row in rows)
+    if on_gpu or seconds < PATIENT_HOURS * 3600:
+        return []
+    return [
+        f"this will take about {format_seconds(seconds)} on this machine's CPU, at most; "
+        "a CUDA device is strongly advised, or fewer epochs, lineages or words"
+    ]
+
+
+def check_disk(rows: Sequence[Estimate], paths: Paths, *, repository: Path) -> None:
+    """InputError where a disk lacks room for what is not there yet, DVC's copies included.
+
+    What lies in the outputs or half-made in the untracked folder counts as done.
+    """
+    folders = {"raw": paths.raw, "landmarks": paths.landmarks, "shards": paths.shards}
+    folders |= {"models": paths.models, "logits": paths.logits_val.parent}
+    recorded = sum(row.disk_bytes for row in rows if row.step == RECORDED)
+    kept = measure_folder(paths.recorded)
+    missing = sum(
+        max(0, row.disk_bytes - measure_folder(folders[row.step]))
+        for row in rows
+        if row.step != RECORDED
+    )
+    missing = max(0, missing - measure_folder(paths.tmp) + kept)
+    cache, copies = read_cache(repository)
+    needs = [(repository, missing + max(0, recorded - kept))]
+    needs += [(cache, missing)] if copies else []  # recordings are no output
+    by_disk: dict[int, list[tuple[Path, int]]] = {}
+    for place, need in needs:
+        place = find_existing(place)
+        by_disk.setdefault(place.stat().st_dev, []).append((place, need))
+    for shared in by_disk.values():
+        check_room(shared[0][0], sum(need for _, need in shared), copies=copies)
+
+
+def check_room(place: Path, need: int, *, copies: bool) -> None:
+    """InputError where fewer bytes are free on the disk of `place` than needed."""
+    free = shutil.disk_usage(place).free
+    if need <= free:
+        return
+    advice = "; or let DVC link: dvc config cache.type hardlink,symlink" if copies else ""
+    raise InputError(
+        f"the disk of {place.resolve()} has {format_bytes(free)} free where about "
+        f"{format_bytes(need)} are needed; free some or choose a smaller profile{advice}"
+    )
+
+
+def read_cache(repository: Path) -> tuple[Path, bool]:
+    """DVC's cache folder, and whether it keeps a copy of every output (it does unless linked)."""
+    settings = configparser.ConfigParser(interpolation=None)
+    try:
+        settings.read([repository / ".dvc" / "config", repository / ".dvc" / "config.local"])
+    except configparser.Error as error:
+        raise InputError(f".dvc/config cannot be read: {error}") from error
+    kind = settings.get("cache", "type", fallback="reflink,copy").split(",")[0].strip()
+    folder = settings.get("cache", "dir", fallback="cache")
+    return repository / ".dvc" / folder, kind not in ("hardlink", "symlink")
+
+
+def measure_folder(folder: Path) -> int:
+    """Bytes of all files below a folder, 0 where there is none."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def find_existing(place: Path) -> Path:
+    """The place itself or its nearest ancestor that exists."""
+    place = place.absolute()
+    return next(parent for parent in (place, *place.parents) if parent.exists())
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,50 @@
+"""Choose a profile: compose conf/ into params.yaml, as `dvc exp run -S profile=...` does."""
+
+import sys
+from pathlib import Path
+
+from dvc.utils.hydra import compose_and_dump
+from hydra.errors import HydraException
+
+from lipnet.errors import InputError
+from pipeline.checkout import hold_checkout
+from pipeline.command import run_stage
+from pipeline.params import PARAMS, load_params
+
+CONF = Path("conf")
+USAGE = "usage: python -m pipeline.profile NAME [KEY=VALUE ...]"
+
+
+def main() -> None:
+    """Write params.yaml for the profile, and the changes to it, named on the command line."""
+    if len(sys.argv) < 2:
+        raise InputError(f"{USAGE}; profiles: {', '.join(known_profiles())}")
+    with hold_checkout(wait=False):
+        choose_profile(sys.argv[1], sys.argv[2:])
+
+
+def known_profiles() -> list[str]:
+    """The profiles under conf/profile."""
+    return sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
+
+
+def choose_profile(profile: str, changes: list[str]) -> None:
+    """Compose the profile with `changes` (such as source.root=/data/grid), check it, and only
+    then let it replace params.yaml."""
+    if profile not in known_profiles():
+        raise InputError(f"unknown profile {profile!r}; known: {', '.join(known_profiles())}")
+    composed = PARAMS.with_name(".params.tmp.yaml")
+    plugins = Path(".dvc/plugins").absolute()
+    overrides = [f"profile={profile}", *changes]
+    try:
+        compose_and_dump(composed, str(CONF.absolute()), None, "config", str(plugins), overrides)
+        load_params(composed)
+        composed.replace(PARAMS)
+    except HydraException as error:
+        raise InputError(f"{' '.join(changes)}: {error}") from None
+    finally:
+        composed.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    run_stage(main)

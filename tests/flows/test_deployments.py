@@ -1,0 +1,453 @@
+"""The flow walks the graph as DVC would, says what ran, and fails as a person would wish."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Failed
+
+from flows import deployments, progress, servers
+from flows import run as flow_runs
+from flows import walk as walked
+from flows.command import Outcome
+from flows.deployments import reproduce
+from flows.graph import command_of, dvc_environment
+from flows.walk import CACHED, RESTORED, SKIPPED, Walk, judge_outcome, may_pass
+from lipnet.errors import InputError
+from pipeline import checkout
+
+FAILING = """
+stages:
+  top:
+    cmd: mkdir -p o && echo 1 > o/top
+    outs: [o/top]
+  bad:
+    cmd: "echo 'error: no clips in data/grid' >&2; exit 1"
+    deps: [o/top]
+    outs: [o/bad]
+  after:
+    cmd: cat o/bad > o/after
+    deps: [o/bad]
+    outs: [o/after]
+  other:
+    cmd: cat o/top > o/other
+    deps: [o/top]
+    outs: [o/other]
+"""
+SLOW = """
+stages:
+  slow:
+    cmd: echo begun && sleep 600
+    outs: [o]
+"""
+# A lineage says what it does as training does; it is killed once, as by a lost machine.
+PARTS = """
+stages:
+  shards: {cmd: mkdir -p o && echo 1 > o/shards, outs: [o/shards]}
+  quality: {cmd: cp o/shards o/quality, deps: [o/shards], outs: [o/quality]}
+  scratch:
+    foreach: {a: {}, b: {}}
+    do:
+      cmd: sh train.sh ${key}
+      deps: [o/shards]
+      outs: ["o/${key}"]
+  predict_val_scratch:
+    foreach: {a: {}, b: {}}
+    do:
+      cmd: cp o/${key} o/val-${key}
+      deps: ["o/${key}"]
+      outs: ["o/val-${key}"]
+  select: {cmd: cat o/val-a o/val-b > o/selected, deps: [o/val-a, o/val-b], outs: [o/selected]}
+  report: {cmd: cp o/selected o/report, deps: [o/selected], outs: [o/report]}
+"""
+TRAIN = """
+folder=data/tmp/tiny/models/$1; mkdir -p $folder; lines=$folder/progress.jsonl
+tell() { echo '{"model": "'$1'-g0", "epoch": '$2', "train_loss": 1.5, "val_top1": 0.25,'\
+ '"val_loss": 2.0, "seconds": 3.0}' >> $lines; echo "$1-g0  epoch $2"; }
+if test ! -f $folder/begun; then touch $folder/begun; tell $1 0; kill -9 $$; fi
+tell $1 1; tell $1 2
+echo $1 > o/$1
+"""
+# Two lineages; each says whether it saw the other at work, and waits for that for a while.
+TWO_ON_A_GPU = """
+stages:
+  scratch:
+    foreach: {a: {other: b}, b: {other: a}}
+    do:
+      cmd: sh pair.sh ${key} ${item.other}
+      outs: ["o/${key}"]
+"""
+PAIR = """
+mkdir -p o; touch at-work-$1; found=alone
+for look in $(seq $(cat looks)); do
+  if test -f at-work-$2; then found=together; break; fi
+  sleep 0.1
+done
+echo $found > o/$1
+sleep 0.5; rm at-work-$1
+"""
+LEADERBOARD = """\
+model,spec,teacher,members,test_top1,test_top1_low,test_top1_high,val_top1,params_m,gflops,\
+latency_ms_p50
+a-g0,resnet18 + tcn,,,0.5,0.25,0.75,0.625,1.5,0.25,3.0
+"""
+NO_LIMIT_SECONDS = 5.5  # Prefect remembers for five that a tag has no limit
+Repository = Callable[..., Path]
+Walked = tuple[Any, dict[str, str]]
+
+
+def prepare(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, preflight: str = "", profile: str = "tiny"
+) -> None:
+    """Stand-ins for the steps beside the stages, and a leaderboard."""
+    stages = folder / "stages"
+    stages.mkdir()
+    (stages / "__init__.py").touch()
+    (stages / "preflight.py").write_text(preflight or "print('all fits')\n")
+    (stages / "publish.py").write_text("open('published', 'w').close()\n")
+    report = folder / "data" / profile / "report"
+    (report / "figures").mkdir(parents=True)
+    (report / "figures" / "generations.png").write_bytes(b"a picture")
+    (report / "leaderboard.csv").write_text(LEADERBOARD)
+    pages = folder / "data" / "tmp" / profile / "mlflow.json"
+    pages.parent.mkdir(parents=True, exist_ok=True)
+    pages.write_text(json.dumps({"runs": "/#/experiments/1", "generations": {"a": "/#/compare"}}))
+    recipe = SimpleNamespace(epochs=4)
+    params = SimpleNamespace(profile=profile, recipe_of=lambda lineage: recipe)
+    for module in (flow_runs, deployments, progress):
+        monkeypatch.setattr(module, "load_params", lambda: params)
+    monkeypatch.setattr(flow_runs, "Walk", SeenWalk)
+
+
+class SeenWalk(Walk):
+    """A walk that a test can look at afterwards."""
+
+    latest: "SeenWalk"
+
+    def go(self, parallel: int) -> None:
+        SeenWalk.latest = self
+        super().go(parallel)
+
+
+def walk(**options: Any) -> Walked:
+    """Run the flow; its final state, and the name of each stage's state."""
+    state = reproduce(return_state=True, **options)
+    return state, {name: ended.name or "" for name, ended in SeenWalk.latest.states.items()}
+
+
+def latest_artifact(key: str) -> dict[str, Any]:
+    """What the server has last under that key (Prefect 3.8's own Artifact.get is refused by it)."""
+    asked = {"artifacts": {"key": {"any_": [key]}}, "limit": 1, "sort": "UPDATED_DESC"}
+    with get_client(sync_client=True) as client:
+        found: list[dict[str, Any]] = client._client.post("/artifacts/filter", json=asked).json()
+    return found[0]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_first_walk_makes_all_and_second_finds_all_unchanged(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository()
+    prepare(folder, monkeypatch)
+    state, tasks = walk(parallel=2)
+    assert state.is_completed()
+    stages = ("top", "side@a", "side@b", "end")
+    assert set(tasks) == set(stages)
+    assert set(tasks.values()) == {"Completed"}
+    assert (folder / "published").exists()
+    _check_what_is_shown()
+    state, tasks = walk()
+    assert set(tasks.values()) == {CACHED}
+    status = subprocess.run(
+        command_of(["status", "--json"]), capture_output=True, env=dvc_environment(), check=True
+    )
+    assert json.loads(status.stdout) == {}
+    _check_what_a_change_runs(folder)
+
+
+def _check_what_is_shown() -> None:
+    (row,) = json.loads(latest_artifact("leaderboard-tiny")["data"])
+    assert (row["model"], row["test %"], row["interval"]) == ("a-g0", "50.0", "25.0 to 75.0")
+    told = latest_artifact("links-tiny")["data"]
+    assert "[Compare the generations of a](http://" in told
+    assert told.endswith("/#/compare)")
+    assert "base64,YSBwaWN0dXJl)" in latest_artifact("figures-tiny")["data"]  # a picture
+
+
+def _check_what_a_change_runs(folder: Path) -> None:
+    (folder / "source.txt").write_text("2\n")
+    _, tasks = walk(profile="tiny")
+    assert tasks["end"] == "Completed"
+    assert (folder / "o" / "end").read_text() == "2\n2\n"
+    (folder / "source.txt").write_text("1\n")
+    _, tasks = walk()
+    assert {tasks["top"], tasks["end"]} == {RESTORED}
+    assert (folder / "o" / "end").read_text() == "1\n1\n"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_failed_stage_skips_what_needs_it_and_says_why(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository(FAILING)
+    prepare(folder, monkeypatch)
+    state, tasks = walk(parallel=2)
+    assert state.is_failed()
+    assert tasks["bad"] == "Failed"
+    assert tasks["after"] == SKIPPED
+    assert tasks["other"] == "Completed"
+    assert state.message == (
+        "bad failed:\nerror: no clips in data/grid\nnot run, because they need it: after"
+    )
+    assert not (folder / "published").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_a_publish_that_fails_is_said_under_the_leaderboard(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository()
+    prepare(folder, monkeypatch, profile="away")
+    (folder / "stages" / "publish.py").write_text("raise SystemExit('error: MLflow is away')\n")
+    state, _ = walk()
+    assert state.is_failed()
+    assert str(state.message).startswith(
+        "every stage is made, and only MLflow lacks some of it: publish failed:\nerror: MLflow is"
+    )
+    assert "`python -m tracking.publish` brings it" in str(state.message)
+    (row,) = json.loads(latest_artifact("leaderboard-away")["data"])
+    assert row["model"] == "a-g0"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_preflight_that_refuses_ends_the_flow_before_any_stage(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository()
+    prepare(folder, monkeypatch, preflight="raise SystemExit('error: 3 GB missing')\n")
+    state = reproduce(return_state=True)
+    assert state.message == "preflight failed:\nerror: 3 GB missing"
+    assert not (folder / "o").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_parts_of_the_graph_and_what_is_seen_of_training(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository(PARTS)
+    (folder / "train.sh").write_text(TRAIN)
+    prepare(folder, monkeypatch)
+    monkeypatch.setattr(walked, "WAITS", {"": [0.1]})
+    assert deployments.preprocess(return_state=True).is_completed()
+    assert set(SeenWalk.latest.states) == {"shards", "quality"}
+    state = deployments.train(lineage="a", return_state=True)
+    assert state.message == "2 stages: 1 made, 1 had not changed"
+    assert not (folder / "o" / "b").exists()
+    assert not (folder / "published").exists()
+    bar = latest_artifact("training-a-g0")
+    assert bar["data"] == 75.0
+    assert "epoch 3 of 4: training loss 1.500, validation 25.0%" in bar["description"]
+    lost = deployments.report(return_state=True)
+    assert lost.is_failed()
+    assert "predict_val_scratch@b failed" in str(lost.message)
+    assert not (folder / "o" / "b").exists()
+    assert deployments.train(lineage="b", return_state=True).is_completed()
+    assert deployments.report(return_state=True).is_completed()
+    assert (folder / "o" / "report").read_text() == "a\nb\n"
+    assert (folder / "published").exists()
+    unknown = deployments.train(lineage="c", return_state=True)
+    assert str(unknown.message).startswith("no stage scratch@c or taught@c in this profile: shards")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_prefects_limit_on_the_tag_gpu_caps_how_many_train(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository(TWO_ON_A_GPU)
+    (folder / "pair.sh").write_text(PAIR)
+    (folder / "looks").write_text("3000")
+    prepare(folder, monkeypatch)
+    assert walk(parallel=2)[0].is_completed()
+    assert "together" in _found(folder)
+    (folder / "looks").write_text("20")
+    limit = (sys.executable, "-m", "prefect", "concurrency-limit")
+    subprocess.run([*limit, "create", "gpu", "1"], check=True, env=_asking_this_server())
+    time.sleep(NO_LIMIT_SECONDS)
+    try:
+        assert walk(parallel=2, force=True)[0].is_completed()
+    finally:
+        subprocess.run([*limit, "delete", "gpu"], check=True, env=_asking_this_server())
+    assert _found(folder) == ["alone", "alone"]
+
+
+def _asking_this_server() -> dict[str, str]:
+    return {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+
+
+def _found(folder: Path) -> list[str]:
+    """What each of the two says of the other."""
+    return [(folder / "o" / key).read_text().strip() for key in "ab"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_a_second_walk_waits_for_the_checkout(
+    make_repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = make_repository()
+    prepare(folder, monkeypatch)
+    holding = (
+        "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    checkout.LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(checkout.LOCK)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with (
+            pytest.raises(InputError, match="another run works in this checkout"),
+            checkout.hold_checkout(wait=False),
+        ):
+            pass
+
+        def pause(_: float) -> None:  # the other is over by the end of the first one
+            other.kill()
+            other.wait()
+
+        monkeypatch.setattr(checkout, "time", SimpleNamespace(sleep=pause))
+        state, _ = walk()
+    assert state.is_completed()
+    assert "waiting: another run, or a stage" in caplog.text  # which Prefect keeps
+    assert checkout.HELD not in os.environ
+
+
+@pytest.mark.usefixtures("_prefect")
+def test_a_negative_number_of_stages_is_refused(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(make_repository(), monkeypatch)
+    state = reproduce(parallel=-1, return_state=True)
+    assert state.is_failed()
+    assert str(state.message).startswith("parallel -1: how many stages at once")
+
+
+@pytest.mark.parametrize(
+    ("message", "again"),
+    [
+        ("error: no clips in data/grid", False),
+        ("epoch 3\nERROR: failed to reproduce 'a': failed to run: train, exited with -9", True),
+        ("done\nERROR: failed to reproduce 'a': [Errno 28] No space left on device", False),
+        (None, True),
+    ],
+)
+def test_what_a_stage_explains_is_not_tried_again(message: str | None, again: bool) -> None:
+    assert may_pass(None, None, Failed(message=message)) is again
+
+
+@pytest.mark.slow
+def test_interrupted_walk_leaves_no_process_and_no_lock(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository(SLOW)
+    script = (
+        "from flows import command; from flows.command import Commands\n"
+        "from flows.graph import *; from pathlib import Path\n"
+        "import os, signal, threading\n"
+        "command.FAREWELLS = ((signal.SIGINT, 100.0), *command.FAREWELLS[1:])\n"
+        # A shell's background job, and all under it, starts with this signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "commands = Commands()\n"
+        "work = threading.Thread(target=lambda: print(commands.run(command_of(['repro', "
+        "'--single-item', 'slow']), folder=Path(), environment=dvc_environment(), "
+        "on_line=lambda line: print(line, flush=True))))\n"
+        "work.start()\n"
+        "try:\n    work.join()\n"
+        "except KeyboardInterrupt:\n    commands.stop()\n    work.join()\n"
+    )
+    root = Path(flow_runs.__file__).parents[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            if line.startswith("begun"):
+                break
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    process.wait(120)
+    assert "cancelled=True" in rest
+    assert time.monotonic() - began < 100  # the first farewell was enough
+    locked = folder / ".dvc" / "tmp" / "rwlock"
+    assert not locked.exists() or "slow" not in locked.read_text()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "name"),
+    [
+        (Outcome(0, ["Running stage 'a':", "> true"], cancelled=False), "Completed"),
+        (Outcome(0, ["Stage 'a' didn't change, skipping"], cancelled=False), CACHED),
+        (Outcome(0, ["Stage 'a' is cached - skipping run, checking"], cancelled=False), RESTORED),
+        (Outcome(1, ["error: x"], cancelled=False), "Failed"),
+        (Outcome(1, [], cancelled=True), "Cancelled"),
+    ],
+)
+def test_final_state_says_whether_a_stage_ran(outcome: Outcome, name: str) -> None:
+    assert judge_outcome(outcome, 1.0).name == name
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ["error: no clips", "ERROR: failed to reproduce 'a': failed to run: x"],
+            "error: no clips",
+        ),
+        (
+            ["epoch 3", "ERROR: failed to reproduce 'a': failed to run: x, exited with -9"],
+            "epoch 3\nERROR: failed to reproduce 'a': failed to run: x, exited with -9",
+        ),
+    ],
+)
+def test_dvcs_reason_stands_where_the_stage_gives_none(lines: list[str], told: str) -> None:
+    frame = ["Running stage 'a':", "> x"]
+    assert walked.last_words(Outcome(1, [*frame, *lines], cancelled=False)) == told
+
+
+def test_mlflow_link_is_a_servers_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    for told in (
+        "tracking.example:5000",
+        "tracking.example:5000/",
+        "me:secret@tracking.example:5000",
+    ):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{told}")
+        assert servers.find_mlflow() == "http://tracking.example:5000"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert servers.find_mlflow() == "http://127.0.0.1:5000"

@@ -1,0 +1,168 @@
+"""The command lipnet: figures of a spec, words of a video, and clear errors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lipnet.cli.main import main
+from lipnet.crops.align import load_face
+from lipnet.crops.crop import CropOptions
+from lipnet.inference.read import find_word
+from lipnet.models.build import build_model
+from lipnet.models.weights import ModelCard, save_weights
+from lipnet.recipe import Recipe
+from lipnet.shards.cut import describe_crops
+from lipnet.shards.precropped import describe_ready
+from lipnet.spec import ModelSpec
+
+SPEC = "resnet18_0.125x + tcn_0.25x"
+
+
+def test_cost_prints_the_figures_of_a_spec(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["cost", SPEC, "--classes", "12", "--size", "32", "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    keys = "spec params params_m gflops gmacs latency_ms_p50 latency_ms_p95"
+    assert list(figures) == keys.split()
+    assert figures["spec"] == SPEC
+    assert figures["params"] == build_params() == round(1e6 * figures["params_m"])
+    assert 0 < figures["gmacs"] < figures["gflops"]
+    assert 0 < figures["latency_ms_p50"] <= figures["latency_ms_p95"]
+
+
+def test_cost_tells_people_memory_and_threads_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["cost", SPEC, "--classes", "12", "--frames", "3", "--size", "32"])
+    title, clip, _, *lines = capsys.readouterr().out.splitlines()
+    assert (title, clip) == (SPEC, "one clip of 3 frames, 32 x 32; 12 classes")
+    told = {line.split()[0]: line.split()[1] for line in lines}
+    assert told["params"] == f"{build_params():,}"
+    assert int(told["weight_bytes"].replace(",", "")) > 4 * build_params()
+    assert int(told["peak_activation_bytes"].replace(",", "")) > 4 * 3 * 5 * 32 * 32
+    assert 0 < float(told["latency_ms_p50"]) <= float(told["latency_ms_p95"])
+    assert lines[-2].endswith("batch 1, 1 thread")
+
+
+def build_params() -> int:
+    model = build_model(ModelSpec.parse(SPEC), 12)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_an_unknown_spec_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="error: .*resnet18"):
+        main(["cost", "resnet19 + tcn_1x"])
+
+
+def write_weights(path: Path, spec: str = SPEC, face: str = "") -> Path:
+    torch.manual_seed(1)
+    model = build_model(ModelSpec.parse(spec), 3)
+    crops = describe_crops(CropOptions(face=face))
+    facts = {"fps": 25.0, **crops, **Recipe(field=60, input_size=32).input_facts}
+    save_weights(path, model, ModelCard(spec, ["a", "b", "c"], facts, {"model": "x-g0"}))
+    return path
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return write_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.slow
+def test_read_gives_the_likeliest_words_of_a_real_video(
+    weights: Path, grid_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = next(iter(sorted((grid_root / "s2").glob("*.mpg"))))
+    main(["read", str(video), "--weights", str(weights), "--json"])
+    answers = json.loads(capsys.readouterr().out)
+    assert {answer["label"] for answer in answers} == {"a", "b", "c"}
+    assert sum(answer["probability"] for answer in answers) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_model_of_ready_crops_reads_no_video(tmp_path: Path) -> None:
+    facts = {"source": "lrw1000", **describe_ready(122), **Recipe(input_size=32).input_facts}
+    card = ModelCard(SPEC, ["a", "b", "c"], facts, {"model": "x-g0"})
+    save_weights(tmp_path / "w.safetensors", build_model(ModelSpec.parse(SPEC), 3), card)
+    with pytest.raises(SystemExit, match=r"its corpus brings cut already \(lrw1000\)"):
+        main(["read", str(tmp_path / "v.mp4"), "--weights", str(tmp_path / "w.safetensors")])
+
+
+def test_a_video_that_is_none_is_one_line(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "no.mp4").write_bytes(b"")
+    with pytest.raises(SystemExit, match=r"no\.mp4 cannot be read: zero_bytes"):
+        main(["read", str(tmp_path / "no.mp4"), "--weights", str(weights)])
+
+
+@pytest.fixture
+def cropped(monkeypatch: pytest.MonkeyPatch) -> list[CropOptions]:
+    """Any video shows the same ten mouths; how they were to be cut is noted here."""
+    crops = np.random.default_rng(2).integers(0, 256, (10, 96, 96), np.uint8)
+    asked: list[CropOptions] = []
+    monkeypatch.setattr(
+        "lipnet.inference.read.crop_video", lambda video, options: asked.append(options) or crops
+    )
+    return asked
+
+
+def read_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[dict[str, Any]]:
+    main(["read", "clip.mp4", "--json", *map(str, arguments)])
+    answers: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return answers
+
+
+def test_a_boundary_model_reads_the_word_where_it_is_said_to_lie(
+    tmp_path: Path, cropped: list[CropOptions], capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = write_weights(tmp_path / "b.safetensors", f"{SPEC} + boundary")
+    early, same, late = (
+        read_json(capsys, "--weights", weights, "--word", *word)
+        for word in (("0", "0.2"), ("0.01", "0.19"), ("0.2", "0.4"))
+    )
+    assert early == same != late
+
+
+def test_a_word_is_not_ignored_by_models_that_have_no_use_for_it(weights: Path) -> None:
+    with pytest.raises(SystemExit, match="is not told where the word lies: leave out --word"):
+        main(["read", "clip.mp4", "--weights", str(weights), "--word", "0.1", "0.2"])
+
+
+def test_a_boundary_model_needs_the_word(tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "b.safetensors", f"{SPEC} + boundary")
+    with pytest.raises(SystemExit, match=r"b\.safetensors .*boundary\) needs.*--word START END"):
+        main(["read", "clip.mp4", "--weights", str(weights)])
+
+
+@pytest.mark.parametrize(
+    "word",
+    [("0.2", "0.1"), ("0.1", "0.1"), ("-1", "0.2"), ("0.4", "1"), ("0.1", "9"), ("nan", "1")],
+)
+def test_a_word_outside_the_video_is_told(
+    tmp_path: Path, cropped: list[CropOptions], word: tuple[str, str]
+) -> None:
+    weights = write_weights(tmp_path / "b.safetensors", f"{SPEC} + boundary")
+    with pytest.raises(SystemExit, match=r"error: --word .* within the video's 0\.4 s"):
+        main(["read", "clip.mp4", "--weights", str(weights), "--word", *word])
+
+
+def test_a_shortest_word_is_one_frame() -> None:
+    assert find_word((0.16, 0.161), 10) == (4, 5)
+    assert find_word((0.38, 0.4), 11) == (10, 11)
+    assert find_word((0.0, 0.4), 10) == (0, 10)
+
+
+def test_another_reference_face_is_asked_for_and_used(
+    tmp_path: Path, cropped: list[CropOptions], capsys: pytest.CaptureFixture[str]
+) -> None:
+    face = tmp_path / "face.npy"
+    np.save(face, load_face() + 1)
+    weights = write_weights(tmp_path / "f.safetensors", face=str(face))
+    with pytest.raises(SystemExit, match=r"f\.safetensors expects .*the package's is.*--face"):
+        main(["read", "clip.mp4", "--weights", str(weights)])
+    read_json(capsys, "--weights", weights, "--face", face)
+    assert [options.face for options in cropped] == [str(face)]
+
+
+def test_no_word_at_all_is_refused(weights: Path) -> None:
+    with pytest.raises(SystemExit, match="error: --top 0: at least 1"):
+        main(["read", "clip.mp4", "--weights", str(weights), "--top", "0"])

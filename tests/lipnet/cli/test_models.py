@@ -1,0 +1,66 @@
+"""`lipnet models`: equal digits pass, one that differs ends with status 1 and its name."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lipnet.cli.main import main
+from lipnet.measure import paper
+
+SMALL, OTHER = paper.PAPER_ROWS[-1], paper.OTHER_ROWS
+
+
+@pytest.fixture
+def one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paper, "PAPER_ROWS", (SMALL,))
+    monkeypatch.setattr(paper, "OTHER_ROWS", OTHER[1:2])
+
+
+@pytest.mark.slow
+def test_all_fourteen_models_are_the_papers(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["models"])
+    text = capsys.readouterr().out
+    assert "14 of 14 are equal in every printed digit." in text
+    told = {line.split("  ")[0]: line for line in text.splitlines() if "DIFFERS" in line}
+    assert list(told) == ["LRW-1000"]
+    assert "densenet3d + bgru_256" in told["LRW-1000"]
+
+
+@pytest.mark.usefixtures("one_row")
+def test_columns_line_up_and_a_model_not_built_says_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["models"])
+    lines = capsys.readouterr().out.splitlines()
+    heading, row = next(pair for pair in zip(lines, lines[1:], strict=False) if "corpus" in pair[0])
+    assert row.split()[-6:] == ["1.6055", "1.6", "equal", "0.8364", "0.84", "equal"]
+    assert row.index("1.6055") + len("1.6055") == heading.index("M params") + len("M params")
+    assert max(map(len, lines)) <= 110
+    unbuilt = next(line for line in lines if "MobiVSR-1 + TCN  " in line)
+    assert unbuilt.split()[-8:] == ["-", "4.5", "not", "built", "-", "10.75", "not", "built"]
+    assert any(line.startswith("MobiVSR-1 + TCN: not built; ") for line in lines)
+
+
+@pytest.mark.usefixtures("one_row")
+def test_json_has_ours_beside_the_papers(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["models", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    (row,), (unbuilt,) = told["paper"], told["others"]
+    assert (row["spec"], row["corpus"]) == (SMALL.spec, "LRW-1000")
+    assert (row["paper_params_m"], row["paper_gflops"], row["equal"]) == ("1.6", "0.84", True)
+    assert row["params_m"] == pytest.approx(1.605496)
+    assert (unbuilt["spec"], unbuilt["params_m"], unbuilt["equal"]) == (None, None, False)
+
+
+@pytest.mark.parametrize("wrong", [{"params_m": "1.7"}, {"gflops": "0.83"}])
+@pytest.mark.usefixtures("one_row")
+def test_a_digit_that_differs_is_an_error(
+    wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paper, "PAPER_ROWS", (SMALL, replace(SMALL, **wrong)))
+    with pytest.raises(SystemExit, match=r"digits: shufflenetv2_0.5x \+ dstcn_1x \(LRW-1000\)$"):
+        main(["models"])
+    text = capsys.readouterr().out
+    assert "1 of 2 are equal" in text
+    assert text.count("DIFFERS") == 1

@@ -1,0 +1,133 @@
+"""Raw video to accuracy: counts add up, failures have reasons, numbers are the pipeline's."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.cli import main as cli
+from lipnet.errors import InputError
+from lipnet.inference.evaluate import Corpus, evaluate, read_corpus
+from lipnet.inference.read import read_video
+from tests.lipnet.inference.embedding import WORDS, write_weights
+from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, write_video
+
+Printed = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return write_weights(tmp_path / "w.safetensors")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    """Two videos a word, in the layout of a folder a word."""
+    for word in WORDS:
+        for number, frames in enumerate((6, 9)):
+            folder = tmp_path / "videos" / word
+            folder.mkdir(parents=True, exist_ok=True)
+            write_faces(folder / f"{number}.mp4", frames)
+    return Corpus("folder", tmp_path / "videos")
+
+
+@pytest.fixture(autouse=True)
+def _fake_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lipnet.inference.read.DlibDetector", lambda predictor: FakeDetector())
+    monkeypatch.setattr("lipnet.landmarks.detector.DlibDetector", lambda predictor: FakeDetector())
+
+
+def run(arguments: Sequence[str]) -> None:
+    cli.main(["evaluate", *arguments])
+
+
+def test_each_clip_is_read_as_its_video_alone(weights: Path, corpus: Corpus) -> None:
+    made = read_corpus(weights, corpus, FakeDetector())
+    assert len(made.clips) == 6
+    assert not made.failures
+    for clip, logits in zip(made.clips, made.logits_NK, strict=True):
+        best = read_video(corpus.root / clip.video, weights, top=1)[0][0]
+        assert best == WORDS[int(logits.argmax())]
+
+
+def test_what_cannot_be_read_is_counted_by_its_reason(weights: Path, corpus: Corpus) -> None:
+    write_video(corpus.root / "A" / "blank.mp4", [flat_frame(40)] * 9)
+    (corpus.root / "B" / "broken.mp4").write_bytes(b"no video at all")
+    (corpus.root / "Z").mkdir()
+    write_faces(corpus.root / "Z" / "0.mp4", 9)
+    found = evaluate(weights, corpus, FakeDetector())
+    assert found.clips == 6
+    assert found.failed["no_face"] == 1
+    assert found.failed["unknown_label"] == 1
+    assert sum(found.failed.values()) == 3
+    assert found.top1.clips == 6
+    assert found.top1.low <= found.top1.value <= found.top1.high
+    assert found.top5.value == 1.0  # of three labels
+
+
+def test_what_is_no_clip_of_the_layout_is_counted_too(weights: Path, corpus: Corpus) -> None:
+    (corpus.root / "A" / "notes.txt").write_text("not a video")
+    found = evaluate(weights, corpus, FakeDetector())
+    assert (found.clips, sum(found.failed.values())) == (6, 0)
+    assert sum(found.rejected.values()) == 1
+
+
+def test_json_has_counts_and_fractions(weights: Path, corpus: Corpus, capsys: Printed) -> None:
+    run([str(weights), "--source", "folder", "--root", str(corpus.root), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["clips"], found["failed"], found["per_slot"]) == (6, 0, {})
+    assert 0 <= found["top1_95"][0] <= found["top1"] <= found["top1_95"][1] <= 1
+
+
+def test_a_person_reads_the_same(weights: Path, corpus: Corpus, capsys: Printed) -> None:
+    run([str(weights), "--source", "folder", "--root", str(corpus.root)])
+    told = capsys.readouterr().out
+    assert "6 clips of 6 units read, 0 failed" in told
+    assert "top-1" in told
+
+
+def make_sentence(root: Path, speaker: str, name: str, words: Sequence[str]) -> None:
+    write_faces((root / speaker).joinpath(f"{name}.mp4"), 40)
+    lines = [f"{6000 * n} {6000 * (n + 1)} {word}" for n, word in enumerate(words)]
+    place = root / "alignments" / speaker / f"{name}.align"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_grid_has_an_accuracy_a_slot_over_sentences(tmp_path: Path) -> None:
+    words = ["bin", "blue", "at", "a", "one", "now"]
+    weights = write_weights(tmp_path / "w.safetensors", labels=words)
+    for name in ("bbaaoa", "bbaaob"):
+        (tmp_path / "grid" / "s1").mkdir(parents=True, exist_ok=True)
+        make_sentence(tmp_path / "grid", "s1", name, words)
+    found = evaluate(weights, Corpus("grid", tmp_path / "grid"), FakeDetector())
+    assert (found.clips, found.top1.units) == (12, 2)
+    assert sorted(found.per_slot) == sorted(
+        ["command", "colour", "preposition", "letter", "digit", "adverb"]
+    )
+    assert np.isclose(np.mean([own.value for own in found.per_slot.values()]), found.top1.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--split", "tets"], "no such split .* there is all, "),
+        (["--options", "[1]"], "a JSON object"),
+        (["--options", "{"], "not JSON"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    weights: Path, corpus: Corpus, more: list[str], told: str, capsys: Printed
+) -> None:
+    with pytest.raises(SystemExit, match=told):
+        run([str(weights), "--source", "folder", "--root", str(corpus.root), *more])
+
+
+def test_nothing_read_is_an_error(weights: Path, tmp_path: Path) -> None:
+    place = tmp_path / "videos" / "A" / "0.mp4"
+    place.parent.mkdir(parents=True)
+    write_video(place, [flat_frame(40)] * 9)
+    with pytest.raises(InputError, match=r"none of 1 clips could be read: \{'no_face': 1\}"):
+        evaluate(weights, Corpus("folder", tmp_path / "videos"), FakeDetector())

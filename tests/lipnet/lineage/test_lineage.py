@@ -1,0 +1,289 @@
+"""Lineages: generations in order, who teaches whom, when they stop, and how they resume."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lipnet.data.augment import View
+from lipnet.distill.teacher import FrozenTeacher, Place
+from lipnet.errors import InputError
+from lipnet.files import read_json
+from lipnet.lineage.generation import (
+    WEIGHTS_FILE,
+    Generation,
+    all_weights,
+    best_generation,
+    best_weights,
+    read_generations,
+)
+from lipnet.lineage.lineage import (
+    LineageData,
+    LineagePlan,
+    generation_names,
+    has_stopped,
+    train_lineage,
+)
+from lipnet.models.weights import load_model, save_weights
+from lipnet.recipe import Recipe
+from lipnet.spec import ModelSpec
+from lipnet.train.engine import Engine
+from lipnet.train.history import EpochRecord
+from tests.lipnet.clips import make_store
+
+RECIPE = Recipe(lr=3e-3, batch=8, epochs=2, input_size=24, mixup=0.4, seed=3)
+ENGINE = Engine()
+SPEC = ModelSpec.parse("resnet18_0.125x + tcn_0.125x")
+
+
+class Heard:
+    """A listener that keeps what it heard and can stop the training after some epochs."""
+
+    def __init__(self, stop_after: int = 10**6) -> None:
+        self.begun: list[str] = []
+        self.facts: list[Mapping[str, Any]] = []
+        self.epochs = 0
+        self.stop_after = stop_after
+
+    def begin(self, model: str, facts: Mapping[str, Any]) -> "Heard":
+        self.begun.append(model)
+        self.facts.append(facts)
+        return self
+
+    def end(self, generation: Generation) -> None: ...
+
+    def on_batch(self, done: int, total: int) -> None: ...
+
+    def on_warning(self, text: str) -> None: ...
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        self.epochs += 1
+        if self.epochs == self.stop_after:
+            raise KeyboardInterrupt
+
+
+def make_data(digest: str = "d") -> LineageData:
+    return LineageData(
+        make_store(24), make_store(9, seed=1), ["a", "b", "c"], {"fps": 25.0}, digest
+    )
+
+
+def make_plan(**changes: Any) -> LineagePlan:
+    plan = LineagePlan("rn-tcn", SPEC, RECIPE, generations=1, patience=3)
+    return replace(plan, **changes)
+
+
+def train(
+    plan: LineagePlan, work: Path, heard: Heard | None = None, engine: Engine = ENGINE
+) -> list[Generation]:
+    heard = heard or Heard()
+    return train_lineage(plan, make_data(), work=work, engine=engine, listener=heard)
+
+
+def all_bytes(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def lineage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("lineage") / "rn-tcn"
+    train(make_plan(), work)
+    return work
+
+
+def generation(name: str, top1: float, loss: float = 1.0) -> Generation:
+    return Generation(name, f"x-{name}", None, "s", {}, 0, top1, 1.0, loss, "f")
+
+
+def test_a_scratch_lineage_is_born_again_from_itself(lineage: Path) -> None:
+    assert [(g.model, g.teacher) for g in read_generations(lineage)] == [
+        ("rn-tcn-g0", None),
+        ("rn-tcn-g1", "rn-tcn-g0"),
+    ]
+
+
+def test_a_taught_lineage_starts_at_g1_with_the_best_of_its_teacher(
+    lineage: Path, tmp_path: Path
+) -> None:
+    spec = ModelSpec.parse("resnet18_0.125x + dstcn_0.125x")
+    plan = make_plan(lineage="ds-by-rn", spec=spec, teachers=(best_weights(lineage),))
+    generations = train(plan, tmp_path / "ds-by-rn")
+    described = read_json(lineage / "lineage.json")
+    assert isinstance(described, dict)
+    assert [(g.name, g.teacher) for g in generations] == [("g1", f"rn-tcn-{described['best']}")]
+    taught = read_json(tmp_path / "ds-by-rn" / "lineage.json")
+    assert isinstance(taught, dict)
+    assert taught["teacher"] == "rn-tcn"
+
+
+def test_an_interrupted_lineage_ends_with_the_same_bytes(lineage: Path, tmp_path: Path) -> None:
+    for epochs in (1, 1, 1):
+        with pytest.raises(KeyboardInterrupt):
+            train(make_plan(), tmp_path, Heard(stop_after=epochs))
+    train(make_plan(), tmp_path)
+    assert all_bytes(tmp_path) == all_bytes(lineage)
+
+
+def test_finished_generations_are_not_trained_again(lineage: Path, tmp_path: Path) -> None:
+    shutil.copytree(lineage, tmp_path / "again")
+    heard = Heard()
+    train(make_plan(), tmp_path / "again", heard)
+    assert heard.begun == []
+
+
+def test_a_generation_of_another_recipe_is_trained_again(lineage: Path, tmp_path: Path) -> None:
+    shutil.copytree(lineage, tmp_path / "again")
+    heard = Heard()
+    train(make_plan(recipe=replace(RECIPE, lr=1e-3)), tmp_path / "again", heard)
+    assert heard.begun == ["rn-tcn-g0", "rn-tcn-g1"]
+
+
+def test_the_initial_recipe_is_for_g0_alone(tmp_path: Path) -> None:
+    heard = Heard()
+    short = replace(RECIPE, epochs=1)
+    plan = make_plan(recipe=short, initial=replace(short, optimiser="adam"))
+    train(plan, tmp_path, heard)
+    assert [facts["recipe"]["optimiser"] for facts in heard.facts] == ["adam", "adamw"]
+
+
+def test_a_teacher_of_another_input_size_is_refused(lineage: Path, tmp_path: Path) -> None:
+    plan = make_plan(recipe=replace(RECIPE, input_size=20), teachers=(best_weights(lineage),))
+    with pytest.raises(InputError, match="input_size"):
+        train(plan, tmp_path)
+
+
+def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="train it first"):
+        best_weights(tmp_path / "nobody")
+
+
+def test_best_is_highest_on_validation_and_the_earlier_of_equals() -> None:
+    generations = [generation("g0", 0.5), generation("g1", 0.7), generation("g2", 0.7)]
+    assert best_generation(generations).name == "g1"
+    assert best_generation([*generations, generation("g3", 0.7, loss=0.9)]).name == "g3"
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "stopped"),
+    [
+        ([0.5], 1, False),
+        ([0.5, 0.6], 1, False),
+        ([0.5, 0.4], 1, True),
+        ([0.5, 0.4], 2, False),
+        ([0.5, 0.4, 0.45], 2, True),
+        ([0.5, 0.4, 0.6], 2, False),
+        ([0.5, 0.6, 0.6], 1, True),
+    ],
+)
+def test_a_lineage_stops_when_generations_no_longer_improve(
+    scores: list[float], patience: int, stopped: bool
+) -> None:
+    generations = [generation(f"g{i}", score) for i, score in enumerate(scores)]
+    assert has_stopped(generations, patience) is stopped
+
+
+def test_generations_count_the_born_again_ones() -> None:
+    assert generation_names(make_plan(generations=2)) == ["g0", "g1", "g2"]
+    assert generation_names(make_plan(generations=2, teachers=(Path("t"),))) == ["g1", "g2"]
+
+
+def spy_on_teachers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts how often any teacher is really asked."""
+    asked: list[int] = []
+    say = FrozenTeacher.say
+
+    def count(self: FrozenTeacher, view: View, place: Place) -> Tensor:
+        asked.append(place.step)
+        return say(self, view, place)
+
+    monkeypatch.setattr(FrozenTeacher, "say", count)
+    return asked
+
+
+def test_a_shared_teacher_is_asked_once_and_makes_the_same_students(
+    lineage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(lineage="taught", teachers=(best_weights(lineage),))
+    train(plan, tmp_path / "online")
+    engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1.0)
+    asked = spy_on_teachers(monkeypatch)
+    train(plan, tmp_path / "first", engine=engine)
+    assert len(asked) == 6  # 24 clips in batches of 8, twice
+    train(plan, tmp_path / "second", engine=engine)
+    other = replace(RECIPE, alpha=0.3, seed=8, stream=RECIPE.seed)
+    train(replace(plan, recipe=other), tmp_path / "other", engine=engine)
+    assert len(asked) == 6
+    weights = [(tmp_path / run / "g1" / WEIGHTS_FILE).read_bytes() for run in ("online", "second")]
+    assert weights[0] == weights[1] == (tmp_path / "first" / "g1" / WEIGHTS_FILE).read_bytes()
+    monkeypatch.undo()
+    train(replace(plan, recipe=other), tmp_path / "other-online")
+    assert all_bytes(tmp_path / "other") == all_bytes(tmp_path / "other-online")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": 9}, {"mixup": 0.0}, {"flip": 0.1}, {"batch": 6}, {"micro_batch": 4}]
+)
+def test_another_stream_is_not_taught_by_the_recording(
+    lineage: Path, tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(RECIPE, epochs=1)
+    plan = make_plan(lineage="taught", teachers=(best_weights(lineage),), recipe=short)
+    engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1.0)
+    train(plan, tmp_path / "one", engine=engine)
+    asked = spy_on_teachers(monkeypatch)
+    train(replace(plan, recipe=replace(short, **changes)), tmp_path / "two", engine=engine)
+    assert asked
+
+
+def test_a_recording_that_would_not_fit_is_not_begun(lineage: Path, tmp_path: Path) -> None:
+    plan = make_plan(lineage="taught", teachers=(best_weights(lineage),))
+    engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1e-9)
+    train(plan, tmp_path / "work", engine=engine)
+    assert not (tmp_path / "recorded").exists()
+
+
+def test_all_generations_of_a_lineage_may_teach_together(lineage: Path, tmp_path: Path) -> None:
+    plan = make_plan(lineage="taught", teachers=all_weights(lineage))
+    generations = train(plan, tmp_path)
+    assert [g.teacher for g in generations] == ["rn-tcn-all"]
+    described = read_json(tmp_path / "lineage.json")
+    assert isinstance(described, dict)
+    assert described["teacher"] == "rn-tcn"
+
+
+class Warned(Heard):
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+
+    def on_warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_a_lineage_may_start_from_weights_of_other_labels(lineage: Path, tmp_path: Path) -> None:
+    model, card = load_model(best_weights(lineage))
+    renamed = replace(card, labels=["x", "y", "z"])
+    save_weights(tmp_path / "w.safetensors", model, renamed)
+    heard = Warned()
+    frozen = replace(RECIPE, lr=1e-30, weight_decay=0.0, epochs=1)
+    plan = make_plan(recipe=frozen, start=tmp_path / "w.safetensors", generations=0)
+    train(plan, tmp_path / "work", heard)
+    started, _ = load_model(tmp_path / "work" / "g0" / WEIGHTS_FILE)
+    theirs, ours = model.state_dict(), started.state_dict()
+    assert torch.equal(
+        ours["trunk.stages.0.0.conv1.weight"], theirs["trunk.stages.0.0.conv1.weight"]
+    )
+    assert not torch.equal(ours["classifier.weight"], theirs["classifier.weight"])
+    assert "classifier.bias, classifier.weight" in " ".join(heard.warnings)
+
+
+def test_weights_that_fit_nowhere_are_named(lineage: Path, tmp_path: Path) -> None:
+    spec = ModelSpec.parse("shufflenetv2_0.5x + dctcn")
+    plan = make_plan(spec=spec, start=best_weights(lineage))
+    with pytest.raises(InputError, match="no tensor that fits"):
+        train(plan, tmp_path / "work")

@@ -1,0 +1,127 @@
+"""The manifest: what is written reads back equal, and equal corpora give equal bytes."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lipnet.clip import SPLITS, Clip, Rejected
+from lipnet.errors import InputError
+from lipnet.sources.manifest import (
+    check_complete,
+    read_clips,
+    read_frame,
+    read_labels,
+    read_rejected,
+    read_summary,
+    write_manifest,
+)
+
+CLIP = Clip("A/train/A_1", "A/train/A_1.mp4", "A", "train", "", "A/train/A_1", "", 0, -1, 9, 20)
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8)
+INDICES = st.integers(-1_000_000, 1_000_000)
+CLIPS = st.builds(
+    Clip,
+    clip_id=NAMES,
+    video=NAMES,
+    label=NAMES | st.sampled_from(["NA", "null", "1", "1e5", "True", '"', "a,b"]),
+    split=st.sampled_from(SPLITS),
+    speaker=st.just("") | NAMES,
+    unit=NAMES,
+    slot=st.sampled_from(["", "colour"]),
+    first=INDICES,
+    last=INDICES,
+    word_first=INDICES,
+    word_last=INDICES,
+    fps=st.just(25.0),
+    centred=st.booleans(),
+    ready=st.booleans(),
+)
+RECORDS = st.builds(Rejected, path=NAMES, reason=NAMES, detail=NAMES | st.just(""))
+
+
+def make_clips(counts: dict[str, int]) -> list[Clip]:
+    """Clips by "label split", as many as asked for."""
+    made = []
+    for key, count in counts.items():
+        label, split = key.split()
+        ids = [f"{label}/{split}/{n}" for n in range(count)]
+        made += [replace(CLIP, clip_id=i, label=label, split=split, video=i) for i in ids]
+    return made
+
+
+@given(st.lists(CLIPS, unique_by=lambda clip: clip.clip_id), st.lists(RECORDS))
+def test_manifest_reads_back_as_written(clips: list[Clip], rejected: list[Rejected]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "manifest"
+        write_manifest(folder, clips, rejected, source="lrw", options={})
+        assert read_clips(folder) == sorted(clips, key=lambda clip: clip.clip_id)
+        assert sorted(read_rejected(folder), key=repr) == sorted(rejected, key=repr)
+        assert read_labels(folder) == sorted({clip.label for clip in clips})
+
+
+def test_order_of_discovery_does_not_change_a_byte(tmp_path: Path) -> None:
+    clips = make_clips({"A train": 3, "B val": 2, "A test": 1})
+    rejected = [Rejected("x", "zero_bytes", ""), Rejected("a", "no_duration", "")]
+    write_manifest(tmp_path / "one", clips, rejected, source="lrw", options={})
+    write_manifest(tmp_path / "two", clips[::-1], rejected[::-1], source="lrw", options={})
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == ["clips.csv", "labels.json", "rejected.csv", "summary.json"]
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_summary_adds_up(tmp_path: Path) -> None:
+    clips = make_clips({"A train": 3, "B train": 1, "B val": 2})
+    twin = replace(clips[0], clip_id="A/train/0-again")  # two clips of one video
+    rejected = [Rejected("x", "zero_bytes", ""), Rejected("y", "zero_bytes", "")]
+    write_manifest(tmp_path, [*clips, twin], rejected, source="grid", options={"seed": 1})
+    summary = read_summary(tmp_path)
+    assert (summary["clips"], summary["videos"], summary["files"]) == (7, 6, 8)
+    assert summary["rejected"] == {"zero_bytes": 2}
+    assert summary["splits"]["train"]["clips"] == 5
+    assert summary["splits"]["train"]["videos"] == 4
+    assert summary["splits"]["val"]["labels"] == 1
+    assert sum(split["clips"] for split in summary["splits"].values()) == summary["clips"]
+
+
+def test_frame_has_typed_columns(tmp_path: Path) -> None:
+    write_manifest(tmp_path, make_clips({"NA train": 2}), [], source="lrw", options={})
+    frame = read_frame(tmp_path)
+    assert frame["label"].tolist() == ["NA", "NA"]
+    assert frame["speaker"].tolist() == ["", ""]
+    assert frame["last"].dtype.kind == "i"
+    assert frame["fps"].dtype.kind == "f"
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({}, r"no clip in split train, val, test \(found: none\)"),
+        ({"A train": 1, "A test": 1}, r"no clip in split val \(found: train 1, test 1\)"),
+        ({"A train": 1, "A val": 1, "B test": 1}, r"to train on for 1 label\(s\): B"),
+        ({"A train": 1, "A val": 1, "A test": 1, "C unseen": 2}, r"1 label\(s\): C"),
+    ],
+)
+def test_missing_split_or_untrained_label_is_named(counts: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_complete(make_clips(counts))
+
+
+def test_complete_corpus_passes() -> None:
+    check_complete(make_clips({"A train": 1, "A val": 1, "A test": 1}))
+
+
+def test_absent_or_foreign_manifest_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no manifest at"):
+        read_clips(tmp_path)
+    (tmp_path / "clips.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"clips\.csv"):
+        read_clips(tmp_path)
+    (tmp_path / "clips.csv").write_text("")
+    with pytest.raises(InputError, match=r"clips\.csv"):
+        read_clips(tmp_path)

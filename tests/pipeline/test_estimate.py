@@ -1,0 +1,90 @@
+"""What a reproduction costs, against sums done by hand."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.estimate import (
+    LANDMARK_FRAMES_PER_SECOND,
+    Corpus,
+    LineageWork,
+    Machine,
+    count_gmacs,
+    estimate,
+    format_bytes,
+    format_seconds,
+    weigh_gmacs,
+)
+
+CORPUS = Corpus(
+    videos=100,
+    frames_per_video=75,
+    clips={"train": 400, "val": 100, "test": 100},
+    labels=51,
+    rendered=False,
+)
+WORK = LineageWork("small", gmacs=2.0, parameters=1000, generations=3, epochs=10)
+MACHINE = Machine(cores=2, gmacs_per_second=50.0)
+
+
+def test_training_counts_forward_backward_teachers_and_validation() -> None:
+    # 3 students of 3 passes each, 2 of them taught by the one before; 3 look at the 100 of val
+    assert count_gmacs(WORK, CORPUS) == 10 * ((9 * 2 + 2 * 2) * 400 + 3 * 2 * 100)
+    taught = replace(WORK, generations=1, teacher_gmacs=7.0)
+    assert count_gmacs(taught, CORPUS) == 10 * ((3 * 2 + 7) * 400 + 2 * 100)
+
+
+def test_shards_take_267_kb_a_clip() -> None:
+    shards = {row.step: row for row in estimate(CORPUS, [WORK], MACHINE)}["shards"]
+    assert shards.disk_bytes / 600 == pytest.approx(267_264, rel=0.02)
+
+
+def test_steps_of_a_corpus_that_lies_elsewhere() -> None:
+    rows = {row.step: row for row in estimate(CORPUS, [WORK], MACHINE)}
+    assert list(rows) == ["raw", "landmarks", "shards", "models", "logits"]
+    assert (rows["raw"].disk_bytes, rows["raw"].seconds) == (0, 0)
+    assert rows["landmarks"].seconds == 100 * 75 / 2 / LANDMARK_FRAMES_PER_SECOND
+    assert rows["models"].disk_bytes == 3 * 1000 * 4
+    assert rows["models"].seconds == count_gmacs(WORK, CORPUS) / 50
+    assert rows["logits"].disk_bytes == 3 * 200 * 51 * 4
+
+
+def test_rendered_corpus_takes_room_and_time() -> None:
+    raw = estimate(replace(CORPUS, rendered=True), [], MACHINE)[0]
+    assert raw.disk_bytes > 0
+    assert raw.seconds > 0
+
+
+@given(st.integers(1, 64), st.integers(1, 10**6), st.integers(0, 10))
+def test_more_work_never_costs_less(cores: int, videos: int, generations: int) -> None:
+    corpus, work = replace(CORPUS, videos=videos), replace(WORK, generations=generations)
+    less = estimate(corpus, [work], Machine(cores + 1, 50.0))
+    more = estimate(
+        replace(corpus, videos=videos + 1),
+        [replace(work, generations=generations + 1)],
+        Machine(cores, 50.0),
+    )
+    for one, other in zip(less, more, strict=True):
+        assert 0 <= one.disk_bytes <= other.disk_bytes
+        assert 0 <= one.seconds <= other.seconds
+
+
+def test_depthwise_models_weigh_more_than_their_multiply_adds() -> None:
+    assert weigh_gmacs(1.0, "shufflenetv2") > weigh_gmacs(1.0, "resnet18") > 1.0
+
+
+def test_figures_are_printed_for_people() -> None:
+    assert [format_bytes(n) for n in (900, 2.5e6, 144e9, 1.2e12)] == [
+        "1 kB",
+        "2.5 MB",
+        "144.0 GB",
+        "1.2 TB",
+    ]
+    assert [format_seconds(s) for s in (9, 300, 9_000, 400_000)] == [
+        "9 s",
+        "5.0 min",
+        "2.5 hours",
+        "4.6 days",
+    ]

@@ -1,0 +1,235 @@
+"""The check before long work."""
+
+from collections import namedtuple
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lipnet.errors import InputError
+from lipnet.sources.inventory import scan_inventory, write_inventory
+from lipnet.spec import ModelSpec
+from pipeline import preflight
+from pipeline.estimate import RECORDED, Corpus, Estimate, Machine, estimate
+from pipeline.paths import Paths
+from stages.manifest import make_manifest
+
+Usage = namedtuple("Usage", ["total", "used", "free"])
+CORPUS = Corpus(videos=6, frames_per_video=29, clips={"train": 4}, labels=500, rendered=False)
+ROWS = [Estimate("shards", 1_000_000, 60.0), Estimate("models", 500_000, 3600.0)]
+
+
+def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
+    recipe = SimpleNamespace(epochs=2, input_size=32)
+    specs = {"big": "resnet18_0.25x + tcn_0.25x", "small": "resnet18_0.125x + tcn_0.25x"}
+    return SimpleNamespace(
+        profile="tiny",
+        crops=SimpleNamespace(size=96),
+        shards=SimpleNamespace(codec="raw", url=""),
+        source=SimpleNamespace(name=name, root=root, options={}),
+        synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
+        scratch={"big": SimpleNamespace(generations=1)},
+        taught={"small": SimpleNamespace(generations=1, teacher="big")},
+        compute=SimpleNamespace(record_gib=0.0),
+        list_classes=lambda: [["small", "other"]],
+        spec_of=lambda lineage: ModelSpec.parse(specs[lineage]),
+        recipe_of=lambda lineage: recipe,
+        initial_recipe_of=lambda lineage: recipe,
+    )
+
+
+def make_lrw(root: Path) -> Path:
+    for split in ("train", "val", "test"):
+        folder = root / "A" / split
+        folder.mkdir(parents=True)
+        (folder / "A_1.mp4").write_bytes(b"x")
+        (folder / "A_1.txt").write_text("Duration: 0.4 seconds\n")
+    return root
+
+
+def set_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda place: Usage(free, 0, free))
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty repository to stand in, with a machine that needs no measuring."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "measure_machine", lambda: Machine(2, 50.0))
+    monkeypatch.setattr(preflight, "source_root", lambda params: Path(params.source.root))
+    return tmp_path
+
+
+def test_main_prints_what_is_needed(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(preflight, "load_params", make_params)
+    preflight.main()
+    printed = capsys.readouterr().out
+    for step in ("raw", "landmarks", "shards", "models", "logits", "all"):
+        assert step in printed
+    assert list(workplace.iterdir()) == []
+
+
+def test_main_fails_where_the_disk_is_too_small(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "load_params", make_params)
+    set_free(monkeypatch, 10_000)
+    with pytest.raises(InputError, match=r"10 kB free where about .* MB are needed"):
+        preflight.main()
+
+
+@pytest.mark.parametrize(
+    ("settings", "need"),
+    [
+        (None, 3_000_000),
+        ("[cache]\n    type = hardlink,symlink\n    dir = ../elsewhere\n", 1_500_000),
+        ("[core]\n    autostage = true\n[cache]\n    type = copy\n", 3_000_000),
+    ],
+)
+def test_dvc_keeps_a_copy_unless_it_links(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, settings: str | None, need: int
+) -> None:
+    if settings:
+        (workplace / ".dvc").mkdir()
+        (workplace / ".dvc/config").write_text(settings)
+    set_free(monkeypatch, need)
+    preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
+    set_free(monkeypatch, need - 1)
+    with pytest.raises(InputError, match="free some or choose a smaller profile"):
+        preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
+
+
+def test_recordings_need_room_once(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [*ROWS, Estimate(RECORDED, 4_000_000, 0.0)]
+    set_free(monkeypatch, 7_000_000)  # the outputs twice, for DVC
+    preflight.check_disk(rows, Paths("tiny"), repository=Path())
+    set_free(monkeypatch, 6_999_999)
+    with pytest.raises(InputError, match="free some"):
+        preflight.check_disk(rows, Paths("tiny"), repository=Path())
+
+
+@pytest.mark.parametrize(("budget", "expected"), [(0.0, 0), (1.0, 2 * 4 * 500 * 2)])
+def test_recordings_are_weighed_where_they_fit(budget: float, expected: int) -> None:
+    params = make_params()
+    params.compute = SimpleNamespace(record_gib=budget)
+    assert preflight.weigh_recordings(params, CORPUS) == expected  # type: ignore[arg-type]
+
+
+def test_what_is_already_there_needs_no_room(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = Paths("tiny")
+    for folder, size in ((paths.shards, 1_200_000), (paths.tmp, 400_000)):
+        folder.mkdir(parents=True)
+        (folder / "part").write_bytes(b"x" * size)
+    set_free(monkeypatch, 200_000)
+    preflight.check_disk(ROWS, paths, repository=Path())
+
+
+def test_rendered_corpus_is_counted_from_the_parameters() -> None:
+    corpus = preflight.count_corpus(make_params(), Paths("tiny"))
+    assert (corpus.videos, corpus.labels, corpus.rendered) == (12, 2, True)
+    assert corpus.clips == {"train": 8, "val": 4}
+    params = make_params()
+    params.crops.size = 48
+    assert preflight.count_corpus(params, Paths("tiny")).crop_size == 48
+
+
+def test_a_folder_of_words_counts_the_frames_that_are_asked_for(workplace: Path) -> None:
+    root = workplace / "corpus"
+    for word in ("ja", "nein"):
+        (root / word).mkdir(parents=True)
+        for number in range(3):
+            (root / word / f"{number}.mp4").write_bytes(b"x")
+    params = make_params(root=str(root), name="folder")
+    params.source.options = {"frames": 60}
+    corpus = preflight.count_corpus(params, Paths("tiny"))
+    assert (corpus.frames_per_clip, corpus.frames_per_video, corpus.all_clips) == (60, 60, 6)
+
+
+def test_manifest_is_believed_only_for_the_same_source(workplace: Path) -> None:
+    root, paths = make_lrw(workplace / "corpus"), Paths("tiny")
+    params = make_params(root=str(root), name="lrw")
+    counted = preflight.count_corpus(params, paths)
+    assert (counted.videos, counted.clips) == (3, {"train": 1, "val": 1, "test": 1})
+    make_manifest("lrw", root, {}, folder=paths.manifest)
+    assert preflight.count_corpus(params, paths) == counted
+    assert preflight.read_counts(paths.manifest, "lrw", {"words": ["A"]}) is None
+    assert preflight.read_counts(paths.manifest, "grid", {}) is None
+
+
+def test_missing_corpus_is_named_before_any_work(workplace: Path) -> None:
+    params = make_params(root=str(workplace / "nowhere"), name="lrw")
+    with pytest.raises(InputError, match=r"source\.root .*nowhere does not exist"):
+        preflight.count_corpus(params, Paths("tiny"))
+
+
+def test_ready_crops_cost_no_landmarks(workplace: Path) -> None:
+    root = workplace / "corpus"
+    for name in ("trn", "val", "tst"):
+        (root / "info").mkdir(parents=True, exist_ok=True)
+        (root / f"info/{name}_1000.txt").write_text(f"{name},hao,0,0.4\n{name},hao,0.4,0.8\n")
+        (root / f"images/{name}").mkdir(parents=True)
+        for number in range(1, 21):
+            (root / f"images/{name}/{number}.jpg").write_bytes(b"x")
+    params = make_params(root=str(root), name="lrw1000")
+    params.crops.size = 122
+    corpus = preflight.count_corpus(params, Paths("tiny"))
+    assert (corpus.videos, corpus.all_clips, corpus.ready) == (3, 6, True)
+    rows = {row.step: row for row in estimate(corpus, [], Machine(2, 50.0))}
+    assert (rows["landmarks"].disk_bytes, rows["landmarks"].seconds) == (0, 0)
+    like_lrw = replace(corpus, ready=False, frames_per_clip=29, crop_size=96)
+    stored = {row.step: row for row in estimate(like_lrw, [], Machine(2, 50.0))}["shards"]
+    share = (8 * 122**2) / (29 * 96**2)
+    assert rows["shards"].disk_bytes == pytest.approx(share * stored.disk_bytes, rel=0.001)
+
+
+def test_lineages_count_g0_and_their_teachers() -> None:
+    big, small = preflight.list_work(make_params(), 10)
+    assert (big.lineage, big.generations, big.teacher_gmacs) == ("big", 2, 0)
+    assert (small.lineage, small.generations, small.teacher_gmacs) == ("small", 1, big.gmacs)
+    assert small.epochs == 2
+    assert 0 < small.gmacs < big.gmacs
+
+
+def test_changed_corpus_comes_with_the_command_to_take_it_up(tmp_path: Path) -> None:
+    root, inventory = make_lrw(tmp_path / "corpus"), tmp_path / "inventory.tsv"
+    assert preflight.describe_changes(root, inventory) == []
+    write_inventory(inventory, scan_inventory(root))
+    assert preflight.describe_changes(root, inventory) == []
+    (root / "A/train/A_1.mp4").write_bytes(b"longer")
+    (root / "A/train/A_2.mp4").write_bytes(b"new")
+    told = "\n".join(preflight.describe_changes(root, inventory))
+    assert "1 added (such as A/train/A_2.mp4), 1 resized (such as A/train/A_1.mp4)" in told
+    assert "dvc repro --force --single-item raw" in told
+    assert "make reproduce" in told
+
+
+def test_long_work_on_a_cpu_is_warned_of() -> None:
+    assert preflight.warn_of_time(ROWS, on_gpu=False) == []
+    days = [Estimate("models", 0, 300_000.0)]
+    assert preflight.warn_of_time(days, on_gpu=True) == []
+    (warning,) = preflight.warn_of_time(days, on_gpu=False)
+    assert "3.5 days" in warning
+
+
+def test_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "CALIBRATION_SECONDS", 0.01)
+    machine = preflight.measure_machine()
+    assert machine.cores >= 1
+    assert machine.gmacs_per_second > 0
+
+
+@pytest.mark.parametrize(
+    ("codec", "url", "expected"),
+    [("raw", "", 1.0), ("delta", "", 0.55), ("jpeg95", "", 0.5), ("raw", "s3://clips", 0.0)],
+)
+def test_packed_shards_take_less_and_distant_ones_nothing(
+    codec: str, url: str, expected: float
+) -> None:
+    params = make_params()
+    params.shards = SimpleNamespace(codec=codec, url=url)
+    assert preflight.weigh_pixel(params) == expected  # type: ignore[arg-type]

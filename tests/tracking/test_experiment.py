@@ -1,0 +1,165 @@
+"""Runs in MLflow: found again, filled once, and no trouble of theirs stops a training."""
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from lipnet.errors import InputError
+from tracking.experiment import DatasetFacts, Experiment, Identity
+from tracking.live import ModelRun
+from tracking.uri import shown_uri, tracking_uri
+
+FACTS: Mapping[str, object] = {
+    "spec": "resnet18_0.25x + tcn_1x",
+    "teacher": "big-g1",
+    "recipe": {"lr": 3e-4, "epochs": 4},
+    "fingerprint": "a" * 16,
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_own_store(store: Path) -> None:
+    """Every test works in a folder of its own, on a fresh copy of an empty store."""
+
+
+def identify(fingerprint: str = "a" * 16) -> Identity:
+    facts = {**FACTS, "fingerprint": fingerprint}
+    return Identity.of("small-by-big-g1", facts, kind="taught", source="grid")
+
+
+def test_identity_says_lineage_generation_and_teacher() -> None:
+    identity = identify()
+    assert identity.tags["lineage"] == "small-by-big"
+    assert identity.tags["generation"] == "g1"
+    assert identity.tags["teacher"] == "big-g1"
+    assert identity.params["lr"] == 3e-4
+
+
+def test_parent_and_model_runs_are_found_again() -> None:
+    first, second = Experiment.open("tiny"), Experiment.open("tiny")
+    assert first.parent_id == second.parent_id
+    assert first.ensure_run(identify()) == second.ensure_run(identify())
+    assert first.ensure_run(identify("b" * 16)) != second.ensure_run(identify())
+
+
+def test_model_run_is_a_named_child_with_tags_and_params() -> None:
+    experiment = Experiment.open("tiny")
+    run = experiment.client.get_run(experiment.ensure_run(identify()))
+    assert run.info.run_name == "small-by-big-g1"
+    assert run.data.tags["mlflow.parentRunId"] == experiment.parent_id
+    assert run.data.tags["kind"] == "taught"
+    assert run.data.tags["profile"] == "tiny"
+    assert run.data.params["epochs"] == "4"
+
+
+def test_epochs_are_logged_once_however_often_they_are_told() -> None:
+    for _ in range(2):
+        with ModelRun("tiny", identify()) as tracked:
+            tracked.log_epoch(0, {"val_loss": 2.0})
+            tracked.log_epoch(1, {"val_loss": 1.0})
+            tracked.log_epoch(1, {"val_loss": 1.0})
+    experiment = Experiment.open("tiny")
+    run_id = experiment.ensure_run(identify())
+    logged = experiment.client.get_metric_history(run_id, "val_loss")
+    assert [(metric.step, metric.value) for metric in logged] == [(0, 2.0), (1, 1.0)]
+    assert experiment.client.get_run(run_id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])
+def test_a_password_in_the_address_is_not_shown(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://me:secret@tracking.example/x")
+    assert shown_uri() == f"{scheme}://tracking.example/x"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:se@cret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(InputError) as caught:
+        Experiment.open("tiny")
+    assert "127.0.0.1:9" in str(caught.value)
+    assert "cret" not in str(caught.value)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert shown_uri() == tracking_uri() == "sqlite:///mlflow.db"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(RuntimeError("no memory"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
+)
+def test_run_says_how_training_ended(error: BaseException, status: str) -> None:
+    with pytest.raises(type(error)), ModelRun("tiny", identify()):
+        raise error
+    experiment = Experiment.open("tiny")
+    run = experiment.client.get_run(experiment.ensure_run(identify()))
+    assert run.info.status == status
+
+
+def test_missing_figures_are_not_logged() -> None:
+    experiment = Experiment.open("tiny")
+    run_id = experiment.ensure_run(identify())
+    assert experiment.fill_epochs(run_id, {0: {"train_kd": float("nan"), "lr": 0.1}}) == 1
+
+
+def test_training_goes_on_without_mlflow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    run = ModelRun("tiny", Identity("a-g0", "c" * 16, {}, {}))
+    with run:
+        for epoch in range(3):
+            run.log_epoch(epoch, {"val_loss": 1.0})
+    told = capsys.readouterr().err
+    assert told.count("warning:") == 1
+    assert "tracking.publish" in told
+
+
+def test_epochs_held_back_arrive_when_mlflow_answers_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ModelRun, "FIRST_PAUSE", 0.0)
+    with ModelRun("tiny", identify()) as tracked:
+        with monkeypatch.context() as broken:
+            broken.setattr(Experiment, "fill_epochs", _refuse)
+            tracked.log_epoch(0, {"val_loss": 2.0})
+            held = time.time()
+        time.sleep(0.1)
+        tracked.log_epoch(1, {"val_loss": 1.0})
+    experiment = Experiment.open("tiny")
+    run_id = experiment.ensure_run(identify())
+    first, second = experiment.client.get_metric_history(run_id, "val_loss")
+    assert (first.step, second.step) == (0, 1)
+    assert first.timestamp / 1000 <= held < second.timestamp / 1000  # when each epoch ended
+
+
+def _refuse(*_: object) -> int:
+    raise ConnectionError("refused")
+
+
+def test_unreachable_server_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(InputError, match=r"MLflow at http://127.0.0.1:9 cannot be used"):
+        Experiment.open("tiny")
+
+
+def test_dataset_is_linked_once() -> None:
+    experiment = Experiment.open("tiny")
+    run_id = experiment.ensure_run(identify())
+    facts = DatasetFacts("lipnet-tiny", "d" * 16, "data/tiny/shards", {"train_clips": 3})
+    experiment.fill_dataset(run_id, facts)
+    experiment.fill_dataset(run_id, facts)
+    inputs = experiment.client.get_run(run_id).inputs
+    assert inputs is not None
+    assert [linked.dataset.name for linked in inputs.dataset_inputs] == ["lipnet-tiny"]
+
+
+def test_superseded_runs_are_marked_and_a_running_one_is_left() -> None:
+    experiment = Experiment.open("tiny")
+    old, new = experiment.ensure_run(identify()), experiment.ensure_run(identify("b" * 16))
+    other = experiment.ensure_run(Identity("elsewhere-g0", "c" * 16, {}, {}))
+    assert experiment.supersede_others({"small-by-big-g1": new}) == ["small-by-big-g1"]
+    tags = {run_id: experiment.client.get_run(run_id).data.tags for run_id in (old, new, other)}
+    assert tags[old]["superseded"] == "true"
+    assert tags[new]["superseded"] == "false"
+    assert "superseded" not in tags[other]

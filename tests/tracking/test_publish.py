@@ -1,0 +1,219 @@
+"""Publishing brings MLflow level with the folder, and a second time changes nothing."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from socket import socket
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+from mlflow.models import get_model_info
+from mlflow.pyfunc.model import PythonModelContext
+
+from flows.servers import Server, end_servers, start_server, wait_until_up
+from lipnet.errors import InputError
+from pipeline.paths import Paths
+from tests.tracking.fabricated import (
+    MODELS,
+    fabricate_finished,
+    retrain,
+    write_leaderboard,
+)
+from tracking.experiment import Experiment
+from tracking.logged_model import LIBRARY
+from tracking.publish import figures_of, publish
+from tracking.pyfunc import LipreaderModel
+
+LOAD = """
+import json, sys
+import mlflow, numpy as np
+model = mlflow.pyfunc.load_model(sys.argv[1])
+crops = np.random.default_rng(0).integers(0, 255, (2, 6, 96, 96), dtype=np.uint8)
+rows = model.predict(crops)
+import lipnet
+print(json.dumps({"rows": rows.to_dict("records"), "lipnet": lipnet.__file__}))
+"""
+
+
+@pytest.fixture
+def paths(store: Path) -> Paths:
+    """A finished profile in a folder of its own, with an empty MLflow store beside it."""
+    made = Paths("tiny")
+    fabricate_finished(made)
+    return made
+
+
+def children(experiment: Experiment, **tags: str) -> list[str]:
+    wanted = {"mlflow.parentRunId": experiment.parent_id, **tags}
+    return [run.info.run_name for run in experiment.find(wanted)]
+
+
+def versions(experiment: Experiment) -> dict[str, str]:
+    """Version -> the model that it is of."""
+    found = experiment.client.search_model_versions("name = 'lipnet-tiny'")
+    return {version.version: version.tags["model"] for version in found}
+
+
+def aliases(experiment: Experiment) -> dict[str, str]:
+    """Alias -> the model that its version is of."""
+    named = experiment.client.get_registered_model("lipnet-tiny").aliases
+    return {alias: versions(experiment)[version] for alias, version in named.items()}
+
+
+def snapshot(experiment: Experiment) -> dict[str, object]:
+    """Everything that a second publish might change."""
+    client = experiment.client
+    runs = client.search_runs([experiment.experiment_id])
+    return {
+        run.info.run_id: (
+            run.data.tags,
+            run.data.params,
+            run.info.end_time,
+            {key: len(client.get_metric_history(run.info.run_id, key)) for key in run.data.metrics},
+            [logged.model_id for logged in run.outputs.model_outputs] if run.outputs else [],
+        )
+        for run in runs
+    }
+
+
+@pytest.mark.slow
+def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None:
+    published = publish(paths, source="synthetic")
+    assert (published.models, published.ensembles, published.models_logged) == (3, 1, 3)
+    assert published.registered == 2
+    experiment = Experiment.open("tiny")
+    assert aliases(experiment) == {
+        **{"big": "big-g1", "small-by-big": "small-by-big-g1", "champion": "big-g1"}
+    }
+    assert sorted(children(experiment)) == sorted([*MODELS, "ensemble-big"])
+    (run,) = experiment.find({"model": "big-g1"})
+    assert run.data.metrics["final/test_top1"] == 0.7
+    assert run.data.tags["chosen"] == "true"
+    assert {m.step for m in experiment.client.get_metric_history(run.info.run_id, "val_loss")} == {
+        *range(4)
+    }
+    report = {file.path for file in experiment.client.list_artifacts(experiment.parent_id)}
+    assert report == {"leaderboard.csv", "report.md", "figures"}
+    _check_pages(paths, experiment)
+    before = snapshot(experiment)
+    again = publish(paths, source="synthetic")
+    assert (again.models_logged, again.epochs_filled, again.superseded) == (0, 0, [])
+    assert again.registered == 0
+    assert snapshot(experiment) == before
+    _check_retrained(paths, experiment)
+
+
+def _check_pages(paths: Paths, experiment: Experiment) -> None:
+    pages = json.loads(paths.mlflow_pages.read_text())
+    assert f"/experiments/{experiment.experiment_id}/runs" in pages["runs"]
+    assert list(pages["generations"]) == ["big"]
+    asked = parse_qs(urlsplit(pages["generations"]["big"]).fragment.partition("?")[2])
+    generations = [experiment.find({"model": f"big-g{n}"})[0].info.run_id for n in (0, 1)]
+    assert json.loads(asked["runs"][0]) == generations
+    assert json.loads(asked["experiments"][0]) == [experiment.experiment_id]
+
+
+def _check_retrained(paths: Paths, experiment: Experiment) -> None:
+    """A model trained again gets a run of its own; the old one and its ensemble are superseded."""
+    retrain(paths, "big", "g1")
+    write_leaderboard(paths.study.report / "leaderboard.csv", latency=4.0)
+    published = publish(paths, source="synthetic")
+    assert sorted(published.superseded) == ["big-g1", "ensemble-big"]
+    assert published.registered == 1
+    assert aliases(experiment)["champion"] == "big-g1"
+    assert len(versions(experiment)) == 3
+    assert children(experiment, model="big-g1", superseded="true") == ["big-g1"]
+    assert children(experiment, model="big-g1", superseded="false") == ["big-g1"]
+    (run,) = experiment.find({"model": "big-g0"})
+    assert run.data.metrics["final/latency_p50_ms"] == 4.0
+
+
+@pytest.mark.slow
+def test_logged_model_loads_and_predicts_in_a_fresh_process(paths: Paths, tmp_path: Path) -> None:
+    with (paths.report / "leaderboard.csv").open("w") as out:
+        csv.writer(out).writerows([["model", "members"], ["big-g0", ""]])
+    publish(paths, source="synthetic")
+    experiment = Experiment.open("tiny")
+    (run,) = experiment.find({"model": "big-g0"})
+    assert run.outputs is not None
+    uri = f"models:/{run.outputs.model_outputs[0].model_id}"
+    described = get_model_info(uri)
+    assert described.signature is not None
+    assert [column.name for column in described.signature.outputs][:2] == ["label", "probability"]
+    assert described.saved_input_example_info is not None
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    answer = subprocess.run(
+        [sys.executable, "-c", LOAD, uri],
+        cwd=elsewhere,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout.splitlines()[-1])
+    assert not Path(told["lipnet"]).is_relative_to(LIBRARY)
+    for row in told["rows"]:
+        assert row["label"] == row["top5"][0]
+        assert row["probability"] == row["top5_probability"][0]
+        assert len(row["top5"]) == 5
+
+
+@pytest.mark.slow
+def test_the_champion_answers_over_http(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLflow looks for uvicorn there, as in an activated environment.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free_port = probe.getsockname()[1]
+    publish(paths, source="synthetic")
+    champion = "models:/lipnet-tiny@champion"
+    place = ["--host", "127.0.0.1", "--port", str(free_port), "--env-manager", "local"]
+    server = Server("serve", free_port, "/ping")
+    log = tmp_path / "serve.log"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", champion, *place]
+    process = start_server(server, command, log)
+    try:
+        wait_until_up(server, process, log)
+        crops = np.random.default_rng(0).integers(0, 255, (2, 6, 96, 96), dtype=np.uint8)
+        request = Request(
+            f"{server.url}/invocations",
+            json.dumps({"inputs": crops.tolist()}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=60) as answer:
+            rows = json.loads(answer.read())["predictions"]
+    finally:
+        end_servers([process])
+    model = LipreaderModel()
+    weights = paths.lineage("big") / "g1" / "weights.safetensors"
+    model.load_context(PythonModelContext({"weights": str(weights)}, {}))
+    expected = model.predict(PythonModelContext({}, {}), crops)
+    assert [row["top5"] for row in rows] == expected["top5"].tolist()
+    assert np.allclose([row["probability"] for row in rows], expected["probability"])
+
+
+def test_nothing_to_publish_is_one_clear_error(store: Path) -> None:
+    with pytest.raises(InputError, match="nothing to publish yet"):
+        publish(Paths("tiny"), source="synthetic")
+
+
+def test_leaderboard_row_of_no_model_is_refused(paths: Paths) -> None:
+    for folder in paths.models.iterdir():
+        (folder / "lineage.json").unlink()
+    with pytest.raises(InputError, match=r"no model on disk"):
+        publish(paths, source="synthetic")
+
+
+def test_figures_are_the_columns_with_numbers() -> None:
+    row = {"model": "a-g0", "test_top1": "0.5", "unseen_top1": "", "seed": "1"}
+    assert figures_of(row) == {"test_top1": 0.5}

@@ -1,0 +1,7 @@
+"""MLflow: runs, figures and registered models of a profile. Nothing else imports mlflow."""
+
+from pathlib import Path
+
+from pipeline.help import answer_help
+
+answer_help(__name__, Path(__file__).parent)

@@ -1,0 +1,301 @@
+"""MLflow: one experiment a profile, one run a model, one parent over them.
+
+Every `fill_*` is idempotent: it looks at what is there and adds what is missing.
+"""
+
+import fcntl
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lipnet.errors import InputError
+from pipeline.paths import Paths
+from tracking.logged_model import save_model
+from tracking.uri import artifact_location, hide_password, shown_uri, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
+BATCH = 900  # MLflow takes at most 1000 metrics in one request
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+Figures = Mapping[str, float]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes a run the same run: the model's id and the fingerprint of its training inputs."""
+
+    model_id: str
+    fingerprint: str
+    tags: Mapping[str, str]
+    params: Mapping[str, object]
+
+    @classmethod
+    def of(cls, model_id: str, facts: Mapping[str, Any], *, kind: str, source: str) -> "Identity":
+        """From what training says of a model (spec, recipe, teacher, fingerprint); the same
+        whether asked while it trains or of its generation.json. `kind` is scratch or taught."""
+        lineage, _, generation = model_id.rpartition("-")
+        teacher = facts["teacher"] or "none"
+        named = {"lineage": lineage, "generation": generation, "teacher": teacher}
+        tags = {**named, "spec": facts["spec"], "kind": kind, "source": source}
+        params = {"spec": facts["spec"], **named, **facts["recipe"]}
+        return cls(model_id, facts["fingerprint"], tags, params)
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """The data set as MLflow shows it: where it lies, what it is made of, and its digest."""
+
+    name: str
+    digest: str
+    place: str
+    profile: Mapping[str, object]
+
+
+@dataclass
+class Experiment:
+    """The runs of one profile; `parent_id` is the run of the whole reproduction."""
+
+    profile: str
+    client: "MlflowClient"
+    experiment_id: str
+    parent_id: str = ""
+
+    @classmethod
+    def open(cls, profile: str) -> "Experiment":
+        """Connect, making the experiment and its parent run where they are not there yet.
+
+        Raises InputError where MLflow is not to be had.
+        """
+        _be_quiet()
+        try:
+            with _one_at_a_time(profile):
+                return cls._connect(profile)
+        except Exception as error:  # requests, SQL, MLflow's own and a missing package alike
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            told = f"MLflow at {tracking_uri()} cannot be used: {reason}"
+            raise InputError(hide_password(told)) from error
+
+    @classmethod
+    def _connect(cls, profile: str) -> "Experiment":
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri())
+        name = f"lipnet-{profile}"
+        found = client.get_experiment_by_name(name)
+        place = artifact_location(name)
+        experiment_id = found.experiment_id if found else client.create_experiment(name, place)
+        experiment = cls(profile, client, experiment_id)
+        experiment.parent_id = experiment._ensure_parent()
+        return experiment
+
+    def _ensure_parent(self) -> str:
+        tags = {"kind": "reproduction", "profile": self.profile}
+        found = self.find(tags)
+        return found[0].info.run_id if found else self._create(f"reproduce-{self.profile}", tags)
+
+    def ensure_run(self, identity: Identity) -> str:
+        """The run of this model and fingerprint, made if missing, with its tags and params."""
+        key = {"model": identity.model_id, "fingerprint": identity.fingerprint}
+        with _one_at_a_time(self.profile):
+            found = self.find(key)
+            parent = {"profile": self.profile, "mlflow.parentRunId": self.parent_id}
+            run_id = (
+                found[0].info.run_id
+                if found
+                else self._create(identity.model_id, {**identity.tags, **key, **parent})
+            )
+        self.fill_tags(run_id, identity.tags)
+        self.fill_params(run_id, identity.params)
+        return run_id
+
+    def fill_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set the tags that are missing or differ."""
+        present = self.client.get_run(run_id).data.tags
+        for key, value in tags.items():
+            if present.get(key) != value:
+                self.client.set_tag(run_id, key, value)
+
+    def fill_params(self, run_id: str, params: Mapping[str, object]) -> None:
+        """Log the params that are missing; a logged one can't change in MLflow, and stays."""
+        from mlflow.entities import Param
+
+        present = self.client.get_run(run_id).data.params
+        missing = [Param(key, str(v)) for key, v in params.items() if key not in present]
+        for part in _parts(missing, 100):
+            self.client.log_batch(run_id, params=part)
+
+    def fill_epochs(
+        self, run_id: str, epochs: Mapping[int, Figures], ended: Mapping[int, float] | None = None
+    ) -> int:
+        """Log each epoch's figures that are not there yet, step = epoch; return how many.
+
+        `ended`: when an epoch was over, in seconds since 1970; now for one that is not named.
+        """
+        from mlflow.entities import Metric
+
+        keys = sorted({key for figures in epochs.values() for key in figures})
+        present = {key: self.steps_of(run_id, key) for key in keys}
+        now = time.time()
+        ended = ended or {}
+        missing = [
+            Metric(key, float(value), int(ended.get(epoch, now) * 1000), epoch)
+            for epoch, figures in epochs.items()
+            for key, value in figures.items()
+            if math.isfinite(value) and epoch not in present[key]
+        ]
+        for part in _parts(missing, BATCH):
+            self.client.log_batch(run_id, metrics=part)
+        return len(missing)
+
+    def steps_of(self, run_id: str, key: str) -> set[int]:
+        """The epochs for which a figure is logged."""
+        return {metric.step for metric in self.client.get_metric_history(run_id, key)}
+
+    def fill_figures(self, run_id: str, figures: Figures) -> None:
+        """Log the final figures that are missing or have changed, as `final/<name>`."""
+        present = self.client.get_run(run_id).data.metrics
+        for name, value in figures.items():
+            key = f"final/{name}"
+            if math.isfinite(value) and present.get(key) != value:
+                self.client.log_metric(run_id, key, value, step=0)
+
+    def fill_dataset(self, run_id: str, facts: DatasetFacts) -> None:
+        """Link the data set to the run as its training input, once."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        # MLflow keeps at most 36 characters of a digest.
+        digest = facts.digest[:36]
+        inputs = self.client.get_run(run_id).inputs
+        present = [i.dataset for i in inputs.dataset_inputs] if inputs else []
+        if any((known.name, known.digest) == (facts.name, digest) for known in present):
+            return
+        source, profile = json.dumps({"uri": facts.place}), json.dumps(dict(facts.profile))
+        dataset = Dataset(facts.name, digest, "local", source, profile=profile)
+        tag = InputTag("mlflow.data.context", "training")
+        self.client.log_inputs(run_id, datasets=[DatasetInput(dataset, [tag])])
+
+    def fill_files(self, run_id: str, files: Mapping[Path, str], digest: str) -> bool:
+        """Upload files to their artifact folders unless the run holds this digest of them."""
+        if self._holds(run_id, "files_digest", digest):
+            return False
+        for path, folder in files.items():
+            self.client.log_artifact(run_id, str(path), folder or None)
+        self.client.set_tag(run_id, "files_digest", digest)
+        return True
+
+    def fill_model(self, run_id: str, weights: Path, digest: str) -> bool:
+        """Log the weights as a pyfunc model that loads anywhere, unless it is logged already."""
+        if self._holds(run_id, "weights_digest", digest):
+            return False
+        from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+        # By hand what mlflow.pyfunc.log_model does, less a prediction that takes it seconds.
+        name = self.client.get_run(run_id).info.run_name
+        logged = self.client.create_logged_model(
+            self.experiment_id, name=name, source_run_id=run_id, model_type="pyfunc"
+        )
+        with TemporaryDirectory() as folder:
+            save_model(Path(folder) / "model", weights, run_id=run_id, model_id=logged.model_id)
+            self.client.log_model_artifacts(logged.model_id, f"{folder}/model")
+        self.client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        self.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        self.client.set_tag(run_id, "logged_model", logged.model_id)
+        self.client.set_tag(run_id, "weights_digest", digest)
+        return True
+
+    def logged_model(self, run_id: str) -> str:
+        """The id of the model that the run logged last."""
+        run = self.client.get_run(run_id)
+        if named := run.data.tags.get("logged_model"):
+            return str(named)
+        outputs = run.outputs.model_outputs if run.outputs else []
+        if len(outputs) != 1:  # of a run before that tag
+            raise InputError(f"run {run_id} of {shown_uri()} has no model: delete it in MLflow")
+        return str(outputs[0].model_id)
+
+    def supersede_others(self, current: Mapping[str, str]) -> list[str]:
+        """Mark finished runs of models that are not `current` (model id -> run id) any more."""
+        changed = []
+        for run in self.find({"mlflow.parentRunId": self.parent_id}):
+            run_id, tags = run.info.run_id, run.data.tags
+            model_id = tags.get("model", "")
+            stale = current.get(model_id) != run_id
+            if stale and model_id not in current and run.info.status == RUNNING:
+                continue  # in training now
+            if stale and run.info.status == RUNNING:
+                self.client.set_terminated(run_id, KILLED)
+            wanted = str(stale).lower()
+            if tags.get("superseded") != wanted:
+                self.client.set_tag(run_id, "superseded", wanted)
+                changed += [model_id] if stale else []
+        return changed
+
+    def reopen(self, run_id: str) -> None:
+        """Say that the run is being worked on."""
+        self.client.update_run(run_id, status=RUNNING)
+
+    def end(self, run_id: str, status: str = FINISHED) -> None:
+        """Say how the run ended, unless it says so already."""
+        if self.client.get_run(run_id).info.status != status:
+            self.client.set_terminated(run_id, status)
+
+    def _holds(self, run_id: str, tag: str, value: str) -> bool:
+        return bool(self.client.get_run(run_id).data.tags.get(tag) == value)
+
+    def find(self, tags: Mapping[str, str]) -> list["Run"]:
+        """Live runs with these tags, the oldest first: two racing makers agree on the same one."""
+        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        found: list[Run] = []
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id], wanted, order_by=["start_time ASC"], page_token=token
+            )
+            found.extend(page)
+            token = page.token
+            if not token:
+                return found
+
+    def _create(self, name: str, tags: Mapping[str, str]) -> str:
+        from mlflow.tracking.context.registry import resolve_tags
+
+        run = self.client.create_run(self.experiment_id, tags=resolve_tags(tags), run_name=name)
+        return str(run.info.run_id)
+
+
+@contextmanager
+def _one_at_a_time(profile: str) -> Iterator[None]:
+    """Only one process of this checkout looks for a run and makes it at a time."""
+    place = Paths(profile).tmp / "tracking.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _be_quiet() -> None:
+    """Before MLflow is imported: no telemetry, no chatter, little patience with a dead server."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

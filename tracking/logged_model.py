@@ -1,0 +1,39 @@
+"""A model as MLflow keeps it: a folder that loads on any machine, with nothing of this checkout."""
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+PYFUNC = Path(__file__).with_name("pyfunc.py")
+LIBRARY = Path(__file__).parents[1] / "lipnet"
+REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "safetensors", "torch")
+
+
+def save_model(folder: Path, weights: Path, *, run_id: str, model_id: str) -> None:
+    """The model's folder: the weights file, pyfunc.py, and lipnet so that it loads anywhere."""
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    from lipnet.models.weights import load_card
+    from tracking.pyfunc import describe_use
+
+    signature, example = describe_use(load_card(weights))
+    with TemporaryDirectory() as copies:
+        library = Path(copies) / LIBRARY.name
+        shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        pyfunc.save_model(
+            folder,
+            python_model=str(PYFUNC),
+            artifacts={"weights": str(weights)},
+            code_paths=[str(library)],
+            mlflow_model=Model(run_id=run_id, model_id=model_id, model_uuid=model_id),
+            pip_requirements=_requirements(),
+            signature=signature,
+            input_example=example,
+        )
+
+
+def _requirements() -> list[str]:
+    """What the logged model needs, at the versions in use; a local build tag (+cpu) is dropped."""
+    return [f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS]
