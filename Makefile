@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
-.PHONY: reproduce held flow test lint ui faults profile
+.PHONY: reproduce held flow test lint phrases ui faults profile
 reproduce: $(STAMP)
 	@python -m pipeline.checkout $(MAKE) --no-print-directory held
 
@@ -39,6 +39,10 @@ lint: $(STAMP)
 	@ruff check .
 	@ruff format --check .
 	@mypy
+
+# Lists the phrases that scripts/check_phrases.py bans, and what to write instead
+phrases: $(STAMP)
+	@python scripts/check_phrases.py
 
 ui: $(STAMP)
 	@python -m flows.servers
