@@ -11,7 +11,7 @@ from string import ascii_lowercase
 from lipnet.clip import CLIP_FRAMES, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources.names import hash_name
-from lipnet.sources.options import check_known, read_fraction, read_integer, read_names
+from lipnet.sources.options import check_known, read_fraction, read_integer, read_names, read_text
 from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
 
 LAYOUT = "<speaker>/<sentence>.mpg or .mp4, with alignments/<speaker>/<sentence>.align"
@@ -21,6 +21,7 @@ SILENCES = ("sil", "sp")
 # Alignment times count 1/25000 s, so that one frame at 25 fps is a thousand of them.
 UNITS_PER_FRAME = 1000
 TIME = re.compile(r"[0-9]{1,9}")
+FOLD = re.compile(r"([0-9]{1,3})/([0-9]{1,3})")
 # The grammar: six slots in order, 4 + 4 + 4 + 25 + 10 + 4 = 51 words (letters without w).
 SLOTS: dict[str, frozenset[str]] = {
     "command": frozenset({"bin", "lay", "place", "set"}),
@@ -53,22 +54,42 @@ class Sentence:
 
     @property
     def speaker(self) -> str:
-        """The folder that the video lies in."""
+        """The folder that the video is in."""
         return self.name.split("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """One of `count` folds, from 1: it tests its own part of the sentences."""
+
+    number: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class SplitOptions:
-    """Who is trained on, and what parts of their sentences are held out."""
+    """Who is trained on, and what parts of their sentences are held out.
+
+    With a fold, its own part is the test set and `test_fraction` is not used.
+    """
 
     train_speakers: list[str]
     seed: int
     val_fraction: float
     test_fraction: float
+    fold: Fold | None = None
+
+    def test_part(self, sentences: int) -> tuple[int, int]:
+        """The test sentences [first, end) among a speaker's sentences in shuffled order."""
+        if self.fold is None:
+            first = round(sentences * self.val_fraction)
+            return first, first + round(sentences * self.test_fraction)
+        number, count = self.fold.number, self.fold.count
+        return sentences * (number - 1) // count, sentences * number // count
 
 
 def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], list[Rejected]]:
-    """Six clips a sentence; options train_speakers (none: all), seed, val_ and test_fraction."""
+    """Six clips per sentence; the options are those of `read_options`."""
     chosen = read_options(options)
     speakers = [entry.name for entry in list_root(root) if entry.name != ALIGNMENTS]
     check_speakers(chosen.train_speakers, speakers)
@@ -86,20 +107,41 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
 
 
 def read_options(options: Mapping[str, object]) -> SplitOptions:
-    """The options, checked; the two fractions must leave something to train on."""
-    check_known(options, ("train_speakers", "seed", "val_fraction", "test_fraction"))
+    """The options, checked: train_speakers (none: all), seed, val_fraction of a speaker's sentences
+    and either test_fraction or fold, as in "1/3"; something must be left to train on."""
+    check_known(options, ("train_speakers", "seed", "val_fraction", "test_fraction", "fold"))
+    fold = read_fold(options)
+    if fold and "test_fraction" in options:
+        raise InputError("source.options has both fold and test_fraction: remove one of them")
     chosen = SplitOptions(
         train_speakers=read_names(options, "train_speakers"),
         seed=read_integer(options, "seed", 0),
         val_fraction=read_fraction(options, "val_fraction", 0.1),
-        test_fraction=read_fraction(options, "test_fraction", 0.1),
+        test_fraction=1 / fold.count if fold else read_fraction(options, "test_fraction", 0.1),
+        fold=fold,
     )
     if chosen.val_fraction + chosen.test_fraction >= 1:
+        test = f"fold {fold.number}/{fold.count}" if fold else "test_fraction"
         raise InputError(
-            f"source.options.val_fraction {chosen.val_fraction:g} and test_fraction "
-            f"{chosen.test_fraction:g} leave nothing to train on; their sum must be below 1"
+            f"source.options.val_fraction {chosen.val_fraction:g} and {test} "
+            f"({chosen.test_fraction:g}) leave nothing to train on; their sum must be below 1"
         )
     return chosen
+
+
+def read_fold(options: Mapping[str, object]) -> Fold | None:
+    """Option `fold`, the text k/n with 1 <= k <= n and n >= 2; None if it is absent or empty."""
+    text = read_text(options, "fold", "")
+    if not text:
+        return None
+    found = FOLD.fullmatch(text)
+    fold = Fold(int(found[1]), int(found[2])) if found else None
+    if fold is None or not 1 <= fold.number <= fold.count or fold.count < 2:
+        raise InputError(
+            f"source.options.fold must be k/n with k in 1..n and n at least 2, such as 1/3, "
+            f"not {text!r}"
+        )
+    return fold
 
 
 def check_speakers(wanted: list[str], present: list[str]) -> None:
@@ -181,7 +223,10 @@ def parse_line(line: str) -> Word:
 
 
 def assign_splits(sentences: set[str], options: SplitOptions) -> dict[str, str]:
-    """Each sentence's split: exact fractions of every trained speaker, the others `unseen`."""
+    """Each sentence's split, exact for every trained speaker; other speakers are `unseen`.
+
+    The n folds together test each of a speaker's sentences once.
+    """
     speakers: dict[str, list[str]] = {}
     for name in sentences:
         speakers.setdefault(name.split("/")[0], []).append(name)
@@ -191,10 +236,24 @@ def assign_splits(sentences: set[str], options: SplitOptions) -> dict[str, str]:
             splits.update(dict.fromkeys(names, "unseen"))
             continue
         names.sort(key=lambda name: (hash_name(name, options.seed), name))
-        val_end = round(len(names) * options.val_fraction)
-        test_end = val_end + round(len(names) * options.test_fraction)
-        for index, name in enumerate(names):
-            splits[name] = "val" if index < val_end else "test" if index < test_end else "train"
+        splits.update(split_speaker(names, options))
+    return splits
+
+
+def split_speaker(names: list[str], options: SplitOptions) -> dict[str, str]:
+    """The splits of one speaker's sentences, given in shuffled order.
+
+    Validation is what precedes the test part, from the end of the order if the part is near its
+    start.
+    """
+    val = round(len(names) * options.val_fraction)
+    first, end = options.test_part(len(names))
+    splits = dict.fromkeys(names, "train")
+    for index, name in enumerate(names):
+        if first <= index < end:
+            splits[name] = "test"
+        elif (first - 1 - index) % len(names) < val:
+            splits[name] = "val"
     return splits
 
 

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from lipnet.errors import InputError
 from lipnet.sources import grid
 from lipnet.sources.discover import discover_clips
-from lipnet.sources.grid import SLOTS, Sentence, SplitOptions, Word, assign_splits, cut_clips
+from lipnet.sources.grid import (
+    SLOTS,
+    Fold,
+    Sentence,
+    SplitOptions,
+    Word,
+    assign_splits,
+    cut_clips,
+    read_options,
+)
 
 GOOD = (
     "0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 35500 at\n35500 41000 f\n"
@@ -169,6 +178,40 @@ def test_fractions_are_exact_for_each_trained_speaker(
             assert counts.total() == size
 
 
+@given(
+    st.dictionaries(st.sampled_from(["s1", "s2", "u1"]), st.integers(1, 60), min_size=1),
+    st.integers(0, 3),
+    st.integers(2, 7),
+    st.floats(0, 0.49),
+)
+def test_the_folds_test_every_sentence_of_a_trained_speaker_once(
+    sizes: dict[str, int], seed: int, count: int, val: float
+) -> None:
+    names = {f"{speaker}/{n}" for speaker, size in sizes.items() for n in range(size)}
+    trained = {name for name in names if not name.startswith("u1/")}
+    tested: Counter[str] = Counter()
+    for number in range(1, count + 1):
+        options = SplitOptions(["s1", "s2"], seed, val, 1 / count, Fold(number, count))
+        splits = assign_splits(names, options)
+        assert splits == assign_splits(names, options)
+        assert splits.keys() == names  # one split for each sentence
+        assert {name for name in names if splits[name] == "unseen"} == names - trained
+        tested.update(name for name in names if splits[name] == "test")
+    assert tested == Counter(trained)
+
+
+def test_three_folds_of_900_sentences() -> None:
+    names = {f"s1/{n}" for n in range(900)}
+    folds = [
+        assign_splits(names, read_options({"fold": f"{number}/3", "val_fraction": 0.0833}))
+        for number in (1, 2, 3)
+    ]
+    for splits in folds:
+        assert Counter(splits.values()) == {"train": 525, "val": 75, "test": 300}
+    selected = Counter(name for splits in folds for name in names if splits[name] == "val")
+    assert max(selected.values()) == 1
+
+
 def test_seed_changes_who_is_held_out() -> None:
     names = {f"s1/{n}" for n in range(50)}
     drawn = [assign_splits(names, SplitOptions([], seed, 0.2, 0.2)) for seed in (1, 1, 2)]
@@ -190,7 +233,14 @@ def test_another_speaker_leaves_a_speakers_splits_alone() -> None:
         ({"val_fraction": -0.1}, r"val_fraction must be a number in \[0, 1\)"),
         ({"val_fraction": float("nan")}, r"val_fraction must be a number in \[0, 1\)"),
         ({"seed": "one"}, "seed must be a whole number"),
-        ({"speakers": []}, "unknown source.options speakers; known: seed, test_fraction"),
+        ({"speakers": []}, "unknown source.options speakers; known: fold, seed, test_fraction"),
+        ({"fold": "0/3"}, "fold must be k/n .* not '0/3'"),
+        ({"fold": "4/3"}, "fold must be k/n .* not '4/3'"),
+        ({"fold": "1/1"}, "fold must be k/n .* not '1/1'"),
+        ({"fold": "1 of 3"}, "fold must be k/n .* not '1 of 3'"),
+        ({"fold": 1}, "fold must be a text in quotes, not 1"),
+        ({"fold": "1/3", "test_fraction": 0.3}, "both fold and test_fraction"),
+        ({"fold": "1/2", "val_fraction": 0.5}, r"fold 1/2 \(0.5\) leave nothing to train on"),
     ],
 )
 def test_wrong_options_are_named(tmp_path: Path, options: dict[str, object], message: str) -> None:
