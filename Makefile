@@ -3,6 +3,8 @@
 VENV := .venv
 # or: make PYTHON=python3.12 ...
 PYTHON ?= python3.11
+# Processes that share the tests; 0 for one that a debugger can stop
+WORKERS ?= 2
 BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
 export PATH := $(BIN):$(PATH)
@@ -26,7 +28,7 @@ flow: $(STAMP) profile
 	@python -m flows.deployments
 
 test: $(STAMP)
-	@python -m pytest $(ARGS)
+	@python -m pytest -n $(WORKERS) $(ARGS)
 
 # kill -9, lost actors and full disks, FAULTS times each in preprocessing and in training, lost
 # nodes, and the faults of the whole system, three times each or more; moments by FAULTS_SEED

@@ -1,5 +1,7 @@
-"""Fixtures that several parts share: real data beside the checkout, and an S3-compatible server."""
+"""How the tests are spread over processes, and fixtures that several parts share: real data next
+to the checkout, and an S3-compatible server."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -7,10 +9,39 @@ from uuid import uuid4
 import hypothesis
 import pytest
 
-# How long one example takes says more of the machine's other work than of the code.
+# One thread per process: the workers share the cores already. torch reads it when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The time of one example depends more on the machine's other work than on the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared" / "data"
+# The longest first, so that no worker is left with one at the end. The first two start different
+# fixtures: the reproduction of `tiny`, and preprocessing.
+FIRST = (
+    *("e2e/test_tiny.py", "e2e/test_faults.py", "e2e/test_nodes.py", "e2e/test_sources.py", "e2e"),
+    *("malformed", "flows/test_deployments.py", "cluster", "tracking", "benchmarks"),
+)
+# Each test of these files may run in any worker; the tests of another file share one.
+SPLIT = (
+    *("e2e/test_faults.py", "e2e/test_nodes.py", "e2e/test_sources.py", "e2e/test_sharing.py"),
+    *("e2e/test_shared_servers.py", "e2e/test_released.py", "e2e/test_together.py"),
+    *("lipnet/authors/test_parity.py", "lipnet/train/test_resume.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests, and group those that `--dist loadgroup` keeps in one worker."""
+    items.sort(key=_place_in_order)
+    for item in items:
+        file = item.path.relative_to(TESTS).as_posix()
+        if file not in SPLIT:
+            item.add_marker(pytest.mark.xdist_group(file))
+
+
+def _place_in_order(item: pytest.Item) -> int:
+    file = item.path.relative_to(TESTS).as_posix()
+    return next((n for n, start in enumerate(FIRST) if file.startswith(start)), len(FIRST))
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import yaml
 from tests.contract.imports import ROOT
 
 PARTS = (
-    *("lipnet", "stages", "flows", "conf", "dvc.yaml", "prefect.yaml"),
-    *(".dvcignore", ".gitignore", "Makefile"),
+    *("lipnet", "pipeline", "tracking", "cluster", "stages", "flows"),
+    *("conf", "dvc.yaml", "prefect.yaml", ".dvcignore", ".gitignore", "Makefile"),
 )
 
 
@@ -22,24 +22,26 @@ class Checkout:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+
+    @classmethod
+    def create(cls, place: Path) -> "Checkout":
+        """A new one, of this checkout's working tree."""
         place.mkdir(parents=True)
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(source, place / part, ignore=ignored)
+                shutil.copytree(source, place / part)  # bytecode too: it saves compiling
             else:
                 shutil.copy(source, place / part)
         (place / ".dvc").mkdir()
         shutil.copy(ROOT / ".dvc" / "config", place / ".dvc" / "config")
         subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
+        return cls(place)
 
     def fork(self, place: Path) -> "Checkout":
         """A copy of the checkout with all that it has made."""
         shutil.copytree(self.place, place, symlinks=True)
-        copy = object.__new__(Checkout)
-        copy.place = place
-        return copy
+        return Checkout(place)
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
         """Start a Python module or script of the environment, in a process group of its own."""
@@ -56,7 +58,6 @@ class Checkout:
                 "PATH": f"{bin_folder}:{os.environ['PATH']}",
                 "PYTHONPATH": str(self.place),
                 "MLFLOW_TRACKING_URI": f"sqlite:///{self.place}/mlflow.db",
-                "PYTHONDONTWRITEBYTECODE": "1",
                 **environment,
             },
             stdout=subprocess.PIPE,

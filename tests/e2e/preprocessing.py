@@ -30,6 +30,7 @@ class Preprocessing:
     @classmethod
     def undisturbed(cls, place: Path) -> "Preprocessing":
         """The corpus rendered and both stages done, without Ray."""
+        Checkout.create(place)
         made = cls(place)
         made.checkout.run("pipeline.profile", "tiny", "workers.actors=1", *SETTINGS)
         for stage in ("raw", "manifest", *STAGES):
@@ -40,6 +41,7 @@ class Preprocessing:
 
     def fork(self, place: Path, stage: str, *, actors: int = 2) -> "Preprocessing":
         """Another checkout with all that `stage` needs, and that many actors."""
+        Checkout.create(place)
         other = Preprocessing(place)
         shutil.copy(self.checkout.place / "params.yaml", place)
         other.use_actors(actors)

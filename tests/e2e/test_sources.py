@@ -31,7 +31,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reproduce(place: Path, profile: str, root: Path, *stages: str) -> Path:
     """A profile's graph up to some stages, with two small models of one epoch; its outputs."""
-    checkout = Checkout(place)
+    checkout = Checkout.create(place)
     path = place / "conf/profile" / f"{profile}.yaml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     settings["recipe"] |= {"epochs": 1, "batch": 4}

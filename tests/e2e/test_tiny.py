@@ -13,6 +13,12 @@ pytestmark = pytest.mark.slow
 MODELS = {"rn18-tcn-g0", "rn18-tcn-g1", "rn18-dstcn-by-rn18-tcn-g1"}
 
 
+@pytest.fixture(scope="module")
+def reproduced(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A reproduction in which commands may write."""
+    return undisturbed.fork(tmp_path_factory.mktemp("tiny") / "reproduced")
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
@@ -31,20 +37,20 @@ def test_every_model_is_on_the_leaderboard_with_its_figures(undisturbed: Checkou
     assert by_model["rn18-tcn-g1"]["teacher"] == "rn18-tcn-g0"
 
 
-def test_nothing_is_left_to_do(undisturbed: Checkout) -> None:
-    assert "up to date" in undisturbed.run("dvc", "status")
-    assert "Running stage" not in undisturbed.run("dvc", "repro")
+def test_nothing_is_left_to_do(reproduced: Checkout) -> None:
+    assert "up to date" in reproduced.run("dvc", "status")
+    assert "Running stage" not in reproduced.run("dvc", "repro")
 
 
-def test_publishing_fills_mlflow_once(undisturbed: Checkout) -> None:
-    first = undisturbed.run("tracking.publish")
-    second = undisturbed.run("tracking.publish")
+def test_publishing_fills_mlflow_once(reproduced: Checkout) -> None:
+    first = reproduced.run("tracking.publish")
+    second = reproduced.run("tracking.publish")
     assert "3 models" in first
     assert "0 models and 0 figures by epoch added" in second
 
 
-def test_a_report_is_rebuilt_without_training(undisturbed: Checkout) -> None:
-    output = undisturbed.run("pipeline.leaderboard")
+def test_a_report_is_rebuilt_without_training(reproduced: Checkout) -> None:
+    output = reproduced.run("pipeline.leaderboard")
     assert "rn18-tcn-g0" in output.replace("\n", " ")
 
 
@@ -80,7 +86,7 @@ def kill_at_work(checkout: Checkout, stage: str) -> None:
 def test_stages_killed_at_work_end_with_the_same_outputs(
     undisturbed: Checkout, tmp_path: Path
 ) -> None:
-    checkout = Checkout(tmp_path / "killed")
+    checkout = Checkout.create(tmp_path / "killed")
     checkout.run("pipeline.profile", "tiny")
     for stage in SIGNS:
         kill_at_work(checkout, stage)
