@@ -11,7 +11,7 @@ INPUT_FIELDS = ("field", "input_size", "mean", "std")
 # The fields that change neither what a model is shown nor in which order. Any other field does.
 UNSEEN_FIELDS = (
     *("optimiser", "lr", "weight_decay", "epochs", "schedule", "warmup_epochs"),
-    *("alpha", "temperature", "ema", "seed", "stream"),
+    *("alpha", "temperature", "ema", "seed", "stream", "eval_context"),
 )
 CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
 LARGEST_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
@@ -37,7 +37,10 @@ class Recipe:
     input_size: int = 88  # pixels that the network gets: the field is shrunk to them
     flip: float = 0.5
     mixup: float = 0.4  # Beta(mixup, mixup); 0 turns it off
-    variable_length: bool = True
+    variable_length: bool = True  # cut training clips at random outside the word
+    cut_share: float = 1.0  # of the clips that variable_length cuts; the others stay whole
+    min_context: int = 0  # frames on each side of the word that no cut removes
+    eval_context: int = -1  # frames on each side of the word in evaluation; -1: the whole clip
     mean: float = 0.421  # of pixels in [0, 1]; the authors' code
     std: float = 0.165
     alpha: float = 1.0  # weight of the distillation term; not stated in the paper
@@ -58,7 +61,11 @@ class Recipe:
         _check(self.batch >= 2, "batch", self.batch, "must be at least 2, for batch statistics")
         cut = self.micro_batch == 0 or 2 <= self.micro_batch <= self.batch
         _check(cut, "micro_batch", self.micro_batch, f"must be 0 or lie in 2..{self.batch}")
-        _check(0 <= self.flip <= 1, "flip", self.flip, "is a probability")
+        for name in ("flip", "cut_share"):
+            _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "is a probability")
+        _check(self.min_context >= 0, "min_context", self.min_context, "must not be negative")
+        least = self.eval_context >= -1
+        _check(least, "eval_context", self.eval_context, "must be -1 (the whole clip) or more")
         _check(0 <= self.ema < 1, "ema", self.ema, "must lie in 0..1, under 1")
         within = 24 <= self.field <= LARGEST_FIELD
         _check(within, "field", self.field, f"must lie in 24..{LARGEST_FIELD}")
@@ -95,9 +102,13 @@ class Recipe:
 
     @classmethod
     def for_input(cls, facts: Mapping[str, object]) -> "Recipe":
-        """A recipe that gives views as these facts say; InputError where one is missing."""
+        """A recipe that gives views as these facts describe; InputError if one is missing.
+
+        Models from before `eval_context` are evaluated on whole clips.
+        """
         try:
             found = {name: facts[name] for name in INPUT_FIELDS}
+            found["eval_context"] = facts.get("eval_context", -1)
             return cls(**found)  # type: ignore[arg-type]
         except (KeyError, TypeError) as error:
             raise InputError(f"the model does not say what its input is like: {error}") from None

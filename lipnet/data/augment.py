@@ -48,13 +48,14 @@ class ClipBatch:
 @dataclass(frozen=True)
 class Draws:
     """Every random choice about a batch: uniform numbers in [0, 1) that place each clip's window,
-    whether it is mirrored, whom it is mixed with, and how much of it is then left."""
+    whether it is mirrored and cut, whom it is mixed with, and how much of it is then left."""
 
     tops_B: Tensor
     lefts_B: Tensor
     starts_B: Tensor
     ends_B: Tensor
     flips_B: Tensor
+    cuts_B: Tensor
     partners_B: Tensor
     share: float
 
@@ -68,7 +69,7 @@ class Draws:
             needed_M = torch.cat([rows_R, others])
         place_B = torch.zeros(len(self.partners_B), dtype=torch.long)
         place_B[needed_M] = torch.arange(len(needed_M))
-        names = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B")
+        names = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B")
         picked = {name: getattr(self, name)[needed_M] for name in names}
         return needed_M, Draws(**picked, partners_B=place_B[partners_R], share=self.share)
 
@@ -80,7 +81,10 @@ def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
     flips_B = torch.rand(clips, generator=generator) < recipe.flip
     partners_B = torch.randperm(clips, generator=generator)
     share = _draw_share(recipe.mixup, generator)
-    return Draws(tops_B, lefts_B, starts_B, ends_B, flips_B, partners_B, share)
+    cut_share = recipe.cut_share if recipe.variable_length else 0.0
+    # Drawn last: what came before this choice stays the same for every recipe.
+    cuts_B = torch.rand(clips, generator=generator) < cut_share
+    return Draws(tops_B, lefts_B, starts_B, ends_B, flips_B, cuts_B, partners_B, share)
 
 
 @dataclass(frozen=True)
@@ -110,16 +114,28 @@ class Window:
 
 
 def central_view(batch: ClipBatch, recipe: Recipe) -> View:
-    """The whole clip and the centre crop, as in testing (paper section 4)."""
+    """The centre crop of the whole clip, as in testing (paper section 4), or of the word with
+    `recipe.eval_context` frames on each side of it."""
     size = batch.lengths_B.shape[0]
     margin = batch.frames_NTHW.shape[-1] - recipe.input_size
     centre_B = torch.full((size,), margin // 2)
-    zeros_B = torch.zeros(size, dtype=torch.long)
-    window = Window(zeros_B, batch.lengths_B, centre_B, centre_B, zeros_B.bool())
-    steps = int(batch.lengths_B.max())
+    straight_B = torch.zeros(size, dtype=torch.bool)
+    starts_B, ends_B = _around_word(batch, recipe.eval_context)
+    window = Window(starts_B, ends_B - starts_B, centre_B, centre_B, straight_B)
+    steps = int(window.lengths_B.max())
     frames_BTHW = _normalised(batch, window, steps, recipe)
     word_BT = _mark_word(batch.words_B2, window, steps)
-    return _view(frames_BTHW, batch.lengths_B, word_BT, batch.labels_B, batch.labels_B, 1.0)
+    return _view(frames_BTHW, window.lengths_B, word_BT, batch.labels_B, batch.labels_B, 1.0)
+
+
+def _around_word(batch: ClipBatch, context: int) -> tuple[Tensor, Tensor]:
+    """The frames [start, end) of the word and `context` on each side, as far as the clip has them,
+    one or more; the whole clip if `context` is -1."""
+    if context < 0:
+        return torch.zeros_like(batch.lengths_B), batch.lengths_B
+    starts_B = torch.minimum((batch.words_B2[:, 0] - context).clamp(min=0), batch.lengths_B - 1)
+    ends_B = torch.minimum(batch.words_B2[:, 1] + context, batch.lengths_B)
+    return starts_B, torch.maximum(ends_B, starts_B + 1)
 
 
 def random_view(batch: ClipBatch, draws: Draws, recipe: Recipe) -> View:
@@ -170,15 +186,13 @@ def _place_window(batch: ClipBatch, draws: Draws, recipe: Recipe) -> Window:
     margin = batch.frames_NTHW.shape[-1] - recipe.input_size
     tops_B = (draws.tops_B * (margin + 1)).long()
     lefts_B = (draws.lefts_B * (margin + 1)).long()
-    starts_B = torch.zeros_like(tops_B)
-    ends_B = batch.lengths_B
-    if recipe.variable_length:
-        # Random cuts fall only outside the word (paper section 4).
-        words_B2 = batch.words_B2
-        last_start_B = words_B2[:, 0].sub(1).clamp(min=0)
-        first_end_B = torch.minimum(words_B2[:, 1].clamp(min=1), ends_B)
-        starts_B = (draws.starts_B * (last_start_B + 1)).long()
-        ends_B = first_end_B + (draws.ends_B * (ends_B - first_end_B + 1)).long()
+    # Random cuts fall only outside the word and its least context (paper section 4).
+    words_B2, context = batch.words_B2, recipe.min_context
+    last_start_B = words_B2[:, 0].sub(max(1, context)).clamp(min=0)
+    first_end_B = torch.minimum(words_B2[:, 1].add(context).clamp(min=1), batch.lengths_B)
+    starts_B = (draws.starts_B * (last_start_B + 1)).long() * draws.cuts_B
+    cut_ends_B = first_end_B + (draws.ends_B * (batch.lengths_B - first_end_B + 1)).long()
+    ends_B = torch.where(draws.cuts_B, cut_ends_B, batch.lengths_B)
     return Window(starts_B, ends_B - starts_B, tops_B, lefts_B, draws.flips_B)
 
 

@@ -284,7 +284,11 @@ def _save_generation(
     card = ModelCard(
         spec=generation.spec,
         labels=list(data.labels),
-        preprocessing={**data.preprocessing, **recipe.input_facts},
+        preprocessing={
+            **data.preprocessing,
+            **recipe.input_facts,
+            "eval_context": recipe.eval_context,
+        },
         origin={
             "model": generation.model,
             "teacher": generation.teacher,

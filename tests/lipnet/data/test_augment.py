@@ -160,3 +160,71 @@ def test_a_cut_keeps_the_whole_boundary() -> None:
 def test_a_boundary_ends_where_its_clip_does() -> None:
     view = central_view(make_batch([4, 6], [[-2, 9], [5, 8]]), Recipe(input_size=16))
     assert view.word_BT.tolist() == [[1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 0, 1]]
+
+
+@given(st.lists(clips_with_words, min_size=1, max_size=5), st.integers(0, 2**31))
+def test_a_share_of_the_clips_is_cut_and_the_others_stay_whole(
+    clips: list[tuple[int, list[int]]], seed: int
+) -> None:
+    batch = make_batch([length for length, _ in clips], [word for _, word in clips])
+    by_share = {
+        share: view_at(batch, Recipe(input_size=16, mixup=0, cut_share=share), seed)
+        for share in (0.0, 0.5, 1.0)
+    }
+    assert torch.equal(by_share[0.0].lengths_B, batch.lengths_B)
+    some = by_share[0.5]
+    for row, kept in enumerate(some.lengths_B.tolist()):
+        same = [by_share[share].frames_BTHW[row, :kept] for share in (0.0, 1.0)]
+        assert any(
+            kept == int(by_share[share].lengths_B[row])
+            and torch.equal(some.frames_BTHW[row, :kept], frames)
+            for share, frames in zip((0.0, 1.0), same, strict=True)
+        )
+
+
+def test_the_share_of_cut_clips_is_the_recipes() -> None:
+    recipe = Recipe(cut_share=0.25)
+    cuts = torch.cat([draw(recipe, 16, epoch=0, step=step).cuts_B for step in range(500)])
+    assert abs(float(cuts.double().mean()) - 0.25) < 0.02
+    assert not draw(Recipe(variable_length=False), 16, epoch=0, step=0).cuts_B.any()
+
+
+@given(
+    st.lists(clips_with_words, min_size=1, max_size=5),
+    st.integers(0, 6),
+    st.integers(0, 2**31),
+)
+def test_a_cut_leaves_the_least_context_that_the_clip_has(
+    clips: list[tuple[int, list[int]]], context: int, seed: int
+) -> None:
+    batch = make_batch([length for length, _ in clips], [word for _, word in clips])
+    view = view_at(batch, Recipe(input_size=16, mixup=0, min_context=context), seed)
+    for row, (length, (first, last)) in enumerate(clips):
+        word = view.word_BT[row].nonzero().flatten()
+        before, after = int(word[0]), int(view.lengths_B[row]) - 1 - int(word[-1])
+        assert min(context, first) <= before <= first
+        assert min(context, length - last) <= after <= length - last
+
+
+@given(st.lists(clips_with_words, min_size=1, max_size=5), st.integers(0, 12))
+def test_evaluation_context_is_a_part_of_the_whole_view(
+    clips: list[tuple[int, list[int]]], context: int
+) -> None:
+    batch = make_batch([length for length, _ in clips], [word for _, word in clips])
+    whole = central_view(batch, Recipe(input_size=16))
+    view = central_view(batch, Recipe(input_size=16, eval_context=context))
+    for row, (length, (first, last)) in enumerate(clips):
+        start, end = max(0, first - context), min(length, last + context)
+        kept = int(view.lengths_B[row])
+        assert kept == end - start
+        assert torch.equal(view.frames_BTHW[row, :kept], whole.frames_BTHW[row, start:end])
+        assert torch.all(view.frames_BTHW[row, kept:] == 0)
+        assert torch.equal(view.word_BT[row, :kept], whole.word_BT[row, start:end])
+    assert view.frames_BTHW.shape[1] == int(view.lengths_B.max())
+
+
+def test_evaluation_context_leaves_a_frame_of_a_word_outside_its_clip() -> None:
+    view = central_view(
+        make_batch([4, 6], [[7, 9], [-4, -2]]), Recipe(input_size=16, eval_context=0)
+    )
+    assert view.lengths_B.tolist() == [1, 1]

@@ -287,3 +287,10 @@ def test_weights_that_fit_nowhere_are_named(lineage: Path, tmp_path: Path) -> No
     plan = make_plan(spec=spec, start=best_weights(lineage))
     with pytest.raises(InputError, match="no tensor that fits"):
         train(plan, tmp_path / "work")
+
+
+def test_the_card_keeps_the_context_of_evaluation(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=1, eval_context=2)
+    train(make_plan(recipe=recipe, generations=0), tmp_path)
+    _, card = load_model(tmp_path / "g0" / WEIGHTS_FILE)
+    assert Recipe.for_input(card.preprocessing).eval_context == 2
