@@ -1,1 +1,108 @@
-"""Lipreading, small enough for a phone: models, distillation and the data path."""
+"""Lipreading, small enough for a phone: models, distillation and the data path.
+
+The names below are the library's public interface. Each is imported when it is first used, so
+that `import lipnet` takes no time; torch is loaded by the first name that needs it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lipnet.crops.crop import CropOptions as CropOptions
+    from lipnet.errors import InputError as InputError
+    from lipnet.inference.crop import Cropped as Cropped
+    from lipnet.inference.crop import crop_video as crop_video
+    from lipnet.inference.embed import Embeddings as Embeddings
+    from lipnet.inference.embed import embed_videos as embed_videos
+    from lipnet.inference.evaluate import Corpus as Corpus
+    from lipnet.inference.evaluate import Evaluation as Evaluation
+    from lipnet.inference.evaluate import evaluate as evaluate
+    from lipnet.inference.read import read_video as read_video
+    from lipnet.landmarks.detector import DlibDetector as DlibDetector
+    from lipnet.landmarks.track import LandmarkOptions as LandmarkOptions
+    from lipnet.lineage.single import train_model as train_model
+    from lipnet.measure.accuracy import Estimate as Estimate
+    from lipnet.measure.cost import Cost as Cost
+    from lipnet.measure.cost import cost_of as cost_of
+    from lipnet.models.build import build_model as build_model
+    from lipnet.models.lipreader import Lipreader as Lipreader
+    from lipnet.models.weights import ModelCard as ModelCard
+    from lipnet.models.weights import load_card as load_card
+    from lipnet.models.weights import load_model as load_model
+    from lipnet.models.weights import save_weights as save_weights
+    from lipnet.recipe import Recipe as Recipe
+    from lipnet.spec import ModelSpec as ModelSpec
+    from lipnet.train.history import EpochRecord as EpochRecord
+    from lipnet.video.decode import VideoError as VideoError
+
+_MODULES = {
+    "Corpus": "lipnet.inference.evaluate",
+    "Cost": "lipnet.measure.cost",
+    "CropOptions": "lipnet.crops.crop",
+    "Cropped": "lipnet.inference.crop",
+    "DlibDetector": "lipnet.landmarks.detector",
+    "Embeddings": "lipnet.inference.embed",
+    "EpochRecord": "lipnet.train.history",
+    "Estimate": "lipnet.measure.accuracy",
+    "Evaluation": "lipnet.inference.evaluate",
+    "InputError": "lipnet.errors",
+    "LandmarkOptions": "lipnet.landmarks.track",
+    "Lipreader": "lipnet.models.lipreader",
+    "ModelCard": "lipnet.models.weights",
+    "ModelSpec": "lipnet.spec",
+    "Recipe": "lipnet.recipe",
+    "VideoError": "lipnet.video.decode",
+    "build_model": "lipnet.models.build",
+    "cost_of": "lipnet.measure.cost",
+    "crop_video": "lipnet.inference.crop",
+    "embed_videos": "lipnet.inference.embed",
+    "evaluate": "lipnet.inference.evaluate",
+    "load_card": "lipnet.models.weights",
+    "load_model": "lipnet.models.weights",
+    "read_video": "lipnet.inference.read",
+    "save_weights": "lipnet.models.weights",
+    "train_model": "lipnet.lineage.single",
+}
+
+__all__ = [
+    "Corpus",
+    "Cost",
+    "CropOptions",
+    "Cropped",
+    "DlibDetector",
+    "Embeddings",
+    "EpochRecord",
+    "Estimate",
+    "Evaluation",
+    "InputError",
+    "LandmarkOptions",
+    "Lipreader",
+    "ModelCard",
+    "ModelSpec",
+    "Recipe",
+    "VideoError",
+    "build_model",
+    "cost_of",
+    "crop_video",
+    "embed_videos",
+    "evaluate",
+    "load_card",
+    "load_model",
+    "read_video",
+    "save_weights",
+    "train_model",
+]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used (PEP 562)."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -49,11 +49,14 @@ def _imported_files(path: Path) -> tuple[Path, ...]:
 
 
 def _files_of(name: str) -> Iterator[Path]:
-    """The file of a module, or of the module that a name is in, and of its packages' __init__."""
+    """The file of a module, or of the module that a name is in, and of its packages' __init__.
+
+    Not the library's own __init__: what it offers is imported only when a caller asks for it.
+    """
     first, *parts = name.split(".")
     if first != PACKAGE.name:
         return
-    for count in range(len(parts) + 1):
+    for count in range(1, len(parts) + 1):
         place = PACKAGE.joinpath(*parts[:count])
         for candidate in (place.with_suffix(".py"), place / "__init__.py"):
             if candidate.is_file():

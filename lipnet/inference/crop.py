@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.inference.draw import draw_face, write_movie
-from lipnet.landmarks.detector import Detector
+from lipnet.landmarks.detector import Detector, DlibDetector, find_cnn, find_predictor
 from lipnet.landmarks.store import Track
 from lipnet.landmarks.track import LandmarkOptions, track_landmarks
 from lipnet.video.decode import VideoError, iter_frames, limit_frames
@@ -110,9 +111,23 @@ def check_places(videos: Sequence[Path], out: Path, *, draw: bool) -> None:
 
 
 def crop_video(
-    video: Path, detector: Detector, *, crops: CropOptions, landmarks: LandmarkOptions
+    video: Path | str,
+    detector: Detector | None = None,
+    *,
+    crops: CropOptions | None = None,
+    landmarks: LandmarkOptions | None = None,
 ) -> Cropped:
-    """Landmarks and crops, as the stages `landmarks` and `shards` make them; else VideoError."""
+    """Landmarks and mouth crops of a video at 25 fps, as the stages `landmarks` and `shards` make
+    them. Raises VideoError if it cannot be read or shows no face.
+
+    Without a `detector` dlib's is loaded, once per process.
+
+        >>> lipnet.crop_video("word.mp4").crops_THW.shape
+        (29, 96, 96)
+    """
+    video, crops = Path(video), crops or CropOptions()
+    landmarks = landmarks or LandmarkOptions()
+    detector = detector or shared_detector(landmarks.predictor, landmarks.cnn)
     track = track_landmarks(limit_frames(iter_frames(video)), detector, landmarks)
     try:
         matrices = crop_matrices(track.points_TP2, load_face(crops.face), crops)
@@ -121,6 +136,13 @@ def crop_video(
             raise
         raise VideoError("degenerate_face", str(error)) from error
     return Cropped(crop_mouth(iter_frames(video), matrices, crops.size), matrices, track)
+
+
+@cache
+def shared_detector(predictor: str = "", cnn: str = "") -> Detector:
+    """dlib's detector with these model files (empty: the installed one, and no CNN). It takes a
+    second to load, so each is loaded once per process."""
+    return DlibDetector(find_predictor(predictor), find_cnn(cnn))
 
 
 def write_crops(path: Path, made: Cropped) -> None:

@@ -16,7 +16,7 @@ from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
 from lipnet.files import read_json, write_atomic
-from lipnet.inference.crop import crop_video
+from lipnet.inference.crop import crop_video, shared_detector
 from lipnet.inference.predict import predict_each
 from lipnet.inference.read import crop_options_of
 from lipnet.landmarks.detector import Detector
@@ -81,10 +81,20 @@ def check_crops(
 
 
 def embed_videos(
-    weights: Path, videos: Sequence[Path], detector: Detector, *, face: str = ""
+    weights: Path | str,
+    videos: Sequence[Path | str],
+    detector: Detector | None = None,
+    *,
+    face: str = "",
 ) -> Embeddings:
-    """Each video as one clip; one that cannot be read or shows no face is listed as failed."""
-    if len(set(videos)) < len(videos):
+    """Each video as one clip; one that cannot be read or shows no face is listed as failed.
+
+    >>> lipnet.embed_videos("weights.safetensors", ["a.mp4", "b.mp4"]).embeddings.shape
+    (2, 512)
+    """
+    weights, paths = Path(weights), [Path(video) for video in videos]
+    detector = detector or shared_detector()
+    if len(set(paths)) < len(paths):
         raise InputError("a video is given twice: embeddings are told apart by its path")
     model, card = load_model(weights, device=str(choose_device()))
     if model.boundary:
@@ -97,7 +107,7 @@ def embed_videos(
     folded = fold_batchnorm(model)
     rows: dict[str, NDArray[np.float32]] = {}
     failed: dict[str, str] = {}
-    for video, found in crop_each(videos, detector, options):
+    for video, found in crop_each(paths, detector, options):
         if isinstance(found, VideoError):
             failed[str(video)] = str(found)
         else:

@@ -17,7 +17,7 @@ from lipnet.data.loader import Sample, collate
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
-from lipnet.inference.crop import crop_video
+from lipnet.inference.crop import crop_video, shared_detector
 from lipnet.inference.read import crop_options_of
 from lipnet.landmarks.detector import Detector
 from lipnet.landmarks.track import LandmarkOptions
@@ -74,9 +74,9 @@ class Evaluation:
 
 
 def evaluate(
-    weights: Path,
+    weights: Path | str,
     corpus: Corpus,
-    detector: Detector,
+    detector: Detector | None = None,
     *,
     face: str = "",
     on_video: Callable[[int, int], None] = lambda done, total: None,
@@ -84,9 +84,16 @@ def evaluate(
     """The model's accuracy on the corpus, intervals over its independent units.
 
     A clip that cannot be read, or whose label the model does not know, is counted by its reason.
-    InputError where no clip is left, the split is unknown or the weights cannot be used.
+    Without a `detector` dlib's is loaded. Raises InputError if no clip is left, the split is
+    unknown or the weights cannot be used.
+
+        >>> corpus = lipnet.Corpus("grid", Path("/data/grid"), split="test")
+        >>> found = lipnet.evaluate("data/released/grid_study-rn18-mstcn-g1.safetensors", corpus)
+        >>> found.top1.value, found.top1.low, found.top1.high
+        (0.841, 0.829, 0.854)
     """
-    read = read_corpus(weights, corpus, detector, face=face, on_video=on_video)
+    detector = detector or shared_detector()
+    read = read_corpus(Path(weights), corpus, detector, face=face, on_video=on_video)
     failed = Counter(failure["reason"] for failure in read.failures)
     if not read.clips:
         raise InputError(f"none of {failed.total()} clips could be read: {dict(failed)}")

@@ -24,14 +24,23 @@ Span = tuple[float, float]  # seconds from the video's start
 
 
 def read_video(
-    video: Path, weights: Path, *, top: int = 5, word: Span | None = None, face: str = ""
+    video: Path | str,
+    weights: Path | str,
+    *,
+    top: int = 5,
+    word: Span | None = None,
+    face: str = "",
 ) -> list[tuple[str, float]]:
     """The `top` most likely labels of a video of one word, with their probabilities.
 
     `word` says where the word lies, for models that look at it; `face` is the file of the
     reference face that the model's crops were aligned to, empty for the package's. InputError
-    where the weights cannot be used, a boundary is missing or the video shows no face.
+    if the weights cannot be used, a boundary is missing or the video shows no face.
+
+        >>> lipnet.read_video("word.mp4", "weights.safetensors", top=2)
+        [('BLUE', 0.81), ('BY', 0.07)]
     """
+    video, weights = Path(video), Path(weights)
     if top < 1:
         raise InputError(f"--top {top}: at least 1 word")
     model, card = load_model(weights)

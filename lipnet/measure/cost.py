@@ -102,7 +102,11 @@ def _recurrent_products(args: tuple[object, ...]) -> int:
 
 
 def cost_of(spec: ModelSpec, n_classes: int, *, frames: int = 29, size: int = 88) -> Cost:
-    """The cost of one clip of `frames` frames of `size` x `size` pixels, in eval mode."""
+    """The cost of one clip of `frames` frames of `size` x `size` pixels, in eval mode.
+
+    >>> lipnet.cost_of(lipnet.ModelSpec.parse("shufflenetv2_0.5x + tcn_1x"), 500).params_m
+    2.9
+    """
     return count_cost(build_empty(spec, n_classes, device="meta"), frames=frames, size=size)
 
 

@@ -58,7 +58,11 @@ HEADS: dict[str, Callable[[ModelSpec, int], Head]] = {
 def build_model(
     spec: ModelSpec, n_classes: int, *, generator: torch.Generator | None = None
 ) -> Lipreader:
-    """The model of a spec with fresh weights (torch's own generator unless one is given)."""
+    """The model of a spec with fresh weights (torch's own generator unless one is given).
+
+    >>> model = lipnet.build_model(lipnet.ModelSpec.parse("resnet18 + mstcn_3x"), 500)
+    >>> model(frames_BTHW, lengths_B)  # floats [B, T, 88, 88] and frames per clip -> [B, 500]
+    """
     model = build_empty(spec, n_classes)
     initialise(model, generator)
     return model

@@ -52,8 +52,9 @@ def save_weights(path: Path, model: Lipreader, card: ModelCard, *, half: bool = 
         beside.write_bytes(save(tensors, {HEADER_KEY: header}))
 
 
-def load_card(path: Path) -> ModelCard:
+def load_card(path: Path | str) -> ModelCard:
     """The card in a weights file's header, without reading its tensors."""
+    path = Path(path)
     try:
         with safe_open(path, framework="pt") as opened:
             header: Mapping[str, str] = opened.metadata() or {}
@@ -64,8 +65,14 @@ def load_card(path: Path) -> ModelCard:
     return _parse_card(path, header[HEADER_KEY])
 
 
-def load_model(path: Path, device: str = "cpu") -> tuple[Lipreader, ModelCard]:
-    """Rebuild the model that a weights file holds, in eval mode; errors name the tensors."""
+def load_model(path: Path | str, device: str = "cpu") -> tuple[Lipreader, ModelCard]:
+    """Rebuild the model that a weights file holds, in eval mode; errors name the tensors.
+
+    >>> model, card = lipnet.load_model("weights.safetensors")
+    >>> card.spec, card.labels[:2]
+    ('shufflenetv2_0.5x + tcn_1x', ['A', 'AGAIN'])
+    """
+    path = Path(path)
     card = load_card(path)
     tensors = _read_tensors(path)
     try:

@@ -77,3 +77,9 @@ def test_every_file_says_what_it_owns() -> None:
         for path in python_files(package):
             text = path.read_text(encoding="utf-8")
             assert not text or text.startswith('"""'), path
+
+
+def test_our_own_code_imports_modules_and_not_the_public_interface() -> None:
+    """A module that imports `lipnet` itself depends on all of it, and no digest sees that."""
+    for path in (file for package in PACKAGES for file in python_files(package)):
+        assert ROOT / "lipnet" / "__init__.py" not in imported_files(path, "lipnet"), path

@@ -1,0 +1,167 @@
+"""One model trained from crops in memory: how to train from Python, without stages or shards."""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lipnet.clip import FPS
+from lipnet.crops.crop import CropOptions
+from lipnet.data.loader import ClipFacts, MemoryStore, collate
+from lipnet.data.shrink import Shrink
+from lipnet.device import choose_device
+from lipnet.errors import InputError
+from lipnet.lineage.generation import WEIGHTS_FILE, Generation
+from lipnet.lineage.lineage import LineageData, LineagePlan, train_lineage
+from lipnet.recipe import Recipe
+from lipnet.shards.cut import describe_crops
+from lipnet.spec import ModelSpec
+from lipnet.train.engine import Engine
+from lipnet.train.history import EpochRecord
+
+# T frames  H W pixels
+LabelledCrops = tuple[NDArray[np.uint8], str]  # [T, H, W] of one word, and the word
+
+
+def train_model(
+    spec: ModelSpec | str,
+    train: Sequence[LabelledCrops],
+    val: Sequence[LabelledCrops],
+    out: Path | str,
+    *,
+    recipe: Recipe | None = None,
+    crops: CropOptions | None = None,
+    teachers: Sequence[Path | str] = (),
+    device: torch.device | None = None,
+    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+) -> Path:
+    """Train one model on crops and return the path of its weights file.
+
+    `train` and `val` are pairs of crops (uint8, [T, H, W], as `crop_video` cuts them) and their
+    word; validation chooses the epoch that is kept. `crops` are the options that they were cut
+    with. Weights files in `teachers` teach the model together (paper section 3.2). An interrupted
+    call with the same arguments resumes from `out`. Warnings about the training are issued as
+    Python warnings. Raises InputError for crops or a recipe that cannot be used.
+
+        >>> clips = [(lipnet.crop_video(path).crops_THW, path.parent.name) for path in videos]
+        >>> train, val = clips[::2], clips[1::2]
+        >>> recipe = lipnet.Recipe(epochs=20, batch=8)
+        >>> big = lipnet.train_model("resnet18 + mstcn_3x", train, val, "big", recipe=recipe)
+        >>> small = lipnet.train_model(
+        ...     "shufflenetv2_0.5x + tcn_1x", train, val, "small", recipe=recipe, teachers=[big]
+        ... )
+    """
+    recipe, crops = recipe or Recipe(), crops or CropOptions()
+    folder = Path(out)
+    plan = LineagePlan(
+        folder.name,
+        ModelSpec.parse(spec) if isinstance(spec, str) else spec,
+        recipe,
+        generations=1 if teachers else 0,
+        teachers=tuple(map(Path, teachers)),
+    )
+    data = stack_crops(train, val, recipe=recipe, crops=crops)
+    engine = Engine(choose_device() if device is None else device)
+    folder.mkdir(parents=True, exist_ok=True)
+    done = train_lineage(plan, data, work=folder, engine=engine, listener=_Callbacks(on_epoch))
+    return folder / done[0].name / WEIGHTS_FILE
+
+
+def stack_crops(
+    train: Sequence[LabelledCrops],
+    val: Sequence[LabelledCrops],
+    *,
+    recipe: Recipe,
+    crops: CropOptions,
+) -> LineageData:
+    """Both splits in memory at the recipe's size; the labels are those of `train`, sorted.
+
+    InputError for an empty split, crops of another type or size, and words of `val` that `train`
+    does not have.
+    """
+    labels = sorted({word for _, word in train})
+    for name, split in (("train", train), ("val", val)):
+        _check_split(name, split, labels, recipe, crops)
+    digest = hashlib.sha256()
+    for clip_THW, word in (*train, *val):
+        digest.update(f"{word} {clip_THW.shape}".encode())
+        digest.update(np.ascontiguousarray(clip_THW).tobytes())
+    return LineageData(
+        train=_store(train, labels, recipe),
+        val=_store(val, labels, recipe),
+        labels=labels,
+        preprocessing={**describe_crops(crops), "fps": FPS, "source": "crops"},
+        digest=digest.hexdigest()[:16],
+    )
+
+
+def _check_split(
+    name: str,
+    split: Sequence[LabelledCrops],
+    labels: Sequence[str],
+    recipe: Recipe,
+    crops: CropOptions,
+) -> None:
+    if not split:
+        raise InputError(f"{name} has no clips: at least one is needed")
+    if crops.size < recipe.stored_field:
+        raise InputError(
+            f"crops of {crops.size} pixels are too small for recipe.field {recipe.field}, which "
+            f"needs {recipe.stored_field}: lower recipe.field or cut larger crops"
+        )
+    for number, (clip_THW, word) in enumerate(split):
+        shape = (crops.size, crops.size)
+        if clip_THW.dtype != np.uint8 or clip_THW.ndim != 3 or clip_THW.shape[1:] != shape:
+            raise InputError(
+                f"{name} clip {number} is {clip_THW.dtype} {clip_THW.shape}; it must be uint8 "
+                f"[frames, {crops.size}, {crops.size}] as `crop_video` cuts it"
+            )
+        if not len(clip_THW):
+            raise InputError(f"{name} clip {number} has no frames: leave it out")
+        if word not in labels:
+            raise InputError(f"{name} clip {number} shows {word!r}, which train does not have")
+
+
+def _store(split: Sequence[LabelledCrops], labels: Sequence[str], recipe: Recipe) -> MemoryStore:
+    shrink = Shrink.for_recipe(recipe)
+    index = {label: number for number, label in enumerate(labels)}
+    samples: list[tuple[NDArray[np.uint8], dict[str, object]]] = [
+        (
+            shrink(clip_THW),
+            {"label_index": index[word], "word_first": 0, "word_last": len(clip_THW)},
+        )
+        for clip_THW, word in split
+    ]
+    names = [f"clip-{number}" for number in range(len(split))]
+    none = [""] * len(split)
+    return MemoryStore(
+        collate(samples), ClipFacts(names, names, none, none, [index[word] for _, word in split])
+    )
+
+
+@dataclass(frozen=True)
+class _Callbacks:
+    """A listener of lineages and of their trainings that calls back once per epoch."""
+
+    epoch: Callable[[EpochRecord], None]
+
+    def begin(self, model: str, facts: Mapping[str, Any]) -> "_Callbacks":
+        return self
+
+    def end(self, generation: Generation) -> None:
+        return
+
+    def on_batch(self, done: int, total: int) -> None:
+        return
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        self.epoch(record)
+
+    def on_warning(self, text: str) -> None:
+        warnings.warn(text, stacklevel=2)
