@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from lipnet.spec import BACKBONES
+
 # A crop is 29 x 96 x 96 bytes; a tar header or two and the clip's JSON come on top.
 RENDERED_BYTES_PER_CLIP = 150_000
 LANDMARK_BYTES_PER_FRAME = 600
@@ -15,10 +17,6 @@ BYTES_PER_LOGIT = 4
 LANDMARK_FRAMES_PER_SECOND = 450
 RENDERED_FRAMES_PER_SECOND = 60
 SHARD_FRAMES_PER_SECOND = 1000
-# What part of a plain convolution's speed a whole model reaches in training, measured on 2 cores:
-# resnet18 0.73 to 0.78, shufflenetv2 (depthwise convolutions) 0.23.
-EFFICIENCY = {"shufflenetv2": 0.23}
-PLAIN_EFFICIENCY = 0.75
 # Backward costs twice the forward pass.
 FORWARD_AND_BACKWARD = 3
 RECORDED = "teachers' logits"
@@ -141,7 +139,7 @@ def estimate(
 
 def weigh_gmacs(gmacs: float, backbone: str) -> float:
     """The multiply-adds (1e9) of a plain convolution that takes as long as the model."""
-    return gmacs / EFFICIENCY.get(backbone, PLAIN_EFFICIENCY)
+    return gmacs / BACKBONES[backbone].training_speed
 
 
 def count_gmacs(work: LineageWork, corpus: Corpus) -> float:

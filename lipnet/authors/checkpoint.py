@@ -13,20 +13,20 @@ from lipnet.authors.names import rename_tensor
 from lipnet.errors import InputError
 from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
+from lipnet.models.shufflenetv2 import CHANNELS as SHUFFLENET_CHANNELS
 from lipnet.models.tcn import KINDS, HeadKind
 from lipnet.models.weights import check_tensors
-from lipnet.spec import (
-    ACTIVATIONS,
-    BASE_CHANNELS,
-    DCTCN_CHANNELS,
-    SHUFFLENET_WIDTHS,
-    ModelSpec,
-)
+from lipnet.sizes import BASE_CHANNELS
+from lipnet.spec import ACTIVATIONS, ModelSpec
 
 Known = TypeVar("Known")
 STATE = "model_state_dict"  # where a released file keeps its tensors
 OUTPUT = "tcn.tcn_output.weight"  # one row a class
-TRUNKS = {"resnet": ("resnet18", (1.0,)), "shufflenet": ("shufflenetv2", SHUFFLENET_WIDTHS)}
+TRUNKS = {
+    "resnet": ("resnet18", (1.0,)),
+    "shufflenet": ("shufflenetv2", tuple(SHUFFLENET_CHANNELS)),
+}
+DCTCN_CHANNELS = 512
 WIDEST = 16  # times 256 channels: a head's most
 RELU_TYPES = ("relu", *ACTIVATIONS)
 TRUNK_KEYS = {"backbone_type", "relu_type", "width_mult"}

@@ -14,12 +14,11 @@ from torch.overrides import TorchFunctionMode
 from lipnet.errors import InputError
 from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
-from lipnet.models.recurrent import RecurrentHead
 from lipnet.spec import ModelSpec
 
 BATCHNORM_OPERATIONS = 2  # per output element: how the paper's FLOPs come out to the digit
 PRODUCTS = (F.conv1d, F.conv2d, F.conv3d, F.linear)
-RECURRENCES = (torch.gru, torch.lstm)
+RECURRENCES = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def count_cost(model: Lipreader, *, frames: int, size: int) -> Cost:
     """The cost of one clip through this model, which lies on the meta device."""
     with torch.no_grad(), _Counter() as counter:
         model.eval()(*blank_clip(frames, size))
-    if isinstance(model.head, RecurrentHead):
+    if model.head.classifies_frames:
         counter.multiply_adds += (frames - 1) * model.classifier.weight.numel()
     params = count_parameters(model)
     operations = counter.multiply_adds + BATCHNORM_OPERATIONS * counter.normalised

@@ -1,4 +1,4 @@
-"""The way from a ModelSpec to a model: two tables, and the initial weights."""
+"""From a ModelSpec to a model: a builder for each backbone and head, and the initial weights."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.frontend import FrontEnd
 from lipnet.models.lipreader import Head, Lipreader, Trunk
 from lipnet.models.recurrent import CELLS, RecurrentHead
-from lipnet.models.resnet import ResNet
+from lipnet.models.resnet import BLOCKS, ResNet
 from lipnet.models.shufflenetv2 import ShuffleNetV2
 from lipnet.models.tcn import KINDS, TemporalHead
 from lipnet.spec import ModelSpec
@@ -20,14 +20,6 @@ from lipnet.spec import ModelSpec
 
 def _build_resnet(spec: ModelSpec) -> Trunk:
     return ResNet(spec.backbone, width=spec.width, activation=spec.activation)
-
-
-def _build_shufflenet(spec: ModelSpec) -> Trunk:
-    return ShuffleNetV2(spec.width)
-
-
-def _build_densenet3d(spec: ModelSpec) -> Trunk:
-    return DenseNet3D()
 
 
 def _build_temporal(spec: ModelSpec, inputs: int) -> Head:
@@ -42,13 +34,13 @@ def _build_recurrent(spec: ModelSpec, inputs: int) -> Head:
     return RecurrentHead(spec.head, inputs, units=spec.head_width)
 
 
-TRUNKS: dict[str, Callable[[ModelSpec], Trunk]] = {
-    "resnet18": _build_resnet,
-    "resnet34": _build_resnet,
-    "shufflenetv2": _build_shufflenet,
-    "densenet3d": _build_densenet3d,
+# The same keys as BACKBONES and HEADS of lipnet.spec; `inputs` is the features of a frame.
+BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], Trunk]] = {
+    **dict.fromkeys(BLOCKS, _build_resnet),
+    "shufflenetv2": lambda spec: ShuffleNetV2(spec.width),
+    "densenet3d": lambda spec: DenseNet3D(),
 }
-HEADS: dict[str, Callable[[ModelSpec, int], Head]] = {
+HEAD_BUILDERS: dict[str, Callable[[ModelSpec, int], Head]] = {
     **dict.fromkeys(KINDS, _build_temporal),
     **dict.fromkeys(CELLS, _build_recurrent),
     "dctcn": _build_dense,
@@ -58,7 +50,7 @@ HEADS: dict[str, Callable[[ModelSpec, int], Head]] = {
 def build_model(
     spec: ModelSpec, n_classes: int, *, generator: torch.Generator | None = None
 ) -> Lipreader:
-    """The model of a spec with fresh weights (torch's own generator unless one is given).
+    """The model of a spec with fresh weights, drawn from torch's own generator if none is given.
 
     >>> model = lipnet.build_model(lipnet.ModelSpec.parse("resnet18 + mstcn_3x"), 500)
     >>> model(frames_BTHW, lengths_B)  # floats [B, T, 88, 88] and frames per clip -> [B, 500]
@@ -73,10 +65,10 @@ def build_empty(spec: ModelSpec, n_classes: int, *, device: str = "cpu") -> Lipr
     if n_classes < 1:
         raise InputError(f"a model of {n_classes} classes: at least one label is needed")
     with torch.device("meta"):
-        trunk = TRUNKS[spec.backbone](spec)
+        trunk = BACKBONE_BUILDERS[spec.backbone](spec)
         frontend = FrontEnd(trunk.stem_channels, spec.activation)
         inputs = trunk.features + spec.boundary  # the word's boundary is one more feature
-        head = HEADS[spec.head](spec, inputs)
+        head = HEAD_BUILDERS[spec.head](spec, inputs)
         model = Lipreader(frontend, trunk, head, n_classes, boundary=spec.boundary)
     if device == "meta":
         return model

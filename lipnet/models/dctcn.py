@@ -113,6 +113,8 @@ class DenseBlock(nn.Module):
 class DenseHead(nn.Module):
     """Four blocks, each reduced to `channels` before it grows again; BatchNorm at the end."""
 
+    classifies_frames = False
+
     def __init__(self, inputs: int, *, channels: int, activation: str) -> None:
         super().__init__()
         self.blocks = nn.ModuleList()

@@ -25,9 +25,14 @@ class Trunk(Protocol):
 
 
 class Head(Protocol):
-    """Turns packed frame vectors into packed vectors that know their neighbours."""
+    """Turns packed frame vectors into packed vectors that depend on the frames around them.
+
+    `classifies_frames`: whether its published models apply the last linear layer to every frame
+    and average the logits. The numbers are the same as with the mean before it; the cost is not.
+    """
 
     features: int
+    classifies_frames: bool
 
     def __call__(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
         """[N, inputs] -> [N, features]."""

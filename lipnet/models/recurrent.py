@@ -22,6 +22,8 @@ CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"bgru": nn.GRU, "blstm": nn.LS
 class RecurrentHead(nn.Module):
     """Two layers of `units` each way; backwards, a clip is read from its own last frame."""
 
+    classifies_frames = True
+
     def __init__(self, name: str, inputs: int, *, units: int) -> None:
         super().__init__()
         self.features = 2 * units

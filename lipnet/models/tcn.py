@@ -136,6 +136,8 @@ class Block(nn.Module):
 class TemporalHead(nn.Module):
     """Four blocks, dilation 1, 2, 4, 8, "same" padding, not causal."""
 
+    classifies_frames = False
+
     def __init__(self, name: str, inputs: int, *, channels: int, activation: str) -> None:
         super().__init__()
         self.features = channels

@@ -1,32 +1,21 @@
 """The spec grammar: canonical text, round trips, and errors that name the part and the fix."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
 from lipnet.measure.paper import PAPER_ROWS
-from lipnet.spec import (
-    ACTIVATIONS,
-    HEAD_BRANCHES,
-    MAX_UNITS,
-    OPTIONS,
-    RECURRENT_HEADS,
-    RESNETS,
-    SHUFFLENET_WIDTHS,
-    ModelSpec,
-)
+from lipnet.report.spec_names import name_spec
+from lipnet.sizes import HiddenWidth, Width
+from lipnet.spec import ACTIVATIONS, BACKBONES, HEADS, OPTIONS, ModelSpec, Part, describe_known
+from tests.lipnet.specs import named_sizes
 
-resnets = st.tuples(
-    st.sampled_from(RESNETS), st.floats(0.125, 4.0) | st.sampled_from((0.25, 1.0, 2.0))
-)
-shufflenets = st.tuples(st.just("shufflenetv2"), st.sampled_from(SHUFFLENET_WIDTHS))
-backbones = resnets | shufflenets | st.just(("densenet3d", 1.0))
-temporal = st.tuples(st.sampled_from(sorted(HEAD_BRANCHES)), st.integers(1, 1365)).map(
-    lambda head: (head[0], head[1] * HEAD_BRANCHES[head[0]])
-)
-recurrent = st.tuples(st.sampled_from(RECURRENT_HEADS), st.integers(1, MAX_UNITS))
-heads = temporal | recurrent | st.just(("dctcn", 512))
+backbones = named_sizes(BACKBONES)
+heads = named_sizes(HEADS)
 options = st.tuples(
     st.sampled_from(((), *((activation,) for activation in ACTIVATIONS))),
     st.sampled_from(((), ("boundary",))),
@@ -58,6 +47,36 @@ def test_two_activations_or_an_option_twice_are_refused(chosen):
         return
     with pytest.raises(InputError, match="given twice|at most one activation"):
         ModelSpec.parse(text)
+
+
+@given(backbones, heads)
+def test_a_spec_is_its_two_rows_names(backbone, head):
+    """The canonical text has each name once, as the row's key, and its size after it."""
+    first, second = str(ModelSpec(*backbone, *head)).split(" + ")
+    assert first == backbone[0] or first.startswith(f"{backbone[0]}_")
+    assert second == head[0] or second.startswith(f"{head[0]}_")
+
+
+@pytest.mark.parametrize("name", [*BACKBONES, *HEADS])
+def test_messages_list_every_row(name):
+    assert name in describe_known()
+
+
+def test_a_new_row_is_all_that_the_text_of_a_new_part_needs(monkeypatch):
+    monkeypatch.setitem(BACKBONES, "resnet18_wide", Part("Wide ResNet", Width(1.0, 9.0)))
+    monkeypatch.setitem(HEADS, "quadtcn", Part("Quad-TCN", HiddenWidth(branches=4)))
+    spec = ModelSpec.parse("resnet18_wide_2x + quadtcn_0.75x + swish")
+    assert spec == ModelSpec("resnet18_wide", 2.0, "quadtcn", 192, ("swish",))
+    assert str(spec) == "resnet18_wide_2x + quadtcn_0.75x + swish"
+    assert str(ModelSpec.parse("resnet18_2x + quadtcn_1x")) == "resnet18_2x + quadtcn_1x"
+    assert name_spec(str(spec)) == "Wide ResNet 2×\nQuad-TCN 0.75× + swish"
+    with pytest.raises(InputError, match=r"backbones .*resnet18_wide.*; heads .*quadtcn_<n>x"):
+        ModelSpec.parse("resnet19 + quadtcn_1x")
+
+
+def test_specs_are_read_without_torch():
+    code = "import lipnet.spec, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("spec", sorted({row.spec for row in PAPER_ROWS}))
@@ -118,7 +137,7 @@ def test_head_number_is_hidden_width_over_256():
         ("resnet18 + mstcn_3x + boundaries", "unknown option 'boundaries'"),
     ],
 )
-def test_a_bad_spec_says_what_is_wrong(text, told):
+def test_a_bad_spec_is_an_error_that_names_the_fault(text, told):
     with pytest.raises(InputError) as error:
         ModelSpec.parse(text)
     assert told in str(error.value)

@@ -6,9 +6,14 @@ import pytest
 import torch
 
 from lipnet.errors import InputError
-from lipnet.models.build import HEADS, TRUNKS, build_model
+from lipnet.measure.cost import cost_of
+from lipnet.models.activation import ACTIVATIONS as ACTIVATION_BUILDERS
+from lipnet.models.build import BACKBONE_BUILDERS, HEAD_BUILDERS, build_empty, build_model
 from lipnet.models.shufflenetv2 import interleave
-from lipnet.spec import HEAD_BRANCHES, RECURRENT_HEADS, RESNETS, ModelSpec
+from lipnet.models.tcn import KINDS
+from lipnet.sizes import FixedChannels
+from lipnet.spec import ACTIVATIONS, BACKBONES, HEADS, ModelSpec, Part
+from tests.lipnet.specs import narrow_spec
 
 SPEC = ModelSpec.parse("shufflenetv2_0.5x + dsmstcn_1.5x + prelu")
 
@@ -37,9 +42,52 @@ def test_initial_weights_have_the_papers_spread():
     assert all(torch.isfinite(tensor).all() for tensor in state.values())
 
 
-def test_the_grammar_and_the_tables_name_the_same_parts():
-    assert set(HEADS) == {*HEAD_BRANCHES, *RECURRENT_HEADS, "dctcn"}
-    assert set(TRUNKS) == {*RESNETS, "shufflenetv2", "densenet3d"}
+def test_every_row_of_a_spec_has_a_builder():
+    assert BACKBONE_BUILDERS.keys() == BACKBONES.keys()
+    assert HEAD_BUILDERS.keys() == HEADS.keys()
+    assert ACTIVATION_BUILDERS.keys() == {"relu", *ACTIVATIONS}
+
+
+@pytest.mark.parametrize("head", sorted(KINDS))
+def test_a_spec_knows_how_many_branches_share_the_channels(head):
+    assert HEADS[head].size.branches == len(KINDS[head].kernels)
+
+
+@pytest.mark.parametrize("option", ["", "prelu", "swish", "boundary"])
+@pytest.mark.parametrize("head", sorted(HEADS))
+@pytest.mark.parametrize("backbone", sorted(BACKBONES))
+def test_every_pair_of_rows_is_a_model(backbone, head, option):
+    spec = ModelSpec.parse(narrow_spec(backbone, head, *filter(None, [option])))
+    model = build_empty(spec, 5, device="meta")
+    assert model.boundary == (option == "boundary")
+    assert model.classifier.in_features == model.head.features
+    cost = cost_of(spec, 5, frames=3, size=16)
+    assert 0 < cost.gmacs_computed <= cost.gmacs < cost.gflops
+    assert cost.params == sum(weight.numel() for weight in model.parameters())
+
+
+class MeanFrame(torch.nn.Module):
+    """A head that only averages, as a new file would bring one."""
+
+    classifies_frames = False
+
+    def __init__(self, inputs):
+        super().__init__()
+        self.features = inputs
+
+    def forward(self, x_NC, valid):
+        """Packed [N, inputs] -> the same."""
+        return x_NC
+
+
+def test_a_row_and_a_builder_are_all_that_a_new_head_needs(monkeypatch):
+    monkeypatch.setitem(HEADS, "mean", Part("mean", FixedChannels(512)))
+    monkeypatch.setitem(HEAD_BUILDERS, "mean", lambda spec, inputs: MeanFrame(inputs))
+    spec = ModelSpec.parse("shufflenetv2_0.5x + mean")
+    model = build_model(spec, 3).eval()
+    assert model(torch.randn(2, 4, 32, 32), torch.tensor([4, 3])).shape == (2, 3)
+    with_head = ModelSpec.parse("shufflenetv2_0.5x + tcn_1x")
+    assert cost_of(spec, 3).params < cost_of(with_head, 3).params
 
 
 def test_a_training_step_moves_every_weight():

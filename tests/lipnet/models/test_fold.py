@@ -6,36 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lipnet.models.build import HEADS, TRUNKS
 from lipnet.models.fold import fold_batchnorm
+from lipnet.spec import BACKBONES, HEADS, ModelSpec
 from tests.lipnet.models.test_lipreader import make_batch, make_clip, make_model
+from tests.lipnet.specs import narrow_spec
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-NARROW = {
-    "resnet18": "resnet18_0.125x",
-    "resnet34": "resnet34_0.125x",
-    "shufflenetv2": "shufflenetv2_0.5x",
-    "tcn": "tcn_0.25x",
-    "mstcn": "mstcn_0.375x",
-    "dstcn": "dstcn_0.25x",
-    "dsmstcn": "dsmstcn_0.375x",
-    "bgru": "bgru_8",
-    "blstm": "blstm_8",
-}
-# Where BatchNorm does not follow one convolution: before it, or behind a concatenation.
+# BatchNorms that do not follow one convolution: they are before it or after a concatenation.
 KEPT = {"densenet3d": 32 + 3 + 1, "dctcn": 1}
-
-
-def make_spec(trunk, head, activation):
-    return " + ".join(filter(None, (NARROW.get(trunk, trunk), NARROW.get(head, head), activation)))
 
 
 @torch.inference_mode()
 def check_folded(spec):
     model = make_model(spec)
     folded = fold_batchnorm(model)
-    trunk, head = spec.split(" + ")[:2]
-    kept = KEPT.get(trunk, 0) + KEPT.get(head, 0)
+    parsed = ModelSpec.parse(spec)
+    kept = KEPT.get(parsed.backbone, 0) + KEPT.get(parsed.head, 0)
     assert sum(isinstance(module, NORMS) for module in folded.modules()) == kept
     for batch in (make_batch([make_clip(3)], 3), make_batch([make_clip(2), make_clip(5)], 6)):
         expected_BK = model(*batch)
@@ -45,19 +31,19 @@ def check_folded(spec):
 
 @settings(max_examples=4)
 @given(
-    st.sampled_from(sorted(set(TRUNKS) - {"densenet3d"})),
+    st.sampled_from(sorted(set(BACKBONES) - {"densenet3d"})),
     st.sampled_from(sorted(set(HEADS) - {"dctcn"})),
     st.sampled_from(["", "prelu", "swish"]),
 )
-def test_logits_of_any_spec_are_the_same(trunk, head, activation):
-    check_folded(make_spec(trunk, head, activation))
+def test_logits_of_any_spec_are_the_same(backbone, head, activation):
+    check_folded(narrow_spec(backbone, head, *filter(None, [activation])))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("head", sorted(HEADS))
-@pytest.mark.parametrize("trunk", sorted(TRUNKS))
-def test_logits_of_every_trunk_and_head_are_the_same(trunk, head):
-    check_folded(make_spec(trunk, head, ""))
+@pytest.mark.parametrize("backbone", sorted(BACKBONES))
+def test_logits_of_every_backbone_and_head_are_the_same(backbone, head):
+    check_folded(narrow_spec(backbone, head))
 
 
 def test_the_model_itself_stays_as_it_is():

@@ -2,17 +2,17 @@
 
 import pytest
 
-from lipnet.models.build import HEADS, TRUNKS
 from lipnet.report.spec_names import name_spec
-
-WIDTHS = {"shufflenetv2": "_0.5x", "bgru": "_512", "blstm": "_256", "dctcn": ""}
+from lipnet.spec import BACKBONES, HEADS
+from tests.lipnet.specs import narrow_spec
 
 
 @pytest.mark.parametrize("head", sorted(HEADS))
-@pytest.mark.parametrize("trunk", sorted(TRUNKS))
-def test_every_architecture_has_a_name(trunk: str, head: str) -> None:
-    text = f"{trunk}{WIDTHS.get(trunk, '')} + {head}{WIDTHS.get(head, '_3x')}"
-    assert len(name_spec(text).splitlines()) == 2
+@pytest.mark.parametrize("backbone", sorted(BACKBONES))
+def test_every_architecture_has_a_name(backbone: str, head: str) -> None:
+    first, second = name_spec(narrow_spec(backbone, head)).splitlines()
+    assert first.startswith(BACKBONES[backbone].title)
+    assert second.startswith(HEADS[head].title)
 
 
 @pytest.mark.parametrize(
