@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.clips import FRAMES, GRID, find_clips
 from lipnet.shards.codec import Crops, find_codec, unpack
-from lipnet.shards.tar import Meta, read_shard, write_shard
+from lipnet.shards.meta import ClipMeta
+from lipnet.shards.tar import read_shard, write_shard
 
 # T frames  H W pixels
 OURS = ("raw", "delta", "png", "jpeg90", "jpeg92", "jpeg95", "jpeg98")
@@ -91,9 +92,7 @@ def measure_reading(shards: dict[str, Path], clips: int, results: dict[str, Meas
 
 def write_shards(folder: Path, clips: list[Crops]) -> dict[str, Path]:
     """A shard of all clips by each of our codecs."""
-    named: list[tuple[Crops, Meta]] = [
-        (crops, {"clip_id": f"{i:05d}", "label": "x"}) for i, crops in enumerate(clips)
-    ]
+    named = [(crops, ClipMeta.unlabelled(f"{i:05d}", 0, 1)) for i, crops in enumerate(clips)]
     shards = {name: folder / f"{name}.tar" for name in OURS}
     for name, shard in shards.items():
         write_shard(shard, iter(named), name)

@@ -39,11 +39,12 @@ from lipnet.data.loader import ClipStore, MemoryStore, ShardStream
 from lipnet.data.shrink import Shrink
 from lipnet.data.stream import Stream
 from lipnet.device import keep_freed_memory
-from lipnet.files import write_json
 from lipnet.recipe import Recipe
 from lipnet.shards.codec import Crops
+from lipnet.shards.index import ShardIndex, write_index
+from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef, list_shards
-from lipnet.shards.tar import Meta, facts_as_json, write_shard
+from lipnet.shards.tar import write_shard
 
 CODECS = ("raw", "delta", "png", "jpeg95")
 SHARD = 64  # clips
@@ -66,15 +67,13 @@ def write_split(folder: Path, clips: Sequence[Crops], codec: str) -> list[ShardR
     for number, begin in enumerate(range(0, len(clips), SHARD)):
         tar = folder / "train" / f"{number:06d}.tar"
         samples = ((clips[i], _meta(i)) for i in range(begin, min(begin + SHARD, len(clips))))
-        facts = write_shard(tar, samples, codec)
-        write_json(tar.with_suffix(".json"), {**facts_as_json(facts), "url": ""})
+        contents = write_shard(tar, samples, codec)
+        write_index(tar.with_suffix(".json"), ShardIndex(f"train/{number:06d}", contents))
     return list_shards(folder, "train")
 
 
-def _meta(number: int) -> Meta:
-    clip, word = f"{number:05d}", {"word_first": WORD[0], "word_last": WORD[1]}
-    names = {"clip_id": clip, "unit": clip, "slot": "", "speaker": "", "label": "x"}
-    return {**names, **word, "label_index": number % LABELS}
+def _meta(number: int) -> ClipMeta:
+    return ClipMeta(f"{number:05d}", "x", number % LABELS, WORD[0], WORD[1])
 
 
 def plan_plain(store: ClipStore, recipe: Recipe, epoch: int) -> list[tuple[list[Choice], Draws]]:

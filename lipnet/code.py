@@ -1,4 +1,4 @@
-"""Which code a result was made with: the modules that a module reaches by its imports, digested."""
+"""The code that a result was made with: a digest of the modules that a module's imports reach."""
 
 import ast
 from collections.abc import Iterator
@@ -8,23 +8,21 @@ from pathlib import Path
 from lipnet.files import digest_of
 
 PACKAGE = Path(__file__).parent
-# These change no number: how files are written, what an error is, how code is digested.
-NEUTRAL = frozenset({"__init__.py", "code.py", "errors.py", "files.py"})
+# These change no number: how files are written and checked, what an error is, the digest of code.
+NEUTRAL = frozenset({"__init__.py", "code.py", "errors.py", "files.py", "records.py"})
 
 
 @cache
 def code_digest(*modules: str) -> str:
     """Digest of these modules of the package, such as "landmarks.tracker", and of all that they
-    import from it.
-
-    Comments, docstrings and layout do not count, nor do the neutral modules.
+    import from it, without comments, docstrings and layout, and without the neutral modules.
     """
     return digest_of([[name, _code_of(PACKAGE / name)] for name in reached_files(*modules)])
 
 
 def reached_files(*modules: str) -> list[str]:
     """The files of these modules and of all that they import from the package, directly or not,
-    as sorted paths relative to the package; without the neutral ones."""
+    as sorted paths relative to the package; without the neutral modules."""
     found: set[Path] = set()
     waiting = [path for module in modules for path in _files_of(f"lipnet.{module}")]
     while waiting:
@@ -38,7 +36,7 @@ def reached_files(*modules: str) -> list[str]:
 
 @cache
 def _imported_files(path: Path) -> tuple[Path, ...]:
-    """Wherever in the file the import is, inside a function too."""
+    """The files that the file imports, also inside functions."""
     names: set[str] = set()
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
@@ -49,7 +47,7 @@ def _imported_files(path: Path) -> tuple[Path, ...]:
 
 
 def _files_of(name: str) -> Iterator[Path]:
-    """The file of a module, or of the module that a name is in, and of its packages' __init__.
+    """The file of a module, or of the module that defines a name, and its packages' __init__.
 
     Not the library's own __init__: what it offers is imported only when a caller asks for it.
     """
@@ -57,8 +55,8 @@ def _files_of(name: str) -> Iterator[Path]:
     if first != PACKAGE.name:
         return
     for count in range(1, len(parts) + 1):
-        place = PACKAGE.joinpath(*parts[:count])
-        for candidate in (place.with_suffix(".py"), place / "__init__.py"):
+        path = PACKAGE.joinpath(*parts[:count])
+        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
             if candidate.is_file():
                 yield candidate
 
@@ -69,7 +67,7 @@ def _parse(path: Path) -> ast.Module:
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether there is nothing in it but a docstring."""
+    """Whether the file has nothing but a docstring."""
     return all(_is_docstring(node) for node in _parse(path).body)
 
 

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the digests that say what made them."""
+"""Files written whole or not at all, and digests of values and files."""
 
 import hashlib
 import json
@@ -8,66 +8,54 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
 
 
 @contextmanager
 def write_atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it into place on success, remove it on error."""
+    """Yield a temporary path next to `path`; rename it to `path` on success, remove it on error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _name_beside(path)
+    temporary = _temporary_path(path)
     try:
-        yield beside
-        with beside.open("rb") as written:
+        yield temporary
+        with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def write_folder_atomic(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; it replaces `path` on success, vanishes on error."""
+    """Yield an empty folder next to `path`; it replaces `path` on success, is removed on error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):  # of a killed process
         shutil.rmtree(leftover, ignore_errors=True)
-    beside = _name_beside(path)
-    beside.mkdir()
+    temporary = _temporary_path(path)
+    temporary.mkdir()
     try:
-        yield beside
+        yield temporary
         if path.exists():
             shutil.rmtree(path)
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _name_beside(path: Path) -> Path:
-    """A name of this write alone: on a shared disk another node may write with the same pid."""
+def _temporary_path(path: Path) -> Path:
+    """A unique name next to `path`: on a shared disk, pids of different nodes may be equal."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
 
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as sorted, indented JSON, atomically; equal values give equal bytes."""
-    with write_atomic(path) as beside:
+    with write_atomic(path) as temporary:
         text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> object:
     """Read one JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def read_finished(index: Path, fingerprint: str) -> dict[str, Any] | None:
-    """The index of a finished unit if it was made by exactly this work, else None."""
-    try:
-        found = read_json(index)
-    except (OSError, ValueError):
-        return None
-    if isinstance(found, dict) and found.get("fingerprint") == fingerprint:
-        return cast(dict[str, Any], found)
-    return None
 
 
 def digest_of(value: object) -> str:

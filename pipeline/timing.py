@@ -1,35 +1,34 @@
-"""How long each unit of a stage took, kept apart from its outputs: timings differ, those do not."""
+"""How long each job of a stage took, kept apart from its outputs: only timings differ."""
 
 import csv
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from lipnet.files import write_atomic
 
 Item = TypeVar("Item")
-Record = dict[str, Any]
-COLUMNS = ("unit", "clips", "failed", "seconds")
+Result = TypeVar("Result")
+COLUMNS = ("job", "clips", "failed", "seconds")
 
 
-class Timed(Generic[Item]):
-    """A worker whose results come with the seconds that they took."""
+class Timed(Generic[Item, Result]):
+    """A worker that returns each result with the seconds that it took."""
 
-    def __init__(self, make_worker: Callable[[], Callable[[Item], Record]]) -> None:
+    def __init__(self, make_worker: Callable[[], Callable[[Item], Result]]) -> None:
         self._work = make_worker()
 
-    def __call__(self, item: Item) -> tuple[Record, float]:
+    def __call__(self, item: Item) -> tuple[Result, float]:
         start = time.perf_counter()
-        record = self._work(item)
-        return record, time.perf_counter() - start
+        result = self._work(item)
+        return result, time.perf_counter() - start
 
 
-def write_timings(path: Path, timed: Iterable[tuple[Record, float]]) -> None:
-    """One CSV line a unit; one that was found finished takes next to nothing."""
-    with write_atomic(path) as beside, beside.open("w", encoding="utf-8", newline="") as out:
+def write_timings(path: Path, rows: Iterable[tuple[str, int, int, float]]) -> None:
+    """One CSV line per job: name, clips, failed clips, seconds; a job found finished takes ~0 s."""
+    with write_atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(COLUMNS)
-        for record, seconds in timed:
-            counts = record["clips"], len(record["failures"])
-            lines.writerow([record["name"], *counts, f"{seconds:.3f}"])
+        for *counts, seconds in rows:
+            lines.writerow([*counts, f"{seconds:.3f}"])

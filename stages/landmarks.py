@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cluster.pool import map_shards
 from lipnet.code import code_digest
-from lipnet.files import digest_of, write_json
+from lipnet.files import digest_of
+from lipnet.landmarks.index import TrackIndex
+from lipnet.landmarks.summary import SUMMARY, LandmarksSummary, write_summary
 from lipnet.landmarks.track import LandmarkOptions
-from lipnet.landmarks.tracker import Tracker, TrackUnit, describe_maker, plan_tracks
+from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
 from lipnet.sources.manifest import read_clips
 from pipeline.command import run_stage
 from pipeline.meter import Meter
@@ -20,16 +21,16 @@ from pipeline.paths import Paths, source_root
 from pipeline.units import move_into_place, write_failures
 
 CODE = "landmarks.tracker"
-FAILURE_COLUMNS = ("video", "reason", "detail")
+FAILURES, FAILURE_COLUMNS = "failures.csv", ("video", "reason", "detail")
 
 
 @dataclass(frozen=True)
 class LandmarkFolders:
-    """The source's root, where finished units wait, and where the whole goes."""
+    """The source's root, where finished jobs wait, and where the output goes."""
 
     root: Path
     state: Path
-    place: Path
+    out: Path
 
 
 def make_landmarks(
@@ -38,27 +39,27 @@ def make_landmarks(
     options: LandmarkOptions,
     *,
     actors: int = 0,
-    ready: int = 0,
-) -> dict[str, Any]:
-    """Track every video once, into `folders.place` when all is done; returns the summary.
+    precropped: int = 0,
+) -> LandmarksSummary:
+    """Track every video once, and move all into `folders.out` when done; returns the summary.
 
-    It also says how many videos are `ready`, their mouths cut by the corpus: not looked at here.
+    `precropped` counts the videos that need no landmarks; they are not among `videos`.
     """
-    units = plan_tracks(videos, options.videos_per_shard)
-    records = track_units(units, folders, options, actors=actors) if units else []
-    summary = {**summarise(records, len(set(videos))), "ready_videos": ready}
-    failures = [failure for record in records for failure in record["failures"]]
-    write_failures(folders.state / "failures.csv", FAILURE_COLUMNS, failures)
-    write_json(folders.state / "summary.json", summary)
-    made = [f"{unit.name}.{kind}" for unit in units for kind in ("npz", "json")]
-    move_into_place(folders.state, folders.place, [*made, "failures.csv", "summary.json"])
+    jobs = plan_tracks(videos, options.videos_per_shard)
+    indexes = track_jobs(jobs, folders, options, actors=actors) if jobs else []
+    summary = summarise(indexes, len(set(videos)), precropped=precropped)
+    failures = [asdict(failure) for index in indexes for failure in index.failures]
+    write_failures(folders.state / FAILURES, FAILURE_COLUMNS, failures)
+    write_summary(folders.state, summary)
+    made = [f"{job.name}.{kind}" for job in jobs for kind in ("npz", "json")]
+    move_into_place(folders.state, folders.out, [*made, FAILURES, SUMMARY])
     return summary
 
 
-def track_units(
-    units: Sequence[TrackUnit], folders: LandmarkFolders, options: LandmarkOptions, *, actors: int
-) -> list[dict[str, Any]]:
-    """The index of each unit's tracks, in the units' order."""
+def track_jobs(
+    jobs: Sequence[TrackJob], folders: LandmarkFolders, options: LandmarkOptions, *, actors: int
+) -> list[TrackIndex]:
+    """The index of each job's tracks, in the order of the jobs."""
     make_worker = partial(
         Tracker.with_dlib,
         root=folders.root.resolve(),
@@ -66,28 +67,34 @@ def track_units(
         options=options,
         made_by=describe_maker(options, code_digest(CODE)),
     )
-    with Meter(sum(len(unit.videos) for unit in units), "landmarks: videos") as meter:
+    with Meter(sum(len(job.videos) for job in jobs), "landmarks: videos") as meter:
         return map_shards(
             make_worker,
-            units,
+            jobs,
             name="landmarks",
             actors=actors,
-            on_result=lambda record: meter.advance(record["videos"]),
+            on_result=lambda index: meter.advance(index.videos),
         )
 
 
-def summarise(records: Sequence[dict[str, Any]], videos: int) -> dict[str, Any]:
-    """Counts over all units; RuntimeError unless videos in = tracked + failed."""
-    failed = Counter(failure["reason"] for record in records for failure in record["failures"])
-    frames = [count for record in records for _, count in record["tracked"]]
-    if len(frames) + failed.total() != videos:
-        raise RuntimeError(f"{videos} videos, but {len(frames)} tracked + {failed.total()} failed")
-    seen = sum(record["seen_frames"] for record in records)
-    return {
-        "fingerprint": digest_of([record["fingerprint"] for record in records]),
-        "videos": {"in": videos, "out": len(frames), "failed": dict(sorted(failed.items()))},
-        "frames": {"tracked": sum(frames), "interpolated": sum(frames) - seen},
-    }
+def summarise(
+    indexes: Sequence[TrackIndex], videos: int, *, precropped: int = 0
+) -> LandmarksSummary:
+    """Counts over all jobs; RuntimeError unless videos = tracked + failed."""
+    failed = Counter(failure.reason for index in indexes for failure in index.failures)
+    tracked = sum(len(index.tracked) for index in indexes)
+    if tracked + failed.total() != videos:
+        raise RuntimeError(f"{videos} videos, but {tracked} tracked + {failed.total()} failed")
+    frames = sum(index.frames for index in indexes)
+    return LandmarksSummary(
+        fingerprint=digest_of([index.fingerprint for index in indexes]),
+        videos=videos,
+        tracked_videos=tracked,
+        failed=dict(sorted(failed.items())),
+        frames=frames,
+        interpolated_frames=frames - sum(index.seen_frames for index in indexes),
+        precropped_videos=precropped,
+    )
 
 
 def main() -> None:
@@ -96,17 +103,16 @@ def main() -> None:
     paths = Paths(params.profile)
     clips = read_clips(paths.manifest)
     videos = [clip.video for clip in clips if not clip.ready]
-    ready = len({clip.video for clip in clips if clip.ready})
+    precropped = len({clip.video for clip in clips if clip.ready})
     folders = LandmarkFolders(source_root(params), paths.tmp / "landmarks", paths.landmarks)
     summary = make_landmarks(
-        videos, folders, params.landmarks, actors=params.workers.actors, ready=ready
+        videos, folders, params.landmarks, actors=params.workers.actors, precropped=precropped
     )
-    counts, frames = summary["videos"], summary["frames"]
     print(
-        f"landmarks: {counts['in']} videos = {counts['out']} tracked + "
-        f"{sum(counts['failed'].values())} failed {counts['failed'] or ''}; "
-        f"{frames['tracked']} frames, {frames['interpolated']} interpolated"
-        + (f"; {ready} folders of ready crops need none" if ready else "")
+        f"landmarks: {summary.videos} videos = {summary.tracked_videos} tracked + "
+        f"{sum(summary.failed.values())} failed {summary.failed or ''}; "
+        f"{summary.frames} frames, {summary.interpolated_frames} interpolated"
+        + (f"; {precropped} folders of precropped images need none" if precropped else "")
     )
 
 

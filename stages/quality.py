@@ -1,9 +1,9 @@
-"""Stage `quality`: what became of every clip, how good faces and crops are, pictures of them."""
+"""Stage `quality`: the outcome of every clip, measures of faces and crops, and pictures of them."""
 
 from pathlib import Path
 
 from lipnet.files import write_folder_atomic, write_json
-from lipnet.quality.facts import Quality, QualityFolders, gather, judge, tell_numbers
+from lipnet.quality.facts import Quality, QualityFolders, check_quality, gather, list_numbers
 from lipnet.quality.figure import draw_distributions
 from lipnet.quality.page import write_page
 from lipnet.quality.sheets import draw_random, draw_worst
@@ -14,27 +14,29 @@ from pipeline.paths import Paths
 
 
 def main() -> None:
-    """Write data/<profile>/quality/ and say what looks off."""
+    """Write data/<profile>/quality/ and print the checks that look off."""
     params = load_params()
     paths = Paths(params.profile)
     folders = QualityFolders(paths.manifest, paths.landmarks, paths.shards)
     quality = gather(params.profile, folders, params.crops, params.recipe)
     write_report(paths.quality, quality)
-    signs = judge(quality)
-    off = [f"{sign.what}: {sign.value} (usual: {sign.usual})" for sign in signs if not sign.fine]
-    print(f"quality: {len(signs) - len(off)} of {len(signs)} checks look fine", *off, sep="\n  ")
-    print(f"quality: see {paths.quality / 'preprocessing.md'} and the pictures beside it")
+    checks = check_quality(quality)
+    off = [
+        f"{check.what}: {check.value} (usual: {check.usual})" for check in checks if not check.fine
+    ]
+    print(f"quality: {len(checks) - len(off)} of {len(checks)} checks look fine", *off, sep="\n  ")
+    print(f"quality: see {paths.quality / 'preprocessing.md'} and the pictures next to it")
 
 
 def write_report(folder: Path, quality: Quality) -> None:
-    """The page, its numbers and its pictures, all or none."""
-    with write_folder_atomic(folder) as beside:
+    """The page, its numbers and its pictures, all or nothing."""
+    with write_folder_atomic(folder) as temporary:
         with house_style():
-            save_figure(draw_distributions(quality), beside / "distributions", kinds=("png",))
-            save_figure(draw_random(quality), beside / "contact_sheet", kinds=("png",))
-            save_figure(draw_worst(quality), beside / "worst", kinds=("png",))
-        write_json(beside / "quality.json", tell_numbers(quality))
-        write_page(beside, quality)
+            save_figure(draw_distributions(quality), temporary / "distributions", kinds=("png",))
+            save_figure(draw_random(quality), temporary / "contact_sheet", kinds=("png",))
+            save_figure(draw_worst(quality), temporary / "worst", kinds=("png",))
+        write_json(temporary / "quality.json", list_numbers(quality))
+        write_page(temporary, quality)
 
 
 if __name__ == "__main__":

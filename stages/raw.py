@@ -1,4 +1,4 @@
-"""The stage `raw`: renders the synthetic corpus, or takes the inventory of one that is there."""
+"""Stage `raw`: renders the synthetic corpus, or makes the inventory of an existing one."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -22,13 +22,13 @@ from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
 from pipeline.units import move_into_place
 
-# What a clip's bytes depend on besides the options.
+# The module that decides a clip's bytes, besides the options.
 CODE = "sources.synthetic.corpus"
-CLIPS_A_UNIT = 16
+CLIPS_PER_JOB = 16
 
 
 def main() -> None:
-    """Fill data/<profile>/raw/: the inventory, and the videos where they are rendered."""
+    """Fill data/<profile>/raw/: the inventory, and the videos if they are rendered."""
     params = load_params()
     paths = Paths(params.profile)
     if params.source.root or params.synthetic is None:
@@ -39,30 +39,30 @@ def main() -> None:
 
 
 def list_corpus(root: Path, paths: Paths) -> int:
-    """Write the inventory of the corpus at `root`; returns how many entries it has."""
+    """Write the inventory of the corpus at `root`; returns its number of entries."""
     sizes = scan_inventory(root)
     if not sizes:
         raise InputError(
             f"source.root {root} has no folder with files in it; set source.root to the folder "
             "that holds the corpus"
         )
-    with write_folder_atomic(paths.raw) as beside:
-        write_inventory(beside / paths.inventory.name, sizes)
+    with write_folder_atomic(paths.raw) as temporary:
+        write_inventory(temporary / paths.inventory.name, sizes)
     return len(sizes)
 
 
 def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -> int:
-    """Render every clip that an interrupted run with the same options did not, then move all into
-    place; returns how many files there are."""
+    """Render the clips that no earlier, interrupted run with the same options rendered, and move
+    all into place; returns the number of files."""
     plans = plan_corpus(options)
     state = open_state(options, paths.tmp / "raw")
     videos = state / paths.rendered.name
     waiting = [plan for plan in plans if not is_written(plan, videos)]
-    units = [waiting[i : i + CLIPS_A_UNIT] for i in range(0, len(waiting), CLIPS_A_UNIT)]
+    jobs = [waiting[i : i + CLIPS_PER_JOB] for i in range(0, len(waiting), CLIPS_PER_JOB)]
     make_worker = partial(make_renderer, options, videos.resolve())
     with Meter(len(plans), "raw: clips rendered") as meter:
         meter.advance(len(plans) - len(waiting))
-        map_shards(make_worker, units, name="raw", actors=actors, on_result=meter.advance)
+        map_shards(make_worker, jobs, name="raw", actors=actors, on_result=meter.advance)
     files = [f"{plan.stem}.{kind}" for plan in plans for kind in ("mp4", "txt")]
     write_inventory(
         state / paths.inventory.name, {name: (videos / name).stat().st_size for name in files}
@@ -73,7 +73,7 @@ def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -
 
 
 def open_state(options: SyntheticOptions, folder: Path) -> Path:
-    """Where clips of these options and this code wait until all are there; others' are removed."""
+    """Where clips of these options and this code wait until all are made; others are removed."""
     state = folder / digest_of({"options": asdict(options), "code": code_digest(CODE)})
     for other in folder.iterdir() if folder.is_dir() else ():
         if other != state:
@@ -83,8 +83,8 @@ def open_state(options: SyntheticOptions, folder: Path) -> Path:
 
 
 def make_renderer(options: SyntheticOptions, videos: Path) -> Callable[[Sequence[ClipPlan]], int]:
-    """A worker that renders a unit of clips and returns how many it did."""
-    cv2.setNumThreads(0)  # one core an actor
+    """A worker that renders the clips of a job and returns their number."""
+    cv2.setNumThreads(0)  # one core per actor
 
     def render(plans: Sequence[ClipPlan]) -> int:
         for plan in plans:

@@ -2,22 +2,25 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cluster.pool import map_shards
 from lipnet.clip import FPS, SPLITS, Clip
 from lipnet.code import code_digest
 from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
-from lipnet.files import digest_of, read_json, write_json
-from lipnet.landmarks.store import TrackPlace, locate_tracks
+from lipnet.files import digest_of
+from lipnet.landmarks.index import VideoFailure, locate_tracks, read_indexes
+from lipnet.landmarks.store import TrackSpan
+from lipnet.landmarks.summary import read_summary
 from lipnet.shards.codec import DEFAULT_CODEC
-from lipnet.shards.cut import CutPlaces, Cutter, CutUnit, describe_crops, plan_shards
-from lipnet.shards.precropped import describe_ready
-from lipnet.shards.tar import facts_of, pixel_stats
+from lipnet.shards.cut import CutFolders, Cutter, describe_crops
+from lipnet.shards.index import ClipFailure, ShardIndex, pixel_stats
+from lipnet.shards.plan import CutJob, plan_shards
+from lipnet.shards.precropped import describe_precropped
+from lipnet.shards.summary import LABELS, SUMMARY, ShardsSummary, SplitSummary, write_summary
 from lipnet.shards.upload import check_url, resolve_url
 from lipnet.sources.manifest import check_complete, read_clips, read_labels
 from pipeline.command import run_stage
@@ -28,21 +31,19 @@ from pipeline.timing import Timed, write_timings
 from pipeline.units import move_into_place, write_failures
 
 CODE = "shards.cut"
-FAILURE_COLUMNS = ("clip_id", "reason", "detail")
-Failure = dict[str, str]
-Record = dict[str, Any]
+FAILURES, FAILURE_COLUMNS = "failures.csv", ("clip_id", "reason", "detail")
 
 
 @dataclass(frozen=True)
 class ShardFolders:
-    """The source's root, the manifest, the tracks, where finished shards wait, where all go; the
-    URL that the tars go to instead, and where timings go, if anywhere."""
+    """The source's root, the manifest, the tracks, where finished shards wait, and where the output
+    goes; the URL that the tars go to instead, and where timings go, if anywhere."""
 
     root: Path
     manifest: Path
     landmarks: Path
     state: Path
-    place: Path
+    out: Path
     url: str = ""
     timings: Path | None = None
 
@@ -54,138 +55,149 @@ def make_shards(
     clips_per_shard: int = 256,
     codec: str = DEFAULT_CODEC,
     actors: int = 0,
-) -> dict[str, Any]:
-    """Cut every clip once, into `folders.place` when all is done; returns the summary.
+) -> ShardsSummary:
+    """Cut every clip once, and move all into `folders.out` when done; returns the summary.
 
-    With a URL the tars go there, and `folders.place` holds what is known of them.
+    With a URL the tars go there, and `folders.out` holds their indexes and tables.
     """
     check_url(folders.url)
     clips = read_clips(folders.manifest)
     labels = read_labels(folders.manifest)
-    places, lost = read_landmarks(folders.landmarks)
-    cuttable = [clip for clip in clips if clip.ready or clip.video in places]
+    tracks, lost = read_landmarks(folders.landmarks)
+    cuttable = [clip for clip in clips if clip.ready or clip.video in tracks]
     failures = [
-        fail_with_video(clip, lost) for clip in clips if not clip.ready and clip.video not in places
+        fail_with_video(clip, lost) for clip in clips if not clip.ready and clip.video not in tracks
     ]
     check_survivors(clips, failures)
-    units = plan_shards(cuttable, places, clips_per_shard)
+    jobs = plan_shards(cuttable, tracks, clips_per_shard)
     made_by = {"crops": describe_cropping(clips, crops), "code": code_digest(CODE)}
     make_worker = partial(
         Cutter, locate(folders), options=crops, labels=labels, made_by=made_by, codec=codec
     )
-    records = cut_units(units, make_worker, actors=actors, timings=folders.timings)
-    failures += [failure for record in records for failure in record["failures"]]
+    indexes = cut_jobs(jobs, make_worker, actors=actors, timings=folders.timings)
+    failures += [failure for index in indexes for failure in index.failures]
     check_survivors(clips, failures)
-    stored = {"codec": codec, "url": folders.url, "bytes": sum(r["bytes"] for r in records)}
-    preprocessing = {**describe_cropping(clips, crops), "fps": FPS}
-    summary = {**summarise(clips, failures, records), "preprocessing": preprocessing, **stored}
-    write_json(folders.state / "labels.json", labels)
-    write_failures(folders.state / "failures.csv", FAILURE_COLUMNS, failures)
-    write_json(folders.state / "summary.json", summary)
-    kept = [*name_files(records), "labels.json", "failures.csv", "summary.json"]
-    move_into_place(folders.state, folders.place, kept)
+    pixels = pixel_stats(index.contents for index in indexes if index.split == "train")
+    summary = ShardsSummary(
+        fingerprint=digest_of([index.fingerprint for index in indexes]),
+        splits=count_splits(clips, failures, indexes),
+        pixel_mean=pixels.mean,
+        pixel_std=pixels.std,
+        preprocessing={**describe_cropping(clips, crops), "fps": FPS},
+        codec=codec,
+        url=folders.url,
+        bytes=sum(index.contents.bytes for index in indexes),
+    )
+    write_summary(folders.state, summary, labels)
+    rows = [asdict(failure) for failure in failures]
+    write_failures(folders.state / FAILURES, FAILURE_COLUMNS, rows)
+    move_into_place(folders.state, folders.out, [*name_files(indexes), LABELS, FAILURES, SUMMARY])
     return summary
 
 
-def name_files(records: Sequence[Record]) -> list[str]:
-    """Each unit's index; its table unless every clip failed; its shard where that is kept here."""
+def name_files(indexes: Sequence[ShardIndex]) -> list[str]:
+    """Each job's index; its table unless every clip failed; its shard if that is kept here."""
     names = []
-    for record in records:
-        table = ["csv"] if record["clips"] else []
-        shard = ["tar"] if record["clips"] and not record["url"] else []
-        names += [f"{record['name']}.{kind}" for kind in ("json", *table, *shard)]
+    for index in indexes:
+        table = ["csv"] if index.contents.clips else []
+        shard = ["tar"] if index.contents.clips and not index.url else []
+        names += [f"{index.name}.{kind}" for kind in ("json", *table, *shard)]
     return names
 
 
-def read_landmarks(folder: Path) -> tuple[dict[str, TrackPlace], dict[str, Failure]]:
-    """Where each tracked video's landmarks lie, and each failed video's record."""
-    if not (folder / "summary.json").is_file():
-        raise InputError(f"no landmarks in {folder}; run the stage landmarks first")
-    indexes: list[Any] = [read_json(path) for path in sorted(folder.glob("[0-9]*.json"))]
-    lost = {failure["video"]: failure for index in indexes for failure in index["failures"]}
+def read_landmarks(folder: Path) -> tuple[dict[str, TrackSpan], dict[str, VideoFailure]]:
+    """Where each tracked video's landmarks are, and each failed video's record."""
+    read_summary(folder)  # an InputError if the stage did not finish
+    indexes = read_indexes(folder)
+    lost = {failure.video: failure for index in indexes for failure in index.failures}
     return dict(locate_tracks(indexes)), lost
 
 
 def describe_cropping(clips: Sequence[Clip], crops: CropOptions) -> dict[str, object]:
-    """What decides the crops; no more than their size where the corpus brings them ready."""
-    ready = any(clip.ready for clip in clips)
-    return describe_ready(crops.size) if ready else describe_crops(crops)
+    """What decides the crops; for precropped clips, no more than their size."""
+    precropped = any(clip.ready for clip in clips)
+    return describe_precropped(crops.size) if precropped else describe_crops(crops)
 
 
-def fail_with_video(clip: Clip, lost: Mapping[str, Failure]) -> Failure:
-    """The record of a clip whose video has no landmarks; InputError where nobody looked for any."""
+def fail_with_video(clip: Clip, lost: Mapping[str, VideoFailure]) -> ClipFailure:
+    """The record of a clip whose video failed; InputError if the video was never looked at."""
     if clip.video not in lost:
         raise InputError(f"{clip.video} has no landmarks; run the stage landmarks again")
     failure = lost[clip.video]
-    return {"clip_id": clip.clip_id, "reason": failure["reason"], "detail": failure["detail"]}
+    return ClipFailure(clip.clip_id, failure.reason, failure.detail)
 
 
-def check_survivors(clips: Sequence[Clip], failures: Sequence[Failure]) -> None:
-    """InputError where the clips that did not fail lack a split, or a label to train on."""
-    gone = {failure["clip_id"] for failure in failures}
+def check_survivors(clips: Sequence[Clip], failures: Sequence[ClipFailure]) -> None:
+    """InputError if the clips that did not fail lack a split, or a label to train on."""
+    gone = {failure.clip_id for failure in failures}
     try:
         check_complete([clip for clip in clips if clip.clip_id not in gone])
     except InputError as error:
-        reasons = dict(Counter(failure["reason"] for failure in failures))
+        reasons = dict(Counter(failure.reason for failure in failures))
         after = f" (after {len(failures)} clips failed: {reasons})" if failures else ""
         raise InputError(f"{error}{after}") from error
 
 
-def locate(folders: ShardFolders) -> CutPlaces:
-    """The folders as actors see them, who work in others."""
+def locate(folders: ShardFolders) -> CutFolders:
+    """The folders as absolute paths: actors run in other folders."""
     root, landmarks, state = (
         path.resolve() for path in (folders.root, folders.landmarks, folders.state)
     )
-    return CutPlaces(root, landmarks, state, folders.url)
+    return CutFolders(root, landmarks, state, folders.url)
 
 
-def cut_units(
-    units: Sequence[CutUnit],
+def cut_jobs(
+    jobs: Sequence[CutJob],
     make_worker: Callable[[], Cutter],
     *,
     actors: int,
     timings: Path | None,
-) -> list[Record]:
-    """The index of each unit's shard, in the units' order."""
+) -> list[ShardIndex]:
+    """The index of each job's shard, in the order of the jobs."""
 
-    def tell(result: tuple[Record, float]) -> None:
-        meter.advance(result[0]["clips"] + len(result[0]["failures"]))
+    def advance(result: tuple[ShardIndex, float]) -> None:
+        index, _ = result
+        meter.advance(index.contents.clips + len(index.failures))
 
-    clips = sum(len(video.clips) for unit in units for video in unit.videos)
+    clips = sum(len(video.clips) for job in jobs for video in job.videos)
     with Meter(clips, "shards: clips") as meter:
         timed = map_shards(
-            partial(Timed, make_worker), units, name="shards", actors=actors, on_result=tell
+            partial(Timed, make_worker), jobs, name="shards", actors=actors, on_result=advance
         )
     if timings is not None:
-        write_timings(timings, timed)
-    return [record for record, _ in timed]
+        rows = [(index.name, index.contents.clips, len(index.failures), s) for index, s in timed]
+        write_timings(timings, rows)
+    return [index for index, _ in timed]
 
 
-def summarise(
-    clips: Sequence[Clip], failures: Sequence[Failure], records: Sequence[Record]
-) -> dict[str, Any]:
-    """Counts by split and the training pixels' statistics; RuntimeError for an unaccounted clip."""
+def count_splits(
+    clips: Sequence[Clip], failures: Sequence[ClipFailure], indexes: Sequence[ShardIndex]
+) -> dict[str, SplitSummary]:
+    """Each split's clips by outcome; RuntimeError unless clips = cut + failed."""
     split_of = {clip.clip_id: clip.split for clip in clips}
-    present = [split for split in SPLITS if split in set(split_of.values())]
-    splits: dict[str, Any] = {}
-    for split in present:
-        mine = [record for record in records if record["name"].startswith(f"{split}/")]
-        failed = Counter(f["reason"] for f in failures if split_of[f["clip_id"]] == split)
-        cut = sum(record["clips"] for record in mine)
-        expected = sum(clip.split == split for clip in clips)
-        if cut + failed.total() != expected:
+    expected = Counter(split_of.values())
+    splits = {}
+    for split in (split for split in SPLITS if split in expected):
+        shards = [index for index in indexes if index.split == split and index.contents.clips]
+        failed = Counter(f.reason for f in failures if split_of[f.clip_id] == split)
+        cut = sum(index.contents.clips for index in shards)
+        splits[split] = SplitSummary(cut, dict(sorted(failed.items())), len(shards))
+        if splits[split].total != expected[split]:
             raise RuntimeError(
-                f"{split}: {expected} clips, but {cut} cut + {failed.total()} failed"
+                f"{split}: {expected[split]} clips, but {cut} cut + {failed.total()} failed"
             )
-        shards = sum(record["clips"] > 0 for record in mine)
-        splits[split] = {"clips": cut, "failed": dict(sorted(failed.items())), "shards": shards}
-    pixels = pixel_stats(facts_of(r) for r in records if r["name"].startswith("train/"))
-    return {
-        "fingerprint": digest_of([record["fingerprint"] for record in records]),
-        "splits": splits,
-        "pixel_mean": pixels.mean,
-        "pixel_std": pixels.std,
-    }
+    return splits
+
+
+def print_summary(summary: ShardsSummary) -> None:
+    """Counts by split, size and pixel statistics."""
+    for split, counts in summary.splits.items():
+        failed = sum(counts.failed.values())
+        outcome = f"{counts.clips} cut + {failed} failed {counts.failed or ''}"
+        print(f"shards: {split}: {counts.total} clips = {outcome}")
+    where = f" at {summary.url}" if summary.url else ""
+    print(f"shards: {summary.bytes / 1e6:.1f} MB as {summary.codec}{where}")
+    print(f"shards: pixel mean {summary.pixel_mean:.3f}, deviation {summary.pixel_std:.3f}")
 
 
 def main() -> None:
@@ -208,14 +220,7 @@ def main() -> None:
         codec=params.shards.codec,
         actors=params.workers.actors,
     )
-    for split, counts in summary["splits"].items():
-        failed = sum(counts["failed"].values())
-        total = counts["clips"] + failed
-        reasons = counts["failed"] or ""
-        print(f"shards: {split}: {total} clips = {counts['clips']} cut + {failed} failed {reasons}")
-    where = f" at {summary['url']}" if summary["url"] else ""
-    print(f"shards: {summary['bytes'] / 1e6:.1f} MB as {summary['codec']}{where}")
-    print(f"shards: pixel mean {summary['pixel_mean']:.3f}, deviation {summary['pixel_std']:.3f}")
+    print_summary(summary)
 
 
 if __name__ == "__main__":

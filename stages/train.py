@@ -2,11 +2,10 @@
 
 import fcntl
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,9 +14,9 @@ from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.device import keep_freed_memory
 from lipnet.errors import InputError
-from lipnet.files import read_json
 from lipnet.lineage.generation import GENERATION_FILES, LINEAGE_FILE, all_weights, best_weights
 from lipnet.lineage.lineage import LineageData, LineagePlan, train_lineage
+from lipnet.shards.summary import read_labels, read_summary
 from lipnet.train.engine import Engine
 from lipnet.train.processes import OneProcess, Processes
 from pipeline.lease import lease_device
@@ -94,27 +93,9 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
         train=train,
         val=val,
         labels=read_labels(shards),
-        preprocessing={**summary["preprocessing"], "source": params.source.name},
-        digest=str(summary["fingerprint"]),
+        preprocessing={**summary.preprocessing, "source": params.source.name},
+        digest=summary.fingerprint,
     )
-
-
-def read_summary(shards: Path) -> Mapping[str, Any]:
-    """What the shards say of themselves."""
-    if not (shards / "summary.json").exists():
-        raise InputError(f"no shards in {shards}: run the stage `shards` first")
-    summary = read_json(shards / "summary.json")
-    if not isinstance(summary, dict):
-        raise InputError(f"{shards / 'summary.json'} is not what the stage `shards` writes")
-    return summary
-
-
-def read_labels(shards: Path) -> list[str]:
-    """The labels in class order, as they travel with the shards."""
-    labels = read_json(shards / "labels.json")
-    if not isinstance(labels, list):
-        raise InputError(f"{shards / 'labels.json'} is not what the stage `shards` writes")
-    return [str(label) for label in labels]
 
 
 def teacher_weights(params: Params, entry: Taught) -> tuple[Path, ...]:

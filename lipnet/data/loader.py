@@ -21,12 +21,13 @@ from lipnet.data.shrink import Shrink
 from lipnet.device import free_bytes
 from lipnet.errors import InputError
 from lipnet.seed import generator_of
+from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef, list_shards
 from lipnet.shards.tar import StoredClip, read_stored
 
 # N clips  B batch  T frames  H W pixels
 Frames = NDArray[np.uint8]
-Sample = tuple[Frames, dict[str, object]]
+Sample = tuple[Frames, ClipMeta]
 FREE_SHARE = 0.5  # of a device's free memory that clips may take
 MOST_THREADS = 8  # that unpack clips
 AGAIN = "run the stage shards again"
@@ -104,7 +105,7 @@ def _unpack_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample
         smallest = min(crops_THW.shape[1:])
         if smallest < shrink.keep:
             raise InputError(
-                f"clip {clip.meta.get('clip_id')} in {clip.shard} has crops of {smallest} pixels, "
+                f"clip {clip.meta.clip_id} in {clip.shard} has crops of {smallest} pixels, "
                 f"and the recipe needs {shrink.keep}: lower recipe.field or raise crops.size"
             )
         return (shrink(crops_THW), clip.meta), crops_THW.shape[1:]
@@ -115,7 +116,7 @@ def _unpack_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample
         first = first or size
         if size != first:
             raise InputError(
-                f"clip {sample[1].get('clip_id')} has crops of {size[0]} x {size[1]} pixels among "
+                f"clip {sample[1].clip_id} has crops of {size[0]} x {size[1]} pixels among "
                 f"clips of {first[0]} x {first[1]}: {AGAIN}"
             )
         yield sample
@@ -246,7 +247,7 @@ class ShardStream:
         expected = self._refs[shard].clips
         if len(clips) != expected:
             raise InputError(
-                f"shard {self._refs[shard].place} holds {len(clips)} clips where its index says "
+                f"shard {self._refs[shard].location} holds {len(clips)} clips where its index says "
                 f"{expected}; {AGAIN}"
             )
         return shard, clips
@@ -259,35 +260,21 @@ def collate(samples: Sequence[Sample]) -> ClipBatch:
     for row, (crops, _) in zip(frames_BTHW, samples, strict=True):
         row[: len(crops)] = crops
     metas = [meta for _, meta in samples]
-    words = [[_integer(m, "word_first"), _integer(m, "word_last")] for m in metas]
+    words = [[meta.word_first, meta.word_last] for meta in metas]
     return ClipBatch(
         torch.from_numpy(frames_BTHW),
         torch.tensor(lengths),
-        torch.tensor([_integer(m, "label_index") for m in metas]),
+        torch.tensor([meta.label_index for meta in metas]),
         torch.tensor(words),
     )
 
 
-def _integer(meta: dict[str, object], key: str) -> int:
-    value = _known(meta, key)
-    if not isinstance(value, int):
-        raise InputError(
-            f"clip {meta.get('clip_id')}: {key} is {value!r}, not a whole number; {AGAIN}"
-        )
-    return value
-
-
-def _known(meta: dict[str, object], key: str) -> object:
-    if key not in meta:
-        raise InputError(f"clip {meta.get('clip_id')} lacks its {key}: {AGAIN}")
-    return meta[key]
-
-
-def _facts_of(metas: Iterable[dict[str, object]]) -> ClipFacts:
+def _facts_of(metas: Iterable[ClipMeta]) -> ClipFacts:
     listed = list(metas)
-
-    def column(key: str) -> list[str]:
-        return [str(_known(meta, key)) for meta in listed]
-
-    labels = [_integer(meta, "label_index") for meta in listed]
-    return ClipFacts(column("clip_id"), column("unit"), column("slot"), column("speaker"), labels)
+    return ClipFacts(
+        [meta.clip_id for meta in listed],
+        [meta.unit for meta in listed],
+        [meta.slot for meta in listed],
+        [meta.speaker for meta in listed],
+        [meta.label_index for meta in listed],
+    )

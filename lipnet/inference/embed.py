@@ -15,7 +15,7 @@ from lipnet.data.loader import collate, open_split
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
-from lipnet.files import read_json, write_atomic
+from lipnet.files import write_atomic
 from lipnet.inference.crop import crop_video, shared_detector
 from lipnet.inference.predict import predict_each
 from lipnet.inference.read import crop_options_of
@@ -25,15 +25,17 @@ from lipnet.models.fold import fold_batchnorm
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.weights import ModelCard, load_model
 from lipnet.recipe import Recipe
+from lipnet.shards.meta import ClipMeta
+from lipnet.shards.summary import read_labels, read_summary
 from lipnet.video.decode import VideoError
 
 # N clips  D features
-CROP_FACTS = ("size", "smooth", "smooth_centre", "reference_face", "ready")  # what they must share
+CROP_OPTIONS = ("size", "smooth", "smooth_centre", "reference_face", "ready")  # must be equal
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """One row a clip; `labels` are empty for videos. What failed has its reason in `reasons`."""
+    """One row per clip; labels are empty for videos. `reasons` has why each of `failed` failed."""
 
     embeddings: NDArray[np.float32]
     clip_ids: Sequence[str]
@@ -43,11 +45,11 @@ class Embeddings:
 
 
 def embed_shards(weights: Path, shards: Path, split: str) -> Embeddings:
-    """Every clip of `shards`/`split`, in its order; InputError where the model's crops differ."""
+    """Every clip of `shards`/`split`, in order; InputError if the model expects other crops."""
     device = choose_device()
     model, card = load_model(weights, device=str(device))
-    summary, labels = read_facts(shards)
-    check_crops(card, summary, weights=weights, shards=shards)
+    preprocessing, labels = read_summary(shards).preprocessing, read_labels(shards)
+    check_crops(card, preprocessing, weights=weights, shards=shards)
     recipe = Recipe.for_input(card.preprocessing)
     clips = open_split(shards, split, shrink=Shrink.for_recipe(recipe))
     out_ND, labels_N = predict_each(fold_batchnorm(model).embed, clips, recipe, device=device)
@@ -55,24 +57,12 @@ def embed_shards(weights: Path, shards: Path, split: str) -> Embeddings:
     return Embeddings(out_ND.numpy(), clips.facts().clip_ids, names)
 
 
-def read_facts(shards: Path) -> tuple[Mapping[str, object], list[str]]:
-    """How the shards' crops were cut, and their labels in class order."""
-    paths = shards / "summary.json", shards / "labels.json"
-    if not all(path.is_file() for path in paths):
-        raise InputError(f"no shards in {shards}: it needs what the stage `shards` writes")
-    summary, labels = map(read_json, paths)
-    facts = summary.get("preprocessing") if isinstance(summary, dict) else None
-    if not isinstance(facts, dict) or not isinstance(labels, list):
-        raise InputError(f"{shards} is not what the stage `shards` writes: run it again")
-    return facts, [str(label) for label in labels]
-
-
 def check_crops(
-    card: ModelCard, facts: Mapping[str, object], *, weights: Path, shards: Path
+    card: ModelCard, preprocessing: Mapping[str, object], *, weights: Path, shards: Path
 ) -> None:
-    """InputError where the shards' crops were cut otherwise than those the model has learnt."""
-    for name in CROP_FACTS:
-        ours, theirs = card.preprocessing.get(name), facts.get(name)
+    """InputError if the shards' crops were made in another way than the model's training crops."""
+    for name in CROP_OPTIONS:
+        ours, theirs = card.preprocessing.get(name), preprocessing.get(name)
         if ours != theirs:
             raise InputError(
                 f"{weights} was trained on crops of {name} {ours}, {shards} has {name} {theirs}: "
@@ -95,11 +85,11 @@ def embed_videos(
     weights, paths = Path(weights), [Path(video) for video in videos]
     detector = detector or shared_detector()
     if len(set(paths)) < len(paths):
-        raise InputError("a video is given twice: embeddings are told apart by its path")
+        raise InputError("a video is given twice: embeddings are identified by its path")
     model, card = load_model(weights, device=str(choose_device()))
     if model.boundary:
         raise InputError(
-            f"{weights} ({card.spec}) needs to know where the word lies, which no video file says: "
+            f"{weights} ({card.spec}) needs the word's frames, which a video file does not have: "
             "embed shards"
         )
     recipe = Recipe.for_input(card.preprocessing)
@@ -119,7 +109,7 @@ def embed_videos(
 def crop_each(
     videos: Sequence[Path], detector: Detector, options: CropOptions
 ) -> Iterator[tuple[Path, NDArray[np.uint8] | VideoError]]:
-    """Each video with its mouth crops [T, size, size], or with why it has none."""
+    """Each video with its mouth crops [T, size, size], or with the error."""
     for video in videos:
         try:
             made = crop_video(video, detector, crops=options, landmarks=LandmarkOptions())
@@ -133,7 +123,7 @@ def embed_crops(
     model: Lipreader, crops_THW: NDArray[np.uint8], recipe: Recipe
 ) -> NDArray[np.float32]:
     """The features [D] of one clip's crops, as stored."""
-    meta: dict[str, object] = {"label_index": 0, "word_first": 0, "word_last": len(crops_THW)}
+    meta = ClipMeta.unlabelled("", 0, len(crops_THW))
     batch = collate([(Shrink.for_recipe(recipe)(crops_THW), meta)]).to(
         model.classifier.weight.device
     )
@@ -144,9 +134,9 @@ def embed_crops(
 
 
 def write_embeddings(path: Path, made: Embeddings) -> None:
-    """One .npz, whole or not at all: embeddings [N, D] float32, and as text clip_ids and labels
+    """One .npz, whole or not at all: embeddings [N, D] float32, and as strings clip_ids and labels
     [N], failed and reasons; equal embeddings give equal bytes."""
     names = ("clip_ids", "labels", "failed", "reasons")
     texts: dict[str, Any] = {name: np.array(getattr(made, name), np.str_) for name in names}
-    with write_atomic(path) as beside, beside.open("wb") as out:
+    with write_atomic(path) as temporary, temporary.open("wb") as out:
         np.savez(out, embeddings=made.embeddings, **texts)

@@ -1,4 +1,4 @@
-"""From raw video that the pipeline never saw to a model's accuracy on it, in one process."""
+"""A model's accuracy on raw videos that the pipeline has not preprocessed, in one process."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,8 @@ from lipnet.models.infer import infer_clips
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
-from lipnet.shards.cut import cut_clip, fail_clip
+from lipnet.shards.index import ClipFailure
+from lipnet.shards.window import cut_clip, fail_clip
 from lipnet.sources.discover import discover_clips
 from lipnet.video.decode import VideoError
 
@@ -39,7 +40,7 @@ ALL = "all"
 @dataclass(frozen=True)
 class Corpus:
     """Videos with labels: a source's name, its root, one of its splits or ALL, its options, and
-    which face is followed where a picture has several."""
+    which face is followed if a frame has several."""
 
     source: str
     root: Path
@@ -49,21 +50,21 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class Read:
-    """What a model said of each clip that it could read, the records of the others, and what of
-    the corpus is no clip of the layout."""
+class Predictions:
+    """A model's logits of each clip that could be read, the failures of the others, and the files
+    of the corpus that are not clips of its layout."""
 
     clips: Sequence[Clip]
     logits_NK: NDArray[np.float32]
     labels_N: NDArray[np.int64]
-    failures: Sequence[Mapping[str, str]]
+    failures: Sequence[ClipFailure]
     rejected: Sequence[Rejected]
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Accuracy over the clips that could be read; `failed` counts the others by reason, and
-    `rejected` what lies in the corpus, of whatever split, and is no clip of its layout."""
+    `rejected` the files of the whole corpus that are not clips of its layout."""
 
     clips: int
     failed: Mapping[str, int]
@@ -81,9 +82,9 @@ def evaluate(
     face: str = "",
     on_video: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """The model's accuracy on the corpus, intervals over its independent units.
+    """The model's accuracy on the corpus, with intervals over its independent units.
 
-    A clip that cannot be read, or whose label the model does not know, is counted by its reason.
+    A clip that cannot be read, or has a label that the model does not know, is counted by reason.
     Without a `detector` dlib's is loaded. Raises InputError if no clip is left, the split is
     unknown or the weights cannot be used.
 
@@ -93,20 +94,20 @@ def evaluate(
         (0.841, 0.829, 0.854)
     """
     detector = detector or shared_detector()
-    read = read_corpus(Path(weights), corpus, detector, face=face, on_video=on_video)
-    failed = Counter(failure["reason"] for failure in read.failures)
-    if not read.clips:
+    found = read_corpus(Path(weights), corpus, detector, face=face, on_video=on_video)
+    failed = Counter(failure.reason for failure in found.failures)
+    if not found.clips:
         raise InputError(f"none of {failed.total()} clips could be read: {dict(failed)}")
-    units = [clip.unit for clip in read.clips]
-    right_N, near_N = (topk(read.logits_NK, read.labels_N, k) for k in (1, 5))
-    slots = np.array([clip.slot for clip in read.clips])
+    units = [clip.unit for clip in found.clips]
+    right_N, near_N = (topk(found.logits_NK, found.labels_N, k) for k in (1, 5))
+    slots = np.array([clip.slot for clip in found.clips])
     per_slot = {
         slot: accuracy(right_N[slots == slot], np.array(units)[slots == slot])
         for slot in sorted(set(slots.tolist()) - {""})
     }
-    rejected = Counter(record.reason for record in read.rejected)
+    rejected = Counter(record.reason for record in found.rejected)
     return Evaluation(
-        clips=len(read.clips),
+        clips=len(found.clips),
         failed=dict(sorted(failed.items())),
         rejected=dict(sorted(rejected.items())),
         top1=accuracy(right_N, units),
@@ -122,27 +123,27 @@ def read_corpus(
     *,
     face: str = "",
     on_video: Callable[[int, int], None] = lambda done, total: None,
-) -> Read:
-    """Logits of every clip of the corpus's split that can be read, in the clips' order by video."""
+) -> Predictions:
+    """Logits of every clip of the corpus's split that can be read, ordered by video."""
     model, card = load_model(weights, device=str(choose_device()))
     recipe = Recipe.for_input(card.preprocessing)
     options = crop_options_of(card.preprocessing, weights, face)
     known = {label: index for index, label in enumerate(card.labels)}
-    failures: list[Mapping[str, str]] = []
+    failures: list[ClipFailure] = []
     chosen, rejected = choose_clips(corpus)
-    strangers = [clip for clip in chosen if clip.label not in known]
-    failures += [fail_clip(clip, _stranger(clip)) for clip in strangers]
+    unknown = [clip for clip in chosen if clip.label not in known]
+    failures += [fail_clip(clip, _unknown_label(clip)) for clip in unknown]
     cut = _Cut(corpus, options, recipe, known, detector, failures)
     samples = cut.samples([clip for clip in chosen if clip.label in known], on_video)
     clips, logits, labels = [], [], []
     folded = fold_batchnorm(model)
     for batch in _batches(samples):
         clips += [clip for clip, _ in batch]
-        said_BK, labels_B = _ask(folded, [sample for _, sample in batch], recipe)
-        logits.append(said_BK)
+        logits_BK, labels_B = _infer(folded, [sample for _, sample in batch], recipe)
+        logits.append(logits_BK)
         labels.append(labels_B)
     empty = np.zeros((0, len(card.labels)), np.float32)
-    return Read(
+    return Predictions(
         clips,
         np.concatenate([empty, *logits]),
         np.concatenate([np.zeros(0, np.int64), *labels]),
@@ -152,34 +153,34 @@ def read_corpus(
 
 
 def choose_clips(corpus: Corpus) -> tuple[list[Clip], list[Rejected]]:
-    """The clips of the split, a video's together, and what is none; InputError for no clip."""
+    """The split's clips, ordered by video, and the rejected files; InputError if it has no clip."""
     found, rejected = discover_clips(corpus.source, corpus.root, corpus.options)
     splits = sorted({clip.split for clip in found})
     chosen = [clip for clip in found if corpus.split in (ALL, clip.split)]
     if not chosen:
         raise InputError(
-            f"--split {corpus.split}: no such split in {corpus.root}; there is {ALL}, "
+            f"--split {corpus.split}: no such split in {corpus.root}; known: {ALL}, "
             f"{', '.join(splits)}"
         )
     if any(clip.ready for clip in chosen):
-        raise InputError(f"{corpus.source} brings no videos but mouths that are cut already")
+        raise InputError(f"{corpus.source} has precropped mouths, not videos")
     return sorted(chosen, key=lambda clip: (clip.video, clip.clip_id)), rejected
 
 
-def _stranger(clip: Clip) -> VideoError:
-    return VideoError("unknown_label", f"the model knows no {clip.label!r}")
+def _unknown_label(clip: Clip) -> VideoError:
+    return VideoError("unknown_label", f"the model has no label {clip.label!r}")
 
 
 @dataclass
 class _Cut:
-    """Clips out of videos, each video looked at once; what fails goes to `failures`."""
+    """Cuts clips out of videos, and decodes each video once; `failures` collects what fails."""
 
     corpus: Corpus
     options: CropOptions
     recipe: Recipe
     known: Mapping[str, int]
     detector: Detector
-    failures: list[Mapping[str, str]]
+    failures: list[ClipFailure]
 
     def samples(
         self, clips: Sequence[Clip], on_video: Callable[[int, int], None]
@@ -210,22 +211,22 @@ class _Cut:
 
 
 def _batches(samples: Iterator[tuple[Clip, Sample]]) -> Iterator[list[tuple[Clip, Sample]]]:
-    held: list[tuple[Clip, Sample]] = []
+    batch: list[tuple[Clip, Sample]] = []
     for sample in samples:
-        held.append(sample)
-        if len(held) == BATCH:
-            yield held
-            held = []
-    if held:
-        yield held
+        batch.append(sample)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-def _ask(
+def _infer(
     model: Lipreader, samples: Sequence[Sample], recipe: Recipe
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Logits [B, K] and labels [B]."""
     batch = collate(samples).to(model.classifier.weight.device)
     view = central_view(batch, recipe)
     with torch.inference_mode():
-        said_BK = infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)
-    return said_BK.float().cpu().numpy(), batch.labels_B.numpy()
+        logits_BK = infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)
+    return logits_BK.float().cpu().numpy(), batch.labels_B.numpy()

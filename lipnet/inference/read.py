@@ -1,4 +1,4 @@
-"""From a video file to words: the whole path that training data takes, for one clip."""
+"""From a video file to words: the preprocessing of training data, then a model, for one clip."""
 
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from lipnet.landmarks.detector import DlibDetector, find_predictor
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
+from lipnet.shards.meta import ClipMeta
 from lipnet.video.decode import VideoError
 
 Span = tuple[float, float]  # seconds from the video's start
@@ -33,9 +34,9 @@ def read_video(
 ) -> list[tuple[str, float]]:
     """The `top` most likely labels of a video of one word, with their probabilities.
 
-    `word` says where the word lies, for models that look at it; `face` is the file of the
-    reference face that the model's crops were aligned to, empty for the package's. InputError
-    if the weights cannot be used, a boundary is missing or the video shows no face.
+    `word` is the span of the word, for models that take word boundaries; `face` is the file of
+    the reference face that the model's crops were aligned to, empty for the package's. InputError
+    if the weights cannot be used, `word` is missing or the video shows no face.
 
         >>> lipnet.read_video("word.mp4", "weights.safetensors", top=2)
         [('BLUE', 0.81), ('BY', 0.07)]
@@ -46,16 +47,16 @@ def read_video(
     model, card = load_model(weights)
     if model.boundary and word is None:
         raise InputError(
-            f"{weights} ({card.spec}) needs to know where the word lies: --word START END (seconds)"
+            f"{weights} ({card.spec}) needs the span of the word: --word START END (seconds)"
         )
     if word is not None and not model.boundary:
         raise InputError(
-            f"{weights} ({card.spec}) is not told where the word lies: leave out --word"
+            f"{weights} ({card.spec}) does not use the span of the word: leave out --word"
         )
     recipe = Recipe.for_input(card.preprocessing)
     crops = crop_video(video, crop_options_of(card.preprocessing, weights, face))
     first, last = find_word(word, len(crops)) if word else (0, len(crops))
-    meta: dict[str, object] = {"label_index": 0, "word_first": first, "word_last": last}
+    meta = ClipMeta.unlabelled("", first, last)
     view = central_view(collate([(Shrink.for_recipe(recipe)(crops), meta)]), recipe)
     with torch.inference_mode():
         probabilities = model(view.frames_BTHW, view.lengths_B, view.word_BT).softmax(1)[0]
@@ -67,7 +68,7 @@ def read_video(
 
 
 def find_word(word: Span, frames: int) -> tuple[int, int]:
-    """The frames [first, last) that a word spans, one or more; InputError if it lies outside."""
+    """The frames [first, last) of a word, at least one; InputError if outside of the video."""
     start, end = word
     if not 0 <= start < end or round(start * FPS) >= frames or end > (frames + 1) / FPS:
         raise InputError(
@@ -78,21 +79,22 @@ def find_word(word: Span, frames: int) -> tuple[int, int]:
     return first, max(first + 1, round(min(end, frames / FPS) * FPS))
 
 
-def crop_options_of(facts: dict[str, object], weights: Path, face: str = "") -> CropOptions:
-    """How the model's training crops were cut, from its weights file; `face` as for read_video."""
-    if facts.get("ready"):
+def crop_options_of(preprocessing: dict[str, object], weights: Path, face: str = "") -> CropOptions:
+    """How the model's training crops were made, from its card; `face` as for read_video."""
+    if preprocessing.get("ready"):
         raise InputError(
-            f"{weights} was trained on mouths that its corpus brings cut already "
-            f"({facts.get('source', 'unknown')}); how, it does not say, so no video can be read"
+            f"{weights} was trained on the precropped mouths of its corpus "
+            f"({preprocessing.get('source', 'unknown')}); how they were cropped is not known, so "
+            "no video can be read"
         )
     try:
         size, smooth, centre = (
-            int(str(facts[name])) for name in ("size", "smooth", "smooth_centre")
+            int(str(preprocessing[name])) for name in ("size", "smooth", "smooth_centre")
         )
         options = CropOptions(size=size, smooth=smooth, smooth_centre=centre, face=face)
     except (KeyError, ValueError) as error:
-        raise InputError(f"{weights} does not say how its crops were cut: {error}") from None
-    wanted = facts.get("reference_face")
+        raise InputError(f"{weights} does not contain how its crops were made: {error}") from None
+    wanted = preprocessing.get("reference_face")
     if wanted != face_digest(face):
         given = face or "the package's"
         raise InputError(
@@ -103,7 +105,7 @@ def crop_options_of(facts: dict[str, object], weights: Path, face: str = "") -> 
 
 
 def crop_video(video: Path, crops: CropOptions) -> NDArray[np.uint8]:
-    """The mouth crops [T, size, size] of a video; InputError where it has no face."""
+    """The mouth crops [T, size, size] of a video; InputError if it has no face."""
     options = LandmarkOptions()
     detector = DlibDetector(find_predictor(options.predictor))
     try:

@@ -1,7 +1,7 @@
-"""Track files: the landmarks of many videos in one .npz, and where each video's are in it."""
+"""Track files: the landmarks of many videos in one .npz."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,13 +15,13 @@ from lipnet.errors import InputError
 from lipnet.files import write_atomic
 
 # T frames  P landmark points (68)
-MISSING = "unreadable"  # stands for the digest of a file that cannot be read
+MISSING = "unreadable"  # in place of the digest of a file that cannot be read
 
 
 @dataclass(frozen=True)
 class Track:
-    """A face through a video: points (x, y), where they were seen rather than filled in, and the
-    detector's score (between detections: interpolated; where the face was not seen: 0)."""
+    """A face through a video: points (x, y), the frames in which they were seen rather than
+    interpolated, and the detector's score (interpolated between detections, 0 if not seen)."""
 
     points_TP2: NDArray[np.float32]
     seen_T: NDArray[np.bool_]
@@ -29,8 +29,8 @@ class Track:
 
 
 @dataclass(frozen=True)
-class TrackPlace:
-    """Where a video's track lies: frames [first, first + frames) of the file `shard`.npz."""
+class TrackSpan:
+    """Where a video's track is: frames [first, first + frames) of the file `shard`.npz."""
 
     shard: str
     first: int
@@ -38,7 +38,7 @@ class TrackPlace:
 
 
 def digest_video(path: Path) -> str:
-    """The SHA-256 of a video's bytes, 16 characters; a fixed word where it cannot be read."""
+    """The SHA-256 of a video's bytes, 16 characters; MISSING if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -50,7 +50,7 @@ def write_tracks(path: Path, tracks: Mapping[str, Track]) -> None:
     """All tracks end to end, with their lengths and videos; equal tracks give equal bytes."""
     empty = Track(np.zeros((0, 68, 2), np.float32), np.zeros(0, np.bool_), np.zeros(0, np.float32))
     listed = [empty, *tracks.values()]
-    with write_atomic(path) as beside, beside.open("wb") as out:
+    with write_atomic(path) as temporary, temporary.open("wb") as out:
         np.savez(
             out,
             points=np.concatenate([track.points_TP2 for track in listed]),
@@ -61,11 +61,11 @@ def write_tracks(path: Path, tracks: Mapping[str, Track]) -> None:
         )
 
 
-def read_track(folder: Path, place: TrackPlace) -> Track:
-    """One video's track out of its file; InputError where the file is missing or damaged."""
-    arrays = _read_arrays(folder / f"{place.shard}.npz")
-    span = slice(place.first, place.first + place.frames)
-    return Track(arrays["points"][span], arrays["seen"][span], arrays["score"][span])
+def read_track(folder: Path, span: TrackSpan) -> Track:
+    """One video's track out of its file; InputError if the file is missing or damaged."""
+    arrays = _read_arrays(folder / f"{span.shard}.npz")
+    frames = slice(span.first, span.first + span.frames)
+    return Track(arrays["points"][frames], arrays["seen"][frames], arrays["score"][frames])
 
 
 @lru_cache(maxsize=16)
@@ -75,12 +75,3 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             return {name: arrays[name] for name in ("points", "seen", "score")}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(f"{path} is damaged ({error}); run the stage landmarks again") from error
-
-
-def locate_tracks(indexes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, TrackPlace]]:
-    """Each tracked video with its place, as the units' indexes list them."""
-    for index in indexes:
-        first = 0
-        for video, frames in index["tracked"]:
-            yield video, TrackPlace(index["name"], first, frames)
-            first += frames

@@ -1,4 +1,4 @@
-"""Contact sheets: crops with their words and ids below, to be looked at by people."""
+"""Contact sheets: crops with their words and ids below, for people to look at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ Picture = NDArray[np.uint8]
 ACROSS = 10  # tiles in a row
 TILE, GAP, TEXT = 96.0, 8.0, 26.0  # in crop pixels; TEXT is the height of a tile's caption
 MARGIN, HEAD, TITLE = 16.0, 30.0, 54.0
-INCHES = 1 / 76  # a crop pixel on the page
+INCHES = 1 / 76  # per crop pixel
 INK, FAINT, ACCENT = "#222222", "#777777", "#ff7f0e"
-LONGEST = 21  # characters of an id
+MAX_ID = 21  # characters
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Band:
-    """Tiles under a heading, with a remark beside it."""
+    """Tiles under a heading, with a remark next to it."""
 
     heading: str
     remark: str
@@ -73,8 +73,8 @@ def _draw_band(axes: Axes, band: Band, top: float) -> None:
         keep_drawable(band.remark), (1, 0), xycoords=heading, xytext=(8, 0),
         textcoords="offset points", fontsize=9, color=FAINT, va="bottom",
     )  # fmt: skip
-    for place, tile in enumerate(band.tiles):
-        row, column = divmod(place, ACROSS)
+    for index, tile in enumerate(band.tiles):
+        row, column = divmod(index, ACROSS)
         left = MARGIN + column * (TILE + GAP)
         _draw_tile(axes, tile, left, top + HEAD + row * (TILE + TEXT + GAP))
 
@@ -95,13 +95,13 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float) -> None:
 
 
 def keep_drawable(text: str) -> str:
-    """The text with a box for each character that the figures' font does not have."""
+    """The text with a box for each character that the figures' font lacks."""
     known = get_font(findfont(FontProperties())).get_charmap()
     return "".join(letter if ord(letter) in known else "□" for letter in text)
 
 
-def shorten_id(text: str, longest: int = LONGEST) -> str:
-    """The text, its middle left out where it is too long for a tile."""
+def shorten_id(text: str, longest: int = MAX_ID) -> str:
+    """The text, with its middle left out if it is too long for a tile."""
     if len(text) <= longest:
         return text
     front = (longest - 1) // 2
@@ -109,7 +109,7 @@ def shorten_id(text: str, longest: int = LONGEST) -> str:
 
 
 def mean_picture(crops: Sequence[Picture]) -> Picture:
-    """The mean of all frames of all the clips: sharp lips mean mouths that sit alike."""
+    """The mean of all frames of all the clips: the sharper the lips, the better the alignment."""
     total = sum(crops_THW.sum(axis=0, dtype=np.float64) for crops_THW in crops)
     frames = sum(len(crops_THW) for crops_THW in crops)
     return np.asarray(np.rint(total / frames), np.uint8)

@@ -1,4 +1,4 @@
-"""FaceGap: how far one reference face lies from another, and what that does to crops."""
+"""FaceGap: how far one reference face is from another, and how that changes crops."""
 
 from dataclasses import dataclass
 
@@ -13,20 +13,21 @@ Face = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FaceGap:
-    """Mean distances in pixels of the faces' 256 x 256 frame, as they lie and after the best
-    similarity of the same points; and how crops aligned to the second differ from the first's.
+    """Mean distances in pixels of the faces' 256 x 256 frame, as given and after the best
+    similarity of the same points; and how crops aligned to the second face differ from crops
+    aligned to the first.
     """
 
     stable_px: float
     stable_fitted_px: float
     all_px: float
     all_fitted_px: float
-    scale: float  # crops of the second are this many times as large
+    scale: float  # of crops aligned to the second face, relative to the first
     turn_degrees: float
-    mouth_px: float  # by which the mouth's points move in a crop, on average
+    mouth_px: float  # mean distance that the mouth's points move in a crop
 
     def __str__(self) -> str:
-        """Two lines for a person to read."""
+        """Two lines of text."""
         return (
             f"mean distance {self.stable_px:.2f} px over the stable points "
             f"({self.stable_fitted_px:.2f} after the best similarity), {self.all_px:.2f} px over "

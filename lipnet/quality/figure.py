@@ -1,4 +1,4 @@
-"""The figure of the preprocessing: detection scores, steadiness and brightness, as histograms."""
+"""The figure of the preprocessing: histograms of detection scores, jumps and brightness."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ BLUE, ORANGE, GREY = "#1f77b4", "#ff7f0e", "#888888"
 
 
 def draw_distributions(quality: Quality) -> Figure:
-    """A panel a measure; brightness alone where the corpus brings its crops ready."""
+    """One panel per measure; only brightness if the corpus is precropped."""
     panels = 1 if quality.faces is None else 3
     figure = Figure(figsize=(4.6 * panels, 3.4), layout=ConstrainedLayoutEngine(wspace=0.08))
     axes = np.atleast_1d(figure.subplots(1, panels))
@@ -39,19 +39,19 @@ def _draw_scores(axes: Axes, faces: FaceMeasures) -> None:
 
 def _draw_jitter(axes: Axes, faces: FaceMeasures, smooth: int) -> None:
     found, smoothed = faces.frames.jitter_T, faces.frames.smoothed_T
-    most = max(0.1, float(np.percentile(found, 99.5)) if len(found) else 0.1)
-    bins = np.linspace(0, most, BINS + 1)
-    _outline(axes, np.clip(found, 0, most), bins, colour=BLUE, label="as found")
+    limit = max(0.1, float(np.percentile(found, 99.5)) if len(found) else 0.1)
+    bins = np.linspace(0, limit, BINS + 1)
+    _outline(axes, np.clip(found, 0, limit), bins, colour=BLUE, label="as found")
     _outline(
-        axes, np.clip(smoothed, 0, most), bins, colour=ORANGE, label=f"mean of {smooth} frames"
+        axes, np.clip(smoothed, 0, limit), bins, colour=ORANGE, label=f"mean of {smooth} frames"
     )
-    axes.set(title="Jumps of the mouth's centre", xlabel="pixels of the crop (last bar: and more)")
-    axes.set_xlim(0, most)
+    axes.set(title="Jumps of the mouth's centre", xlabel="pixels of the crop (last bar: or more)")
+    axes.set_xlim(0, limit)
     axes.legend(fontsize=9)
 
 
 def _outline(axes: Axes, values: Floats, bins: Floats, *, colour: str, label: str) -> None:
-    """A histogram scaled to its own peak: the two differ in height by far."""
+    """A histogram scaled to its own peak, because the two differ widely in height."""
     counts, _ = np.histogram(values, bins)
     share = counts / max(1, counts.max())
     axes.stairs(share, bins, fill=True, color=colour, alpha=0.35)

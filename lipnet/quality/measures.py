@@ -1,4 +1,4 @@
-"""How well the preprocessing went: each clip's face, from its track, and pixels, from its shard."""
+"""Measures of the preprocessing: each clip's face, from its track, and pixels, from its shard."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from lipnet.clip import Clip
 from lipnet.crops.align import MOUTH, STABLE, load_face, smooth_forward
 from lipnet.crops.crop import CropOptions
-from lipnet.landmarks.store import Track, TrackPlace, read_track
-from lipnet.shards.cut import find_window
+from lipnet.landmarks.store import Track, TrackSpan, read_track
 from lipnet.shards.storage import ShardRef
-from lipnet.shards.tar import ClipRow, read_table
+from lipnet.shards.table import ClipRow, read_table
+from lipnet.shards.window import find_window
 from lipnet.video.decode import VideoError
 
 # N frames of all videos  T frames of one  P landmark points (68)  S stable points (5)
@@ -26,8 +26,8 @@ PIXEL_COLUMNS = ("clip_id", "split", "frames", "mean", "std", "outside")
 
 @dataclass(frozen=True)
 class TrackMeasures:
-    """A video's face, frame by frame: the detector's score (0: not seen), and how far the mouth's
-    centre jumps, in the crop's pixels, as found and after the alignment's smoothing."""
+    """A video's face, frame by frame: the detector's score (0 if not seen), and the jumps of the
+    mouth's centre, in the crop's pixels, as found and after the alignment's smoothing."""
 
     score_T: Floats
     seen_T: NDArray[np.bool_]
@@ -37,30 +37,30 @@ class TrackMeasures:
 
 @dataclass(frozen=True)
 class FaceMeasures:
-    """All frames of all tracked videos, and a line a clip (FACE_COLUMNS; means over its frames)."""
+    """All frames of all tracked videos, and one row per clip (FACE_COLUMNS: means over frames)."""
 
     clips: pd.DataFrame
     frames: TrackMeasures
 
     @property
     def interpolated(self) -> int:
-        """Frames whose landmarks were filled in."""
+        """The number of frames with interpolated landmarks."""
         return int((~self.frames.seen_T).sum())
 
 
 def measure_faces(
-    clips: Sequence[Clip], places: Mapping[str, TrackPlace], folder: Path, options: CropOptions
+    clips: Sequence[Clip], tracks: Mapping[str, TrackSpan], folder: Path, options: CropOptions
 ) -> FaceMeasures:
     """The faces of the clips whose videos were tracked."""
     by_video: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        if clip.video in places:
+        if clip.video in tracks:
             by_video[clip.video].append(clip)
     rows: list[tuple[str, float, float, float]] = []
     parts: list[TrackMeasures] = []
-    # A track file holds neighbours: in its order, each is read once.
-    for video in sorted(by_video, key=lambda name: (places[name].shard, places[name].first)):
-        parts.append(measure_track(read_track(folder, places[video]), options))
+    # In the order of the track files, so that each is read once.
+    for video in sorted(by_video, key=lambda name: (tracks[name].shard, tracks[name].first)):
+        parts.append(measure_track(read_track(folder, tracks[video]), options))
         rows += measure_windows(by_video[video], parts[-1])
     table = pd.DataFrame(rows, columns=list(FACE_COLUMNS))
     return FaceMeasures(table, _join(parts))
@@ -82,7 +82,7 @@ def measure_track(track: Track, options: CropOptions) -> TrackMeasures:
 def measure_windows(
     clips: Sequence[Clip], track: TrackMeasures
 ) -> Iterator[tuple[str, float, float, float]]:
-    """A line for each clip that lies in its video: of FACE_COLUMNS."""
+    """One row (FACE_COLUMNS) per clip that has frames in its video."""
     for clip in clips:
         try:
             window = find_window(clip, len(track.seen_T))
@@ -94,7 +94,7 @@ def measure_windows(
 
 
 def _jumps(points_T2: Floats) -> Floats:
-    """How far each point lies from the middle between its neighbours: steady motion is none."""
+    """Each point's distance from the middle of its neighbours: 0 for steady motion."""
     if len(points_T2) < 3:
         return np.zeros(len(points_T2))
     middles = (points_T2[:-2] + points_T2[2:]) / 2
@@ -102,7 +102,7 @@ def _jumps(points_T2: Floats) -> Floats:
 
 
 def _scale_to_crop(points_TP2: NDArray[np.float32], face_P2: Floats) -> float:
-    """How much larger the face is in the crop than in the video."""
+    """The scale from the video's pixels to the crop's."""
     stable = list(STABLE)
     centred_TS2 = points_TP2[:, stable] - points_TP2[:, stable].mean(axis=1, keepdims=True)
     size = float(np.median(np.linalg.norm(centred_TS2, axis=(1, 2))))
@@ -111,7 +111,7 @@ def _scale_to_crop(points_TP2: NDArray[np.float32], face_P2: Floats) -> float:
 
 
 def _join(parts: Sequence[TrackMeasures]) -> TrackMeasures:
-    """All videos' frames end to end."""
+    """The frames of all videos, concatenated."""
     none = TrackMeasures(np.zeros(0), np.zeros(0, np.bool_), np.zeros(0), np.zeros(0))
     listed = [none, *parts]
     return TrackMeasures(
@@ -124,22 +124,22 @@ def _join(parts: Sequence[TrackMeasures]) -> TrackMeasures:
 
 @dataclass(frozen=True)
 class PixelMeasures:
-    """A line a clip (PIXEL_COLUMNS), and where its crops lie."""
+    """One row per clip (PIXEL_COLUMNS), and where its crops are stored."""
 
     clips: pd.DataFrame
-    places: Mapping[str, tuple[ShardRef, ClipRow]]
+    stored: Mapping[str, tuple[ShardRef, ClipRow]]
 
 
 def measure_pixels(shards: Path) -> PixelMeasures:
-    """What the tables beside the shards' indexes say of every clip."""
+    """The pixel measures of every clip, from the tables of the shards."""
     rows: list[tuple[str, str, int, float, float, float]] = []
-    places: dict[str, tuple[ShardRef, ClipRow]] = {}
+    stored: dict[str, tuple[ShardRef, ClipRow]] = {}
     for index in sorted(shards.glob("*/[0-9]*.json")):
         ref = ShardRef.of_index(index)
         if not ref.clips:
             continue
         for row in read_table(index.with_suffix(".csv")):
-            facts = (row.frames, row.mean, row.std, row.outside)
-            rows.append((row.clip_id, index.parent.name, *facts))
-            places[row.clip_id] = (ref, row)
-    return PixelMeasures(pd.DataFrame(rows, columns=list(PIXEL_COLUMNS)), places)
+            measured = (row.frames, row.mean, row.std, row.outside)
+            rows.append((row.clip_id, index.parent.name, *measured))
+            stored[row.clip_id] = (ref, row)
+    return PixelMeasures(pd.DataFrame(rows, columns=list(PIXEL_COLUMNS)), stored)

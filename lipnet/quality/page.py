@@ -1,72 +1,71 @@
-"""preprocessing.md: what became of every clip and how good the crops are, for a reader."""
+"""preprocessing.md: the outcome of every clip and the quality of the crops."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lipnet.files import write_atomic
-from lipnet.quality.facts import Quality, Sign, judge, percent, percentiles, rank_clips
+from lipnet.quality.facts import Check, Quality, check_quality, percent, percentiles, rank_clips
 
-LISTED = 10
+LISTED = 10  # clips per ranking
 
 
 def write_page(folder: Path, quality: Quality) -> None:
-    """Write preprocessing.md beside the pictures that it shows."""
+    """Write preprocessing.md next to the pictures that it shows."""
     parts = [
         [f"# Preprocessing of profile `{quality.profile}`", ""],
-        tell_signs(judge(quality)),
-        tell_counts(quality),
-        tell_faces(quality),
-        tell_crops(quality),
-        tell_worst(quality),
+        format_checks(check_quality(quality)),
+        format_counts(quality),
+        format_faces(quality),
+        format_crops(quality),
+        format_worst(quality),
     ]
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
     with write_atomic(folder / "preprocessing.md") as beside:
         beside.write_text(text, encoding="utf-8")
 
 
-def tell_signs(signs: list[Sign]) -> list[str]:
-    """What to look at first."""
-    off = [sign for sign in signs if not sign.fine]
-    verdict = f"{len(off)} of {len(signs)} checks look off." if off else "All checks look fine."
+def format_checks(checks: list[Check]) -> list[str]:
+    """The verdict, and a table of all checks."""
+    off = [check for check in checks if not check.fine]
+    verdict = f"{len(off)} of {len(checks)} checks look off." if off else "All checks look fine."
     rows = (
-        f"| {sign.what} | {sign.value} | {sign.usual} | {'fine' if sign.fine else '**look**'} |"
-        for sign in signs
+        f"| {check.what} | {check.value} | {check.usual} | {'fine' if check.fine else '**look**'} |"
+        for check in checks
     )
     return [verdict, "", "| check | found | usual | |", "|---|---:|---:|---|", *rows, ""]
 
 
-def tell_counts(quality: Quality) -> list[str]:
-    """Counts by source, split and outcome, each an equation."""
-    manifest, videos = quality.manifest, quality.videos
-    ready = (
-        f"; {videos['ready']} come with their mouths cut, and need none" if videos["ready"] else ""
-    )
+def format_counts(quality: Quality) -> list[str]:
+    """Counts by source, split and outcome, each as a sum."""
+    manifest, landmarks = quality.manifest, quality.landmarks
+    precropped = landmarks.precropped_videos
+    rest = f"; {precropped} are precropped and need no landmarks" if precropped else ""
     lines = [
-        "## What became of it",
+        "## Outcomes",
         "",
         f"- Source `{manifest['source']}`: {manifest['files']} files = {manifest['videos']} with "
         f"clips + {manifest['rejected_files']} rejected{_in_brackets(manifest['rejected'])}.",
-        f"- Landmarks: {videos['in']} videos = {videos['out']} tracked + "
-        f"{sum(videos['failed'].values())} failed{_in_brackets(videos['failed'])}{ready}.",
+        f"- Landmarks: {landmarks.videos} videos = {landmarks.tracked_videos} tracked + "
+        f"{sum(landmarks.failed.values())} failed{_in_brackets(landmarks.failed)}{rest}.",
         "",
-        "| split | clips | = cut | + failed | why |",
+        "| split | clips | = cut | + failed | reasons |",
         "|---|---:|---:|---:|---|",
     ]
     for split, count in quality.splits.items():
         failed = sum(count.failed.values())
-        why = _list(count.failed)
-        lines.append(f"| {split} | {count.clips} | {count.cut} | {failed} | {why} |")
+        reasons = _list(count.failed)
+        lines.append(f"| {split} | {count.clips} | {count.cut} | {failed} | {reasons} |")
     return [*lines, ""]
 
 
-def tell_faces(quality: Quality) -> list[str]:
-    """Detection scores, gaps and steadiness; or why there are none."""
+def format_faces(quality: Quality) -> list[str]:
+    """Detection scores, gaps and jumps; or why there are none."""
     if quality.faces is None:
         return [
             "## Faces",
             "",
-            "The corpus brings its mouths ready cut: no face was looked for and there are no "
-            "landmarks to judge. Look at the contact sheet all the more.",
+            "The corpus is precropped: no face was detected, and there are no landmarks to check. "
+            "Look closely at the contact sheet.",
             "",
         ]
     faces, found = quality.faces, quality.faces.frames
@@ -74,24 +73,24 @@ def tell_faces(quality: Quality) -> list[str]:
     return [
         "## Faces",
         "",
-        f"{len(found.seen_T)} frames; in {filled} no face was seen, and the landmarks "
-        "come from the frames beside them.",
+        f"{len(found.seen_T)} frames; in {filled} no face was seen, and the landmarks are "
+        "interpolated from the neighbouring frames.",
         "",
-        "| measure, by frame | 1 % | 5 % | median | 95 % | 99 % |",
+        "| measure, per frame | 1 % | 5 % | median | 95 % | 99 % |",
         "|---|---:|---:|---:|---:|---:|",
         _row("detection score", found.score_T[found.seen_T]),
         _row("jump of the mouth's centre, px", found.jitter_T),
         _row(f"the same after the mean of {quality.smooth} frames, px", found.smoothed_T),
         "",
-        "A jump is the distance from the middle between the frame before and the frame after, in "
-        f"the crop's pixels: steady motion has none. The alignment follows the mean of "
+        "A jump is the distance from the middle of the positions in the previous and the next "
+        "frame, in the crop's pixels: 0 for steady motion. The alignment uses the mean of "
         f"{quality.smooth} frames.",
         "",
     ]
 
 
-def tell_crops(quality: Quality) -> list[str]:
-    """Brightness against the statistics that the recipe normalises by, and the frame's border."""
+def format_crops(quality: Quality) -> list[str]:
+    """Brightness before and after the recipe's normalisation, and pixels outside of the frame."""
     wanted = quality.training
     lines = [
         "## Crops",
@@ -103,16 +102,16 @@ def tell_crops(quality: Quality) -> list[str]:
         mean, std = (found.mean - wanted.mean) / wanted.std, found.std / wanted.std
         lines.append(f"| {split} | {found.mean:.3f} | {found.std:.3f} | {mean:+.2f} | {std:.2f} |")
     outside = quality.clips["outside"]
-    most = percent(max(outside, default=0.0))
+    largest = percent(max(outside, default=0.0))
     return [
         *lines,
         "",
-        f"The recipe takes off {wanted.mean:g} and divides by {wanted.std:g}. Weights that were "
-        "trained elsewhere expect about 0 and 1 after that; far from them, the light, the cut or "
-        "the range of the pixels differs from theirs.",
+        f"The recipe subtracts {wanted.mean:g} and divides by {wanted.std:g}. Weights that were "
+        "trained elsewhere expect about 0 and 1 after that; other values mean that the light, the "
+        "cropping or the range of the pixels differs from theirs.",
         "",
-        f"{int((outside > 0).sum())} of {len(outside)} clips reach beyond their video's frame "
-        f"(most: {most} of the pixels), where its edge is repeated.",
+        f"{int((outside > 0).sum())} of {len(outside)} clips have pixels outside of their video's "
+        f"frame (at most {largest} of a clip); the frame's edge is repeated there.",
         "",
         "![distributions](distributions.png)",
         "",
@@ -123,12 +122,19 @@ def tell_crops(quality: Quality) -> list[str]:
     ]
 
 
-def tell_worst(quality: Quality) -> list[str]:
-    """The worst clips by each measure, as pictures and by id."""
-    lines = ["## Worst", "", "![worst crops](worst.png)", "", "| measure | clips |", "|---|---|"]
+def format_worst(quality: Quality) -> list[str]:
+    """The worst clips by each measure, as images and by id."""
+    lines = [
+        "## Worst clips",
+        "",
+        "![worst crops](worst.png)",
+        "",
+        "| measure | clips |",
+        "|---|---|",
+    ]
     for ranking, worst in rank_clips(quality, LISTED):
         named = (
-            f"`{clip_id}` {ranking.tell(value)}"
+            f"`{clip_id}` {ranking.format_value(value)}"
             for clip_id, value in zip(worst["clip_id"], worst[ranking.column], strict=True)
         )
         lines.append(f"| {ranking.title} | {', '.join(named) or 'none'} |")

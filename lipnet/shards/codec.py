@@ -1,8 +1,9 @@
-"""How a clip's crops become bytes in a shard; the member's name says how they come back.
+"""Codecs: how a clip's crops are packed into the bytes of a shard's member, and unpacked.
 
-`raw` is numpy's format. `delta` is lossless: each pixel less its neighbour above and the same of
-the frame before (modulo 256), Huffman-coded by zlib. `png` and `jpeg1` to `jpeg100` are one grey
-strip, the frames from top to bottom. benchmarks/codec.py measures them.
+`raw` is numpy's format. `delta` is lossless: each pixel minus its neighbour above, minus the same
+difference in the previous frame (modulo 256), Huffman-coded by zlib. `png` and `jpeg1` to
+`jpeg100` are one grey strip, with the frames from top to bottom. The member's suffix names the
+format. benchmarks/codec.py measures them.
 """
 
 import io
@@ -22,9 +23,9 @@ from lipnet.errors import InputError
 Crops = NDArray[np.uint8]
 MEMBER = "crops"  # the part of a member's name between the clip's key and the suffix
 DEFAULT_CODEC = "delta"
-TALLEST_JPEG = 65_500  # pixels
+MAX_JPEG_HEIGHT = 65_500  # pixels
 SIZES = struct.Struct("<3I")  # T, H, W before the deflated differences
-PIXELS_PER_BYTE = 8  # a Huffman code takes a bit at least
+PIXELS_PER_BYTE = 8  # a Huffman code takes at least one bit
 OPENCV = f"opencv {cv2.__version__}"
 PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION, 1,
@@ -35,28 +36,31 @@ PNG_OPTIONS = (
 
 @dataclass(frozen=True)
 class Codec:
-    """A way to pack crops; `made_with` is the library whose version decides the bytes."""
+    """A way to pack crops; `made_with` is the library and version that decide the bytes."""
 
     name: str
     suffix: str
     encode: Callable[[Crops], bytes]
     made_with: str = ""
-    tallest: int | None = None
+    max_height: int | None = None
 
     def pack(self, crops_THW: Crops) -> tuple[str, bytes]:
-        """The member's suffix and bytes; a clip too long for one picture is packed as `delta`."""
-        if self.tallest is not None and crops_THW.shape[0] * crops_THW.shape[1] > self.tallest:
+        """The member's suffix and bytes; a clip too long for one image is packed as `delta`."""
+        if (
+            self.max_height is not None
+            and crops_THW.shape[0] * crops_THW.shape[1] > self.max_height
+        ):
             return CODECS["delta"].pack(crops_THW)
         return self.suffix, self.encode(crops_THW)
 
 
 def find_codec(name: str) -> Codec:
-    """The codec of that name; InputError, with the known ones, for another."""
+    """The codec of that name; InputError, with the known names, for another."""
     quality = re.fullmatch(r"jpeg([1-9]\d?|100)", name)
     if quality is not None:
         options = (cv2.IMWRITE_JPEG_QUALITY, int(quality[1]))
         encode = _strip_encoder(".jpg", options)
-        return Codec(name, "jpg", encode, OPENCV, TALLEST_JPEG)
+        return Codec(name, "jpg", encode, OPENCV, MAX_JPEG_HEIGHT)
     if name not in CODECS:
         known = ", ".join(CODECS)
         raise InputError(f"unknown shards.codec {name!r}; known: {known}, jpeg1 to jpeg100")
@@ -64,14 +68,14 @@ def find_codec(name: str) -> Codec:
 
 
 def unpack(suffix: str, content: bytes) -> Crops:
-    """The crops [T, H, W] of a member; ValueError for one that is damaged or of no known kind."""
+    """The crops [T, H, W] of a member; ValueError if it is damaged or its suffix is unknown."""
     if suffix not in DECODERS:
-        raise ValueError(f"unknown kind of member {MEMBER}.{suffix}")
+        raise ValueError(f"unknown member {MEMBER}.{suffix}")
     return DECODERS[suffix](content)
 
 
 def decode_member(key: str, content: bytes) -> Crops | None:
-    """For `webdataset.WebDataset(...).decode(decode_member)`: the crops, None for other members."""
+    """For `webdataset.WebDataset(...).decode(decode_member)`: the crops; None for other members."""
     _, _, suffix = key.rpartition(f"{MEMBER}.")
     return unpack(suffix, content) if suffix in DECODERS else None
 
@@ -93,20 +97,20 @@ def _encode_delta(crops_THW: Crops) -> bytes:
     slope_THW[:, 1:] -= change_THW[:, :-1]
     # Rows first, so that undoing the rows adds long contiguous pieces.
     rows_HTW = np.ascontiguousarray(slope_THW.transpose(1, 0, 2))
-    # Matches are rare in noise: Huffman alone gives fewer bytes than level 6, many times faster.
+    # Matches are rare in noise: Huffman coding alone is smaller than level 6 and many times faster.
     deflate = zlib.compressobj(1, zlib.DEFLATED, 15, 8, zlib.Z_HUFFMAN_ONLY)
     return SIZES.pack(*crops_THW.shape) + deflate.compress(rows_HTW.data) + deflate.flush()
 
 
 def _decode_delta(content: bytes) -> Crops:
     if len(content) < SIZES.size:
-        raise ValueError(f"{len(content)} bytes hold no crops")
+        raise ValueError(f"{len(content)} bytes are too few for crops")
     frames, height, width = SIZES.unpack_from(content)
     pixels = frames * height * width
     if not 0 < pixels <= PIXELS_PER_BYTE * len(content):
         raise ValueError(f"{len(content)} bytes cannot hold {frames} x {height} x {width} pixels")
     try:
-        # With the size known, zlib need not grow its buffer: half of the time.
+        # A buffer of the right size halves the time, because zlib need not grow it.
         inflated = zlib.decompress(memoryview(content)[SIZES.size :], bufsize=pixels)
     except zlib.error as error:
         raise ValueError(str(error)) from error
@@ -123,24 +127,24 @@ def _strip_encoder(extension: str, options: tuple[int, ...]) -> Callable[[Crops]
     def encode(crops_THW: Crops) -> bytes:
         _, height, width = crops_THW.shape
         if height != width:
-            raise ValueError(f"crops of {height} x {width} pixels: a strip holds squares")
-        done, picture = cv2.imencode(extension, crops_THW.reshape(-1, width), list(options))
-        if not done:
+            raise ValueError(f"crops of {height} x {width} pixels: a strip needs square crops")
+        written, image = cv2.imencode(extension, crops_THW.reshape(-1, width), list(options))
+        if not written:
             raise ValueError(f"OpenCV cannot write {extension}")
-        return bytes(picture)
+        return bytes(image)
 
     return encode
 
 
 def _decode_strip(content: bytes) -> Crops:
     try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
     except cv2.error as error:
-        raise ValueError("not a picture") from error
-    if picture is None or picture.shape[0] % picture.shape[1]:
-        raise ValueError("not a strip of square pictures")
-    width = picture.shape[1]
-    return np.asarray(picture, np.uint8).reshape(-1, width, width)
+        raise ValueError("not an image") from error
+    if image is None or image.shape[0] % image.shape[1]:
+        raise ValueError("not a strip of square images")
+    width = image.shape[1]
+    return np.asarray(image, np.uint8).reshape(-1, width, width)
 
 
 CODECS = {

@@ -1,39 +1,40 @@
-"""Finished shards are kept: where they were made, or put whole to the fsspec URL that a user names.
+"""Keepers of finished shards: in the folder where they were made, or uploaded to an fsspec URL.
 
-At a URL a shard's name ends in the fingerprint of what made it. Such a file never changes, so an
-index that was written once stays true, and whoever makes the same shard again finds it there.
+At a URL a shard's name ends in its fingerprint. Such a file never changes, so an index stays valid
+once written, and a later run that needs the same shard finds it there.
 """
 
 import posixpath
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from lipnet.errors import InputError
-from lipnet.files import read_finished, write_atomic, write_json
+from lipnet.files import write_atomic
+from lipnet.shards.index import ShardIndex, find_index, write_index
 from lipnet.shards.storage import open_filesystem
 
-Record = dict[str, Any]
-# Where an upload appears whole or not at all; elsewhere it is renamed once it is whole.
+# An upload appears there whole or not at all; elsewhere it is renamed once it is complete.
 OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "memory"}
-SIDE_FILES = ("csv", "json")  # beside the tar; the index comes last, so it stands for all three
+SIDE_FILES = ("csv", "json")  # of the tar; the index comes last, so all three exist if it does
 
 
 class Keeper(Protocol):
-    """Looks finished shards up, and keeps new ones; `folder` is where they are made."""
+    """Looks finished shards up, and keeps new ones."""
 
-    def find(self, name: str, fingerprint: str) -> Record | None:
-        """The index of a shard that is there already, made by exactly this work."""
+    def find(self, name: str, fingerprint: str) -> ShardIndex | None:
+        """The index of a finished shard of this name and fingerprint, None if there is none."""
         ...
 
-    def keep(self, record: Record) -> Record:
-        """Makes a shard just written to the folder a finished one; returns its index."""
+    def keep(self, index: ShardIndex) -> ShardIndex:
+        """Finish a shard that was just written to the folder; returns its index with its URL."""
         ...
 
 
 def make_keeper(folder: Path, url: str) -> Keeper:
-    """One that keeps shards in the folder, or at the URL where there is one."""
+    """A keeper that leaves shards in the folder, or uploads them if there is a URL."""
     return UrlKeeper(folder, url) if url else FolderKeeper(folder)
 
 
@@ -43,15 +44,15 @@ class FolderKeeper:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def find(self, name: str, fingerprint: str) -> Record | None:
-        found = read_finished(self._folder / f"{name}.json", fingerprint)
+    def find(self, name: str, fingerprint: str) -> ShardIndex | None:
+        found = find_index(self._folder / f"{name}.json", fingerprint)
         whole = all((self._folder / f"{name}.{kind}").is_file() for kind in ("tar", "csv"))
-        return found if whole and found is not None and not found["url"] else None
+        return found if whole and found is not None and not found.url else None
 
-    def keep(self, record: Record) -> Record:
-        record = {**record, "url": ""}
-        write_json(self._folder / f"{record['name']}.json", record)
-        return record
+    def keep(self, index: ShardIndex) -> ShardIndex:
+        index = replace(index, url="")
+        write_index(self._folder / f"{index.name}.json", index)
+        return index
 
 
 class UrlKeeper:
@@ -61,71 +62,71 @@ class UrlKeeper:
         self._folder = folder
         self._url = url.rstrip("/")
         self._filesystem, self._root = open_filesystem(self._url)
-        self._whole = puts_whole(self._filesystem)
+        self._puts_whole = puts_whole(self._filesystem)
 
-    def find(self, name: str, fingerprint: str) -> Record | None:
-        """In the folder; else at the URL, from an earlier start or another machine."""
+    def find(self, name: str, fingerprint: str) -> ShardIndex | None:
+        """In the folder; else at the URL, from an earlier run or another machine."""
         stem = f"{name}-{fingerprint}"
-        found = self._known(name, stem, fingerprint)
+        found = self._find_here(name, stem, fingerprint)
         if found is None:
-            self._bring(stem, name)
-            found = self._known(name, stem, fingerprint)
-        if found is None or self._size(f"{stem}.tar") != found["bytes"]:
+            self._fetch_side_files(stem, name)
+            found = self._find_here(name, stem, fingerprint)
+        if found is None or self._size(f"{stem}.tar") != found.contents.bytes:
             return None
         return found
 
-    def keep(self, record: Record) -> Record:
-        name, stem = record["name"], f"{record['name']}-{record['fingerprint']}"
-        record = {**record, "url": self._address(stem)}
-        tar = self._folder / f"{name}.tar"
-        index = tar.with_suffix(".upload")
-        write_json(index, record)
+    def keep(self, index: ShardIndex) -> ShardIndex:
+        stem = f"{index.name}-{index.fingerprint}"
+        index = replace(index, url=self._address(stem))
+        tar = self._folder / f"{index.name}.tar"
+        uploading = tar.with_suffix(".upload")
+        write_index(uploading, index)
         self._put(tar, f"{stem}.tar")
         self._put(tar.with_suffix(".csv"), f"{stem}.csv")
-        self._put(index, f"{stem}.json")
-        index.replace(tar.with_suffix(".json"))
+        self._put(uploading, f"{stem}.json")
+        uploading.replace(tar.with_suffix(".json"))
         tar.unlink()
-        return record
+        return index
 
-    def _known(self, name: str, stem: str, fingerprint: str) -> Record | None:
-        index = self._folder / f"{name}.json"
-        found = read_finished(index, fingerprint)
-        if found is None or found["url"] != self._address(stem):
+    def _find_here(self, name: str, stem: str, fingerprint: str) -> ShardIndex | None:
+        path = self._folder / f"{name}.json"
+        found = find_index(path, fingerprint)
+        if found is None or found.url != self._address(stem):
             return None
-        return found if index.with_suffix(".csv").is_file() else None
+        return found if path.with_suffix(".csv").is_file() else None
 
     def _address(self, stem: str) -> str:
         return f"{self._url}/{stem}.tar"
 
-    def _place(self, name: str) -> str:
+    def _remote_path(self, name: str) -> str:
         return posixpath.join(self._root, name)
 
     def _size(self, name: str) -> int | None:
         try:
-            return int(self._filesystem.info(self._place(name))["size"])
+            return int(self._filesystem.info(self._remote_path(name))["size"])
         except FileNotFoundError:
             return None
 
-    def _bring(self, stem: str, name: str) -> None:
+    def _fetch_side_files(self, stem: str, name: str) -> None:
         """Fetch a finished shard's table and index, if the URL has them."""
         for kind in SIDE_FILES:
             try:
-                content = self._filesystem.cat_file(self._place(f"{stem}.{kind}"))
+                content = self._filesystem.cat_file(self._remote_path(f"{stem}.{kind}"))
             except FileNotFoundError:
                 return
-            with write_atomic(self._folder / f"{name}.{kind}") as beside:
-                beside.write_bytes(content)
+            with write_atomic(self._folder / f"{name}.{kind}") as temporary:
+                temporary.write_bytes(content)
 
     def _put(self, local: Path, name: str) -> None:
-        """Upload one file; OSError where it did not arrive whole."""
-        place = self._place(name)
-        if self._whole:
-            self._filesystem.put_file(str(local), place)
+        """Upload one file; OSError if it did not arrive whole."""
+        target = self._remote_path(name)
+        if self._puts_whole:
+            self._filesystem.put_file(str(local), target)
         else:
-            beside = f"{place}.{uuid.uuid4().hex}.tmp"
-            self._filesystem.makedirs(posixpath.dirname(place), exist_ok=True)
-            self._filesystem.put_file(str(local), beside)
-            self._filesystem.mv(beside, place)
+            temporary = f"{target}.{uuid.uuid4().hex}.tmp"
+            self._filesystem.makedirs(posixpath.dirname(target), exist_ok=True)
+            self._filesystem.put_file(str(local), temporary)
+            self._filesystem.mv(temporary, target)
         arrived, sent = self._size(name), local.stat().st_size
         if arrived != sent:
             raise OSError(f"{self._url}/{name}: {arrived} bytes arrived of {sent}")
@@ -138,9 +139,9 @@ def puts_whole(filesystem: Any) -> bool:
 
 
 def resolve_url(url: str) -> str:
-    """`shards.url` as all processes can use it; InputError for one that holds a password.
+    """`shards.url` in a form that all processes can use; InputError if it holds a password.
 
-    A path becomes absolute, because actors work in folders of their own.
+    A path becomes absolute, because actors run in other folders.
     """
     if not url:
         return ""
@@ -154,7 +155,7 @@ def resolve_url(url: str) -> str:
 
 
 def check_url(url: str) -> None:
-    """InputError where nothing can be written to the URL, before hours of work are lost."""
+    """InputError if nothing can be written to the URL, before hours of work are lost."""
     if not url:
         return
     filesystem, root = open_filesystem(url)
@@ -164,7 +165,7 @@ def check_url(url: str) -> None:
             filesystem.makedirs(root, exist_ok=True)
         filesystem.pipe_file(probe, b"")
         filesystem.rm_file(probe)
-    except Exception as error:  # each file system has errors of its own
+    except Exception as error:  # each file system has its own errors
         raise InputError(
             f"shards.url {url} cannot be written to ({type(error).__name__}: {error}); is there "
             "such a bucket, and are its credentials and endpoint set?"

@@ -1,11 +1,12 @@
-"""The stage landmarks: counts that add up, and a kill that leaves no trace in the outputs."""
+"""Stage landmarks: counts that add up, and outputs that do not depend on a kill and a rerun."""
 
 import csv
 from pathlib import Path
 
 import pytest
 
-from lipnet.files import read_json
+from lipnet.landmarks.index import TrackIndex
+from lipnet.landmarks.summary import read_summary
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker
 from stages import landmarks
@@ -37,9 +38,10 @@ def folders(tmp_path: Path, name: str) -> LandmarkFolders:
 
 def test_every_video_is_tracked_or_failed_with_a_reason(tmp_path: Path, videos: list[str]) -> None:
     summary = make_landmarks(videos, folders(tmp_path, "out"), OPTIONS)
-    assert summary["videos"] == {"in": 8, "out": 6, "failed": {"missing": 1, "no_face": 1}}
-    assert summary["frames"] == {"tracked": 33, "interpolated": 0}
-    assert read_json(tmp_path / "out" / "summary.json") == summary
+    assert (summary.videos, summary.tracked_videos) == (8, 6)
+    assert summary.failed == {"missing": 1, "no_face": 1}
+    assert (summary.frames, summary.interpolated_frames) == (33, 0)
+    assert read_summary(tmp_path / "out") == summary
     with (tmp_path / "out" / "failures.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [(r["video"], r["reason"]) for r in rows] == [
@@ -48,13 +50,13 @@ def test_every_video_is_tracked_or_failed_with_a_reason(tmp_path: Path, videos: 
     ]
 
 
-def test_ready_crops_need_no_landmarks_and_no_detector(
+def test_precropped_clips_need_no_landmarks_and_no_detector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(Tracker, "with_dlib")
-    summary = make_landmarks([], folders(tmp_path, "out"), OPTIONS, ready=3)
-    assert summary["videos"] == {"in": 0, "out": 0, "failed": {}}
-    assert summary["ready_videos"] == 3
+    summary = make_landmarks([], folders(tmp_path, "out"), OPTIONS, precropped=3)
+    assert (summary.videos, summary.tracked_videos, summary.failed) == (0, 0, {})
+    assert read_summary(tmp_path / "out").precropped_videos == 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "failures.csv",
         "summary.json",
@@ -80,9 +82,9 @@ def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
 
 
 def test_a_video_that_is_not_accounted_for_is_an_error() -> None:
-    record = {"fingerprint": "f", "tracked": [["a", 3]], "failures": [], "seen_frames": 3}
+    index = TrackIndex("000000", "f", (("a", 3),), seen_frames=3)
     with pytest.raises(RuntimeError, match="2 videos, but 1 tracked"):
-        summarise([record], 2)
+        summarise([index], 2)
 
 
 @pytest.mark.slow
@@ -93,5 +95,5 @@ def test_grid_through_ray_and_dlib(
     monkeypatch.undo()
     places = LandmarkFolders(grid_root, tmp_path / "state", tmp_path / "out")
     summary = make_landmarks(["s2/swwp2s.mpg", "u1/brbk7n.mpg"], places, OPTIONS, actors=1)
-    assert summary["videos"] == {"in": 2, "out": 2, "failed": {}}
-    assert summary["frames"] == {"tracked": 150, "interpolated": 0}
+    assert (summary.videos, summary.tracked_videos, summary.failed) == (2, 2, {})
+    assert (summary.frames, summary.interpolated_frames) == (150, 0)

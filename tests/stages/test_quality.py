@@ -1,4 +1,4 @@
-"""The quality report: counts that add up, pictures, equal bytes, and what it warns of."""
+"""The quality report: counts that add up, pictures, equal bytes, and warnings."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -13,7 +13,14 @@ from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker
-from lipnet.quality.facts import Quality, QualityFolders, Ranking, gather, judge, tell_numbers
+from lipnet.quality.facts import (
+    Quality,
+    QualityFolders,
+    Ranking,
+    check_quality,
+    gather,
+    list_numbers,
+)
 from lipnet.quality.page import write_page
 from lipnet.sources.manifest import write_manifest
 from pipeline.params import Params, load_params
@@ -106,19 +113,19 @@ def test_worst_clips_are_named_by_each_measure(params: Params) -> None:
     _, page = report(params, prepare(params))
     rows = {line.split(" | ")[0].strip("| "): line for line in page.splitlines()}
     assert "`blue/train/1` 33 %" in rows["Most interpolated"]
-    assert "`blue/train/1`" in rows["Most beyond the frame"].split(",")[0]
+    assert "`blue/train/1`" in rows["Most outside of the frame"].split(",")[0]
     assert "`blue/train/1` 1.00" in rows["Lowest detection scores"]
 
 
-def test_what_is_off_is_said_and_what_is_fine_is_not(params: Params) -> None:
+def test_only_checks_that_fail_look_off(params: Params) -> None:
     quality, page = report(params, prepare(params))
-    off = {sign.what for sign in judge(quality) if not sign.fine}
+    off = {check.what for check in check_quality(quality) if not check.fine}
     assert {"clips failed", "frames interpolated"} <= off
     assert "files rejected" not in off
     assert page.splitlines()[2] == f"{len(off)} of 8 checks look off."
     bright = quality.brightness["train"]
     expected = (bright.mean - params.recipe.mean) / params.recipe.std
-    assert tell_numbers(quality)["normalised"]["mean"] == pytest.approx(expected, abs=1e-4)
+    assert list_numbers(quality)["normalised"]["mean"] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -131,18 +138,18 @@ def test_pictures_show_something_and_equal_work_gives_equal_bytes(params: Params
         assert picture is not None
         assert min(picture.shape[:2]) > 300
         assert picture.std() > 5
-    pack(params, paths, f"memory://{uuid4().hex}")  # wherever the crops lie
+    pack(params, paths, f"memory://{uuid4().hex}")  # wherever the crops are
     assert not list(paths.shards.rglob("*.tar"))
     report(params, paths, pictures=True)
     assert tree_of(paths.quality) == first
 
 
-def test_words_that_the_font_cannot_draw_do_no_harm(params: Params) -> None:
+def test_words_that_the_font_lacks_are_drawn_as_boxes(params: Params) -> None:
     _, page = report(params, prepare(params, labels=("词", "$x^$")), pictures=True)
     assert "词/train/1" in page
 
 
-def test_ready_crops_have_pictures_and_no_faces(params: Params) -> None:
+def test_precropped_clips_have_pictures_and_no_faces(params: Params) -> None:
     write_images(Path("root") / "f", {f"{n}.png": 6 * n for n in range(1, 31)})
     clips = [
         Clip(f"{split}/{i}", "f", "hao", split, "", f"{split}{i}", "", i, i + 9, i, i + 9,
@@ -152,18 +159,18 @@ def test_ready_crops_have_pictures_and_no_faces(params: Params) -> None:
     paths = Paths(params.profile)
     write_manifest(paths.manifest, clips, [], source="lrw1000", options={})
     places = LandmarkFolders(Path("root"), paths.tmp / "landmarks", paths.landmarks)
-    make_landmarks([], places, params.landmarks, ready=1)
+    make_landmarks([], places, params.landmarks, precropped=1)
     pack(params, paths)
     quality, page = report(params, paths, pictures=True)
     assert quality.faces is None
-    assert "no face was looked for" in page
-    assert "Landmarks: 0 videos = 0 tracked + 0 failed; 1 come with their mouths cut" in page
+    assert "no face was detected" in page
+    assert "Landmarks: 0 videos = 0 tracked + 0 failed; 1 are precropped" in page
     assert "Darkest" in page
     assert "detection" not in page
     assert all((paths.quality / name).is_file() for name in PICTURES)
 
 
-def test_a_clip_that_is_nowhere_is_an_error(params: Params) -> None:
+def test_a_clip_that_is_unaccounted_for_is_an_error(params: Params) -> None:
     paths = prepare(params)
     failures = paths.shards / "failures.csv"
     failures.write_text(failures.read_text().splitlines()[0] + "\n")
@@ -180,7 +187,7 @@ def test_a_lost_shard_is_named(params: Params) -> None:
     assert not paths.quality.exists()
 
 
-def test_the_worst_come_one_a_video() -> None:
+def test_the_worst_are_one_per_video() -> None:
     clips = pd.DataFrame(
         {
             "clip_id": ["a1", "a2", "b1", "c1"],
@@ -188,7 +195,7 @@ def test_the_worst_come_one_a_video() -> None:
             "mean": np.array([0.1, 0.2, 0.2, 0.0]),
         }
     )
-    darkest = Ranking("", "", "mean", str, smallest=True)
+    darkest = Ranking("", "", "mean", str, ascending=True)
     assert darkest.worst(clips, 9)["clip_id"].tolist() == ["c1", "a1", "b1"]
-    some = Ranking("", "", "mean", str, only_some=True)
+    some = Ranking("", "", "mean", str, above_zero=True)
     assert some.worst(clips, 9)["clip_id"].tolist() == ["a2", "b1"]

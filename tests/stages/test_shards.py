@@ -1,4 +1,4 @@
-"""The stage shards: clips in = cut + failed, missing splits and labels named, kills survived."""
+"""Stage shards: clips = cut + failed, missing splits and labels are named, kills lose nothing."""
 
 import hashlib
 from pathlib import Path
@@ -18,11 +18,12 @@ from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker
 from lipnet.shards import cut
 from lipnet.shards.storage import list_shards
+from lipnet.shards.summary import SplitSummary, read_labels, read_summary
 from lipnet.shards.tar import read_shard
 from lipnet.sources.manifest import write_manifest
 from stages import landmarks, shards
 from stages.landmarks import LandmarkFolders, make_landmarks
-from stages.shards import ShardFolders, make_shards, summarise
+from stages.shards import ShardFolders, count_splits, make_shards
 from tests.lipnet.video.making import flat_frame, write_faces, write_video
 from tests.stages.working import Killed, fake_tracker, map_here, map_until_killed, tree_of
 
@@ -75,15 +76,16 @@ def test_every_clip_is_cut_or_failed_with_a_reason(tmp_path: Path, clips: list[C
     write_video(tmp_path / "root" / clips[0].video, [flat_frame(0)] * 4)
     late = Clip("late", clips[1].video, "blue", "train", "s1", "late", "", 30, 59, 31, 40)
     summary = make_shards(prepare(tmp_path, [*clips, late]), CROPS, clips_per_shard=99)
-    assert summary["splits"] == {
-        "train": {"clips": 5, "failed": {"no_face": 1, "window_empty": 1}, "shards": 1},
-        "val": {"clips": 6, "failed": {}, "shards": 1},
-        "test": {"clips": 6, "failed": {}, "shards": 1},
+    assert summary.splits == {
+        "train": SplitSummary(5, {"no_face": 1, "window_empty": 1}, 1),
+        "val": SplitSummary(6, {}, 1),
+        "test": SplitSummary(6, {}, 1),
     }
-    assert 0 < summary["pixel_mean"] < 1
-    assert 0 <= summary["pixel_std"] < 1
-    assert summary["preprocessing"]["size"] == 32
-    assert read_json(tmp_path / "out" / "labels.json") == ["blue", "red"]
+    assert 0 < summary.pixel_mean < 1
+    assert 0 <= summary.pixel_std < 1
+    assert summary.preprocessing["size"] == 32
+    assert read_summary(tmp_path / "out") == summary
+    assert read_labels(tmp_path / "out") == ["blue", "red"]
     failures = (tmp_path / "out" / "failures.csv").read_text().splitlines()
     assert [line.split(",")[:2] for line in failures[1:]] == [
         [clips[0].clip_id, "no_face"],
@@ -91,10 +93,8 @@ def test_every_clip_is_cut_or_failed_with_a_reason(tmp_path: Path, clips: list[C
     ]
     tars = sorted((tmp_path / "out" / "val").glob("*.tar"))
     metas = [meta for tar in tars for _, meta in read_shard(tar)]
-    assert sorted(str(m["clip_id"]) for m in metas) == [
-        c.clip_id for c in clips if c.split == "val"
-    ]
-    assert {(m["label"], m["label_index"]) for m in metas} == {("blue", 0), ("red", 1)}
+    assert sorted(m.clip_id for m in metas) == [c.clip_id for c in clips if c.split == "val"]
+    assert {(m.label, m.label_index) for m in metas} == {("blue", 0), ("red", 1)}
 
 
 def test_a_shard_whose_clips_all_failed_is_an_index_without_a_tar(
@@ -103,11 +103,7 @@ def test_a_shard_whose_clips_all_failed_is_an_index_without_a_tar(
     video = write_faces(tmp_path / "root" / "late.mp4", 5).name
     late = Clip("late", video, "blue", "train", "s1", "late", "", 30, 59, 31, 40)
     summary = make_shards(prepare(tmp_path, [*clips, late]), CROPS, clips_per_shard=1)
-    assert summary["splits"]["train"] == {
-        "clips": 6,
-        "failed": {"window_empty": 1},
-        "shards": 6,
-    }
+    assert summary.splits["train"] == SplitSummary(6, {"window_empty": 1}, 6)
     assert len(list((tmp_path / "out" / "train").glob("*.tar"))) == 6
     assert len(list((tmp_path / "out" / "train").glob("*.csv"))) == 6
     assert len(list((tmp_path / "out" / "train").glob("*.json"))) == 7
@@ -122,10 +118,10 @@ def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
     monkeypatch.setattr(shards, "map_shards", map_until_killed(done))
     with pytest.raises(Killed):
         make_shards(shot, CROPS, clips_per_shard=4)
-    assert not shot.place.exists()
+    assert not shot.out.exists()
     monkeypatch.setattr(shards, "map_shards", map_here)
     make_shards(shot, CROPS, clips_per_shard=4)
-    assert tree_of(shot.place) == tree_of(tmp_path / "calm")
+    assert tree_of(shot.out) == tree_of(tmp_path / "calm")
 
 
 def test_a_split_whose_clips_all_failed_is_named(tmp_path: Path, clips: list[Clip]) -> None:
@@ -158,20 +154,20 @@ def test_missing_landmarks_are_named(tmp_path: Path, clips: list[Clip]) -> None:
 
 def test_a_clip_that_is_not_accounted_for_is_an_error(clips: list[Clip]) -> None:
     with pytest.raises(RuntimeError, match="train: 6 clips, but 0 cut"):
-        summarise(clips, [], [])
+        count_splits(clips, [], [])
 
 
 def test_timings_are_kept_apart_from_the_outputs(tmp_path: Path, clips: list[Clip]) -> None:
     make_shards(prepare(tmp_path, clips), CROPS, clips_per_shard=4)
-    units = sorted(path.stem for path in (tmp_path / "out").glob("*/*.json"))
+    jobs = sorted(path.stem for path in (tmp_path / "out").glob("*/*.json"))
     lines = (tmp_path / "timings" / "out.csv").read_text().splitlines()
-    assert lines[0] == "unit,clips,failed,seconds"
-    assert sorted(line.split(",")[0].partition("/")[2] for line in lines[1:]) == units
+    assert lines[0] == "job,clips,failed,seconds"
+    assert sorted(line.split(",")[0].partition("/")[2] for line in lines[1:]) == jobs
     outputs = b"".join(tree_of(tmp_path / "out").values())
     assert b"seconds" not in outputs
 
 
-def test_an_index_says_what_its_shard_holds_and_what_made_it(
+def test_an_index_has_what_its_shard_holds_and_what_made_it(
     tmp_path: Path, clips: list[Clip]
 ) -> None:
     write_video(tmp_path / "root" / "blue/train/0.mp4", [flat_frame(0)] * 4)
@@ -193,10 +189,10 @@ def test_an_index_says_what_its_shard_holds_and_what_made_it(
 def test_another_codec_makes_the_shards_again(tmp_path: Path, clips: list[Clip]) -> None:
     places = prepare(tmp_path, clips)
     fingerprints = {
-        make_shards(places, CROPS, codec=codec)["fingerprint"] for codec in ("raw", "delta")
+        make_shards(places, CROPS, codec=codec).fingerprint for codec in ("raw", "delta")
     }
     assert len(fingerprints) == 2
-    assert make_shards(places, CROPS, codec="delta")["fingerprint"] in fingerprints
+    assert make_shards(places, CROPS, codec="delta").fingerprint in fingerprints
 
 
 def test_shards_at_s3_are_the_local_ones_and_are_made_once(
@@ -209,20 +205,18 @@ def test_shards_at_s3_are_the_local_ones_and_are_made_once(
         make_shards(far, CROPS, clips_per_shard=4)
     monkeypatch.setattr(shards, "map_shards", map_here)
     summary = make_shards(far, CROPS, clips_per_shard=4)
-    assert (summary["url"], summary["splits"]["train"]["clips"]) == (f"{bucket}/words", 6)
-    assert {path.suffix for path in far.place.rglob("*.*")} == {".json", ".csv"}
+    assert (summary.url, summary.splits["train"].clips) == (f"{bucket}/words", 6)
+    assert {path.suffix for path in far.out.rglob("*.*")} == {".json", ".csv"}
     for split in ("train", "val", "test"):
-        pairs = zip(
-            list_shards(tmp_path / "here", split), list_shards(far.place, split), strict=True
-        )
+        pairs = zip(list_shards(tmp_path / "here", split), list_shards(far.out, split), strict=True)
         for near, distant in pairs:
             for (one, meta), (two, same) in zip(read_shard(near), read_shard(distant), strict=True):
                 np.testing.assert_array_equal(one, two)
                 assert meta == same
-    monkeypatch.setattr(cut, "write_shard", None)  # whoever writes a shard now fails
+    monkeypatch.setattr(cut, "write_shard", None)  # writing a shard now fails
     again = folders(tmp_path, "again", f"{bucket}/words")
     assert make_shards(again, CROPS, clips_per_shard=4) == summary
-    assert tree_of(again.place) == tree_of(far.place)
+    assert tree_of(again.out) == tree_of(far.out)
 
 
 def test_training_reads_clips_from_s3(tmp_path: Path, clips: list[Clip], bucket: str) -> None:
@@ -233,7 +227,7 @@ def test_training_reads_clips_from_s3(tmp_path: Path, clips: list[Clip], bucket:
     for memory_gib in (1.0, 1e-9):  # held, and streamed
         [distant, near] = (
             open_split(place, "train", shrink=Shrink(32, 16), memory_gib=memory_gib)
-            for place in (far.place, tmp_path / "here")
+            for place in (far.out, tmp_path / "here")
         )
         assert len(distant) == 6
         for one, two in zip(ordered(distant, 4), ordered(near, 4), strict=True):
@@ -248,5 +242,5 @@ def test_actors_write_to_s3(
     far = folders(tmp_path, "far", f"{bucket}/words")
     monkeypatch.setattr(shards, "map_shards", pool.map_shards)
     make_shards(far, CROPS, clips_per_shard=2, actors=2)
-    found = [ref for split in ("train", "val", "test") for ref in list_shards(far.place, split)]
+    found = [ref for split in ("train", "val", "test") for ref in list_shards(far.out, split)]
     assert sum(len(list(read_shard(ref))) for ref in found) == 18

@@ -16,7 +16,7 @@ from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
 from lipnet.recipe import Recipe
 from lipnet.shards.cut import describe_crops
-from lipnet.shards.precropped import describe_ready
+from lipnet.shards.precropped import describe_precropped
 from lipnet.spec import ModelSpec
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
@@ -80,11 +80,11 @@ def test_read_gives_the_likeliest_words_of_a_real_video(
     assert sum(answer["probability"] for answer in answers) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_model_of_ready_crops_reads_no_video(tmp_path: Path) -> None:
-    facts = {"source": "lrw1000", **describe_ready(122), **Recipe(input_size=32).input_facts}
+def test_a_model_of_precropped_clips_reads_no_video(tmp_path: Path) -> None:
+    facts = {"source": "lrw1000", **describe_precropped(122), **Recipe(input_size=32).input_facts}
     card = ModelCard(SPEC, ["a", "b", "c"], facts, {"model": "x-g0"})
     save_weights(tmp_path / "w.safetensors", build_model(ModelSpec.parse(SPEC), 3), card)
-    with pytest.raises(SystemExit, match=r"its corpus brings cut already \(lrw1000\)"):
+    with pytest.raises(SystemExit, match=r"precropped mouths of its corpus \(lrw1000\)"):
         main(["read", str(tmp_path / "v.mp4"), "--weights", str(tmp_path / "w.safetensors")])
 
 
@@ -122,8 +122,8 @@ def test_a_boundary_model_reads_the_word_where_it_is_said_to_lie(
     assert early == same != late
 
 
-def test_a_word_is_not_ignored_by_models_that_have_no_use_for_it(weights: Path) -> None:
-    with pytest.raises(SystemExit, match="is not told where the word lies: leave out --word"):
+def test_a_word_is_refused_by_models_that_do_not_use_it(weights: Path) -> None:
+    with pytest.raises(SystemExit, match="does not use the span of the word: leave out --word"):
         main(["read", "clip.mp4", "--weights", str(weights), "--word", "0.1", "0.2"])
 
 

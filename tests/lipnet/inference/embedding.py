@@ -7,12 +7,14 @@ import numpy as np
 import torch
 
 from lipnet.crops.crop import CropOptions
-from lipnet.files import write_json
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
 from lipnet.recipe import Recipe
 from lipnet.shards.cut import describe_crops
-from lipnet.shards.tar import facts_as_json, write_shard
+from lipnet.shards.index import ShardIndex, write_index
+from lipnet.shards.meta import ClipMeta
+from lipnet.shards.summary import ShardsSummary, SplitSummary, write_summary
+from lipnet.shards.tar import write_shard
 from lipnet.spec import ModelSpec
 
 SPEC = "resnet18_0.125x + dstcn_0.25x"
@@ -23,7 +25,7 @@ WORDS = ["A", "B", "C"]
 def write_weights(
     path: Path, spec: str = SPEC, *, labels: Sequence[str] = WORDS, **preprocessing: object
 ) -> Path:
-    """Weights of a model whose BatchNorms do something, with the card of the crops' facts."""
+    """Weights of a model whose BatchNorms do something, with a card of how the crops were made."""
     generator = torch.Generator().manual_seed(1)
     model = build_model(ModelSpec.parse(spec), len(labels), generator=generator)
     for name, tensor in model.state_dict().items():
@@ -47,24 +49,17 @@ def write_shards(folder: Path) -> Path:
         for clip in range(5)
     ]
     for shard, part in enumerate((samples[:3], samples[3:])):
-        tar = folder / "test" / f"{shard:06d}.tar"
-        write_json(tar.with_suffix(".json"), {**facts_as_json(write_shard(tar, part)), "url": ""})
-    write_json(folder / "labels.json", WORDS)
-    facts = {**describe_crops(CropOptions()), "fps": 25.0}
-    write_json(folder / "summary.json", {"preprocessing": facts})
+        name = f"test/{shard:06d}"
+        contents = write_shard(folder / f"{name}.tar", part)
+        write_index(folder / f"{name}.json", ShardIndex(name, contents))
+    splits = {"test": SplitSummary(5, {}, 2)}
+    preprocessing = {**describe_crops(CropOptions()), "fps": 25.0}
+    summary = ShardsSummary("f", splits, 0.5, 0.2, preprocessing, "delta", "", 0)
+    write_summary(folder, summary, WORDS)
     return folder
 
 
-def make_meta(number: int, frames: int) -> dict[str, object]:
-    """The facts of a stored clip."""
+def make_meta(number: int, frames: int) -> ClipMeta:
+    """The meta of a stored clip."""
     label = number % len(WORDS)
-    return {
-        "clip_id": f"clip-{number}",
-        "label": WORDS[label],
-        "label_index": label,
-        "speaker": "s",
-        "unit": "u",
-        "slot": "",
-        "word_first": 1,
-        "word_last": frames - 1,
-    }
+    return ClipMeta(f"clip-{number}", WORDS[label], label, 1, frames - 1, speaker="s", unit="u")

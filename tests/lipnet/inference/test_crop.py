@@ -9,14 +9,15 @@ import pytest
 from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
 from lipnet.inference.crop import CropRecord, crop_videos
-from lipnet.landmarks.store import locate_tracks
+from lipnet.landmarks.index import locate_tracks
 from lipnet.landmarks.track import LandmarkOptions
-from lipnet.landmarks.tracker import Tracker, TrackUnit
-from lipnet.shards.cut import CutPlaces, Cutter, plan_shards
+from lipnet.landmarks.tracker import Tracker, TrackJob
+from lipnet.shards.cut import CutFolders, Cutter
+from lipnet.shards.plan import plan_shards
 from lipnet.shards.tar import read_shard
 from lipnet.video import decode
 from lipnet.video.decode import read_frames
-from tests.lipnet.shards.test_cut import clip
+from tests.lipnet.shards.clips import clip
 from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, write_video
 
 CROPS = CropOptions(size=48)
@@ -34,10 +35,10 @@ def test_crops_are_those_of_the_pipeline(tmp_path: Path) -> None:
     [record] = crop(video, out=tmp_path / "out")
     assert (record.frames, record.seen, record.interpolated, record.reason) == (20, 20, 0, "")
     tracker = Tracker(FakeDetector(), root=tmp_path, folder=tmp_path, options=LANDMARKS, made_by={})
-    places = dict(locate_tracks([tracker(TrackUnit("000000", ("v.mp4",)))]))
-    [unit] = plan_shards([clip()], places, 9)
-    folders = CutPlaces(tmp_path, tmp_path, tmp_path / "shards")
-    Cutter(folders, options=CROPS, labels=["blue"], made_by={})(unit)
+    tracks = dict(locate_tracks([tracker(TrackJob("000000", ("v.mp4",)))]))
+    [job] = plan_shards([clip()], tracks, 9)
+    folders = CutFolders(tmp_path, tmp_path, tmp_path / "shards")
+    Cutter(folders, options=CROPS, labels=["blue"], made_by={})(job)
     [(expected, _)] = read_shard(tmp_path / "shards/train/000000.tar")
     with np.load(record.crops) as made:
         assert np.array_equal(made["crops"], expected)

@@ -1,4 +1,4 @@
-"""Embeddings equal model.embed of the same clips; what cannot be embedded is told."""
+"""Embeddings equal model.embed of the same clips; what cannot be embedded is reported."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from lipnet.files import write_json
 from lipnet.inference.embed import Embeddings, embed_shards, embed_videos, write_embeddings
 from lipnet.inference.read import crop_video
 from lipnet.models.weights import load_model
+from lipnet.shards.meta import ClipMeta
 from lipnet.shards.tar import read_shard
 from tests.lipnet.inference.embedding import RECIPE, SPEC, make_meta, write_shards, write_weights
 from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, write_video
@@ -31,9 +32,7 @@ def shards(tmp_path: Path) -> Path:
     return write_shards(tmp_path / "shards")
 
 
-def embed_one(
-    weights: Path, crops_THW: NDArray[np.uint8], meta: dict[str, object]
-) -> NDArray[np.float32]:
+def embed_one(weights: Path, crops_THW: NDArray[np.uint8], meta: ClipMeta) -> NDArray[np.float32]:
     """A clip's features by the model as it is, alone."""
     model, _ = load_model(weights)
     view = central_view(collate([(Shrink.for_recipe(RECIPE)(crops_THW), meta)]), RECIPE)
@@ -80,7 +79,7 @@ def test_only_failures_leave_no_rows(tmp_path: Path, weights: Path) -> None:
     assert (len(made.clip_ids), len(made.failed)) == (0, 1)
 
 
-def test_a_file_holds_what_was_made(tmp_path: Path) -> None:
+def test_the_file_holds_the_embeddings(tmp_path: Path) -> None:
     rows = np.arange(6, dtype=np.float32).reshape(2, 3)
     made = Embeddings(rows, ["a", "b"], ["x", ""], ["c"], ["no_face: none"])
     write_embeddings(tmp_path / "e.npz", made)
@@ -97,13 +96,13 @@ def test_a_file_holds_what_was_made(tmp_path: Path) -> None:
     assert (tmp_path / "e.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
-def test_crops_that_the_model_has_not_learnt_are_refused(tmp_path: Path, shards: Path) -> None:
+def test_crops_made_in_another_way_are_refused(tmp_path: Path, shards: Path) -> None:
     other = write_weights(tmp_path / "other.safetensors", size=112)
     with pytest.raises(InputError, match=r"other.safetensors .* size 112, .*shards has size 96"):
         embed_shards(other, shards, "test")
 
 
-def test_missing_shards_are_told(weights: Path, shards: Path, tmp_path: Path) -> None:
+def test_missing_and_damaged_shards_are_named(weights: Path, shards: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no shards in .*nowhere"):
         embed_shards(weights, tmp_path / "nowhere", "test")
     with pytest.raises(InputError, match="no shards in .*val"):
@@ -113,12 +112,12 @@ def test_missing_shards_are_told(weights: Path, shards: Path, tmp_path: Path) ->
         embed_shards(weights, shards, "test")
 
 
-def test_videos_that_cannot_be_told_apart_are_refused(tmp_path: Path, weights: Path) -> None:
+def test_a_video_given_twice_is_refused(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(InputError, match="given twice"):
         embed_videos(weights, [tmp_path / "a.mp4"] * 2, FakeDetector())
 
 
-def test_a_model_that_needs_the_words_place_takes_no_videos(tmp_path: Path) -> None:
+def test_a_model_that_needs_the_words_frames_takes_no_videos(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "b.safetensors", f"{SPEC} + boundary")
-    with pytest.raises(InputError, match="where the word lies.*embed shards"):
+    with pytest.raises(InputError, match="needs the word's frames.*embed shards"):
         embed_videos(weights, [tmp_path / "a.mp4"], FakeDetector())

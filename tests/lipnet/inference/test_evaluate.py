@@ -113,7 +113,7 @@ def test_grid_has_an_accuracy_a_slot_over_sentences(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--split", "tets"], "no such split .* there is all, "),
+        (["--split", "tets"], "no such split .*; known: all, "),
         (["--options", "[1]"], "a JSON object"),
         (["--options", "{"], "not JSON"),
     ],

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from lipnet.errors import InputError
-from lipnet.landmarks.store import TrackPlace, locate_tracks, read_track
+from lipnet.landmarks.index import locate_tracks, read_index
+from lipnet.landmarks.store import TrackSpan, read_track
 from lipnet.landmarks.track import LandmarkOptions, track_landmarks
-from lipnet.landmarks.tracker import Tracker, TrackUnit, describe_maker, plan_tracks
+from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
 from lipnet.video.decode import iter_frames
 from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, write_video
 
-UNIT = TrackUnit("000000", ("a.mp4", "black.mp4", "empty.mp4", "gone.mp4", "b.mp4"))
+JOB = TrackJob("000000", ("a.mp4", "black.mp4", "empty.mp4", "gone.mp4", "b.mp4"))
 
 
 @pytest.fixture
@@ -35,25 +36,26 @@ def tracker(root: Path, folder: Path, code: str = "1") -> tuple[Tracker, FakeDet
 
 
 def test_videos_are_planned_once_in_order() -> None:
-    units = plan_tracks(["c", "a", "b", "a", "c"], 2)
-    assert units == [TrackUnit("000000", ("a", "b")), TrackUnit("000001", ("c",))]
+    jobs = plan_tracks(["c", "a", "b", "a", "c"], 2)
+    assert jobs == [TrackJob("000000", ("a", "b")), TrackJob("000001", ("c",))]
 
 
-def test_a_unit_counts_every_video_and_says_why_some_failed(root: Path, tmp_path: Path) -> None:
-    record = tracker(root, tmp_path / "out")[0](UNIT)
-    assert record["tracked"] == [["a.mp4", 12], ["b.mp4", 5]]
-    reasons = {failure["video"]: failure["reason"] for failure in record["failures"]}
+def test_an_index_lists_every_video_with_its_outcome(root: Path, tmp_path: Path) -> None:
+    index = tracker(root, tmp_path / "out")[0](JOB)
+    assert index.tracked == (("a.mp4", 12), ("b.mp4", 5))
+    reasons = {failure.video: failure.reason for failure in index.failures}
     assert reasons == {"black.mp4": "no_face", "empty.mp4": "zero_bytes", "gone.mp4": "missing"}
-    assert record["videos"] == 5
-    assert record["seen_frames"] == 17
+    assert index.videos == 5
+    assert index.seen_frames == 17
+    assert read_index(tmp_path / "out" / "000000.json") == index
 
 
-def test_tracks_come_back_from_their_places(root: Path, tmp_path: Path) -> None:
-    record = tracker(root, tmp_path / "out")[0](UNIT)
-    places = dict(locate_tracks([record]))
-    assert places == {"a.mp4": TrackPlace("000000", 0, 12), "b.mp4": TrackPlace("000000", 12, 5)}
+def test_tracks_are_read_back_from_their_spans(root: Path, tmp_path: Path) -> None:
+    index = tracker(root, tmp_path / "out")[0](JOB)
+    spans = dict(locate_tracks([index]))
+    assert spans == {"a.mp4": TrackSpan("000000", 0, 12), "b.mp4": TrackSpan("000000", 12, 5)}
     direct = track_landmarks(iter_frames(root / "b.mp4"), FakeDetector())
-    kept = read_track(tmp_path / "out", places["b.mp4"])
+    kept = read_track(tmp_path / "out", spans["b.mp4"])
     np.testing.assert_array_equal(kept.points_TP2, direct.points_TP2)
     np.testing.assert_array_equal(kept.score_T, direct.score_T)
 
@@ -61,46 +63,46 @@ def test_tracks_come_back_from_their_places(root: Path, tmp_path: Path) -> None:
 def test_equal_work_gives_equal_bytes_and_is_done_once(root: Path, tmp_path: Path) -> None:
     first, _ = tracker(root, tmp_path / "one")
     second, _ = tracker(root, tmp_path / "two")
-    first(UNIT)
-    second(UNIT)
+    first(JOB)
+    second(JOB)
     for name in ("000000.npz", "000000.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     again, detector = tracker(root, tmp_path / "one")
-    assert again(UNIT) == first(UNIT)
+    assert again(JOB) == first(JOB)
     assert detector.calls == []
 
 
-def test_other_code_or_another_video_makes_it_anew(root: Path, tmp_path: Path) -> None:
+def test_other_code_or_another_video_is_tracked_again(root: Path, tmp_path: Path) -> None:
     first, _ = tracker(root, tmp_path / "out")
-    before = first(UNIT)["fingerprint"]
+    before = first(JOB).fingerprint
     newer, detector = tracker(root, tmp_path / "out", code="2")
-    assert newer(UNIT)["fingerprint"] != before
+    assert newer(JOB).fingerprint != before
     assert detector.calls
     write_faces(root / "b.mp4", 6)
     newest, detector = tracker(root, tmp_path / "out", code="2")
-    assert newest(UNIT)["tracked"] == [["a.mp4", 12], ["b.mp4", 6]]
+    assert newest(JOB).tracked == (("a.mp4", 12), ("b.mp4", 6))
 
 
-def test_a_unit_of_failures_alone_is_a_unit(root: Path, tmp_path: Path) -> None:
-    record = tracker(root, tmp_path / "out")[0](TrackUnit("000003", ("gone.mp4",)))
-    assert record["tracked"] == []
+def test_a_job_whose_videos_all_fail_is_finished(root: Path, tmp_path: Path) -> None:
+    index = tracker(root, tmp_path / "out")[0](TrackJob("000003", ("gone.mp4",)))
+    assert index.tracked == ()
     assert (tmp_path / "out" / "000003.npz").is_file()
 
 
 def test_a_damaged_track_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "000009.npz").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(InputError, match=r"000009\.npz is damaged"):
-        read_track(tmp_path, TrackPlace("000009", 0, 5))
+        read_track(tmp_path, TrackSpan("000009", 0, 5))
 
 
-def test_where_a_predictor_lies_and_how_videos_are_grouped_decide_nothing() -> None:
+def test_neither_the_predictors_path_nor_the_grouping_changes_the_fingerprint() -> None:
     options = LandmarkOptions()
     assert describe_maker(options, "c") == describe_maker(replace(options, videos_per_shard=9), "c")
     assert describe_maker(options, "c") != describe_maker(replace(options, detect_every=4), "c")
     assert describe_maker(options, "c") != describe_maker(options, "d")
 
 
-def test_a_second_detector_decides_by_what_it_is_not_by_where_it_lies(tmp_path: Path) -> None:
+def test_a_second_detector_counts_by_its_content_not_its_path(tmp_path: Path) -> None:
     models = [tmp_path / name for name in ("one.dat", "same.dat", "other.dat")]
     for path, content in zip(models, (b"a", b"a", b"b"), strict=True):
         path.write_bytes(content)

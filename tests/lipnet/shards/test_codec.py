@@ -1,4 +1,4 @@
-"""Codecs: lossless ones give back every pixel, damage is noticed, unknown names are told."""
+"""Codecs: lossless ones keep every pixel, damage is noticed, unknown names are refused."""
 
 import numpy as np
 import pytest
@@ -16,16 +16,14 @@ def noise(frames: int, side: int, seed: int = 0) -> Crops:
 
 
 def still(frames: int, side: int) -> Crops:
-    """A smooth picture that hardly moves, as crops are."""
+    """A smooth image that hardly moves, like crops."""
     rows, columns, times = np.ogrid[:side, :side, :frames]
     return np.ascontiguousarray((rows * 2 + columns + times).astype(np.uint8).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
 @given(frames=st.integers(1, 40), side=st.integers(1, 24), seed=st.integers(0, 2**32 - 1))
-def test_lossless_codecs_give_every_pixel_back(
-    name: str, frames: int, side: int, seed: int
-) -> None:
+def test_lossless_codecs_keep_every_pixel(name: str, frames: int, side: int, seed: int) -> None:
     for crops in (noise(frames, side, seed), still(frames, side)):
         kept = unpack(*find_codec(name).pack(crops))
         np.testing.assert_array_equal(kept, crops)
@@ -34,12 +32,12 @@ def test_lossless_codecs_give_every_pixel_back(
 
 
 @pytest.mark.parametrize("codec", ["raw", "delta"])
-def test_crops_need_not_be_square_without_a_picture(codec: str) -> None:
+def test_crops_need_not_be_square_without_an_image(codec: str) -> None:
     crops = noise(5, 12)[:, :7]
     np.testing.assert_array_equal(unpack(*find_codec(codec).pack(crops)), crops)
 
 
-def test_more_quality_is_nearer_and_larger() -> None:
+def test_higher_quality_is_closer_and_larger() -> None:
     crops = np.clip(still(9, 32) // 2 + noise(9, 32) // 16, 0, 255).astype(np.uint8)
     errors, sizes = [], []
     for quality in (50, 90, 98):
@@ -62,7 +60,7 @@ def test_a_clip_too_long_for_a_jpeg_is_kept_whole() -> None:
 @pytest.mark.parametrize("codec", LOSSLESS)
 def test_every_cut_of_a_member_is_noticed(codec: str) -> None:
     suffix, content = find_codec(codec).pack(noise(3, 8))
-    for size in range(0, len(content) - 16, 7):  # a PNG needs not its last chunk
+    for size in range(0, len(content) - 16, 7):  # a PNG does not need its last chunk
         with pytest.raises(ValueError, match="."):
             unpack(suffix, content[:size])
 
@@ -76,12 +74,12 @@ def test_a_changed_byte_of_a_delta_is_noticed(place: int, flip: int) -> None:
         kept = unpack(suffix, bytes(damaged))
     except ValueError:
         return
-    # Two sizes may trade places in the header: then no pixel is lost, but the shape tells.
+    # Two sizes may be exchanged in the header: then no pixel is lost, but the shape differs.
     assert kept.shape != (6, 16, 16) or kept.tobytes() == still(6, 16).tobytes()
 
 
 @pytest.mark.parametrize("name", ["webp", "jpeg0", "jpeg101", "jpeg", "", "Delta"])
-def test_an_unknown_codec_is_told_the_known(name: str) -> None:
+def test_an_unknown_codec_is_refused_with_the_known_names(name: str) -> None:
     with pytest.raises(InputError, match=r"known: raw, delta, png, jpeg1 to jpeg100"):
         find_codec(name)
 

@@ -9,43 +9,36 @@ import numpy as np
 import pytest
 
 from lipnet.errors import InputError
-from lipnet.files import write_json
 from lipnet.shards.codec import Crops, decode_member
+from lipnet.shards.index import ShardIndex, pixel_stats, write_index
+from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef
-from lipnet.shards.tar import (
-    Meta,
-    ShardFacts,
-    facts_as_json,
-    pixel_stats,
-    read_clip,
-    read_shard,
-    read_table,
-    write_shard,
-)
+from lipnet.shards.table import read_table
+from lipnet.shards.tar import read_clip, read_shard, write_shard
 
 
-def samples(count: int = 3) -> list[tuple[Crops, Meta]]:
+def samples(count: int = 3) -> list[tuple[Crops, ClipMeta]]:
     draw = np.random.default_rng(5)
     return [
         (
             draw.integers(0, 256, (4 + i, 8, 8), np.uint8),
-            {"clip_id": f"s1/bbaf2n/{i}-blue", "label": "blue", "word_first": i},
+            ClipMeta(f"s1/bbaf2n/{i}-blue", "blue", 0, i, i + 2, speaker="s1"),
         )
         for i in range(count)
     ]
 
 
 @pytest.mark.parametrize("codec", ["raw", "delta", "png"])
-def test_clips_come_back_as_they_were_written(tmp_path: Path, codec: str) -> None:
-    facts = write_shard(tmp_path / "a.tar", samples(), codec)
+def test_clips_are_read_back_as_written(tmp_path: Path, codec: str) -> None:
+    contents = write_shard(tmp_path / "a.tar", samples(), codec)
     for (crops, meta), (kept, known) in zip(samples(), read_shard(tmp_path / "a.tar"), strict=True):
         np.testing.assert_array_equal(crops, kept)
         assert meta == known
-    assert (facts.clips, facts.frames, facts.labels) == (3, 15, {"blue": 3})
-    assert facts.bytes == (tmp_path / "a.tar").stat().st_size
+    assert (contents.clips, contents.frames, contents.labels) == (3, 15, {"blue": 3})
+    assert contents.bytes == (tmp_path / "a.tar").stat().st_size
 
 
-def test_a_clip_is_read_alone_by_the_table_beside_its_shard(tmp_path: Path) -> None:
+def test_a_clip_is_read_alone_by_the_table_of_its_shard(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.tar", samples())
     table = read_table(tmp_path / "a.csv")
     assert [row.frames for row in table] == [4, 5, 6]
@@ -85,14 +78,14 @@ def test_webdataset_reads_the_same_clips(tmp_path: Path, codec: str, member: str
     write_shard(tmp_path / "a.tar", samples(), codec)
     shard = webdataset.WebDataset(str(tmp_path / "a.tar"), shardshuffle=False)
     read = list(shard.decode(decode_member))
-    assert [clip["__key__"] for clip in read] == [meta["clip_id"] for _, meta in samples()]
+    assert [clip["__key__"] for clip in read] == [meta.clip_id for _, meta in samples()]
     for (crops, meta), clip in zip(samples(), read, strict=True):
         np.testing.assert_array_equal(clip[member], crops)
-        assert clip["json"] == meta
+        assert ClipMeta(**clip["json"]) == meta
 
 
 def test_an_error_midway_leaves_nothing(tmp_path: Path) -> None:
-    def broken() -> list[tuple[Crops, Meta]]:
+    def broken() -> list[tuple[Crops, ClipMeta]]:
         raise OSError("disk")
 
     def one_then_error():  # type: ignore[no-untyped-def]
@@ -106,7 +99,7 @@ def test_an_error_midway_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_key_may_not_hold_a_dot(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'a\.b' cannot name"):
-        write_shard(tmp_path / "a.tar", [(samples(1)[0][0], {"clip_id": "a.b", "label": "x"})])
+        write_shard(tmp_path / "a.tar", [(samples(1)[0][0], ClipMeta("a.b", "x", 0, 0, 1))])
 
 
 def test_pixel_statistics_are_exact_over_shards(tmp_path: Path) -> None:
@@ -116,15 +109,15 @@ def test_pixel_statistics_are_exact_over_shards(tmp_path: Path) -> None:
         write_shard(tmp_path / "b.tar", all_samples[1:]),
     ]
     pixels = np.concatenate([crops.ravel() for crops, _ in all_samples]) / 255
-    stats = pixel_stats(ShardFacts(**facts_as_json(part)) for part in parts)  # type: ignore[arg-type]
+    stats = pixel_stats(parts)
     assert stats.mean == pytest.approx(pixels.mean(), abs=1e-6)
     assert stats.std == pytest.approx(pixels.std(), abs=1e-6)
 
 
 def test_every_cut_of_a_shard_is_noticed(tmp_path: Path) -> None:
-    facts = write_shard(tmp_path / "a.tar", samples())
+    contents = write_shard(tmp_path / "a.tar", samples())
     whole = (tmp_path / "a.tar").read_bytes()
-    write_json(tmp_path / "a.json", {**facts_as_json(facts), "url": ""})
+    write_index(tmp_path / "a.json", ShardIndex("train/a", contents))
     for size in range(0, len(whole), 256):
         (tmp_path / "a.tar").write_bytes(whole[:size])
         with pytest.raises(InputError, match=r"a\.tar is damaged"):

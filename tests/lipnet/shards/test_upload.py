@@ -1,7 +1,6 @@
-"""Keeping shards: put whole, found again anywhere, replaced by nothing, read where they lie."""
+"""Keeping shards: uploaded whole, found again anywhere, never replaced, read where they are."""
 
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import fsspec
@@ -9,8 +8,10 @@ import numpy as np
 import pytest
 
 from lipnet.errors import InputError
+from lipnet.shards.index import ShardIndex
 from lipnet.shards.storage import list_shards
-from lipnet.shards.tar import facts_as_json, read_clip, read_shard, read_table, write_shard
+from lipnet.shards.table import read_table
+from lipnet.shards.tar import read_clip, read_shard, write_shard
 from lipnet.shards.upload import UrlKeeper, check_url, make_keeper, resolve_url
 from tests.lipnet.shards.test_tar import samples
 
@@ -36,24 +37,21 @@ def far(request: pytest.FixtureRequest) -> str:
     return locate(request.param, request)
 
 
-def make(folder: Path, url: str, fingerprint: str = "f1", count: int = 3) -> dict[str, Any]:
-    """What a cutter does: look, else write and keep."""
+def make(folder: Path, url: str, fingerprint: str = "f1", count: int = 3) -> ShardIndex:
+    """What a cutter does: find, else write and keep."""
     keeper = make_keeper(folder, url)
     found = keeper.find("train/000000", fingerprint)
     if found is not None:
         return found
-    facts = facts_as_json(write_shard(folder / "train/000000.tar", samples(count)))
-    failures: list[dict[str, str]] = []
-    return keeper.keep(
-        {"name": "train/000000", "fingerprint": fingerprint, "failures": failures, **facts}
-    )
+    contents = write_shard(folder / "train/000000.tar", samples(count))
+    return keeper.keep(ShardIndex("train/000000", contents, fingerprint))
 
 
-def test_a_kept_shard_is_listed_and_read_where_it_lies(tmp_path: Path, url: str) -> None:
-    record = make(tmp_path / "a", url)
+def test_a_kept_shard_is_listed_and_read_where_it_is(tmp_path: Path, url: str) -> None:
+    index = make(tmp_path / "a", url)
     [ref] = list_shards(tmp_path / "a", "train")
-    assert (ref.clips, ref.bytes) == (3, record["bytes"])
-    assert ref.place.startswith(url or str(tmp_path))
+    assert (ref.clips, ref.bytes) == (3, index.contents.bytes)
+    assert ref.location.startswith(url or str(tmp_path))
     assert (tmp_path / "a/train/000000.tar").exists() == (not url)
     for (crops, meta), (kept, known) in zip(samples(), read_shard(ref), strict=True):
         np.testing.assert_array_equal(crops, kept)
@@ -63,21 +61,21 @@ def test_a_kept_shard_is_listed_and_read_where_it_lies(tmp_path: Path, url: str)
 
 
 def test_a_finished_shard_is_found_by_its_fingerprint_alone(tmp_path: Path, url: str) -> None:
-    record = make(tmp_path / "a", url)
+    index = make(tmp_path / "a", url)
     keeper = make_keeper(tmp_path / "a", url)
-    assert keeper.find("train/000000", "f1") == record
+    assert keeper.find("train/000000", "f1") == index
     assert keeper.find("train/000000", "f2") is None
     assert keeper.find("train/000001", "f1") is None
 
 
-def test_what_lies_at_a_url_is_found_from_an_empty_folder(tmp_path: Path, far: str) -> None:
-    record = make(tmp_path / "a", far)
-    assert make_keeper(tmp_path / "b", far).find("train/000000", "f1") == record
+def test_shards_at_a_url_are_found_from_an_empty_folder(tmp_path: Path, far: str) -> None:
+    index = make(tmp_path / "a", far)
+    assert make_keeper(tmp_path / "b", far).find("train/000000", "f1") == index
     for name in ("train/000000.json", "train/000000.csv"):
         assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "a" / name).read_bytes()
 
 
-def test_a_newer_shard_leaves_the_older_index_true(tmp_path: Path, far: str) -> None:
+def test_a_newer_shard_leaves_the_older_index_valid(tmp_path: Path, far: str) -> None:
     make(tmp_path / "a", far)
     make(tmp_path / "b", far, fingerprint="f2", count=2)
     [older], [newer] = (list_shards(tmp_path / name, "train") for name in "ab")
@@ -85,23 +83,23 @@ def test_a_newer_shard_leaves_the_older_index_true(tmp_path: Path, far: str) -> 
 
 
 @pytest.mark.parametrize("lost", ["tar", "csv", "json"])
-def test_a_shard_that_is_not_whole_is_no_shard(tmp_path: Path, url: str, lost: str) -> None:
-    record = make(tmp_path / "a", url)
-    folder = tmp_path / ("b" if url else "a")  # from elsewhere: what lies here does not help
+def test_a_shard_that_is_not_whole_is_not_found(tmp_path: Path, url: str, lost: str) -> None:
+    index = make(tmp_path / "a", url)
+    folder = tmp_path / ("b" if url else "a")  # from elsewhere: the files here do not help
     if url:
-        filesystem, path = fsspec.url_to_fs(record["url"])
+        filesystem, path = fsspec.url_to_fs(index.url)
         filesystem.rm_file(f"{path.removesuffix('tar')}{lost}")
     else:
         (folder / f"train/000000.{lost}").unlink()
     assert make_keeper(folder, url).find("train/000000", "f1") is None
-    assert make(folder, url) == record
-    assert make_keeper(tmp_path / "c", url).find("train/000000", "f1") == (record if url else None)
+    assert make(folder, url) == index
+    assert make_keeper(tmp_path / "c", url).find("train/000000", "f1") == (index if url else None)
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "gone"])
 def test_damage_at_a_url_is_named(tmp_path: Path, far: str, harm: str) -> None:
-    record = make(tmp_path / "a", far)
-    filesystem, path = fsspec.url_to_fs(record["url"])
+    index = make(tmp_path / "a", far)
+    filesystem, path = fsspec.url_to_fs(index.url)
     whole = bytearray(filesystem.cat_file(path))
     whole[700] ^= 1
     if harm == "gone":
@@ -113,7 +111,7 @@ def test_damage_at_a_url_is_named(tmp_path: Path, far: str, harm: str) -> None:
         list(read_shard(ref))
 
 
-def test_an_upload_that_breaks_off_leaves_nothing_that_counts(
+def test_an_interrupted_upload_is_not_found(
     tmp_path: Path, far: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
@@ -151,7 +149,7 @@ def test_a_path_never_shows_half_an_upload(
     assert not [path for path in Path(url).rglob("*") if path.suffix in (".tar", ".json")]
 
 
-def test_a_bucket_that_is_not_there_is_told_before_the_work(bucket: str) -> None:
+def test_a_missing_bucket_is_reported_before_the_work(bucket: str) -> None:
     check_url(f"{bucket}/deep/below")
     assert fsspec.filesystem("s3").find(bucket.removeprefix("s3://")) == []
     with pytest.raises(InputError, match=r"s3://no-such-bucket cannot be written to"):
@@ -159,7 +157,7 @@ def test_a_bucket_that_is_not_there_is_told_before_the_work(bucket: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("url", "words"), [("nosuch://x", "no place for shards"), ("s3a+x://b", "no place")]
+    ("url", "words"), [("nosuch://x", "cannot hold shards"), ("s3a+x://b", "cannot hold")]
 )
 def test_an_unknown_kind_of_url_is_named(url: str, words: str) -> None:
     with pytest.raises(InputError, match=words):

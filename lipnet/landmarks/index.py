@@ -1,0 +1,101 @@
+"""TrackIndex: which videos one track file holds, and which have no track, in a JSON file."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lipnet.errors import InputError
+from lipnet.files import read_json, write_json
+from lipnet.landmarks.store import TrackSpan
+from lipnet.records import Record
+
+
+@dataclass(frozen=True)
+class VideoFailure:
+    """A video that could not be tracked, and why."""
+
+    video: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class TrackIndex:
+    """The track file `name`.npz: its videos in order, each with its number of frames, and those
+    that failed. `seen_frames` counts the frames whose landmarks were not interpolated."""
+
+    name: str
+    fingerprint: str
+    tracked: tuple[tuple[str, int], ...]
+    seen_frames: int
+    failures: tuple[VideoFailure, ...] = ()
+
+    @property
+    def videos(self) -> int:
+        """The videos of the job, tracked or failed."""
+        return len(self.tracked) + len(self.failures)
+
+    @property
+    def frames(self) -> int:
+        """The frames of all tracked videos."""
+        return sum(frames for _, frames in self.tracked)
+
+
+def write_index(path: Path, index: TrackIndex) -> None:
+    """Write the index; equal indexes give equal bytes."""
+    write_json(path, {**asdict(index), "videos": index.videos})
+
+
+def read_index(path: Path) -> TrackIndex:
+    """Read an index; InputError for a file that is damaged or something else."""
+    try:
+        found = Record(read_json(path))
+        index = TrackIndex(
+            name=found.text("name"),
+            fingerprint=found.text("fingerprint"),
+            tracked=tuple(map(_parse_tracked, found.list("tracked"))),
+            seen_frames=found.count("seen_frames"),
+            failures=tuple(map(_parse_failure, found.list("failures"))),
+        )
+        if found.count("videos") != index.videos:
+            raise ValueError(f"it lists {index.videos} of {found.count('videos')} videos")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is not the index of a track file ({error}); run the stage landmarks again"
+        ) from error
+    return index
+
+
+def find_index(path: Path, fingerprint: str) -> TrackIndex | None:
+    """The index at `path` if it is intact and has this fingerprint, else None."""
+    try:
+        found = read_index(path)
+    except InputError:
+        return None
+    return found if found.fingerprint == fingerprint else None
+
+
+def read_indexes(folder: Path) -> list[TrackIndex]:
+    """All indexes of the stage's folder, in order."""
+    return [read_index(path) for path in sorted(folder.glob("[0-9]*.json"))]
+
+
+def locate_tracks(indexes: Iterable[TrackIndex]) -> Iterator[tuple[str, TrackSpan]]:
+    """Each tracked video and where its track is."""
+    for index in indexes:
+        first = 0
+        for video, frames in index.tracked:
+            yield video, TrackSpan(index.name, first, frames)
+            first += frames
+
+
+def _parse_tracked(value: object) -> tuple[str, int]:
+    match value:
+        case [str(video), int(frames)] if frames > 0:
+            return video, frames
+    raise ValueError(f"tracked has {value!r}, not a video and its number of frames")
+
+
+def _parse_failure(value: object) -> VideoFailure:
+    found = Record(value)
+    return VideoFailure(found.text("video"), found.text("reason"), found.text("detail"))
