@@ -21,6 +21,7 @@ from lipnet.lineage.generation import WEIGHTS_FILE, Generation
 from lipnet.lineage.lineage import LineageData, LineagePlan, train_lineage
 from lipnet.recipe import Recipe
 from lipnet.shards.cut import describe_crops
+from lipnet.shards.meta import ClipMeta
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
@@ -131,14 +132,11 @@ def _check_split(
 def _store(split: Sequence[LabelledCrops], labels: Sequence[str], recipe: Recipe) -> MemoryStore:
     shrink = Shrink.for_recipe(recipe)
     index = {label: number for number, label in enumerate(labels)}
-    samples: list[tuple[NDArray[np.uint8], dict[str, object]]] = [
-        (
-            shrink(clip_THW),
-            {"label_index": index[word], "word_first": 0, "word_last": len(clip_THW)},
-        )
-        for clip_THW, word in split
-    ]
     names = [f"clip-{number}" for number in range(len(split))]
+    samples = [
+        (shrink(clip_THW), ClipMeta(name, word, index[word], 0, len(clip_THW)))
+        for name, (clip_THW, word) in zip(names, split, strict=True)
+    ]
     none = [""] * len(split)
     return MemoryStore(
         collate(samples), ClipFacts(names, names, none, none, [index[word] for _, word in split])
