@@ -22,7 +22,6 @@ import cv2
 import torch
 from torch import Tensor
 
-from benchmarks.aside import Aside
 from benchmarks.clips import FRAMES, GRID, find_clips
 from benchmarks.compare import describe_machine
 from benchmarks.plain_data import (
@@ -34,6 +33,7 @@ from benchmarks.plain_data import (
     mix,
     write_npz,
 )
+from benchmarks.worker import WorkerProcess
 from lipnet.data.augment import Draws, draw, random_view
 from lipnet.data.loader import ClipStore, MemoryStore, ShardStream
 from lipnet.data.shrink import Shrink
@@ -152,7 +152,8 @@ def measure(
     """CPU seconds of each way's epochs, each way in a process of its own, in turn."""
     with ExitStack() as stack:
         ways = {
-            name: stack.enter_context(Aside(time_way, name, folder, clips, batch)) for name in WAYS
+            name: stack.enter_context(WorkerProcess(time_way, name, folder, clips, batch))
+            for name in WAYS
         }
         for run in ways.values():
             run()

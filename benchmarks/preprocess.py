@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.per_frame import PerFrame, warp_by_opencv, warp_by_skimage
 from benchmarks.stopwatch import Stopwatch
-from cluster.pool import map_shards
+from cluster.pool import map_jobs
 from lipnet.crops.align import MOUTH, load_face
 from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.landmarks.detector import Detector, DlibDetector, Face, find_predictor
@@ -208,7 +208,7 @@ class Actor:
 def run_actors(videos: Sequence[Path], actors: int) -> tuple[float, float]:
     """Frames a second of so many actors together, start-up left out, and the largest peak RSS
     (of one actor: this very process's, with all that it has loaded for other measurements)."""
-    turns: list[Turn] = map_shards(Actor, videos, actors=actors)
+    turns: list[Turn] = map_jobs(Actor, videos, actors=actors)
     rates = []
     for actor in {turn.actor for turn in turns}:
         own = [turn for turn in turns if turn.actor == actor]

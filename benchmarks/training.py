@@ -26,13 +26,13 @@ from typing import TypeVar
 import torch
 from torch.utils.data import DataLoader
 
-from benchmarks.aside import Aside
 from benchmarks.clips import GRID, find_clips
 from benchmarks.compare import choose_rows, describe_machine
 from benchmarks.inference import build_pair
 from benchmarks.loader import plan_plain, write_split
 from benchmarks.plain_data import Batch, PlainClips, collate, mix, write_npz
 from benchmarks.train_step import measure_products
+from benchmarks.worker import WorkerProcess
 from lipnet.data.loader import MemoryStore
 from lipnet.data.shrink import Shrink
 from lipnet.data.stream import Stream
@@ -183,7 +183,7 @@ def find_teacher(taught: str, corpus: Corpus) -> Teacher:
     return RecordedTeacher([model], recording, alpha=1.0)
 
 
-def measure(ways: Mapping[str, Aside[Spent]], repeats: int) -> dict[str, list[Spent]]:
+def measure(ways: Mapping[str, WorkerProcess[Spent]], repeats: int) -> dict[str, list[Spent]]:
     """What the epochs of each way took, in turn; a first one of each does not count."""
     spent: dict[str, list[Spent]] = {name: [] for name in ways}
     for number in range(repeats + 1):
@@ -201,8 +201,8 @@ def compare_epochs(rows: Sequence[PaperRow], corpus: Corpus, asked: argparse.Nam
     )
     for row in rows:
         with (
-            Aside(train_plainly, row, corpus, asked.loaders) as plain,
-            Aside(train_ours, row, corpus) as ours,
+            WorkerProcess(train_plainly, row, corpus, asked.loaders) as plain,
+            WorkerProcess(train_ours, row, corpus) as ours,
         ):
             spent = measure({"plain": plain, "ours": ours}, asked.repeats)
         ratios = [one.seconds / other.seconds for one, other in zip(*spent.values(), strict=True)]
@@ -219,7 +219,8 @@ def compare_teachers(corpus: Corpus, repeats: int) -> None:
     (row,) = choose([STUDENT])
     with ExitStack() as stack:
         ways = {
-            name: stack.enter_context(Aside(train_ours, row, corpus, name)) for name in TEACHING
+            name: stack.enter_context(WorkerProcess(train_ours, row, corpus, name))
+            for name in TEACHING
         }
         spent = measure(ways, repeats)  # the epoch that does not count is the one that records
     print(f"\n{STUDENT} taught by {TEACHER}\n{'':<32}{'ms a step':>18}{'ratio':>7}  spread")

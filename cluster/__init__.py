@@ -1,1 +1,1 @@
-"""Ray: a pool of actors for the preprocessing, and processes that train one model together."""
+"""Ray: a pool of actors for preprocessing, and groups of processes that train one model."""

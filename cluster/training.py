@@ -1,4 +1,4 @@
-"""Several processes that train one model, as Ray Train starts them here or on a cluster."""
+"""Processes that train one model together, started by Ray Train here or on a cluster."""
 
 import importlib
 import os
@@ -17,99 +17,100 @@ from cluster.pool import connect
 from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
 from lipnet.train.processes import Processes, ProcessGroup
-from pipeline.command import describe_full_disk
+from pipeline.program import describe_full_disk
 
-MOST_FAILURES = 3  # processes or nodes that may be lost; each time all go on from the checkpoint
-LOOK_SECONDS = 0.5  # how often the first process's words are looked for
-ANSWER, WORDS = "answer.json", "words.txt"
-Share = Callable[[Processes, torch.device], list[str]]
+MAX_FAILURES = 3  # lost processes or nodes; after each, all resume from the last checkpoint
+POLL_SECONDS = 0.5  # how often the first process's output is read
+RESULT, OUTPUT = "result.json", "output.txt"
+Train = Callable[[Processes, torch.device], list[str]]
 
 
-def train_together(share: Share, workers: int) -> list[str]:
-    """What `share` returns in the first of `workers` processes, each with a GPU if there are any.
+def train_together(train: Train, workers: int) -> list[str]:
+    """Call `train` in `workers` processes; returns the result of the first process.
 
-    All work in the folder where the stage was started, on a disk that their nodes share. A lost
-    process is replaced, and all go on from the last checkpoint. InputError as `share` raised it.
+    Each process has a GPU if there are any. All run in the folder where the stage was started, on
+    a disk that their nodes share. A lost process is replaced, and all resume from the last
+    checkpoint. An InputError of `train` is raised here.
     """
     gpus = torch.cuda.is_available()
     _check_room(workers, gpus)
-    answers = Path("data/tmp/together").absolute() / uuid.uuid4().hex[:12]
-    answers.mkdir(parents=True)
+    folder = Path("data/tmp/together").absolute() / uuid.uuid4().hex[:12]
+    folder.mkdir(parents=True)
     try:
-        with connect(workers, gpus=workers if gpus else 0), _repeat(answers / WORDS):
-            _run(share, workers, gpus, answers)
-        return _read_answer(answers / ANSWER)
+        with connect(workers, gpus=workers if gpus else 0), _print_output(folder / OUTPUT):
+            _run(train, workers, gpus, folder)
+        return _read_result(folder / RESULT)
     finally:
-        shutil.rmtree(answers, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(share: Share, workers: int, gpus: bool, answers: Path) -> None:
-    os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"  # else each printed line comes twice
-    train: Any = importlib.import_module("ray.train")
-    train_torch: Any = importlib.import_module("ray.train.torch")
-    trainer = train_torch.TorchTrainer(
+def _run(train: Train, workers: int, gpus: bool, folder: Path) -> None:
+    os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"  # else each line is printed twice
+    ray_train: Any = importlib.import_module("ray.train")
+    ray_torch: Any = importlib.import_module("ray.train.torch")
+    trainer = ray_torch.TorchTrainer(
         _work,
-        train_loop_config={"share": share, "home": os.getcwd(), "answers": str(answers)},
-        torch_config=train_torch.TorchConfig(backend="nccl" if gpus else "gloo"),
-        scaling_config=train.ScalingConfig(num_workers=workers, use_gpu=gpus),
-        run_config=train.RunConfig(
+        train_loop_config={"train": train, "home": os.getcwd(), "folder": str(folder)},
+        torch_config=ray_torch.TorchConfig(backend="nccl" if gpus else "gloo"),
+        scaling_config=ray_train.ScalingConfig(num_workers=workers, use_gpu=gpus),
+        run_config=ray_train.RunConfig(
             name="train",
-            storage_path=str(answers),
-            failure_config=train.FailureConfig(max_failures=MOST_FAILURES),
+            storage_path=str(folder),
+            failure_config=ray_train.FailureConfig(max_failures=MAX_FAILURES),
         ),
     )
     trainer.fit()
 
 
 def _work(config: dict[str, Any]) -> None:
-    """One process's life: Ray has started torch.distributed already."""
+    """Run in each process, after Ray has initialised torch.distributed."""
     os.chdir(config["home"])
-    answers = Path(config["answers"])
-    if (answers / ANSWER).exists():  # another process's error, which ended all
+    folder = Path(config["folder"])
+    if (folder / RESULT).exists():  # another process failed with an error, which ends all
         return
-    train: Any = importlib.import_module("ray.train")
-    train_torch: Any = importlib.import_module("ray.train.torch")
-    # Ray leaves each process one thread.
-    local = train.get_context().get_local_world_size()
+    ray_train: Any = importlib.import_module("ray.train")
+    ray_torch: Any = importlib.import_module("ray.train.torch")
+    # Ray sets one thread per process.
+    local = ray_train.get_context().get_local_world_size()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // local))
-    # A 1x1 convolution's weights have two names for one layout; nothing is copied for it.
+    # The strides of a 1x1 convolution's weights are ambiguous; nothing is copied because of it.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     processes = ProcessGroup()
     try:
-        with _tell(answers / WORDS if processes.share.rank == 0 else Path(os.devnull)):
-            names = config["share"](processes, train_torch.get_device())
+        with _redirect_output(folder / OUTPUT if processes.share.rank == 0 else Path(os.devnull)):
+            names = config["train"](processes, ray_torch.get_device())
     except (InputError, OSError) as error:
         line = str(error) if isinstance(error, InputError) else describe_full_disk(error)
         if line:
-            # Tried again it would fail again. The others may wait for this one: raised, it ends
-            # them, and started again all find the answer and end.
-            write_json(answers / ANSWER, {"error": line})
+            # A retry would fail again, and the other processes may wait for this one. Raising ends
+            # them; when Ray restarts all, they find this file and return.
+            write_json(folder / RESULT, {"error": line})
         raise
     if processes.share.rank == 0:
-        write_json(answers / ANSWER, {"names": names})
+        write_json(folder / RESULT, {"names": names})
 
 
 @contextmanager
-def _tell(place: Path) -> Iterator[None]:
-    """What this process prints goes to a file, for the stage to repeat."""
-    with place.open("a", buffering=1) as words, redirect_stdout(words), redirect_stderr(words):
+def _redirect_output(path: Path) -> Iterator[None]:
+    """Write the output of this process to a file, which the stage prints."""
+    with path.open("a", buffering=1) as output, redirect_stdout(output), redirect_stderr(output):
         yield
 
 
 @contextmanager
-def _repeat(place: Path) -> Iterator[None]:
-    """Print what comes to be in a file, until the end."""
+def _print_output(path: Path) -> Iterator[None]:
+    """Print what is appended to a file, until the end of the block."""
     ended = threading.Event()
 
     def follow() -> None:
-        place.touch()
-        with place.open() as words:
+        path.touch()
+        with path.open() as output:
             last = False
             while not last:
-                last = ended.wait(LOOK_SECONDS)
-                print(words.read(), end="", flush=True)
+                last = ended.wait(POLL_SECONDS)
+                print(output.read(), end="", flush=True)
 
-    thread = threading.Thread(target=follow, name="repeat")
+    thread = threading.Thread(target=follow, name="print-output")
     thread.start()
     try:
         yield
@@ -118,21 +119,21 @@ def _repeat(place: Path) -> Iterator[None]:
         thread.join()
 
 
-def _read_answer(path: Path) -> list[str]:
-    answer = read_json(path)
-    assert isinstance(answer, dict)
-    if "error" in answer:
-        raise InputError(str(answer["error"]))
-    return [str(name) for name in answer["names"]]
+def _read_result(path: Path) -> list[str]:
+    result = read_json(path)
+    assert isinstance(result, dict)
+    if "error" in result:
+        raise InputError(str(result["error"]))
+    return [str(name) for name in result["names"]]
 
 
 def _check_room(workers: int, gpus: bool) -> None:
-    """InputError where this machine alone is to do it and has not enough."""
+    """InputError if this machine has too few GPUs or cores, unless a cluster is used."""
     if os.environ.get("RAY_ADDRESS", "") not in ("", "local"):
         return
     have = torch.cuda.device_count() if gpus else len(os.sched_getaffinity(0))
     if workers > have:
         raise InputError(
-            f"compute.workers is {workers}, and this machine has {have} "
-            f"{'GPUs' if gpus else 'cores'}: lower it, or set RAY_ADDRESS to a cluster's"
+            f"compute.workers is {workers}, but this machine has {have} "
+            f"{'GPUs' if gpus else 'cores'}: lower it, or set RAY_ADDRESS to a cluster's address"
         )

@@ -1,4 +1,4 @@
-"""A command under a flow: its output line by line as it runs, its group ended with it."""
+"""Commands that a flow runs: output line by line, and all their processes stopped with the flow."""
 
 import os
 import signal
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEPT_LINES = 400
-# How a group is asked to end, each with the seconds it is given; the first lets DVC free its locks.
-FAREWELLS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 3.0))
+# Signals to stop a process group, each with the seconds to wait; SIGINT lets DVC release its locks.
+STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 3.0))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended; `lines` are the last it printed, both streams together."""
+    """How a command ended; `lines` are the last lines that it printed, of both streams."""
 
     code: int
     lines: list[str]
@@ -25,7 +25,7 @@ class Outcome:
 
 
 class Commands:
-    """The commands that run now; `stop` ends them all, and none is started after."""
+    """The commands that are running; `stop` ends them all, and no more can be started."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
@@ -33,8 +33,8 @@ class Commands:
         self._stopped = threading.Event()
         self._inherited: tuple[int, ...] = ()
 
-    def bequeath(self, descriptor: int | None) -> None:
-        """Every command from now on keeps this file open until it ends, so also the lock on it."""
+    def keep_open(self, descriptor: int | None) -> None:
+        """Let further commands inherit this file descriptor, and so hold the lock on its file."""
         self._inherited = () if descriptor is None else (descriptor,)
 
     def run(
@@ -45,7 +45,7 @@ class Commands:
         environment: Mapping[str, str],
         on_line: Callable[[str], None],
     ) -> Outcome:
-        """Run to the end, each line given to `on_line` as it comes."""
+        """Run a command to its end, and call `on_line` with each line as it is printed."""
         kept: deque[str] = deque(maxlen=KEPT_LINES)
         process = self._start(command, folder, environment)
         if process is None:
@@ -67,15 +67,15 @@ class Commands:
         return Outcome(code, list(kept), cancelled=self._stopped.is_set() and code != 0)
 
     def stop(self) -> None:
-        """End every running command with all that it started, all at once: whoever cancels a
-        flow gives it 30 seconds."""
+        """End all running commands and their child processes, in parallel: Prefect gives a
+        cancelled flow 30 seconds."""
         with self._lock:
             self._stopped.set()
             running = list(self._running)
         _end_groups(running)
 
     def pause(self, seconds: float) -> bool:
-        """Wait; False, at once, where all is to be stopped."""
+        """Wait; returns False at once after `stop`."""
         return not self._stopped.wait(seconds)
 
     def _start(
@@ -84,7 +84,7 @@ class Commands:
         with self._lock:
             if self._stopped.is_set():
                 return None
-            # A session of its own: a Ctrl-C reaches the flow alone, which ends the group in order.
+            # In its own session, so that Ctrl-C reaches only the flow, which stops the group.
             process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -102,19 +102,19 @@ class Commands:
 
 
 def _end_groups(processes: Sequence["subprocess.Popen[str]"]) -> None:
-    """Ask the whole groups to end, ever less politely, until none of them is left."""
-    left = list(processes)
-    for farewell, seconds in FAREWELLS:
-        left = [process for process in left if _signal_group(process, farewell)]
+    """Send each of STOP_SIGNALS to the process groups, until all have ended."""
+    running = list(processes)
+    for stop_signal, seconds in STOP_SIGNALS:
+        running = [process for process in running if _signal_group(process, stop_signal)]
         deadline = time.monotonic() + seconds
-        while left and time.monotonic() < deadline:
+        while running and time.monotonic() < deadline:
             time.sleep(0.1)
-            left = [process for process in left if _signal_group(process, 0)]
+            running = [process for process in running if _signal_group(process, 0)]
 
 
 def _signal_group(process: "subprocess.Popen[str]", number: int) -> bool:
-    """Whether anything of the group was there to get the signal (0: none is sent)."""
-    process.poll()  # else an ended leader stays as a zombie, which counts
+    """Send a signal to a process group (0: only check); whether any process of it is left."""
+    process.poll()  # else an ended leader remains as a zombie, which counts as running
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:

@@ -1,14 +1,16 @@
-"""The flows that prefect.yaml deploys: the whole reproduction, and three parts of the graph.
+"""The flows that prefect.yaml deploys: the whole reproduction, and three parts of it.
 
-DVC alone decides what is stale; what needs a failed stage is skipped and the rest goes on.
+DVC decides which stages are out of date. If a stage fails, the stages that need it are skipped,
+and the others still run.
 """
 
 import argparse
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, ParamSpec
 
-from prefect import flow
+from prefect import Flow, flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -19,18 +21,30 @@ from flows.servers import PREFECT
 from lipnet.errors import InputError
 from pipeline.params import load_params
 
-# More threads than stages ever run at once; the walk itself keeps to `parallel`.
+# More threads than stages ever run at a time; Walk.run limits how many stages run.
 RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
 PREDICTIONS = (
     *("predict_val_scratch", "predict_val_taught"),
     *("predict_test_scratch", "predict_test_taught"),
 )
+Parameters = ParamSpec("Parameters")
+
+
+def flow_named_by(
+    name_run: Callable[[], str],
+) -> Callable[[Callable[Parameters, State[Any]]], Flow[Parameters, State[Any]]]:
+    """`prefect.flow` with the options that all flows share; `name_run` returns a run's name."""
+    return flow(
+        flow_run_name=name_run,
+        persist_result=False,
+        task_runner=RUNNER,  # type: ignore[arg-type]
+    )
 
 
 def name_by_profile() -> str:
     """<flow>-<profile>."""
-    chosen = flow_run.parameters.get("profile") or load_params().profile
-    return f"{flow_run.flow_name}-{chosen}"
+    profile = flow_run.parameters.get("profile") or load_params().profile
+    return f"{flow_run.flow_name}-{profile}"
 
 
 def name_by_lineage() -> str:
@@ -38,104 +52,96 @@ def name_by_lineage() -> str:
     return f"train-{flow_run.parameters['lineage']}"
 
 
-@flow(
-    flow_run_name=name_by_profile,
-    persist_result=False,
-    task_runner=RUNNER,  # type: ignore[arg-type]
-)
+@flow_named_by(name_by_profile)
 def reproduce(
     profile: str | None = None,
     changes: list[str] | None = None,
     parallel: int = 0,
     force: bool = False,
 ) -> State[Any]:
-    """Make everything of one profile that is stale, from raw video to the leaderboard.
+    """Run all stages of a profile that are out of date, from raw video to the leaderboard.
 
     Args:
-        profile: which one (conf/profile); the one in params.yaml where empty.
-        changes: all that the profile is to have, such as source.root=/data/grid; none: the profile
-            as it ran last in this checkout, without any if that was another one.
-        parallel: stages at once; 0 is one for each GPU, or one.
-        force: run also what did not change.
+        profile: a name from conf/profile; empty for the profile in params.yaml.
+        changes: all changes to the profile, such as source.root=/data/grid. If empty: the profile
+            with the changes of its last run in this checkout, or without changes if the last run
+            used another profile.
+        parallel: number of stages to run at a time; 0 for one per GPU, or one without a GPU.
+        force: also run stages that are up to date.
     """
     return run_flow(Wanted(publish=True), profile, changes or (), parallel=parallel, force=force)
 
 
-@flow(
-    flow_run_name=name_by_profile,
-    persist_result=False,
-    task_runner=RUNNER,  # type: ignore[arg-type]
-)
+@flow_named_by(name_by_profile)
 def preprocess(
     profile: str | None = None, changes: list[str] | None = None, force: bool = False
 ) -> State[Any]:
-    """From raw video to shards of mouth crops, and how well that went; nothing is trained.
+    """Make the shards of mouth crops from raw video, and the quality report; trains nothing.
 
     Args:
-        profile: which one (conf/profile); the one in params.yaml where empty.
-        changes: all that the profile is to have, such as source.root=/data/grid; none: the profile
-            as it ran last in this checkout, without any if that was another one.
-        force: run also what did not change.
+        profile: a name from conf/profile; empty for the profile in params.yaml.
+        changes: all changes to the profile, such as source.root=/data/grid. If empty: the profile
+            with the changes of its last run in this checkout, or without changes if the last run
+            used another profile.
+        force: also run stages that are up to date.
     """
     return run_flow(Wanted(("shards", "quality")), profile, changes or (), force=force)
 
 
-@flow(
-    flow_run_name=name_by_lineage,
-    persist_result=False,
-    task_runner=RUNNER,  # type: ignore[arg-type]
-)
+@flow_named_by(name_by_lineage)
 def train(
     lineage: str,
     profile: str | None = None,
     changes: list[str] | None = None,
     parallel: int = 0,
 ) -> State[Any]:
-    """Train one lineage with its generations, and first whatever it needs: clips and teachers.
+    """Train all generations of one lineage, after the stages that it needs: clips and teachers.
 
     Args:
         lineage: its id in the profile, such as rn18-mstcn or sn05-tcn1-by-rn18.
-        profile: which one (conf/profile); the one in params.yaml where empty.
-        changes: all that the profile is to have, such as source.root=/data/grid; none: the profile
-            as it ran last in this checkout, without any if that was another one.
-        parallel: stages at once; 0 is one for each GPU, or one.
+        profile: a name from conf/profile; empty for the profile in params.yaml.
+        changes: all changes to the profile, such as source.root=/data/grid. If empty: the profile
+            with the changes of its last run in this checkout, or without changes if the last run
+            used another profile.
+        parallel: number of stages to run at a time; 0 for one per GPU, or one without a GPU.
     """
     wanted = Wanted((f"scratch@{lineage}", f"taught@{lineage}"))
     return run_flow(wanted, profile, changes or (), parallel=parallel)
 
 
-@flow(
-    flow_run_name=name_by_profile,
-    persist_result=False,
-    task_runner=RUNNER,  # type: ignore[arg-type]
-)
+@flow_named_by(name_by_profile)
 def report(profile: str | None = None) -> State[Any]:
-    """Predict, select and report anew; every lineage of the profile must be trained.
+    """Update predictions, ensembles and the report; all lineages must be trained already.
 
     Args:
-        profile: which one (conf/profile); the one in params.yaml where empty.
+        profile: a name from conf/profile; empty for the profile in params.yaml.
     """
     wanted = Wanted((*PREDICTIONS, "select", "report"), above=False, publish=True)
     return run_flow(wanted, profile)
 
 
 def find_server() -> AbstractContextManager[object]:
-    """Settings for the server that PREFECT_API_URL names, else for the one of `make ui` if it
-    runs, else for one of the flow's own that ends with it."""
-    if PREFECT_API_URL.value() or not PREFECT.answers():
+    """Settings for the Prefect server: the one at PREFECT_API_URL, else that of `make ui` if it is
+    running, else a temporary one."""
+    if PREFECT_API_URL.value() or not PREFECT.is_up():
         return nullcontext()
-    print(f"flow runs are shown at {PREFECT.url}", flush=True)
+    print(f"see the flow run at {PREFECT.url}", flush=True)
     return temporary_settings({PREFECT_API_URL: f"{PREFECT.url}/api"})
 
 
 def main() -> None:
-    """The command behind `make flow`."""
+    """Run the flow `reproduce`, as `make flow` does."""
     parser = argparse.ArgumentParser(prog="python -m flows.deployments", description=__doc__)
-    parser.add_argument("--profile", help="one of conf/profile (default: that of params.yaml)")
     parser.add_argument(
-        "--parallel", type=int, default=0, help="stages at once (default: one a GPU)"
+        "--profile", help="a name from conf/profile (default: the profile in params.yaml)"
     )
-    parser.add_argument("--force", action="store_true", help="run also what did not change")
+    parser.add_argument(
+        "--parallel",
+        type=int,
+        default=0,
+        help="number of stages to run at a time (default: one per GPU, or one without a GPU)",
+    )
+    parser.add_argument("--force", action="store_true", help="also run stages that are up to date")
     options = parser.parse_args()
     try:
         load_params()

@@ -1,4 +1,4 @@
-"""The DVC graph as DVC's own command line tells it: stages, their order, and which are stale."""
+"""The DVC graph, as read from DVC's command line: stages, their order, and which are stale."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _NODE = re.compile(r'^"([^"]+)";$')
 
 @dataclass(frozen=True)
 class StageGraph:
-    """Which stages each stage needs, in an order in which they can run."""
+    """The stages that each stage needs, and an order in which they can run."""
 
     needs: Mapping[str, frozenset[str]]
 
@@ -30,21 +30,24 @@ class StageGraph:
         try:
             return list(sorter.static_order())
         except CycleError as error:
-            raise InputError(f"the stages need each other in a circle: {error.args[1]}") from None
+            cycle = " -> ".join(error.args[1])
+            raise InputError(f"the stages in dvc.yaml form a cycle: {cycle}") from None
 
     def only(self, wanted: Collection[str], *, above: bool) -> "StageGraph":
-        """The part with the wanted stages or whole groups ("scratch" is every scratch@...) that
-        are there, and with all that they need where `above`; InputError where none is there."""
+        """The subgraph of the wanted stages and groups ("scratch" is every scratch@...), with all
+        that they need if `above`; InputError if none of them exists."""
         kept = {name for name in self.needs if {name, name.partition("@")[0]} & set(wanted)}
         if not kept:
-            told = ", ".join(self.order)
-            raise InputError(f"no stage {' or '.join(sorted(wanted))} in this profile: {told}")
+            known = ", ".join(self.order)
+            raise InputError(
+                f"no stage {' or '.join(sorted(wanted))} in this profile; known: {known}"
+            )
         for name in reversed(self.order) if above else ():
             kept |= self.needs[name] if name in kept else set()
         return StageGraph({name: self.needs[name] & kept for name in kept})
 
     def downstream(self, stage: str) -> set[str]:
-        """Every stage that needs this one, directly or not."""
+        """Every stage that needs this one, directly or indirectly."""
         found: set[str] = set()
         for name in self.order:
             if self.needs[name] & (found | {stage}):
@@ -53,7 +56,7 @@ class StageGraph:
 
 
 def parse_dot(text: str) -> StageGraph:
-    """The graph in what `dvc dag --dot` prints."""
+    """The graph from the output of `dvc dag --dot`."""
     needs: dict[str, set[str]] = {}
     for line in text.splitlines():
         if edge := _EDGE.match(line.strip()):
@@ -66,26 +69,26 @@ def parse_dot(text: str) -> StageGraph:
 
 
 def read_graph(folder: Path) -> StageGraph:
-    """The graph of the repository in `folder`; InputError with DVC's words where it has none."""
-    graph = parse_dot(_ask_dvc(folder, "dag", "--dot"))
+    """The graph of the repository in `folder`; InputError with DVC's message if it has none."""
+    graph = parse_dot(_run_dvc(folder, "dag", "--dot"))
     if not graph.needs:
         raise InputError(f"no stages in {folder / 'dvc.yaml'}")
     return graph
 
 
 def read_stale(folder: Path) -> set[str]:
-    """The stages that DVC would not skip as things stand now."""
-    return set(json.loads(_ask_dvc(folder, "status", "--json")))
+    """The stages that DVC would run now."""
+    return set(json.loads(_run_dvc(folder, "status", "--json")))
 
 
 def dvc_environment() -> dict[str, str]:
-    """The environment for DVC and the stages under it: no telemetry, output line by line."""
+    """The environment for DVC and its stages: no telemetry, unbuffered output."""
     quiet = {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
     return {**os.environ, **quiet}
 
 
-def _ask_dvc(folder: Path, *arguments: str) -> str:
-    answer = subprocess.run(
+def _run_dvc(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
         command_of(arguments),
         cwd=folder,
         env=dvc_environment(),
@@ -93,12 +96,12 @@ def _ask_dvc(folder: Path, *arguments: str) -> str:
         text=True,
         check=False,
     )
-    if answer.returncode:
-        said = answer.stderr.strip() or answer.stdout.strip()
-        raise InputError(f"`dvc {' '.join(arguments)}` failed in {folder}: {said}")
-    return answer.stdout
+    if done.returncode:
+        message = done.stderr.strip() or done.stdout.strip()
+        raise InputError(f"`dvc {' '.join(arguments)}` failed in {folder}: {message}")
+    return done.stdout
 
 
 def command_of(arguments: Sequence[str]) -> list[str]:
-    """The DVC of this interpreter's environment, waiting where another one holds the lock."""
+    """A command for this environment's DVC, which waits while another DVC holds the lock."""
     return [*DVC, "--wait-for-lock", *arguments]

@@ -1,4 +1,4 @@
-"""Training as Prefect shows it while it runs: a bar a model, renewed at the end of each epoch."""
+"""The progress of training in Prefect: one progress bar per model, updated after each epoch."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ GROUPS = ("scratch", "taught")
 
 
 class TrainingProgress:
-    """Follows a lineage's progress.jsonl from where it ends now; silent for any other stage."""
+    """Shows what is appended to a lineage's progress.jsonl; does nothing for other stages."""
 
     def __init__(self, stage: str) -> None:
         group, _, lineage = stage.partition("@")
@@ -28,14 +28,14 @@ class TrainingProgress:
         self._place = self._size()
         self._shown: dict[str, UUID] = {}
 
-    def look(self) -> None:
-        """Show what has been added since the last look; what is only shown stops no training."""
+    def update(self) -> None:
+        """Show new lines; an error is logged and does not stop the training."""
         try:
-            self._look()
-        except Exception as error:  # the server's, the network's and the file's alike
-            get_run_logger().warning("the training's progress cannot be shown: %s", error)
+            self._update()
+        except Exception as error:  # of the server, the network or the file
+            get_run_logger().warning("cannot show the progress of training: %s", error)
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         if self._lines is None or self._size() <= self._place:
             return
         with self._lines.open("rb") as lines:
@@ -52,15 +52,15 @@ class TrainingProgress:
     def _show(self, record: dict[str, Any]) -> None:
         model, epoch = str(record["model"]), int(record["epoch"]) + 1
         done = 100.0 * epoch / max(epoch, self._epochs)
-        told = (
+        text = (
             f"{model}, epoch {epoch} of {self._epochs}: training loss {record['train_loss']:.3f}, "
             f"validation {record['val_top1']:.1%} (loss {record['val_loss']:.3f}), "
             f"{record['seconds']:.0f} s"
         )
         if model in self._shown:
-            update_progress_artifact(self._shown[model], progress=done, description=told)
+            update_progress_artifact(self._shown[model], progress=done, description=text)
         else:
             key = f"training-{model}"
-            made = create_progress_artifact(progress=done, key=key, description=told)
-            assert isinstance(made, UUID)  # a coroutine only where an event loop runs
+            made = create_progress_artifact(progress=done, key=key, description=text)
+            assert isinstance(made, UUID)  # it is a coroutine only inside an event loop
             self._shown[model] = made

@@ -1,4 +1,4 @@
-"""What every flow does: the profile, a preflight, a walk over stages, and what is shown of it."""
+"""A flow run: select the profile, run the preflight check, walk the stages, show the report."""
 
 import os
 import sys
@@ -15,9 +15,16 @@ from prefect.states import Cancelled, Completed, Failed
 from flows.artifacts import show_report
 from flows.command import Commands
 from flows.graph import StageGraph, read_graph, read_stale
-from flows.walk import CACHED, WAITS, Walk, describe_failure, name_command
+from flows.walk import (
+    CACHED,
+    RETRY_SECONDS,
+    Walk,
+    command_task,
+    describe_failure,
+    drop_repeated_logs,
+)
 from lipnet.errors import InputError
-from pipeline.checkout import hold_checkout
+from pipeline.checkout import lock_checkout
 from pipeline.params import load_params
 from pipeline.paths import Paths
 
@@ -26,8 +33,11 @@ ROOT = Path()
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which stages a flow walks: all, or those named (or whole groups) and, where `above`, all
-    that they need; `publish` brings MLflow level afterwards and shows the leaderboard."""
+    """The stages that a flow runs: all if `stages` is empty, else those stages or groups.
+
+    above: also all stages that they need. publish: afterwards update MLflow and show the
+    leaderboard.
+    """
 
     stages: tuple[str, ...] = ()
     above: bool = True
@@ -45,60 +55,63 @@ def run_flow(
     parallel: int = 0,
     force: bool = False,
 ) -> State[Any]:
-    """Walk the wanted stages of a profile, with changes to it, and say how that ended.
+    """Run the wanted stages of a profile, with changes to it; returns the flow's final state.
 
-    One flow run works in a checkout at a time; the next one waits.
+    Waits while another run uses the checkout.
     """
     commands = Commands()
     try:
         if parallel < 0:
-            raise InputError(f"parallel {parallel}: how many stages at once, 0 for the default")
-        with hold_checkout(wait=True, tell=get_run_logger().info) as lock:
-            commands.bequeath(lock)
+            raise InputError(
+                f"parallel is {parallel}: set it to the number of stages to run at a time, or to 0 "
+                "for the default"
+            )
+        with drop_repeated_logs(), lock_checkout(wait=True, on_wait=get_run_logger().info) as lock:
+            commands.keep_open(lock)
             try:
                 if changes or (profile and profile != load_params().profile):
                     chosen = profile or load_params().profile
                     run_step("profile", ["pipeline.profile", chosen, *changes], commands)
                 return walk_profile(wanted, parallel, force=force, commands=commands)
             finally:
-                commands.stop()  # before the checkout is let go
+                commands.stop()  # before the lock is released
     except InputError as error:
         return Failed(message=str(error))
     except (KeyboardInterrupt, TerminationSignal):
-        return Cancelled(message="interrupted; the same command goes on where it stopped")
+        return Cancelled(message="interrupted; run the same command again to continue")
 
 
 def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Commands) -> State[Any]:
-    """The flow's own order; the first step that fails is its end."""
+    """Run the steps of the flow in order, up to the first one that fails."""
     run_step("preflight", ["pipeline.preflight"], commands)
     graph = wanted.cut(read_graph(ROOT))
     walk = Walk(ROOT, graph, read_stale(ROOT), commands=commands, force=force)
-    walk.go(parallel or max(1, count_gpus()))
+    walk.run(parallel or max(1, count_gpus()))
     if failure := describe_failure(graph.order, walk.states):
         return Failed(message=failure)
     if wanted.publish:
         publish_and_show(commands)
     cached = sum(state.name == CACHED for state in walk.states.values())
     ran = len(graph.order) - cached
-    return Completed(message=f"{len(graph.order)} stages: {ran} made, {cached} had not changed")
+    return Completed(message=f"{len(graph.order)} stages: {ran} made, {cached} unchanged")
 
 
 def publish_and_show(commands: Commands) -> None:
-    """Bring MLflow level, and show the leaderboard whether or not that works; InputError if not."""
-    lacking = ""
+    """Update MLflow, and show the leaderboard even if that fails; InputError if it failed."""
+    failure = ""
     try:
         run_step("publish", ["tracking.publish"], commands)
     except InputError as error:
-        lacking = f"every stage is made, and only MLflow lacks some of it: {error}"
+        failure = f"all stages are done, but MLflow is not up to date: {error}"
     show_report(Paths(load_params().profile))
-    if lacking:
+    if failure:
         raise InputError(
-            f"{lacking}\n`python -m tracking.publish` brings it, or the same run again"
+            f"{failure}\nto update it, run `python -m tracking.publish` or this flow again"
         )
 
 
 def count_gpus() -> int:
-    """How many NVIDIA devices this process may use, by what their driver lists."""
+    """The number of NVIDIA devices that this process may use, as listed by the driver."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return len([name for name in chosen.split(",") if name not in ("", "-1")])
@@ -106,11 +119,13 @@ def count_gpus() -> int:
 
 
 def run_step(name: str, arguments: list[str], commands: Commands) -> None:
-    """Run `python -m <arguments>` as a task beside the stages; InputError where it fails."""
-    waits = WAITS[""]
-    step = name_command(name, waits)
+    """Run `python -m <arguments>` as a task that is not a stage; InputError if it fails."""
+    retry_seconds = RETRY_SECONDS[""]
+    step = command_task(name, retry_seconds)
     command = [sys.executable, "-m", *arguments]
-    state = step(command, folder=str(ROOT), commands=commands, waits=waits, return_state=True)
+    state = step(
+        command, folder=str(ROOT), commands=commands, retry_seconds=retry_seconds, return_state=True
+    )
     if state.is_cancelled():
         raise KeyboardInterrupt
     if not state.is_completed():

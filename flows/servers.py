@@ -1,4 +1,4 @@
-"""The two user interfaces, MLflow's and Prefect's: where they listen, and `make ui` to run both."""
+"""The servers of the user interfaces, MLflow and Prefect: their addresses, and `make ui`."""
 
 import argparse
 import os
@@ -19,14 +19,14 @@ from lipnet.errors import InputError
 from tracking.uri import shown_uri, tracking_uri
 
 START_SECONDS = 120.0
-FAREWELL_SECONDS = 10.0
+STOP_SECONDS = 10.0
 UI_ADDRESSES = ("PREFECT_SERVER_UI_API_URL", "PREFECT_UI_API_URL", "PREFECT_API_URL")
 PAGES = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
 
 
 @dataclass(frozen=True)
 class Server:
-    """One web server on this machine; `health` is the path that answers once it is up."""
+    """A web server on this machine; `health` is the path of its health check."""
 
     name: str
     port: int
@@ -37,8 +37,8 @@ class Server:
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
 
-    def answers(self) -> bool:
-        """Whether this very server is up, and not another program on its port."""
+    def is_up(self) -> bool:
+        """Whether this server is running, and not another program on its port."""
         try:
             with urlopen(f"{self.url}{self.health}", timeout=2) as answer:
                 return bool(answer.status == 200)
@@ -46,7 +46,7 @@ class Server:
             return False
 
     def check_free(self) -> None:
-        """InputError where something listens on the port already."""
+        """InputError if the port is in use."""
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -54,8 +54,8 @@ class Server:
             except OSError as error:
                 option = f"--{self.name.lower()}-port"
                 raise InputError(
-                    f"{self.name} can't listen on {self.host}:{self.port} ({error.strerror}): "
-                    f"end what runs there, or choose another port with {option}"
+                    f"{self.name} cannot listen on {self.host}:{self.port} ({error.strerror}): "
+                    f"stop the program that uses the port, or choose another one with {option}"
                 ) from None
 
 
@@ -64,26 +64,27 @@ PREFECT = Server("Prefect", 4200, "/api/health")
 
 
 def find_mlflow() -> str:
-    """Where MLflow is looked at: the server that runs are logged to, without a name and password
-    in its address, else that of `make ui`."""
+    """The address of MLflow's pages: the server that runs are logged to, without a user name and
+    password, or else the server of `make ui`."""
     uri = shown_uri()
     return uri.rstrip("/") if uri.startswith(("http://", "https://")) else MLFLOW.url
 
 
 def mlflow_command(server: Server, store: str, artifacts: str = "mlartifacts") -> list[str]:
-    """One worker is enough for a person, and four take a gigabyte."""
+    """The command that starts MLflow. One worker is enough for one user; four need a gigabyte."""
     place = ["--host", server.host, "--port", str(server.port), "--workers", "1"]
     stored = ["--backend-store-uri", store, "--artifacts-destination", artifacts]
     return [sys.executable, "-m", "mlflow", "server", *place, *stored]
 
 
 def prefect_command(server: Server) -> list[str]:
+    """The command that starts Prefect."""
     place = ["--host", server.host, "--port", str(server.port)]
     return [sys.executable, "-m", "prefect", "server", "start", *place]
 
 
 def serve(servers: Sequence[tuple[Server, list[str]]], logs: Path) -> None:
-    """Run the servers until one ends or a signal comes, then end them all."""
+    """Run the servers until one of them ends or a signal arrives, then stop them all."""
     for server, _ in servers:
         server.check_free()
     logs.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def serve(servers: Sequence[tuple[Server, list[str]]], logs: Path) -> None:
         for server, process in running:
             wait_until_up(server, process, log_of(logs, server))
             print(f"{server.name:8} {server.url}", flush=True)
-        print("Ctrl-C ends both", flush=True)
+        print("press Ctrl-C to stop", flush=True)
         watch(running, logs)
     finally:
         end_servers([process for _, process in running])
@@ -105,10 +106,10 @@ def log_of(logs: Path, server: Server) -> Path:
 
 
 def start_server(server: Server, command: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start in a session of its own, so that a Ctrl-C reaches this process alone.
+    """Start a server in its own session, so that Ctrl-C reaches only this process.
 
-    Prefect's pages ask port 4200, whatever port they come from, unless the environment says
-    otherwise (of a proxy in front, say).
+    Prefect's pages send their requests to port 4200, on any port that serves them, so set the
+    address unless the environment does (as for a proxy).
     """
     quiet = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -116,7 +117,7 @@ def start_server(server: Server, command: list[str], log: Path) -> "subprocess.P
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     }
     if server.name == PREFECT.name:
-        # Else any page of the web that is open in a browser here could start runs.
+        # Else any web page that is open in a browser on this machine could start runs.
         pages = f"{server.url},http://localhost:{server.port}"
         quiet[PAGES] = os.environ.get(PAGES, pages)
         if not any(name in os.environ for name in UI_ADDRESSES):
@@ -133,21 +134,21 @@ def start_server(server: Server, command: list[str], log: Path) -> "subprocess.P
 
 
 def wait_until_up(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Wait for the first answer; InputError with the log's end where the server does not come."""
+    """Wait until the server responds; InputError with the end of its log if it does not start."""
     deadline = time.monotonic() + START_SECONDS
-    while not server.answers():
+    while not server.is_up():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise InputError(f"{server.name} did not start; the end of {log}:\n{tail(log)}")
+            raise InputError(f"{server.name} did not start; the last lines of {log}:\n{tail(log)}")
         time.sleep(0.2)
 
 
 def watch(running: Sequence[tuple[Server, "subprocess.Popen[bytes]"]], logs: Path) -> None:
-    """Return never, but by a signal or InputError when a server ends by itself."""
+    """Run until interrupted by a signal; InputError if a server ends by itself."""
     while True:
         for server, process in running:
             if process.poll() is not None:
                 log = log_of(logs, server)
-                raise InputError(f"{server.name} has ended; the end of {log}:\n{tail(log)}")
+                raise InputError(f"{server.name} has ended; the last lines of {log}:\n{tail(log)}")
         time.sleep(0.5)
 
 
@@ -156,22 +157,24 @@ def tail(log: Path, lines: int = 10) -> str:
 
 
 def end_servers(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
-    """End each server's whole group, first politely."""
-    for farewell in (signal.SIGTERM, signal.SIGKILL):
+    """Stop each server's process group, first with SIGTERM, then with SIGKILL."""
+    for stop_signal in (signal.SIGTERM, signal.SIGKILL):
         for process in processes:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, farewell)
+                os.killpg(process.pid, stop_signal)
         for process in processes:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(FAREWELL_SECONDS)
+                process.wait(STOP_SECONDS)
 
 
 def main() -> None:
-    """The command behind `make ui`."""
+    """Run both servers, as `make ui` does."""
     parser = argparse.ArgumentParser(prog="python -m flows.servers", description=__doc__)
     parser.add_argument("--mlflow-port", type=int, default=MLFLOW.port)
     parser.add_argument("--prefect-port", type=int, default=PREFECT.port)
-    parser.add_argument("--logs", type=Path, default=Path("data/tmp"), help="the servers' output")
+    parser.add_argument(
+        "--logs", type=Path, default=Path("data/tmp"), help="folder for the servers' logs"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     mlflow = replace(MLFLOW, port=options.mlflow_port)
@@ -187,7 +190,7 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("\nended", flush=True)
+        print("\nstopped", flush=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The shell around the stages: parameters, paths, profiles, checks before long work, and locks."""
+"""The shell around the stages: parameters, paths, profiles, the preflight check and locks."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""The checkout is one worker's at a time: params.yaml and DVC's locks are shared by all in it.
+"""The checkout's lock: one run at a time uses its params.yaml and DVC's state.
 
-`python -m pipeline.checkout COMMAND ...` runs a command that holds it until it ends.
+`python -m pipeline.checkout COMMAND ...` runs a command and holds the lock until it ends.
 """
 
 import fcntl
@@ -13,29 +13,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lipnet.errors import InputError
-from pipeline.command import run_stage
+from pipeline.program import run_program
 
-HELD = "LIPNET_CHECKOUT_HELD"  # set for the commands of the one that holds it
+HELD = "LIPNET_CHECKOUT_HELD"  # set for commands that are started while the lock is held
 LOCK = Path("data/tmp/checkout.lock")
-PAUSE_SECONDS = 2.0
+POLL_SECONDS = 2.0
 USAGE = "usage: python -m pipeline.checkout COMMAND [ARGUMENT ...]"
 
 
 @contextmanager
-def hold_checkout(*, wait: bool, tell: Callable[[str], object] = print) -> Iterator[int | None]:
-    """Hold the checkout until the end, also for commands that are started meanwhile.
+def lock_checkout(*, wait: bool, on_wait: Callable[[str], object] = print) -> Iterator[int | None]:
+    """Hold the checkout's lock, also for commands that are started inside the block.
 
-    Yields the lock's descriptor: the checkout stays held for as long as any process that inherits
-    it lives, though the holder is killed. (DVC does, and waits for its stage; it does not hand
-    the descriptor on.) None for a command of a holder, which needs no lock.
-    Where somebody else holds it: wait for them, telling so, or InputError at once.
+    Yields the lock's file descriptor. The lock is held as long as any process that inherits the
+    descriptor runs, even if this process is killed. (DVC inherits it and waits for its stage, but
+    does not pass it on.) Yields None if a parent process already holds the lock.
+    If another run holds it: call `on_wait` with a message and wait, or InputError if not `wait`.
     """
     if os.environ.get(HELD):
         yield None
         return
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     with LOCK.open("w") as lock:
-        _take(lock.fileno(), wait=wait, tell=tell)
+        _acquire(lock.fileno(), wait=wait, on_wait=on_wait)
         os.environ[HELD] = str(os.getpid())
         try:
             yield lock.fileno()
@@ -43,35 +43,33 @@ def hold_checkout(*, wait: bool, tell: Callable[[str], object] = print) -> Itera
             del os.environ[HELD]
 
 
-def _take(lock: int, *, wait: bool, tell: Callable[[str], object]) -> None:
-    told = False
+def _acquire(lock: int, *, wait: bool, on_wait: Callable[[str], object]) -> None:
+    notified = False
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not wait:
                 raise InputError(
-                    "another run works in this checkout and needs its params.yaml: wait for it, or "
-                    "work in another clone"
+                    "another run is using this checkout: wait until it ends, or use another clone"
                 ) from None
-        if not told:
-            who = "another run, or a stage that one left behind,"
-            tell(f"waiting: {who} works in this checkout")
-            told = True
-        time.sleep(PAUSE_SECONDS)
+        if not notified:
+            on_wait("waiting: another run, or a stage that it started, is using this checkout")
+            notified = True
+        time.sleep(POLL_SECONDS)
 
 
 def main() -> None:
-    """Become the command that the command line names, holding the checkout as long as it lives."""
+    """Replace this process with the given command, which then holds the lock until it ends."""
     command = sys.argv[1:]
     program = shutil.which(command[0]) if command else None
     if program is None:
         raise InputError(f"no program {command[0]!r}; {USAGE}" if command else USAGE)
-    with hold_checkout(wait=False) as lock:
+    with lock_checkout(wait=False) as lock:
         if lock is not None:
             os.set_inheritable(lock, True)
         os.execv(program, command)
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -1,31 +1,34 @@
-"""What a reproduction will cost in disk and time, from plain numbers."""
+"""Estimates of the disk space and time that a reproduction needs, as pure arithmetic."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lipnet.spec import BACKBONES
 
-# A crop is 29 x 96 x 96 bytes; a tar header or two and the clip's JSON come on top.
+# A clip is 29 x 96 x 96 bytes, plus tar headers and the clip's JSON.
 RENDERED_BYTES_PER_CLIP = 150_000
 LANDMARK_BYTES_PER_FRAME = 600
 SHARD_BYTES_PER_CLIP = 29 * 96 * 96 + 3_000
-# At most, measured by benchmarks/codec.py on GRID and on noisier rendered clips; jpeg: up to 98.
+# Upper bounds, measured by benchmarks/codec.py on GRID and noisier rendered clips; jpeg up to 98.
 BYTES_PER_PIXEL = {"raw": 1.0, "delta": 0.55, "png": 0.6, "jpeg": 0.5}
 BYTES_PER_PARAMETER = 4
 BYTES_PER_LOGIT = 4
-# One core, 360 x 288 video, half of what benchmarks/preprocess.py measures: heads move, disks wait.
+# Per core, for 360 x 288 video; half of what benchmarks/preprocess.py measures, to leave room for
+# moving heads and slow disks.
 LANDMARK_FRAMES_PER_SECOND = 450
 RENDERED_FRAMES_PER_SECOND = 60
 SHARD_FRAMES_PER_SECOND = 1000
-# Backward costs twice the forward pass.
+# The backward pass costs twice the forward pass.
 FORWARD_AND_BACKWARD = 3
 RECORDED = "teachers' logits"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """How much there is to prepare and to learn from; `rendered` where the pipeline draws it,
-    `ready` where it comes as folders of images with the mouth cut out."""
+    """The size of a corpus.
+
+    `rendered`: the pipeline makes the videos. `ready`: clips are folders of cropped mouth images.
+    """
 
     videos: int
     frames_per_video: int
@@ -39,28 +42,28 @@ class Corpus:
 
     @property
     def frames(self) -> int:
-        """Frames to read: of all videos, or of the clips alone where they are images."""
+        """Frames to read: those of all videos, or of the clips if the clips are images."""
         if self.ready:
             return self.all_clips * self.frames_per_clip
         return self.videos * self.frames_per_video
 
     @property
     def pixel_share(self) -> float:
-        """The pixels of a stored clip, where LRW's 29 x 96 x 96 are 1."""
+        """The pixels of a stored clip, relative to LRW's 29 x 96 x 96."""
         return self.frames_per_clip * self.crop_size**2 / (29 * 96**2)
 
     @property
     def all_clips(self) -> int:
-        """Clips of all splits."""
+        """The number of clips in all splits."""
         return sum(self.clips.values())
 
 
 @dataclass(frozen=True)
 class LineageWork:
-    """One lineage to train; gmacs are one clip's forward pass at the size trained on, weighted.
+    """One lineage to train; gmacs is the weighted cost of one clip's forward pass in training.
 
-    teacher_gmacs is the other lineage's model that teaches the first generation, 0 for none;
-    every later generation is taught by the one before it.
+    teacher_gmacs is the cost of the other lineage's model that teaches the first generation, 0 if
+    there is none. Every later generation is taught by the one before it.
     """
 
     lineage: str
@@ -73,7 +76,7 @@ class LineageWork:
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to work with; gmacs_per_second is a plain convolution's forward speed."""
+    """The machine's resources; gmacs_per_second is the forward speed of a plain convolution."""
 
     cores: int
     gmacs_per_second: float
@@ -82,7 +85,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One step's need."""
+    """The disk space and time that one step needs."""
 
     step: str
     disk_bytes: int
@@ -92,10 +95,10 @@ class Estimate:
 def estimate(
     corpus: Corpus, lineages: Iterable[LineageWork], machine: Machine, *, recorded: int = 0
 ) -> list[Estimate]:
-    """The need of each step, in order, as if nothing of it were there yet.
+    """The estimate of each step, in order, if nothing has been made yet.
 
-    Disk counts each output once, without DVC's copy; generations that stop early cost less.
-    `recorded` bytes of teachers' logits are kept beside the outputs.
+    Disk space counts each output once, without DVC's copy. Generations that stop early cost less.
+    `recorded` is the size in bytes of the teachers' logits that are kept besides the outputs.
     """
     lineages = list(lineages)
     models = sum(work.generations for work in lineages)
@@ -138,12 +141,12 @@ def estimate(
 
 
 def weigh_gmacs(gmacs: float, backbone: str) -> float:
-    """The multiply-adds (1e9) of a plain convolution that takes as long as the model."""
+    """The multiply-adds (1e9) of a plain convolution that takes as long as a model of `gmacs`."""
     return gmacs / BACKBONES[backbone].training_speed
 
 
 def count_gmacs(work: LineageWork, corpus: Corpus) -> float:
-    """Multiply-adds (1e9) of training a lineage: students, their teachers, and validation."""
+    """Multiply-adds (1e9) to train a lineage: students, their teachers, and validation."""
     later = max(0, work.generations - 1)
     first = min(1, work.generations)
     own = FORWARD_AND_BACKWARD * work.gmacs * work.generations
@@ -153,7 +156,7 @@ def count_gmacs(work: LineageWork, corpus: Corpus) -> float:
 
 
 def format_bytes(count: float) -> str:
-    """A size for people, in powers of ten."""
+    """A size to print, in powers of ten."""
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
@@ -161,7 +164,7 @@ def format_bytes(count: float) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A time for people."""
+    """A duration to print."""
     for unit, length in (("days", 86_400.0), ("hours", 3_600.0), ("min", 60.0)):
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"

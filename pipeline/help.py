@@ -1,4 +1,4 @@
-"""`--help` of the programs that run as `python -m`, answered before their slow imports."""
+"""`--help` of programs that run as `python -m`, printed before their slow imports."""
 
 import ast
 import sys
@@ -6,9 +6,11 @@ from pathlib import Path
 
 
 def answer_help(package: str, folder: Path) -> None:
-    """Print the usage and docstring of the module that `python -m package.module --help` names,
-    and exit. Returns if Python was started in any other way or there is no such module."""
-    # While Python looks for the module that follows -m, sys.argv begins with that.
+    """Print the usage and docstring of the module in `python -m package.module --help`, and exit.
+
+    Returns if Python was started in any other way, or if there is no such module.
+    """
+    # While Python looks for the module after -m, sys.argv[0] is "-m".
     asked = sys.argv[0] == "-m" and sys.argv[1:] in (["-h"], ["--help"])
     if not asked or sys.orig_argv[-3] != "-m":
         return

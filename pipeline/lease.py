@@ -1,4 +1,4 @@
-"""A lease of a CUDA device: the stages of one machine share its GPUs, whoever began them."""
+"""A lease of a CUDA device, so that all stages on one machine share its GPUs."""
 
 import fcntl
 import os
@@ -9,26 +9,29 @@ from pathlib import Path
 
 import torch
 
-# The machine's, not the checkout's, and the same for all users: no TMPDIR of a job or a user.
+# One folder per machine, the same for every checkout and user: not $TMPDIR, which may differ.
 LEASES = Path(os.environ.get("LIPNET_LEASES") or "/tmp/lipnet-leases")
-PAUSE_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 
 @contextmanager
-def lease_device(*, pause: float = PAUSE_SECONDS) -> Iterator[torch.device]:
-    """A CUDA device that no other stage of this machine holds, waiting until one is free; the CPU,
-    at once, where there is none. The lease ends with the process, however that ends."""
+def lease_device(*, poll_seconds: float = POLL_SECONDS) -> Iterator[torch.device]:
+    """A CUDA device that no other stage on this machine uses; waits until one is free.
+
+    Yields the CPU at once if there is no GPU. The lease ends with the process, even if it is
+    killed.
+    """
     devices = find_devices()
     if not devices:
         yield torch.device("cpu")
         return
-    taken = _take(devices)
-    if taken is None:
-        print(f"waiting for a GPU: other stages hold all {len(devices)}", flush=True)
-    while taken is None:
-        time.sleep(pause)
-        taken = _take(devices)
-    lock, device = taken
+    leased = _acquire(devices)
+    if leased is None:
+        print(f"waiting for a GPU: other stages use all {len(devices)}", flush=True)
+    while leased is None:
+        time.sleep(poll_seconds)
+        leased = _acquire(devices)
+    lock, device = leased
     try:
         yield device
     finally:
@@ -44,22 +47,22 @@ def find_devices() -> dict[str, torch.device]:
 
 
 def _open(path: Path) -> int:
-    """A lock that every user may hold; never somebody else's file behind a link."""
+    """Open a lock file that every user may lock; does not follow a link to another file."""
     flags = os.O_CREAT | os.O_NOFOLLOW
     try:
         lock = os.open(path, os.O_RDWR | flags, 0o666)
-    except PermissionError:  # made by another user: to lock it, reading is enough
+    except PermissionError:  # another user made it; a lock needs only read access
         lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     if os.fstat(lock).st_uid == os.getuid():
         os.fchmod(lock, 0o666)
     return lock
 
 
-def _take(devices: dict[str, torch.device]) -> tuple[int, torch.device] | None:
-    """An open lock and its device; None where every lock is held."""
+def _acquire(devices: dict[str, torch.device]) -> tuple[int, torch.device] | None:
+    """An open lock and its device; None if every device is in use."""
     if not LEASES.is_dir():
         LEASES.mkdir(parents=True, exist_ok=True)
-        LEASES.chmod(0o1777)  # other users' stages wait for the same devices
+        LEASES.chmod(0o1777)  # stages of other users create locks here as well
     for name, device in devices.items():
         lock = _open(LEASES / f"{name}.lock")
         try:

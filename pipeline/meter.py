@@ -1,4 +1,4 @@
-"""How far a stage's items have come, on standard error: a bar at a terminal, else plain lines."""
+"""A progress meter for a stage, on standard error: a bar in a terminal, else plain lines."""
 
 import sys
 import time
@@ -14,17 +14,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-SECONDS_A_LINE = 10.0
+SECONDS_PER_LINE = 10.0
 
 
 class Meter:
-    """Counts `total` things called `what`, such as "landmarks: videos"."""
+    """Counts up to `total`; `label` is what is counted, such as "landmarks: videos"."""
 
-    def __init__(self, total: int, what: str) -> None:
+    def __init__(self, total: int, label: str) -> None:
         self._total = total
-        self._what = what
+        self._label = label
         self._done = 0
-        self._started = self._told = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -34,7 +34,7 @@ class Meter:
             console=Console(stderr=True),
             disable=not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task(what, total=total)
+        self._task = self._bar.add_task(label, total=total)
 
     def __enter__(self) -> "Meter":
         self._bar.start()
@@ -48,19 +48,19 @@ class Meter:
     ) -> None:
         self._bar.stop()
         if self._bar.disable and error is None:
-            self._tell()
+            self._print_line()
 
     def advance(self, count: int = 1) -> None:
-        """So many more are done."""
+        """Count `count` more as done."""
         self._done += count
         self._bar.advance(self._task, count)
-        if self._bar.disable and time.monotonic() - self._told >= SECONDS_A_LINE:
-            self._tell()
+        if self._bar.disable and time.monotonic() - self._printed >= SECONDS_PER_LINE:
+            self._print_line()
 
-    def _tell(self) -> None:
-        self._told = time.monotonic()
-        seconds = max(self._told - self._started, 1e-3)
-        line = f"{self._what}: {self._done} of {self._total}, {seconds:.0f} s"
+    def _print_line(self) -> None:
+        self._printed = time.monotonic()
+        seconds = max(self._printed - self._started, 1e-3)
+        line = f"{self._label}: {self._done} of {self._total}, {seconds:.0f} s"
         if 0 < self._done < self._total:
             line += f", about {(self._total - self._done) * seconds / self._done:.0f} s left"
         print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The only reader of params.yaml: checked once, whole, before any work."""
+"""params.yaml: read only here, and checked completely before any work."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ LINEAGE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def _keys_of(kind: type) -> BeforeValidator:
-    """A check that a section has only the keys of the dataclass that it becomes."""
+    """A check that a section has only keys that are fields of the dataclass `kind`."""
     known = sorted(field.name for field in fields(kind))
 
     def check(section: object) -> object:
@@ -38,13 +38,13 @@ def _keys_of(kind: type) -> BeforeValidator:
 
 
 class Section(BaseModel):
-    """A part of params.yaml; a key that it does not have is an error."""
+    """A section of params.yaml; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Source(Section):
-    """Where clips come from; an empty root: rendered by the pipeline."""
+    """The corpus; if `root` is empty, the pipeline renders one."""
 
     name: str
     root: str = ""
@@ -52,7 +52,7 @@ class Source(Section):
 
 
 class Shards(Section):
-    """How crops are packed, and the fsspec URL or path that they go to (empty: beside the rest)."""
+    """How crops are packed; `url` is the fsspec URL or path to store them at (empty: data/)."""
 
     clips_per_shard: int = Field(256, ge=1)
     codec: Annotated[str, AfterValidator(lambda name: find_codec(name).name)] = DEFAULT_CODEC
@@ -60,16 +60,20 @@ class Shards(Section):
 
 
 class Workers(Section):
-    """What of the machine is used: Ray actors (0: one a core), memory for a split's clips."""
+    """Resources to use: Ray actors (0: one per core), and memory for the clips of a split."""
 
     actors: int = Field(0, ge=0)
     memory_gib: float = Field(8.0, gt=0)
 
 
 class Compute(Section):
-    """How models are trained, whatever they are: processes (each with a GPU where there are any;
-    above 1 by Ray Train), torch.compile, a checkpoint within an epoch every so many steps (0: at
-    its end alone), and disk for teachers' logits (0: teachers are asked anew each time)."""
+    """How all models are trained.
+
+    workers: processes per model, each with a GPU if there are any; more than 1 use Ray Train.
+    compile: whether to use torch.compile.
+    checkpoint_steps: steps between checkpoints within an epoch (0: only at the end of an epoch).
+    record_gib: disk space for recorded teacher logits (0: teachers run for every student).
+    """
 
     workers: int = Field(1, ge=1)
     compile: bool = False
@@ -78,9 +82,12 @@ class Compute(Section):
 
 
 class Scratch(Section):
-    """A lineage that starts without a teacher; `generations` counts the born-again ones, `initial`
-    changes the recipe of g0 alone, `recipe` that of every generation; `init` is a weights file
-    that g0 starts from."""
+    """A lineage that starts without a teacher.
+
+    generations: the number of born-again generations after g0.
+    recipe: changes to the recipe of every generation; `initial`: further changes for g0 only.
+    init: a weights file that g0 starts from.
+    """
 
     spec: str
     generations: int = Field(0, ge=0)
@@ -91,8 +98,11 @@ class Scratch(Section):
 
 
 class Taught(Section):
-    """A lineage whose g1 is taught by another lineage: by its best generation, or by all of them
-    as one (`members`); `init` is a weights file that g1 starts from."""
+    """A lineage whose g1 is taught by another lineage.
+
+    members: the teacher is the best generation of that lineage, or the ensemble of all.
+    init: a weights file that g1 starts from.
+    """
 
     spec: str
     teacher: str
@@ -104,7 +114,7 @@ class Taught(Section):
 
 
 class Params(Section):
-    """All of params.yaml."""
+    """The whole params.yaml."""
 
     profile: str
     source: Source
@@ -132,17 +142,17 @@ class Params(Section):
         changes = entry.initial if isinstance(entry, Scratch) else {}
         return _change(self.recipe_of(lineage), changes, f"{lineage}.initial")
 
-    def list_classes(self) -> list[list[str]]:
-        """The taught lineages, two or more together, that hear one teacher say the same: about the
-        same views in the same order."""
-        heard: dict[str, list[str]] = {}
+    def group_by_teacher_logits(self) -> list[list[str]]:
+        """Groups of two or more taught lineages that need the same teacher logits: from the same
+        teacher for the same views in the same order."""
+        groups: dict[str, list[str]] = {}
         for lineage, entry in self.taught.items():
             recipe = self.recipe_of(lineage)
-            # What several say together depends on the temperature at which they are averaged.
-            alone = entry.members == "best"
-            facts = [entry.teacher, alone or recipe.temperature, recipe.view_facts]
-            heard.setdefault(digest_of(facts), []).append(lineage)
-        return [group for group in heard.values() if len(group) > 1]
+            # An ensemble's logits depend on the temperature at which its members are averaged.
+            single = entry.members == "best"
+            facts = [entry.teacher, single or recipe.temperature, recipe.view_facts]
+            groups.setdefault(digest_of(facts), []).append(lineage)
+        return [group for group in groups.values() if len(group) > 1]
 
     def _entry(self, lineage: str) -> Scratch | Taught:
         entry = self.scratch.get(lineage) or self.taught.get(lineage)
@@ -153,16 +163,16 @@ class Params(Section):
 
 
 def load_params(path: Path = PARAMS) -> Params:
-    """Read and check params.yaml: every key, spec, recipe and the whole graph of teachers.
+    """Read and check params.yaml: every key, spec and recipe, and the graph of teachers.
 
-    Raises InputError, naming the key, for what is missing, unknown or wrong.
+    Raises InputError that names the key if one is missing, unknown or wrong.
     """
     if not path.exists():
-        raise InputError(f"{path} is missing: choose a profile with `make reproduce PROFILE=...`")
+        raise InputError(f"{path} is missing: select a profile with `make reproduce PROFILE=...`")
     try:
         params = Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {error}") from None
+        raise InputError(f"{path} is not valid YAML: {error}") from None
     except ValidationError as error:
         raise InputError(f"{path}: " + "; ".join(_describe(error))) from None
     _check_source(params)
@@ -171,20 +181,20 @@ def load_params(path: Path = PARAMS) -> Params:
 
 
 def check_lineages(params: Params) -> None:
-    """InputError for an id that is taken or malformed, an unknown spec or teacher, or a cycle."""
+    """InputError for a duplicate or malformed id, an unknown spec or teacher, or a cycle."""
     twice = sorted(set(params.scratch) & set(params.taught))
     if twice:
-        raise InputError(f"lineage {twice[0]} stands in both scratch and taught: rename one")
+        raise InputError(f"lineage {twice[0]} is in both scratch and taught: rename one")
     for lineage in [*params.scratch, *params.taught]:
         if not LINEAGE_ID.fullmatch(lineage):
             raise InputError(f"lineage id {lineage!r}: use a-z, 0-9 and single hyphens")
         if RESERVED_ID.fullmatch(lineage):
-            raise InputError(f"lineage id {lineage!r} means something else in MLflow: rename it")
+            raise InputError(f"lineage id {lineage!r} is reserved by MLflow's registry: rename it")
         params.spec_of(lineage)
         if params.initial_recipe_of(lineage).input_facts != params.recipe_of(lineage).input_facts:
             raise InputError(
-                f"scratch.{lineage}.initial changes recipe.field, input_size, mean or std: all "
-                "generations of a lineage see the same"
+                f"scratch.{lineage}.initial changes recipe.field, input_size, mean or std, which "
+                "must be the same for all generations of a lineage: set them in its recipe instead"
             )
         _check_field(params, lineage)
     for lineage in params.taught:
@@ -193,35 +203,39 @@ def check_lineages(params: Params) -> None:
 
 
 def _check_boundaries(params: Params) -> None:
-    """InputError where only some lineages are told the word's boundary: that is another task, so
-    such models are never compared, taught or averaged with others."""
+    """InputError if only some lineages use the word boundary as an input.
+
+    That is a different task, so such models are never compared, taught or averaged with others.
+    """
     names = [*params.scratch, *params.taught]
-    told = [name for name in names if params.spec_of(name).boundary]
-    untold = [name for name in names if name not in told]
-    if told and untold:
+    users = [name for name in names if params.spec_of(name).boundary]
+    others = [name for name in names if name not in users]
+    if users and others:
         raise InputError(
-            f"{told[0]} is told the word's boundary and {untold[0]} is not: that is another task, "
-            "so give '+ boundary' to every spec of a profile or to none"
+            f"{users[0]} uses the word boundary and {others[0]} does not, which is a different "
+            "task: add '+ boundary' to every spec of a profile or to none"
         )
 
 
 def _check_field(params: Params, lineage: str) -> None:
-    """InputError where a recipe looks at more of a crop than is cut."""
+    """InputError if a recipe's field of view is larger than the stored crops."""
     field, keep = params.recipe_of(lineage).field, params.recipe_of(lineage).stored_field
     if keep > params.crops.size:
         raise InputError(
-            f"recipe.field {field} of {lineage} needs crops of {keep} pixels, and crops.size is "
+            f"recipe.field {field} of {lineage} needs crops of {keep} pixels, but crops.size is "
             f"{params.crops.size}: make the field smaller or the crops larger"
         )
 
 
 def _check_teachers(params: Params, lineage: str) -> None:
-    """Follow the teachers of a lineage up to one that was trained from scratch."""
+    """Follow the teachers of a lineage up to one that is trained from scratch."""
     chain = [lineage]
     while chain[-1] in params.taught:
         teacher = params.taught[chain[-1]].teacher
         if teacher in chain:
-            raise InputError(f"a cycle of teachers: {' <- '.join([*chain, teacher])}")
+            raise InputError(
+                f"cycle of teachers: {' <- '.join([*chain, teacher])}; one must be in scratch"
+            )
         if teacher not in params.scratch and teacher not in params.taught:
             known = ", ".join([*params.scratch, *params.taught])
             raise InputError(f"taught.{chain[-1]}: unknown teacher {teacher!r}; known: {known}")
@@ -229,8 +243,8 @@ def _check_teachers(params: Params, lineage: str) -> None:
     seen = [params.recipe_of(member).input_facts for member in chain]
     if any(facts != seen[0] for facts in seen):
         raise InputError(
-            f"the chain {' <- '.join(chain)} differs in recipe.field, input_size, mean "
-            "or std: a teacher must see its student's view, so give them the same"
+            f"recipe.field, input_size, mean or std differ within {' <- '.join(chain)}: a teacher "
+            "sees the same frames as its student, so set them to the same values"
         )
 
 
@@ -238,12 +252,13 @@ def _check_source(params: Params) -> None:
     rendered = params.source.name == "synthetic" and not params.source.root
     if rendered and params.synthetic is None:
         raise InputError(
-            "source.name is synthetic, so the section `synthetic` must say what to render"
+            "source.name is synthetic and source.root is empty, so the section `synthetic` is "
+            "required: it sets what to render"
         )
     if not rendered and not params.source.root:
         raise InputError(
-            f"source.root is empty: set it to the folder that holds {params.source.name}, "
-            "in params.yaml or in the profile under conf/profile"
+            f"source.root is empty: set it to the folder of the corpus {params.source.name}, in "
+            "params.yaml or in the profile under conf/profile"
         )
 
 
@@ -262,9 +277,9 @@ def _change(recipe: Recipe, changes: Mapping[str, Any], where: str) -> Recipe:
 
 
 def _describe(error: ValidationError) -> list[str]:
-    """One line a mistake: where it is and what is wrong."""
+    """One line per error: the key and what is wrong with it."""
     lines = []
     for item in error.errors():
-        where = ".".join(map(str, item["loc"])) or "the file"
-        lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}")
+        key = ".".join(map(str, item["loc"])) or "the file"
+        lines.append(f"{key}: {item['msg'].removeprefix('Value error, ')}")
     return lines

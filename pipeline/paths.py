@@ -1,4 +1,4 @@
-"""The only owner of data/: where each stage's inputs and outputs lie for one profile."""
+"""Paths below data/: the inputs and outputs of each stage for one profile. Only here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ DATA = Path("data")
 
 @dataclass(frozen=True)
 class Paths:
-    """Every place below data/<profile>/, relative to the repository's root."""
+    """Every path below data/<profile>/, relative to the repository's root."""
 
     profile: str
 
@@ -21,7 +21,7 @@ class Paths:
 
     @property
     def study(self) -> Study:
-        """What the report is made of."""
+        """The folders that the report reads and writes."""
         return Study(self.root)
 
     @property
@@ -30,12 +30,12 @@ class Paths:
 
     @property
     def rendered(self) -> Path:
-        """The synthetic corpus, where the profile's source is the renderer."""
+        """The synthetic corpus, if the profile renders one."""
         return self.raw / "videos"
 
     @property
     def inventory(self) -> Path:
-        """Names and sizes of the corpus's files: what DVC watches instead of the videos."""
+        """Names and sizes of the corpus's files, which DVC tracks instead of the videos."""
         return self.raw / "inventory.tsv"
 
     @property
@@ -67,7 +67,7 @@ class Paths:
 
     @property
     def quality(self) -> Path:
-        """How well the preprocessing went."""
+        """The report on the preprocessing."""
         return self.root / "quality"
 
     @property
@@ -76,27 +76,27 @@ class Paths:
 
     @property
     def recorded(self) -> Path:
-        """Untracked: what teachers said, for their next students."""
+        """Untracked: recorded logits of teachers, to be reused for other students."""
         return self.tmp / "recorded"
 
     @property
     def tmp(self) -> Path:
-        """Untracked: resume state, progress and timings."""
+        """Untracked: unfinished outputs, checkpoints, progress and timings."""
         return DATA / "tmp" / self.profile
 
     @property
     def mlflow_pages(self) -> Path:
-        """Untracked: the profile's pages in MLflow, without the server's address."""
+        """Untracked: the paths of the profile's pages in MLflow, without the server's address."""
         return self.tmp / "mlflow.json"
 
     @property
     def timings(self) -> Path:
-        """Untracked: how long each unit of a stage took, a file a stage."""
+        """Untracked: how long each job took, one file per stage."""
         return self.tmp / "timings"
 
 
 def source_root(params: Params) -> Path:
-    """Where the profile's videos lie: its own corpus, or what the renderer wrote."""
+    """The folder of the profile's videos: source.root, or the rendered corpus."""
     if params.source.root:
         return Path(params.source.root).expanduser()
     return Paths(params.profile).rendered

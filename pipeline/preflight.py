@@ -1,4 +1,4 @@
-"""The check before long work: the disk and the time that it will need, against what there is."""
+"""The preflight check: estimates the disk space and time of a run, before any long work."""
 
 import configparser
 import os
@@ -19,7 +19,6 @@ from lipnet.sources.folder import read_options
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
 from lipnet.sources.manifest import count_splits, read_summary
 from lipnet.spec import ModelSpec
-from pipeline.command import run_stage
 from pipeline.estimate import (
     BYTES_PER_PIXEL,
     RECORDED,
@@ -34,17 +33,18 @@ from pipeline.estimate import (
 )
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths, source_root
+from pipeline.program import run_program
 
 FRAMES_PER_VIDEO = {"grid": 75}
-FRAMES_PER_CLIP = {"lrw1000": 8}  # in the mean: there is no context
+FRAMES_PER_CLIP = {"lrw1000": 8}  # the mean: clips have no context
 READY_SOURCES = ("lrw1000",)
-PATIENT_HOURS = 6.0
+WARN_HOURS = 6.0
 CALIBRATION_SECONDS = 1.0
-TAKE_UP = "dvc repro --force --single-item raw"
+REFRESH = "dvc repro --force --single-item raw"
 
 
 def main() -> None:
-    """Print what the profile will need; exit 1 where the disk cannot hold it."""
+    """Print what the profile needs; exit 1 if the disk is too small."""
     params, console = load_params(), Console()
     paths = Paths(params.profile)
     if params.source.root:
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def describe_changes(root: Path, inventory: Path) -> list[str]:
-    """Lines for a corpus that is no longer what the inventory says; none where it is, or is new."""
+    """A warning, as lines, if the corpus differs from its inventory; [] without an inventory."""
     if not inventory.is_file():
         return []
     changes = compare_inventories(read_inventory(inventory), scan_inventory(root))
@@ -71,14 +71,14 @@ def describe_changes(root: Path, inventory: Path) -> list[str]:
     counts = ", ".join(f"{len(v)} {k} (such as {v[0]})" for k, v in kinds.items() if v)
     return [
         f"source.root {root} has changed since {inventory} was made: {counts}",
-        f"until it is taken up, the old list counts; to take it up: {TAKE_UP}",
+        f"this run uses the old list of files; to use the new one, first run: {REFRESH}",
         "and then again: make reproduce",
     ]
 
 
 def count_corpus(params: Params, paths: Paths) -> Corpus:
-    """How much there is: from the parameters where it is rendered, else from the manifest that
-    was made with the same source, else by looking through the corpus."""
+    """The size of the corpus: from the parameters if it is rendered, else from a manifest of the
+    same source, else from the files of the corpus."""
     source = params.source
     clip_frames = FRAMES_PER_CLIP.get(source.name, CLIP_FRAMES)
     if source.name == "folder":
@@ -107,7 +107,7 @@ def count_corpus(params: Params, paths: Paths) -> Corpus:
 
 
 def weigh_pixel(params: Params) -> float:
-    """The bytes on this disk of a stored pixel: none where the shards go to a URL."""
+    """Bytes on this disk per stored pixel: 0 if the shards are stored at a URL."""
     kind = params.shards.codec.rstrip("0123456789")
     return 0.0 if params.shards.url else BYTES_PER_PIXEL[kind]
 
@@ -115,7 +115,7 @@ def weigh_pixel(params: Params) -> float:
 def read_counts(
     folder: Path, source: str, options: Mapping[str, object]
 ) -> tuple[int, int, dict[str, int]] | None:
-    """Videos, labels and clips by split of a manifest; None where there is none of this source."""
+    """Videos, labels and clips by split of a manifest; None if there is none of this source."""
     if not (folder / "summary.json").is_file():
         return None
     summary = read_summary(folder)
@@ -126,8 +126,10 @@ def read_counts(
 
 
 def list_work(params: Params, labels: int, *, frames: int = CLIP_FRAMES) -> list[LineageWork]:
-    """The lineages of the profile with the cost of their models on clips of so many frames; g0
-    comes on top of a scratch lineage's born-again generations."""
+    """The lineages of the profile, with the cost of their models on clips of `frames` frames.
+
+    A scratch lineage has one model more than it has born-again generations: g0.
+    """
 
     def weigh(lineage: str, size: int) -> tuple[float, int]:
         return weigh_model(params.spec_of(lineage), labels, frames=frames, size=size)
@@ -137,7 +139,7 @@ def list_work(params: Params, labels: int, *, frames: int = CLIP_FRAMES) -> list
         recipe = params.recipe_of(lineage)
         epochs = max(recipe.epochs, params.initial_recipe_of(lineage).epochs)
         gmacs, parameters = weigh(lineage, recipe.input_size)
-        # A teacher is fed the same frames as its student.
+        # A teacher sees the same frames as its student.
         taught = lineage in params.taught
         teaching = weigh(params.taught[lineage].teacher, recipe.input_size)[0] if taught else 0.0
         models = entry.generations + (not taught)
@@ -146,35 +148,36 @@ def list_work(params: Params, labels: int, *, frames: int = CLIP_FRAMES) -> list
 
 
 def weigh_recordings(params: Params, corpus: Corpus) -> int:
-    """Bytes of the teachers' logits that will be kept for their next students."""
-    from lipnet.distill.recording import recording_bytes  # torch, as below
+    """Bytes of the teachers' logits that will be recorded for further students."""
+    from lipnet.distill.recording import recording_bytes  # imports torch, see weigh_model
 
     clips = corpus.clips.get("train", 0)
     budget = round(params.compute.record_gib * 2**30)
     needs = [
         recording_bytes(params.recipe_of(group[0]).epochs, clips, corpus.labels)
-        for group in params.list_classes()
+        for group in params.group_by_teacher_logits()
     ]
     return min(budget, sum(need for need in needs if need <= budget))
 
 
 def weigh_model(spec: ModelSpec, labels: int, *, frames: int, size: int) -> tuple[float, int]:
-    """Weighted gmacs of one clip, and parameters, of a spec's model."""
-    from lipnet.measure.cost import cost_of  # torch, only once the corpus has been looked at
+    """Weighted gmacs per clip, and the number of parameters, of a spec's model."""
+    # Imports torch, which is slow: only after errors in the corpus have been reported.
+    from lipnet.measure.cost import cost_of
 
     cost = cost_of(spec, labels, frames=frames, size=size)
     return weigh_gmacs(cost.gmacs, spec.backbone), cost.params
 
 
 def has_gpu() -> bool:
-    """Whether training will find a CUDA device."""
+    """Whether training will use a CUDA device."""
     import torch
 
     return torch.cuda.is_available()
 
 
 def measure_machine() -> Machine:
-    """Cores that this process may use, and the speed of one 3x3 convolution, tried for a second."""
+    """The cores that this process may use, and the measured speed of a 3x3 convolution."""
     import torch
 
     device = torch.device("cuda" if has_gpu() else "cpu")
@@ -182,47 +185,48 @@ def measure_machine() -> Machine:
     conv = torch.nn.Conv2d(channels, channels, 3, padding=1, device=device)
     maps_NCHW = torch.zeros(batch, channels, side, side, device=device)
     gmacs = batch * channels * channels * 9 * side * side / 1e9
-    turns: list[float] = []  # the fastest counts; on a busy machine all are slow
+    durations: list[float] = []  # the fastest one counts: others were slowed by other processes
     with torch.inference_mode():
         end = time.perf_counter() + CALIBRATION_SECONDS
-        while not turns or time.perf_counter() < end:
+        while not durations or time.perf_counter() < end:
             start = time.perf_counter()
-            conv(maps_NCHW).sum().item()  # the sum waits for a GPU to finish
-            turns.append(time.perf_counter() - start)
-    return Machine(count_cores(), gmacs / min(turns), device.type)
+            conv(maps_NCHW).sum().item()  # .item() waits for a GPU to finish
+            durations.append(time.perf_counter() - start)
+    return Machine(count_cores(), gmacs / min(durations), device.type)
 
 
 def count_cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def make_table(rows: Sequence[Estimate], profile: str) -> Table:
-    """The estimate for people."""
-    table = Table("step", "disk", "time", title=f"Preflight, profile {profile}, made from nothing")
+    """The estimate as a table to print."""
+    title = f"Preflight for profile {profile}, if every step runs"
+    table = Table("step", "disk", "time", title=title)
     for row in rows:
         table.add_row(row.step, format_bytes(row.disk_bytes), format_seconds(row.seconds))
     disk, seconds = sum(row.disk_bytes for row in rows), sum(row.seconds for row in rows)
     table.add_section()
-    table.add_row("all", format_bytes(disk), format_seconds(seconds))
+    table.add_row("total", format_bytes(disk), format_seconds(seconds))
     return table
 
 
 def warn_of_time(rows: Sequence[Estimate], *, on_gpu: bool) -> list[str]:
-    """A warning where the whole would keep a CPU busy for more than PATIENT_HOURS."""
+    """A warning if the run would take more than WARN_HOURS on a CPU."""
     seconds = sum(row.seconds for row in rows)
-    if on_gpu or seconds < PATIENT_HOURS * 3600:
+    if on_gpu or seconds < WARN_HOURS * 3600:
         return []
     return [
-        f"this will take about {format_seconds(seconds)} on this machine's CPU, at most; "
-        "a CUDA device is strongly advised, or fewer epochs, lineages or words"
+        f"this will take up to {format_seconds(seconds)} on this machine's CPU; use a CUDA device, "
+        "or reduce the number of epochs, lineages or words"
     ]
 
 
 def check_disk(rows: Sequence[Estimate], paths: Paths, *, repository: Path) -> None:
-    """InputError where a disk lacks room for what is not there yet, DVC's copies included.
+    """InputError if a disk is too small for the outputs that are missing and DVC's copies of them.
 
-    What lies in the outputs or half-made in the untracked folder counts as done.
+    Existing outputs and unfinished ones in the untracked folder count as done.
     """
     folders = {"raw": paths.raw, "landmarks": paths.landmarks, "shards": paths.shards}
     folders |= {"models": paths.models, "logits": paths.logits_val.parent}
@@ -236,7 +240,7 @@ def check_disk(rows: Sequence[Estimate], paths: Paths, *, repository: Path) -> N
     missing = max(0, missing - measure_folder(paths.tmp) + kept)
     cache, copies = read_cache(repository)
     needs = [(repository, missing + max(0, recorded - kept))]
-    needs += [(cache, missing)] if copies else []  # recordings are no output
+    needs += [(cache, missing)] if copies else []  # recordings are not outputs: no copy
     by_disk: dict[int, list[tuple[Path, int]]] = {}
     for place, need in needs:
         place = find_existing(place)
@@ -246,19 +250,20 @@ def check_disk(rows: Sequence[Estimate], paths: Paths, *, repository: Path) -> N
 
 
 def check_room(place: Path, need: int, *, copies: bool) -> None:
-    """InputError where fewer bytes are free on the disk of `place` than needed."""
+    """InputError if the disk that holds `place` has fewer than `need` bytes free."""
     free = shutil.disk_usage(place).free
     if need <= free:
         return
-    advice = "; or let DVC link: dvc config cache.type hardlink,symlink" if copies else ""
+    links = "dvc config cache.type hardlink,symlink"
+    advice = f", or let DVC use links instead of copies: {links}" if copies else ""
     raise InputError(
-        f"the disk of {place.resolve()} has {format_bytes(free)} free where about "
-        f"{format_bytes(need)} are needed; free some or choose a smaller profile{advice}"
+        f"the disk of {place.resolve()} has {format_bytes(free)} free, but about "
+        f"{format_bytes(need)} are needed: free some space or use a smaller profile{advice}"
     )
 
 
 def read_cache(repository: Path) -> tuple[Path, bool]:
-    """DVC's cache folder, and whether it keeps a copy of every output (it does unless linked)."""
+    """DVC's cache folder, and whether outputs are copied to it (they are unless it uses links)."""
     settings = configparser.ConfigParser(interpolation=None)
     try:
         settings.read([repository / ".dvc" / "config", repository / ".dvc" / "config.local"])
@@ -270,15 +275,15 @@ def read_cache(repository: Path) -> tuple[Path, bool]:
 
 
 def measure_folder(folder: Path) -> int:
-    """Bytes of all files below a folder, 0 where there is none."""
+    """Bytes of all files below a folder; 0 if it does not exist."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def find_existing(place: Path) -> Path:
-    """The place itself or its nearest ancestor that exists."""
+    """`place` itself, or its nearest ancestor that exists."""
     place = place.absolute()
     return next(parent for parent in (place, *place.parents) if parent.exists())
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -1,4 +1,4 @@
-"""Choose a profile: compose conf/ into params.yaml, as `dvc exp run -S profile=...` does."""
+"""Select a profile: compose conf/ into params.yaml, as `dvc exp run -S profile=...` does."""
 
 import sys
 from pathlib import Path
@@ -7,19 +7,19 @@ from dvc.utils.hydra import compose_and_dump
 from hydra.errors import HydraException
 
 from lipnet.errors import InputError
-from pipeline.checkout import hold_checkout
-from pipeline.command import run_stage
+from pipeline.checkout import lock_checkout
 from pipeline.params import PARAMS, load_params
+from pipeline.program import run_program
 
 CONF = Path("conf")
 USAGE = "usage: python -m pipeline.profile NAME [KEY=VALUE ...]"
 
 
 def main() -> None:
-    """Write params.yaml for the profile, and the changes to it, named on the command line."""
+    """Write params.yaml for the profile and the changes given on the command line."""
     if len(sys.argv) < 2:
         raise InputError(f"{USAGE}; profiles: {', '.join(known_profiles())}")
-    with hold_checkout(wait=False):
+    with lock_checkout(wait=False):
         choose_profile(sys.argv[1], sys.argv[2:])
 
 
@@ -29,8 +29,10 @@ def known_profiles() -> list[str]:
 
 
 def choose_profile(profile: str, changes: list[str]) -> None:
-    """Compose the profile with `changes` (such as source.root=/data/grid), check it, and only
-    then let it replace params.yaml."""
+    """Compose the profile with `changes` (such as source.root=/data/grid) and check it.
+
+    InputError leaves params.yaml as it was.
+    """
     if profile not in known_profiles():
         raise InputError(f"unknown profile {profile!r}; known: {', '.join(known_profiles())}")
     composed = PARAMS.with_name(".params.tmp.yaml")
@@ -47,4 +49,4 @@ def choose_profile(profile: str, changes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -26,7 +26,7 @@ from lipnet.video.decode import iter_frames
 FRAME = 256  # pixels, the side of the frame that faces are aligned in
 EYE_DISTANCE = 54.0  # pixels between the eyes: a crop of 96 then holds the lower face
 EYE_HEIGHT = 94.0  # pixels below the frame's top
-VIDEOS_A_SPEAKER = 12
+VIDEOS_PER_SPEAKER = 12
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 MIRRORED = [
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
@@ -40,7 +40,7 @@ def speaker_shapes(grid: Path, detector: DlibDetector) -> Iterator[NDArray[np.fl
     """Each speaker's mean shape over evenly spaced videos."""
     for speaker in sorted(p for p in grid.iterdir() if p.is_dir() and p.name != "alignments"):
         videos = sorted(p for p in speaker.iterdir() if p.suffix in (".mp4", ".mpg"))
-        step = max(1, len(videos) // VIDEOS_A_SPEAKER)
+        step = max(1, len(videos) // VIDEOS_PER_SPEAKER)
         tracks = [track_landmarks(iter_frames(video), detector) for video in videos[::step]]
         shapes_NP2 = np.concatenate([track.points_TP2[track.seen_T] for track in tracks])
         print(f"{speaker.name}: {len(tracks)} videos, {len(shapes_NP2)} faces")

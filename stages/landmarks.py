@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from cluster.pool import map_shards
+from cluster.pool import map_jobs
 from lipnet.code import code_digest
 from lipnet.files import digest_of
 from lipnet.landmarks.index import TrackIndex
@@ -14,11 +14,11 @@ from lipnet.landmarks.summary import SUMMARY, LandmarksSummary, write_summary
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
 from lipnet.sources.manifest import read_clips
-from pipeline.command import run_stage
 from pipeline.meter import Meter
+from pipeline.outputs import move_into_place, write_failures
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
-from pipeline.units import move_into_place, write_failures
+from pipeline.program import run_program
 
 CODE = "landmarks.tracker"
 FAILURES, FAILURE_COLUMNS = "failures.csv", ("video", "reason", "detail")
@@ -68,7 +68,7 @@ def track_jobs(
         made_by=describe_maker(options, code_digest(CODE)),
     )
     with Meter(sum(len(job.videos) for job in jobs), "landmarks: videos") as meter:
-        return map_shards(
+        return map_jobs(
             make_worker,
             jobs,
             name="landmarks",
@@ -117,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from lipnet.sources.discover import discover_clips
 from lipnet.sources.manifest import check_complete, write_manifest
-from pipeline.command import run_stage
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
+from pipeline.program import run_program
 
 
 def main() -> None:
@@ -51,4 +51,4 @@ def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

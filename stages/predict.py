@@ -17,10 +17,10 @@ from lipnet.lineage.generation import WEIGHTS_FILE, read_generations
 from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.storage import list_shards
-from pipeline.command import run_stage
 from pipeline.lease import lease_device
 from pipeline.params import load_params
 from pipeline.paths import Paths
+from pipeline.program import run_program
 
 USAGE = "usage: python -m stages.predict val|test LINEAGE"
 OPTIONAL_SPLITS = ("unseen",)  # speakers who are in no other split, where the source has such
@@ -65,4 +65,4 @@ def _present(shards: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -8,9 +8,9 @@ from lipnet.quality.figure import draw_distributions
 from lipnet.quality.page import write_page
 from lipnet.quality.sheets import draw_random, draw_worst
 from lipnet.report.figures.style import house_style, save_figure
-from pipeline.command import run_stage
 from pipeline.params import load_params
 from pipeline.paths import Paths
+from pipeline.program import run_program
 
 
 def main() -> None:
@@ -40,4 +40,4 @@ def write_report(folder: Path, quality: Quality) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

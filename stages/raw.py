@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 
-from cluster.pool import map_shards
+from cluster.pool import map_jobs
 from lipnet.code import code_digest
 from lipnet.errors import InputError
 from lipnet.files import digest_of, write_folder_atomic
@@ -16,11 +16,11 @@ from lipnet.sources.inventory import scan_inventory, write_inventory
 from lipnet.sources.synthetic.corpus import is_written, plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.sources.synthetic.render import ClipPlan
-from pipeline.command import run_stage
 from pipeline.meter import Meter
+from pipeline.outputs import move_into_place
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
-from pipeline.units import move_into_place
+from pipeline.program import run_program
 
 # The module that decides a clip's bytes, besides the options.
 CODE = "sources.synthetic.corpus"
@@ -62,7 +62,7 @@ def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -
     make_worker = partial(make_renderer, options, videos.resolve())
     with Meter(len(plans), "raw: clips rendered") as meter:
         meter.advance(len(plans) - len(waiting))
-        map_shards(make_worker, jobs, name="raw", actors=actors, on_result=meter.advance)
+        map_jobs(make_worker, jobs, name="raw", actors=actors, on_result=meter.advance)
     files = [f"{plan.stem}.{kind}" for plan in plans for kind in ("mp4", "txt")]
     write_inventory(
         state / paths.inventory.name, {name: (videos / name).stat().st_size for name in files}
@@ -95,4 +95,4 @@ def make_renderer(options: SyntheticOptions, videos: Path) -> Callable[[Sequence
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -3,9 +3,9 @@
 from lipnet.report.leaderboard import write_leaderboard
 from lipnet.report.write import write_report
 from lipnet.sources.synthetic.words import accuracy_ceiling
-from pipeline.command import run_stage
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
+from pipeline.program import run_program
 
 
 def main() -> None:
@@ -27,4 +27,4 @@ def describe_corpus(params: Params) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

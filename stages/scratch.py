@@ -1,8 +1,8 @@
 """The stage `scratch@<lineage>`: a teacherless g0 and its born-again generations."""
 
 from lipnet.lineage.lineage import LineagePlan
-from pipeline.command import run_stage
 from pipeline.params import load_params
+from pipeline.program import run_program
 from stages.train import named_lineage, start_weights, train
 
 USAGE = "usage: python -m stages.scratch LINEAGE"
@@ -26,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -1,9 +1,9 @@
 """The stage `select`: ensembles and best models, chosen on validation logits and nothing else."""
 
 from lipnet.lineage.selection import write_selection
-from pipeline.command import run_stage
 from pipeline.params import load_params
 from pipeline.paths import Paths
+from pipeline.program import run_program
 
 
 def main() -> None:
@@ -14,4 +14,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

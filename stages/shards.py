@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from cluster.pool import map_shards
+from cluster.pool import map_jobs
 from lipnet.clip import FPS, SPLITS, Clip
 from lipnet.code import code_digest
 from lipnet.crops.crop import CropOptions
@@ -23,12 +23,12 @@ from lipnet.shards.precropped import describe_precropped
 from lipnet.shards.summary import LABELS, SUMMARY, ShardsSummary, SplitSummary, write_summary
 from lipnet.shards.upload import check_url, resolve_url
 from lipnet.sources.manifest import check_complete, read_clips, read_labels
-from pipeline.command import run_stage
 from pipeline.meter import Meter
+from pipeline.outputs import move_into_place, write_failures
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
-from pipeline.timing import Timed, write_timings
-from pipeline.units import move_into_place, write_failures
+from pipeline.program import run_program
+from pipeline.timings import TimedWorker, write_timings
 
 CODE = "shards.cut"
 FAILURES, FAILURE_COLUMNS = "failures.csv", ("clip_id", "reason", "detail")
@@ -161,8 +161,8 @@ def cut_jobs(
 
     clips = sum(len(video.clips) for job in jobs for video in job.videos)
     with Meter(clips, "shards: clips") as meter:
-        timed = map_shards(
-            partial(Timed, make_worker), jobs, name="shards", actors=actors, on_result=advance
+        timed = map_jobs(
+            partial(TimedWorker, make_worker), jobs, name="shards", actors=actors, on_result=advance
         )
     if timings is not None:
         rows = [(index.name, index.contents.clips, len(index.failures), s) for index, s in timed]
@@ -224,4 +224,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -20,9 +20,9 @@ from lipnet.shards.summary import read_labels, read_summary
 from lipnet.train.engine import Engine
 from lipnet.train.processes import OneProcess, Processes
 from pipeline.lease import lease_device
+from pipeline.outputs import move_into_place
 from pipeline.params import Params, Taught
 from pipeline.paths import Paths
-from pipeline.units import move_into_place
 from stages.progress import LineageProgress, SilentLineage
 
 
@@ -53,7 +53,7 @@ def train_share(
 ) -> list[str]:
     """This process's share of training the lineage; the names of its generations."""
     keep_freed_memory()
-    shared = plan.lineage in {name for group in params.list_classes() for name in group}
+    shared = plan.lineage in {name for group in params.group_by_teacher_logits() for name in group}
     recordings = Paths(params.profile).recorded if shared else None
     engine = Engine(
         device,

@@ -16,9 +16,9 @@ from urllib.parse import quote
 from lipnet.errors import InputError
 from lipnet.files import digest_files, digest_of, read_json, write_json
 from lipnet.report.leaderboard import write_leaderboard
-from pipeline.command import run_stage
 from pipeline.params import load_params
 from pipeline.paths import Paths
+from pipeline.program import run_program
 from tracking.experiment import DatasetFacts, Experiment, Identity
 from tracking.uri import shown_uri
 
@@ -226,4 +226,4 @@ def _mapping(path: Path) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -115,7 +115,7 @@ def test_both_warps_cut_the_same_mouth() -> None:
 def test_actors_are_counted_with_their_memory(
     videos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preprocess, "map_shards", map_here)
+    monkeypatch.setattr(preprocess, "map_jobs", map_here)
     monkeypatch.setattr(preprocess, "Ours", lambda: tool_that_gives(0))
     rate, peak_mib = run_actors(videos, 2)
     assert rate > 0

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks import loader, plain_data, training
-from benchmarks.aside import Aside
 from benchmarks.clips import FRAMES
 from benchmarks.loader import check_same, write_split
 from benchmarks.plain_data import CROP, write_npz
+from benchmarks.worker import WorkerProcess
 from lipnet.shards.codec import Crops
 
 Printed = pytest.CaptureFixture[str]
@@ -56,8 +56,8 @@ class Counting:
 
 
 @pytest.mark.slow
-def test_work_aside_is_made_once_and_done_at_each_call() -> None:
-    with Aside(count_up) as count:
+def test_a_worker_process_builds_once_and_runs_at_each_call() -> None:
+    with WorkerProcess(count_up) as count:
         assert [count(), count(), count()] == [1, 2, 3]
 
 

@@ -1,4 +1,4 @@
-"""A Ray of one process, whose nodes come and go as a test wants."""
+"""A fake Ray in one process; a test decides which nodes join and leave."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,20 +19,20 @@ def make_node(cores: int, gibibytes: float = 1024, *, alive: bool = True) -> Nod
 
 @dataclass
 class FakeRay:
-    """Calls are done one at a time, in the order that they were made, when they are waited for.
+    """Runs calls one at a time, in the order in which they were made, when they are waited for.
 
-    `lose` names the works (counted from 1) whose actor dies instead of answering.
+    `lose` has the numbers (from 1) of the jobs whose actor dies instead of returning a result.
     """
 
     nodes_now: list[Node]
     lose: frozenset[int] = frozenset()
-    after_work: Callable[["FakeRay"], None] = lambda _: None
-    most_at_once: int = 0
-    works: int = 0
-    declared: list[dict[str, Any]] = field(default_factory=list)
-    named: list[str] = field(default_factory=list)
+    after_job: Callable[["FakeRay"], None] = lambda _: None
+    max_in_flight: int = 0
+    jobs: int = 0
+    actor_options: list[dict[str, Any]] = field(default_factory=list)
+    job_names: list[str] = field(default_factory=list)
     exceptions: Any = exceptions
-    _held: list["FakeCall"] = field(default_factory=list)
+    _pending: list["FakeCall"] = field(default_factory=list)
 
     def nodes(self) -> list[Node]:
         return self.nodes_now
@@ -41,11 +41,11 @@ class FakeRay:
         return lambda kind: SimpleNamespace(options=lambda **o: self._make(kind, o))
 
     def _make(self, kind: type, options: dict[str, Any]) -> Any:
-        self.declared.append(options)
+        self.actor_options.append(options)
         return SimpleNamespace(remote=lambda *arguments: FakeActor(self, kind(*arguments)))
 
-    def hold(self, call: "FakeCall") -> "FakeCall":
-        self._held.append(call)
+    def submit(self, call: "FakeCall") -> "FakeCall":
+        self._pending.append(call)
         return call
 
     def has_room(self) -> bool:
@@ -57,18 +57,18 @@ class FakeRay:
         )
 
     def wait(self, calls: list["FakeCall"], timeout: float) -> tuple[list["FakeCall"], None]:
-        self.most_at_once = max(self.most_at_once, len(calls))
-        first = next(call for call in self._held if call in calls)
+        self.max_in_flight = max(self.max_in_flight, len(calls))
+        first = next(call for call in self._pending if call in calls)
         return ([first] if self.has_room() else []), None
 
     def get(self, call: "FakeCall") -> Any:
-        self._held.remove(call)
-        if call.is_work:
-            self.works += 1
-            self.after_work(self)
-            if self.works in self.lose:
+        self._pending.remove(call)
+        if call.is_job:
+            self.jobs += 1
+            self.after_job(self)
+            if self.jobs in self.lose:
                 raise exceptions.ActorDiedError
-        return call.answer()
+        return call.run()
 
     def kill(self, actor: "FakeActor") -> None:
         actor.killed = True
@@ -78,17 +78,17 @@ class FakeRay:
 class FakeCall:
     """A call to an actor."""
 
-    answer: Callable[[], Any]
-    is_work: bool
+    run: Callable[[], Any]
+    is_job: bool
 
 
 class FakeActor:
-    """An actor's handle."""
+    """The handle of an actor."""
 
     def __init__(self, ray: FakeRay, inner: Any) -> None:
         self.killed = False
-        self.start = SimpleNamespace(remote=lambda: ray.hold(FakeCall(inner.start, False)))
+        self.start = SimpleNamespace(remote=lambda: ray.submit(FakeCall(inner.start, False)))
         work = SimpleNamespace(
-            remote=lambda item: ray.hold(FakeCall(lambda: inner.work(item), True))
+            remote=lambda job: ray.submit(FakeCall(lambda: inner.work(job), True))
         )
-        self.work = SimpleNamespace(options=lambda name: ray.named.append(name) or work)
+        self.work = SimpleNamespace(options=lambda name: ray.job_names.append(name) or work)

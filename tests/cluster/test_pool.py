@@ -1,4 +1,4 @@
-"""The pool: order, one worker an actor, retries, errors as they were raised; here or in Ray."""
+"""The pool: order of results, one worker per actor, retries and errors; in this process or Ray."""
 
 import contextlib
 import os
@@ -13,20 +13,20 @@ import pytest
 import ray
 
 from cluster import pool as cluster
-from cluster.pool import WorkerLost, map_shards
+from cluster.pool import WorkerLost, map_jobs
 from lipnet.errors import InputError
 from tests.cluster.fake_ray import FakeRay, Node, make_node
 
 
-def test_no_items_start_no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_jobs_ray_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: int) -> None:
         raise AssertionError("Ray was started")
 
     monkeypatch.setattr(cluster, "connect", refuse)
-    assert map_shards(lambda: str, [], actors=2) == []
+    assert map_jobs(lambda: str, [], actors=2) == []
 
 
-def test_zero_actors_mean_one_a_core() -> None:
+def test_zero_actors_mean_one_per_core() -> None:
     assert cluster.count_actors(0) == len(os.sched_getaffinity(0))
     assert cluster.count_actors(3) == 3
 
@@ -39,44 +39,44 @@ class TestInThisProcess:
 
         monkeypatch.setattr(cluster, "connect", refuse)
 
-    @pytest.mark.parametrize(("items", "actors"), [([3, 1, 2], 1), ([7], 5)])
-    def test_one_actor_or_one_item_needs_no_ray(self, items: list[int], actors: int) -> None:
+    @pytest.mark.parametrize(("jobs", "actors"), [([3, 1, 2], 1), ([7], 5)])
+    def test_one_actor_or_one_job_needs_no_ray(self, jobs: list[int], actors: int) -> None:
         built: list[int] = []
 
         def make_worker() -> Callable[[int], tuple[int, int]]:
             built.append(os.getpid())
-            return lambda item: (-item, cv2.getNumThreads())
+            return lambda job: (-job, cv2.getNumThreads())
 
         seen: list[tuple[int, int]] = []
         threads = cv2.getNumThreads()
-        results = map_shards(make_worker, items, actors=actors, on_result=seen.append)
-        assert results == seen == [(-item, 1) for item in items]
+        results = map_jobs(make_worker, jobs, actors=actors, on_result=seen.append)
+        assert results == seen == [(-job, 1) for job in jobs]
         assert built == [os.getpid()]
         assert cv2.getNumThreads() == threads
 
-    def test_one_item_needs_none_on_a_cluster_either(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_job_needs_no_ray_on_a_cluster(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RAY_ADDRESS", "head:6379")
-        assert map_shards(lambda: abs, [-4]) == [4]
+        assert map_jobs(lambda: abs, [-4]) == [4]
 
-    def test_an_error_is_raised_as_it_was(self) -> None:
+    def test_an_error_is_raised_unchanged(self) -> None:
         with pytest.raises(TypeError, match="bad operand"):
-            map_shards(lambda: abs, ["word"])
+            map_jobs(lambda: abs, ["word"])
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379"])
-def test_a_cluster_that_does_not_answer_is_named(
+def test_a_cluster_that_does_not_respond_is_named(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(InputError, match=rf"RAY_ADDRESS '{address}'.*unset RAY_ADDRESS"):
-        map_shards(lambda: abs, [-1, 2])
+        map_jobs(lambda: abs, [-1, 2])
 
 
 class TestOnFakeNodes:
     def map(self, ray: FakeRay, count: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         monkeypatch.setenv("RAY_ADDRESS", "head:6379")
         monkeypatch.setattr(cluster, "connect", lambda _: contextlib.nullcontext(ray))
-        return map_shards(lambda: abs, [-n for n in range(count)])
+        return map_jobs(lambda: abs, [-n for n in range(count)])
 
     @pytest.mark.parametrize(
         ("nodes", "actors"),
@@ -87,39 +87,41 @@ class TestOnFakeNodes:
             ([make_node(64)], 20),
         ],
     )
-    def test_actors_are_as_many_as_cores_and_memory_hold(
+    def test_cores_and_memory_limit_the_number_of_actors(
         self, nodes: list[Node], actors: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ray = FakeRay(nodes)
         assert self.map(ray, 20, monkeypatch) == list(range(20))
-        assert ray.most_at_once == len(ray.declared) == actors
-        assert {one["memory"] for one in ray.declared} == {cluster.ACTOR_BYTES}
+        assert ray.max_in_flight == len(ray.actor_options) == actors
+        assert {one["memory"] for one in ray.actor_options} == {cluster.ACTOR_BYTES}
 
-    def test_a_small_machine_still_gets_an_actor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_machine_with_little_memory_gets_an_actor(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(FakeRay, "has_room", lambda _: True)
         ray = FakeRay([make_node(2, 0.5)])
         assert self.map(ray, 3, monkeypatch) == [0, 1, 2]
-        assert {one["memory"] for one in ray.declared} == {1024**3 // 2}
+        assert {one["memory"] for one in ray.actor_options} == {1024**3 // 2}
 
-    def test_a_node_that_joins_is_put_to_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_node_that_joins_is_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def join(ray: FakeRay) -> None:
-            ray.nodes_now = [make_node(1), make_node(4)] if ray.works > 3 else [make_node(1)]
+            ray.nodes_now = [make_node(1), make_node(4)] if ray.jobs > 3 else [make_node(1)]
 
-        ray = FakeRay([make_node(1)], after_work=join)
+        ray = FakeRay([make_node(1)], after_job=join)
         assert self.map(ray, 20, monkeypatch) == list(range(20))
-        assert ray.most_at_once == 5
+        assert ray.max_in_flight == 5
 
-    def test_a_lost_node_costs_each_of_its_items_a_retry(
+    def test_the_jobs_of_a_lost_node_are_retried_once(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def leave(ray: FakeRay) -> None:
-            ray.nodes_now = [make_node(1), make_node(4, alive=ray.works < 6)]
+            ray.nodes_now = [make_node(1), make_node(4, alive=ray.jobs < 6)]
 
         ray = FakeRay([make_node(1), make_node(4)], frozenset({6, 7, 8, 9}), leave)
         assert self.map(ray, 20, monkeypatch) == list(range(20))
-        assert ray.works == 24
+        assert ray.jobs == 24
 
-    def test_without_room_the_pool_waits_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_room_the_pool_waits_and_warns(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ray = FakeRay([make_node(0)])
         waited: list[str] = []
 
@@ -134,8 +136,8 @@ class TestOnFakeNodes:
 
 
 @pytest.mark.slow
-def test_ray_is_stopped_when_the_work_is_done() -> None:
-    assert map_shards(lambda: abs, [-1, 2], actors=2) == [1, 2]
+def test_ray_is_stopped_after_the_last_job() -> None:
+    assert map_jobs(lambda: abs, [-1, 2], actors=2) == [1, 2]
     assert not ray.is_initialized()
 
 
@@ -148,52 +150,52 @@ def _ray() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_ray")
 class TestOnOneRay:
-    def test_results_keep_the_items_order_and_each_actor_builds_once(self, tmp_path: Path) -> None:
+    def test_results_are_in_order_and_each_actor_builds_once(self, tmp_path: Path) -> None:
         def make_worker() -> Callable[[int], tuple[int, int]]:
             (tmp_path / f"built-{os.getpid()}").touch(exist_ok=False)
-            return lambda item: (item * item, os.getpid())
+            return lambda job: (job * job, os.getpid())
 
         seen: list[tuple[int, int]] = []
-        results = map_shards(make_worker, range(20), actors=2, on_result=seen.append)
-        assert [square for square, _ in results] == [item * item for item in range(20)]
+        results = map_jobs(make_worker, range(20), actors=2, on_result=seen.append)
+        assert [square for square, _ in results] == [job * job for job in range(20)]
         assert sorted(seen) == sorted(results)
         built = {int(file.name.split("-")[1]) for file in tmp_path.iterdir()}
         assert {pid for _, pid in results} <= built
         assert len(built) <= 2
 
-    def test_an_item_whose_actor_died_is_tried_again(self, tmp_path: Path) -> None:
+    def test_a_job_is_retried_if_its_actor_dies(self, tmp_path: Path) -> None:
         def make_worker() -> Callable[[int], int]:
-            def work(item: int) -> int:
-                marker = tmp_path / f"died-{item}"
-                if item % 3 == 0 and not marker.exists():
+            def work(job: int) -> int:
+                marker = tmp_path / f"died-{job}"
+                if job % 3 == 0 and not marker.exists():
                     marker.touch()
                     os.kill(os.getpid(), signal.SIGKILL)
-                return item + 1
+                return job + 1
 
             return work
 
-        assert map_shards(make_worker, range(7), actors=2) == list(range(1, 8))
+        assert map_jobs(make_worker, range(7), actors=2) == list(range(1, 8))
         assert len(list(tmp_path.iterdir())) == 3
 
-    def test_an_item_that_always_kills_its_actor_is_named(self) -> None:
+    def test_a_job_that_always_kills_its_actor_is_named(self) -> None:
         def make_worker() -> Callable[[str], None]:
-            return lambda item: item == "cursed" and os.kill(os.getpid(), signal.SIGKILL)
+            return lambda job: job == "bad" and os.kill(os.getpid(), signal.SIGKILL)
 
-        with pytest.raises(WorkerLost, match=r"'cursed'.*died 4 times"):
-            map_shards(make_worker, ["cursed", "blessed"], actors=2)
+        with pytest.raises(WorkerLost, match=r"'bad'.*died 4 times"):
+            map_jobs(make_worker, ["bad", "good"], actors=2)
 
     @pytest.mark.parametrize("where", ["worker", "make_worker"])
-    def test_an_error_arrives_as_it_was_raised(self, where: str) -> None:
+    def test_an_error_in_an_actor_is_raised_unchanged(self, where: str) -> None:
         def make_worker() -> Callable[[int], None]:
-            def work(item: int) -> None:
-                raise InputError(f"no such predictor: item {item}")
+            def work(job: int) -> None:
+                raise InputError(f"no such predictor: job {job}")
 
             if where == "make_worker":
                 work(7)
             return work
 
-        with pytest.raises(InputError, match=r"^no such predictor: item 7$"):
-            map_shards(make_worker, [7, 7], actors=2)
+        with pytest.raises(InputError, match=r"^no such predictor: job 7$"):
+            map_jobs(make_worker, [7, 7], actors=2)
 
     def test_actors_that_die_at_their_start_are_replaced(self, tmp_path: Path) -> None:
         def make_worker() -> Callable[[int], int]:
@@ -202,20 +204,20 @@ class TestOnOneRay:
                 os.kill(os.getpid(), signal.SIGKILL)
             return abs
 
-        assert map_shards(make_worker, [-1, -2, -3], actors=2) == [1, 2, 3]
+        assert map_jobs(make_worker, [-1, -2, -3], actors=2) == [1, 2, 3]
         assert len(list(tmp_path.iterdir())) > 4
 
-    def test_actors_that_always_die_at_their_start_end_the_work(self) -> None:
+    def test_actors_that_always_die_at_their_start_are_an_error(self) -> None:
         def make_worker() -> Callable[[int], int]:
             os.kill(os.getpid(), signal.SIGKILL)
             return abs
 
-        with pytest.raises(WorkerLost, match="actors at their start died 7 times"):
-            map_shards(make_worker, [-1, -2, -3], actors=2)
+        with pytest.raises(WorkerLost, match="starting actors died 7 times"):
+            map_jobs(make_worker, [-1, -2, -3], actors=2)
 
-    def test_an_actor_has_a_name_a_core_and_memory_declared(self) -> None:
+    def test_an_actor_has_a_name_and_requests_a_core_and_memory(self) -> None:
         def make_worker() -> Callable[[int], tuple[str, str, dict[str, float]]]:
-            def work(item: int) -> tuple[str, str, dict[str, float]]:
+            def work(job: int) -> tuple[str, str, dict[str, float]]:
                 here = ray.get_runtime_context()
                 return (
                     here.get_actor_name() or "",
@@ -225,10 +227,10 @@ class TestOnOneRay:
 
             return work
 
-        found = map_shards(make_worker, [1, 2], name="eyes", actors=2)
-        assert [task for _, task, _ in found] == ["eyes 1 of 2", "eyes 2 of 2"]
+        found = map_jobs(make_worker, [1, 2], name="landmarks", actors=2)
+        assert [task for _, task, _ in found] == ["landmarks 1 of 2", "landmarks 2 of 2"]
         for name, _, resources in found:
-            assert name.startswith("eyes ")
+            assert name.startswith("landmarks ")
             assert resources == {"CPU": 1.0, "memory": float(cluster.ACTOR_BYTES)}
 
     def test_actors_that_cut_and_track_never_load_torch(self) -> None:
@@ -238,19 +240,19 @@ class TestOnOneRay:
 
             assert Cutter
             assert Tracker
-            return lambda item: {"torch", "pandas", "skimage"} & set(sys.modules)
+            return lambda job: {"torch", "pandas", "skimage"} & set(sys.modules)
 
-        assert map_shards(make_worker, [1, 2], actors=2) == [set(), set()]
+        assert map_jobs(make_worker, [1, 2], actors=2) == [set(), set()]
 
     def test_a_node_with_other_code_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         here = cluster.describe_process()
         assert here["lipnet.errors"]
         other = {**here, "lipnet.errors": "0" * 16, "cv2": "3.0"}
         monkeypatch.setattr(cluster, "describe_process", lambda: other)
-        with pytest.raises(InputError, match=r"another cv2, lipnet\.errors than this process"):
-            map_shards(lambda: abs, [-1, -2], actors=2)
+        with pytest.raises(InputError, match=r"another version of cv2, lipnet\.errors than"):
+            map_jobs(lambda: abs, [-1, -2], actors=2)
 
     def test_a_node_without_the_folder_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "getcwd", lambda: "/nowhere/lipnet")
-        with pytest.raises(InputError, match="cannot enter /nowhere/lipnet .*every node needs"):
-            map_shards(lambda: abs, [-1, -2], actors=2)
+        with pytest.raises(InputError, match="cannot open /nowhere/lipnet .*every node needs"):
+            map_jobs(lambda: abs, [-1, -2], actors=2)

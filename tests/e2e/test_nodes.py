@@ -85,10 +85,10 @@ def test_a_node_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
 
 WHERE = """
 import os
-from cluster.pool import map_shards
+from cluster.pool import map_jobs
 def make_worker():
     return lambda _: os.environ.get("MLFLOW_TRACKING_URI", "")
-print(map_shards(make_worker, [1, 2], actors=2))
+print(map_jobs(make_worker, [1, 2], actors=2))
 """
 
 

@@ -105,7 +105,7 @@ def test_a_run_from_the_form_to_the_comparison(
     run = UUID(page.url.rpartition("/")[2].partition("?")[0])
     deployed.wait_for(run, StateType.COMPLETED)
     page.reload()
-    take(page, pictures / "prefect_run.png", page.get_by_text("13 had not changed"))
+    take(page, pictures / "prefect_run.png", page.get_by_text("13 unchanged"))
 
     page.goto(f"{base}/artifacts")
     take(page, pictures / "prefect_artifacts.png", page.get_by_text("leaderboard-tiny"))

@@ -1,4 +1,4 @@
-"""Fixtures of the flows: Prefect's temporary server, and a throw-away DVC repository."""
+"""Fixtures for flows: a temporary Prefect server and a temporary DVC repository."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ stages:
 
 @pytest.fixture(scope="session")
 def _prefect() -> Iterator[None]:
-    """One temporary Prefect server with a database of its own, for all flow tests."""
+    """One temporary Prefect server with its own database, for all flow tests."""
     from prefect.testing.utilities import prefect_test_harness
 
     with pytest.MonkeyPatch.context() as patch:
@@ -41,7 +41,7 @@ def _prefect() -> Iterator[None]:
 
 @pytest.fixture
 def make_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Makes a DVC repository of the given dvc.yaml the working directory."""
+    """Creates a DVC repository with the given dvc.yaml and changes into it."""
 
     def make(stages: str = DIAMOND) -> Path:
         monkeypatch.chdir(tmp_path)

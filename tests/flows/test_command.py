@@ -1,6 +1,8 @@
-"""A command's lines come as it prints them, and it ends with all that it started."""
+"""Commands: their lines arrive as they are printed, and they end with their child processes."""
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -9,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from flows.command import Commands, Outcome
+from lipnet.errors import InputError
+from pipeline.checkout import lock_checkout
+from tests.contract.imports import ROOT
 
 PARENT = """
 import subprocess, sys, time
@@ -30,12 +35,12 @@ print("a")
 deadline = time.monotonic() + 60
 while not Path(sys.argv[1]).exists() and time.monotonic() < deadline:
     time.sleep(0.01)
-print("b" if Path(sys.argv[1]).exists() else "not heard", file=sys.stderr)
+print("b" if Path(sys.argv[1]).exists() else "no answer", file=sys.stderr)
 """
 
 
-def test_lines_of_both_streams_come_live(tmp_path: Path) -> None:
-    answer = tmp_path / "heard"
+def test_lines_of_both_streams_arrive_live(tmp_path: Path) -> None:
+    answer = tmp_path / "received"
     outcome = Commands().run(
         [sys.executable, "-u", "-c", ANSWERED, str(answer)],
         folder=Path(),
@@ -51,7 +56,7 @@ def test_progress_bars_without_newlines_are_lines_too() -> None:
     assert lines == ["10 %", "50 %"]
 
 
-def test_exit_code_is_kept() -> None:
+def test_the_exit_code_is_returned() -> None:
     assert run(Commands(), "raise SystemExit(3)", []).code == 3
 
 
@@ -84,6 +89,49 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_output_that_is_not_text_does_no_harm(code: int) -> None:
+def test_output_that_is_not_utf8_is_accepted(code: int) -> None:
     script = f"import sys; sys.stdout.buffer.write(b'\\xff ok\\n'); sys.exit({code})"
     assert "ok" in run(Commands(), script, []).lines[0]
+
+
+HOLDER = """
+from pathlib import Path
+from flows.command import Commands
+from pipeline.checkout import lock_checkout
+with lock_checkout(wait=True) as lock:
+    commands = Commands()
+    commands.keep_open(lock)
+    commands.run(
+        ["sh", "-c", "echo started; cat fifo"],
+        folder=Path(),
+        environment={"PATH": "/usr/bin:/bin"},
+        on_line=lambda line: print(line, flush=True),
+    )
+"""
+
+
+def test_a_command_holds_the_checkouts_lock_even_if_its_flow_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["mkfifo", "fifo"], check=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as flow:
+        assert flow.stdout is not None
+        assert flow.stdout.readline() == "started\n"
+        flow.send_signal(signal.SIGKILL)
+    with pytest.raises(InputError, match="is using this checkout"), lock_checkout(wait=False):
+        pass
+    Path("fifo").write_text("the command continues, and ends\n")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with lock_checkout(wait=False):
+                return
+        except InputError:
+            time.sleep(0.05)
+    raise AssertionError("the lock is still held")

@@ -1,6 +1,7 @@
-"""The flow walks the graph as DVC would, says what ran, and fails as a person would wish."""
+"""Flows run the stages that DVC would run, report what ran, and fail with a clear message."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from flows import walk as walked
 from flows.command import Outcome
 from flows.deployments import reproduce
 from flows.graph import command_of, dvc_environment
-from flows.walk import CACHED, RESTORED, SKIPPED, Walk, judge_outcome, may_pass
+from flows.walk import CACHED, RESTORED, SKIPPED, Walk, error_message, may_retry, state_of
 from lipnet.errors import InputError
 from pipeline import checkout
 
@@ -47,10 +48,10 @@ stages:
 SLOW = """
 stages:
   slow:
-    cmd: echo begun && sleep 600
+    cmd: echo started && sleep 600
     outs: [o]
 """
-# A lineage says what it does as training does; it is killed once, as by a lost machine.
+# Each lineage writes the same progress as training does, and is killed once, as by a lost machine.
 PARTS = """
 stages:
   shards: {cmd: mkdir -p o && echo 1 > o/shards, outs: [o/shards]}
@@ -72,13 +73,13 @@ stages:
 """
 TRAIN = """
 folder=data/tmp/tiny/models/$1; mkdir -p $folder; lines=$folder/progress.jsonl
-tell() { echo '{"model": "'$1'-g0", "epoch": '$2', "train_loss": 1.5, "val_top1": 0.25,'\
+report() { echo '{"model": "'$1'-g0", "epoch": '$2', "train_loss": 1.5, "val_top1": 0.25,'\
  '"val_loss": 2.0, "seconds": 3.0}' >> $lines; echo "$1-g0  epoch $2"; }
-if test ! -f $folder/begun; then touch $folder/begun; tell $1 0; kill -9 $$; fi
-tell $1 1; tell $1 2
+if test ! -f $folder/started; then touch $folder/started; report $1 0; kill -9 $$; fi
+report $1 1; report $1 2
 echo $1 > o/$1
 """
-# Two lineages; each says whether it saw the other at work, and waits for that for a while.
+# Two lineages; each waits a while for the other to run, and writes whether it did.
 TWO_ON_A_GPU = """
 stages:
   scratch:
@@ -88,20 +89,20 @@ stages:
       outs: ["o/${key}"]
 """
 PAIR = """
-mkdir -p o; touch at-work-$1; found=alone
-for look in $(seq $(cat looks)); do
-  if test -f at-work-$2; then found=together; break; fi
+mkdir -p o; touch running-$1; found=alone
+for attempt in $(seq $(cat attempts)); do
+  if test -f running-$2; then found=together; break; fi
   sleep 0.1
 done
 echo $found > o/$1
-sleep 0.5; rm at-work-$1
+sleep 0.5; rm running-$1
 """
 LEADERBOARD = """\
 model,spec,teacher,members,test_top1,test_top1_low,test_top1_high,val_top1,params_m,gflops,\
 latency_ms_p50
 a-g0,resnet18 + tcn,,,0.5,0.25,0.75,0.625,1.5,0.25,3.0
 """
-NO_LIMIT_SECONDS = 5.5  # Prefect remembers for five that a tag has no limit
+NO_LIMIT_SECONDS = 5.5  # Prefect caches for five seconds that a tag has no limit
 Repository = Callable[..., Path]
 Walked = tuple[Any, dict[str, str]]
 
@@ -109,12 +110,15 @@ Walked = tuple[Any, dict[str, str]]
 def prepare(
     folder: Path, monkeypatch: pytest.MonkeyPatch, preflight: str = "", profile: str = "tiny"
 ) -> None:
-    """Stand-ins for the steps beside the stages, and a leaderboard."""
-    stages = folder / "stages"
-    stages.mkdir()
-    (stages / "__init__.py").touch()
-    (stages / "preflight.py").write_text(preflight or "print('all fits')\n")
-    (stages / "publish.py").write_text("open('published', 'w').close()\n")
+    """Fake programs for the steps that are not stages, and a leaderboard."""
+    programs = {
+        "pipeline/preflight.py": preflight or "print('enough space')\n",
+        "tracking/publish.py": "open('published', 'w').close()\n",
+    }
+    for name, content in programs.items():
+        (folder / name).parent.mkdir()
+        (folder / name).with_name("__init__.py").touch()
+        (folder / name).write_text(content)
     report = folder / "data" / profile / "report"
     (report / "figures").mkdir(parents=True)
     (report / "figures" / "generations.png").write_bytes(b"a picture")
@@ -130,13 +134,13 @@ def prepare(
 
 
 class SeenWalk(Walk):
-    """A walk that a test can look at afterwards."""
+    """A walk that a test can inspect afterwards."""
 
     latest: "SeenWalk"
 
-    def go(self, parallel: int) -> None:
+    def run(self, parallel: int) -> None:
         SeenWalk.latest = self
-        super().go(parallel)
+        super().run(parallel)
 
 
 def walk(**options: Any) -> Walked:
@@ -146,16 +150,16 @@ def walk(**options: Any) -> Walked:
 
 
 def latest_artifact(key: str) -> dict[str, Any]:
-    """What the server has last under that key (Prefect 3.8's own Artifact.get is refused by it)."""
-    asked = {"artifacts": {"key": {"any_": [key]}}, "limit": 1, "sort": "UPDATED_DESC"}
+    """The latest artifact with that key (Prefect 3.8's server rejects its own Artifact.get)."""
+    query = {"artifacts": {"key": {"any_": [key]}}, "limit": 1, "sort": "UPDATED_DESC"}
     with get_client(sync_client=True) as client:
-        found: list[dict[str, Any]] = client._client.post("/artifacts/filter", json=asked).json()
+        found: list[dict[str, Any]] = client._client.post("/artifacts/filter", json=query).json()
     return found[0]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
-def test_first_walk_makes_all_and_second_finds_all_unchanged(
+def test_the_first_walk_runs_all_stages_and_the_second_none(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_repository()
@@ -166,26 +170,26 @@ def test_first_walk_makes_all_and_second_finds_all_unchanged(
     assert set(tasks) == set(stages)
     assert set(tasks.values()) == {"Completed"}
     assert (folder / "published").exists()
-    _check_what_is_shown()
+    _check_artifacts()
     state, tasks = walk()
     assert set(tasks.values()) == {CACHED}
     status = subprocess.run(
         command_of(["status", "--json"]), capture_output=True, env=dvc_environment(), check=True
     )
     assert json.loads(status.stdout) == {}
-    _check_what_a_change_runs(folder)
+    _check_stages_after_a_change(folder)
 
 
-def _check_what_is_shown() -> None:
+def _check_artifacts() -> None:
     (row,) = json.loads(latest_artifact("leaderboard-tiny")["data"])
     assert (row["model"], row["test %"], row["interval"]) == ("a-g0", "50.0", "25.0 to 75.0")
-    told = latest_artifact("links-tiny")["data"]
-    assert "[Compare the generations of a](http://" in told
-    assert told.endswith("/#/compare)")
+    links = latest_artifact("links-tiny")["data"]
+    assert "[Compare the generations of a](http://" in links
+    assert links.endswith("/#/compare)")
     assert "base64,YSBwaWN0dXJl)" in latest_artifact("figures-tiny")["data"]  # a picture
 
 
-def _check_what_a_change_runs(folder: Path) -> None:
+def _check_stages_after_a_change(folder: Path) -> None:
     (folder / "source.txt").write_text("2\n")
     _, tasks = walk(profile="tiny")
     assert tasks["end"] == "Completed"
@@ -198,7 +202,7 @@ def _check_what_a_change_runs(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
-def test_failed_stage_skips_what_needs_it_and_says_why(
+def test_a_failed_stage_skips_the_stages_that_need_it_and_is_reported(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_repository(FAILING)
@@ -216,25 +220,25 @@ def test_failed_stage_skips_what_needs_it_and_says_why(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
-def test_a_publish_that_fails_is_said_under_the_leaderboard(
+def test_the_leaderboard_is_shown_even_if_publishing_fails(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_repository()
     prepare(folder, monkeypatch, profile="away")
-    (folder / "stages" / "publish.py").write_text("raise SystemExit('error: MLflow is away')\n")
+    (folder / "tracking" / "publish.py").write_text("raise SystemExit('error: MLflow is down')\n")
     state, _ = walk()
     assert state.is_failed()
     assert str(state.message).startswith(
-        "every stage is made, and only MLflow lacks some of it: publish failed:\nerror: MLflow is"
+        "all stages are done, but MLflow is not up to date: publish failed:\nerror: MLflow is down"
     )
-    assert "`python -m tracking.publish` brings it" in str(state.message)
+    assert "run `python -m tracking.publish`" in str(state.message)
     (row,) = json.loads(latest_artifact("leaderboard-away")["data"])
     assert row["model"] == "a-g0"
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
-def test_preflight_that_refuses_ends_the_flow_before_any_stage(
+def test_a_failed_preflight_ends_the_flow_before_any_stage(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_repository()
@@ -246,62 +250,63 @@ def test_preflight_that_refuses_ends_the_flow_before_any_stage(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
-def test_parts_of_the_graph_and_what_is_seen_of_training(
+def test_flows_run_parts_of_the_graph_and_show_the_progress_of_training(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_repository(PARTS)
     (folder / "train.sh").write_text(TRAIN)
     prepare(folder, monkeypatch)
-    monkeypatch.setattr(walked, "WAITS", {"": [0.1]})
+    monkeypatch.setattr(walked, "RETRY_SECONDS", {"": [0.1]})
     assert deployments.preprocess(return_state=True).is_completed()
     assert set(SeenWalk.latest.states) == {"shards", "quality"}
     state = deployments.train(lineage="a", return_state=True)
-    assert state.message == "2 stages: 1 made, 1 had not changed"
+    assert state.message == "2 stages: 1 made, 1 unchanged"
     assert not (folder / "o" / "b").exists()
     assert not (folder / "published").exists()
     bar = latest_artifact("training-a-g0")
     assert bar["data"] == 75.0
     assert "epoch 3 of 4: training loss 1.500, validation 25.0%" in bar["description"]
-    lost = deployments.report(return_state=True)
-    assert lost.is_failed()
-    assert "predict_val_scratch@b failed" in str(lost.message)
+    failed = deployments.report(return_state=True)
+    assert failed.is_failed()
+    assert "predict_val_scratch@b failed" in str(failed.message)
     assert not (folder / "o" / "b").exists()
     assert deployments.train(lineage="b", return_state=True).is_completed()
     assert deployments.report(return_state=True).is_completed()
     assert (folder / "o" / "report").read_text() == "a\nb\n"
     assert (folder / "published").exists()
     unknown = deployments.train(lineage="c", return_state=True)
-    assert str(unknown.message).startswith("no stage scratch@c or taught@c in this profile: shards")
+    known = "; known: shards, "
+    assert str(unknown.message).startswith(f"no stage scratch@c or taught@c in this profile{known}")
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
-def test_prefects_limit_on_the_tag_gpu_caps_how_many_train(
+def test_a_concurrency_limit_on_the_tag_gpu_limits_training(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_repository(TWO_ON_A_GPU)
     (folder / "pair.sh").write_text(PAIR)
-    (folder / "looks").write_text("3000")
+    (folder / "attempts").write_text("3000")
     prepare(folder, monkeypatch)
     assert walk(parallel=2)[0].is_completed()
     assert "together" in _found(folder)
-    (folder / "looks").write_text("20")
+    (folder / "attempts").write_text("20")
     limit = (sys.executable, "-m", "prefect", "concurrency-limit")
-    subprocess.run([*limit, "create", "gpu", "1"], check=True, env=_asking_this_server())
+    subprocess.run([*limit, "create", "gpu", "1"], check=True, env=_server_environment())
     time.sleep(NO_LIMIT_SECONDS)
     try:
         assert walk(parallel=2, force=True)[0].is_completed()
     finally:
-        subprocess.run([*limit, "delete", "gpu"], check=True, env=_asking_this_server())
+        subprocess.run([*limit, "delete", "gpu"], check=True, env=_server_environment())
     assert _found(folder) == ["alone", "alone"]
 
 
-def _asking_this_server() -> dict[str, str]:
+def _server_environment() -> dict[str, str]:
     return {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
 
 
 def _found(folder: Path) -> list[str]:
-    """What each of the two says of the other."""
+    """Whether each of the two ran alone or together with the other."""
     return [(folder / "o" / key).read_text().strip() for key in "ab"]
 
 
@@ -327,19 +332,19 @@ def test_a_second_walk_waits_for_the_checkout(
         assert other.stdout is not None
         other.stdout.readline()
         with (
-            pytest.raises(InputError, match="another run works in this checkout"),
-            checkout.hold_checkout(wait=False),
+            pytest.raises(InputError, match="another run is using this checkout"),
+            checkout.lock_checkout(wait=False),
         ):
             pass
 
-        def pause(_: float) -> None:  # the other is over by the end of the first one
+        def pause(_: float) -> None:  # the other process ends during the first pause
             other.kill()
             other.wait()
 
         monkeypatch.setattr(checkout, "time", SimpleNamespace(sleep=pause))
         state, _ = walk()
     assert state.is_completed()
-    assert "waiting: another run, or a stage" in caplog.text  # which Prefect keeps
+    assert "waiting: another run, or a stage" in caplog.text
     assert checkout.HELD not in os.environ
 
 
@@ -350,7 +355,7 @@ def test_a_negative_number_of_stages_is_refused(
     prepare(make_repository(), monkeypatch)
     state = reproduce(parallel=-1, return_state=True)
     assert state.is_failed()
-    assert str(state.message).startswith("parallel -1: how many stages at once")
+    assert str(state.message).startswith("parallel is -1: set it to the number of stages")
 
 
 @pytest.mark.parametrize(
@@ -362,12 +367,12 @@ def test_a_negative_number_of_stages_is_refused(
         (None, True),
     ],
 )
-def test_what_a_stage_explains_is_not_tried_again(message: str | None, again: bool) -> None:
-    assert may_pass(None, None, Failed(message=message)) is again
+def test_an_error_that_a_stage_explains_is_not_retried(message: str | None, again: bool) -> None:
+    assert may_retry(None, None, Failed(message=message)) is again
 
 
 @pytest.mark.slow
-def test_interrupted_walk_leaves_no_process_and_no_lock(
+def test_an_interrupted_walk_leaves_no_process_and_no_lock(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_repository(SLOW)
@@ -375,8 +380,8 @@ def test_interrupted_walk_leaves_no_process_and_no_lock(
         "from flows import command; from flows.command import Commands\n"
         "from flows.graph import *; from pathlib import Path\n"
         "import os, signal, threading\n"
-        "command.FAREWELLS = ((signal.SIGINT, 100.0), *command.FAREWELLS[1:])\n"
-        # A shell's background job, and all under it, starts with this signal ignored.
+        "command.STOP_SIGNALS = ((signal.SIGINT, 100.0), *command.STOP_SIGNALS[1:])\n"
+        # A background job of a shell starts with this signal ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "commands = Commands()\n"
         "work = threading.Thread(target=lambda: print(commands.run(command_of(['repro', "
@@ -397,14 +402,14 @@ def test_interrupted_walk_leaves_no_process_and_no_lock(
     assert process.stdout is not None
     with process.stdout:
         for line in process.stdout:
-            if line.startswith("begun"):
+            if line.startswith("started"):
                 break
-        began = time.monotonic()
+        started = time.monotonic()
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
     process.wait(120)
     assert "cancelled=True" in rest
-    assert time.monotonic() - began < 100  # the first farewell was enough
+    assert time.monotonic() - started < 100  # the first signal was enough
     locked = folder / ".dvc" / "tmp" / "rwlock"
     assert not locked.exists() or "slow" not in locked.read_text()
 
@@ -419,12 +424,12 @@ def test_interrupted_walk_leaves_no_process_and_no_lock(
         (Outcome(1, [], cancelled=True), "Cancelled"),
     ],
 )
-def test_final_state_says_whether_a_stage_ran(outcome: Outcome, name: str) -> None:
-    assert judge_outcome(outcome, 1.0).name == name
+def test_the_final_state_shows_whether_a_stage_ran(outcome: Outcome, name: str) -> None:
+    assert state_of(outcome, 1.0).name == name
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         (
             ["error: no clips", "ERROR: failed to reproduce 'a': failed to run: x"],
@@ -436,18 +441,31 @@ def test_final_state_says_whether_a_stage_ran(outcome: Outcome, name: str) -> No
         ),
     ],
 )
-def test_dvcs_reason_stands_where_the_stage_gives_none(lines: list[str], told: str) -> None:
+def test_dvcs_error_is_kept_if_the_stage_gives_none(lines: list[str], message: str) -> None:
     frame = ["Running stage 'a':", "> x"]
-    assert walked.last_words(Outcome(1, [*frame, *lines], cancelled=False)) == told
+    assert error_message(Outcome(1, [*frame, *lines], cancelled=False)) == message
 
 
-def test_mlflow_link_is_a_servers_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    for told in (
+def test_the_log_filter_is_installed_only_while_a_flow_runs() -> None:
+    logger = logging.getLogger("prefect.task_runs")
+    before = list(logger.filters)  # Prefect's own, if a flow has run in this process
+    with walked.drop_repeated_logs():
+        assert len(logger.filters) == len(before) + 1
+        for text, kept in (("Task run failed with state Failed", False), ("Finished", True)):
+            record = logging.LogRecord("x", logging.ERROR, "", 0, text, None, None)
+            assert bool(logger.filter(record)) is kept
+    assert logger.filters == before
+
+
+def test_mlflow_link_is_the_servers_address_without_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for address in (
         "tracking.example:5000",
         "tracking.example:5000/",
         "me:secret@tracking.example:5000",
     ):
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{told}")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{address}")
         assert servers.find_mlflow() == "http://tracking.example:5000"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     assert servers.find_mlflow() == "http://127.0.0.1:5000"

@@ -1,4 +1,4 @@
-"""What a reproduction costs, against sums done by hand."""
+"""Estimates of disk space and time, compared with sums done by hand."""
 
 from dataclasses import replace
 
@@ -30,18 +30,18 @@ MACHINE = Machine(cores=2, gmacs_per_second=50.0)
 
 
 def test_training_counts_forward_backward_teachers_and_validation() -> None:
-    # 3 students of 3 passes each, 2 of them taught by the one before; 3 look at the 100 of val
+    # 3 students of 3 passes each, 2 of them taught by the one before; 3 predict the 100 of val
     assert count_gmacs(WORK, CORPUS) == 10 * ((9 * 2 + 2 * 2) * 400 + 3 * 2 * 100)
     taught = replace(WORK, generations=1, teacher_gmacs=7.0)
     assert count_gmacs(taught, CORPUS) == 10 * ((3 * 2 + 7) * 400 + 2 * 100)
 
 
-def test_shards_take_267_kb_a_clip() -> None:
+def test_shards_take_267_kb_per_clip() -> None:
     shards = {row.step: row for row in estimate(CORPUS, [WORK], MACHINE)}["shards"]
     assert shards.disk_bytes / 600 == pytest.approx(267_264, rel=0.02)
 
 
-def test_steps_of_a_corpus_that_lies_elsewhere() -> None:
+def test_steps_of_an_existing_corpus() -> None:
     rows = {row.step: row for row in estimate(CORPUS, [WORK], MACHINE)}
     assert list(rows) == ["raw", "landmarks", "shards", "models", "logits"]
     assert (rows["raw"].disk_bytes, rows["raw"].seconds) == (0, 0)
@@ -51,7 +51,7 @@ def test_steps_of_a_corpus_that_lies_elsewhere() -> None:
     assert rows["logits"].disk_bytes == 3 * 200 * 51 * 4
 
 
-def test_rendered_corpus_takes_room_and_time() -> None:
+def test_a_rendered_corpus_takes_disk_space_and_time() -> None:
     raw = estimate(replace(CORPUS, rendered=True), [], MACHINE)[0]
     assert raw.disk_bytes > 0
     assert raw.seconds > 0
@@ -71,11 +71,11 @@ def test_more_work_never_costs_less(cores: int, videos: int, generations: int) -
         assert 0 <= one.seconds <= other.seconds
 
 
-def test_depthwise_models_weigh_more_than_their_multiply_adds() -> None:
+def test_depthwise_models_cost_more_than_their_multiply_adds() -> None:
     assert weigh_gmacs(1.0, "shufflenetv2") > weigh_gmacs(1.0, "resnet18") > 1.0
 
 
-def test_figures_are_printed_for_people() -> None:
+def test_sizes_and_durations_are_printed_with_fitting_units() -> None:
     assert [format_bytes(n) for n in (900, 2.5e6, 144e9, 1.2e12)] == [
         "1 kB",
         "2.5 MB",

@@ -1,4 +1,4 @@
-"""params.yaml: what is wrong with it is said before any work, by name."""
+"""params.yaml: mistakes are reported by name, before any work."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def write(tmp_path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_a_lineages_recipe_is_the_profiles_with_its_changes(tmp_path: Path) -> None:
+def test_a_lineage_changes_the_recipe_of_its_profile(tmp_path: Path) -> None:
     scratch = {
         "a": {"spec": "resnet18 + tcn_1x", "recipe": {"lr": "1e-4"}, "initial": {"batch": 4}}
     }
@@ -31,7 +31,7 @@ def test_a_lineages_recipe_is_the_profiles_with_its_changes(tmp_path: Path) -> N
     assert params.initial_recipe_of("a").batch == 4
 
 
-def test_students_that_hear_one_teacher_say_the_same_are_a_class(tmp_path: Path) -> None:
+def test_students_that_need_the_same_teacher_logits_form_a_group(tmp_path: Path) -> None:
     own = {"spec": "resnet18 + tcn_1x", "teacher": "rn18-tcn"}
     taught = {
         "a": own,
@@ -42,14 +42,14 @@ def test_students_that_hear_one_teacher_say_the_same_are_a_class(tmp_path: Path)
         "by-all": {**own, "members": "all"},
     }
     params = load_params(write(tmp_path, taught=taught))
-    assert params.list_classes() == [["a", "b", "same-stream"]]
+    assert params.group_by_teacher_logits() == [["a", "b", "same-stream"]]
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
         ({"compute": {"workers": 0}}, r"compute\.workers"),
-        ({"unheard": 1}, "unheard"),
+        ({"unknown": 1}, "unknown"),
         ({"recipe": {"lrr": 1}}, "lrr"),
         ({"recipe": {"optimiser": "adamz"}}, "known: adamw"),
         ({"landmarks": {"detect": 5}}, "detect"),
@@ -73,7 +73,7 @@ def entry(teacher: str) -> dict[str, str]:
     return {"spec": "resnet18 + tcn_1x", "teacher": teacher}
 
 
-def test_an_unknown_teacher_is_named_with_the_known(tmp_path: Path) -> None:
+def test_an_unknown_teacher_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown teacher 'nobody'; known: rn18-tcn"):
         load_params(write(tmp_path, taught={"a": entry("nobody")}))
 
@@ -85,22 +85,22 @@ def test_a_cycle_of_teachers_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_lineage_in_both_groups_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="both scratch and taught"):
+    with pytest.raises(InputError, match="is in both scratch and taught"):
         load_params(write(tmp_path, taught={"rn18-tcn": entry("rn18-tcn")}))
 
 
 def test_a_teacher_of_another_input_size_is_refused(tmp_path: Path) -> None:
     taught = {"a": {**entry("rn18-tcn"), "recipe": {"input_size": 40}}}
-    with pytest.raises(InputError, match="must see its student"):
+    with pytest.raises(InputError, match="sees the same frames as its student"):
         load_params(write(tmp_path, taught=taught))
 
 
-def test_the_words_boundary_is_told_to_all_or_to_none(tmp_path: Path) -> None:
+def test_the_word_boundary_is_used_by_all_lineages_or_by_none(tmp_path: Path) -> None:
     scratch = {"a": {"spec": "resnet18 + tcn_1x + boundary"}}
     taught = {"b": {"spec": "resnet18 + tcn_1x + boundary", "teacher": "a"}}
     load_params(write(tmp_path, scratch=scratch, taught=taught))
     for others in ({"taught": {"b": entry("a")}}, {"scratch": {**scratch, "c": TINY_SPEC}}):
-        with pytest.raises(InputError, match="told the word's boundary and [bc] is not"):
+        with pytest.raises(InputError, match="uses the word boundary and [bc] does not"):
             load_params(write(tmp_path, **{"scratch": scratch, "taught": taught, **others}))
 
 
@@ -108,11 +108,11 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="missing"):
         load_params(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("a: [1", encoding="utf-8")
-    with pytest.raises(InputError, match="not YAML"):
+    with pytest.raises(InputError, match="not valid YAML"):
         load_params(tmp_path / "params.yaml")
 
 
-def test_all_generations_of_a_lineage_see_the_same(tmp_path: Path) -> None:
+def test_all_generations_of_a_lineage_have_the_same_input(tmp_path: Path) -> None:
     scratch = {"a": {"spec": "resnet18 + tcn_1x", "initial": {"input_size": 20}}}
-    with pytest.raises(InputError, match="all generations of a lineage see the same"):
+    with pytest.raises(InputError, match="must be the same for all generations of a lineage"):
         load_params(write(tmp_path, scratch=scratch, taught={}))

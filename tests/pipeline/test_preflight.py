@@ -1,4 +1,4 @@
-"""The check before long work."""
+"""The preflight check: its estimates, and what it refuses."""
 
 from collections import namedtuple
 from dataclasses import replace
@@ -32,7 +32,7 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         scratch={"big": SimpleNamespace(generations=1)},
         taught={"small": SimpleNamespace(generations=1, teacher="big")},
         compute=SimpleNamespace(record_gib=0.0),
-        list_classes=lambda: [["small", "other"]],
+        group_by_teacher_logits=lambda: [["small", "other"]],
         spec_of=lambda lineage: ModelSpec.parse(specs[lineage]),
         recipe_of=lambda lineage: recipe,
         initial_recipe_of=lambda lineage: recipe,
@@ -54,30 +54,30 @@ def set_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty repository to stand in, with a machine that needs no measuring."""
+    """An empty repository as the working directory, and a machine that is not measured."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(preflight, "measure_machine", lambda: Machine(2, 50.0))
     monkeypatch.setattr(preflight, "source_root", lambda params: Path(params.source.root))
     return tmp_path
 
 
-def test_main_prints_what_is_needed(
+def test_main_prints_the_estimate(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(preflight, "load_params", make_params)
     preflight.main()
     printed = capsys.readouterr().out
-    for step in ("raw", "landmarks", "shards", "models", "logits", "all"):
+    for step in ("raw", "landmarks", "shards", "models", "logits", "total"):
         assert step in printed
     assert list(workplace.iterdir()) == []
 
 
-def test_main_fails_where_the_disk_is_too_small(
+def test_main_fails_if_the_disk_is_too_small(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preflight, "load_params", make_params)
     set_free(monkeypatch, 10_000)
-    with pytest.raises(InputError, match=r"10 kB free where about .* MB are needed"):
+    with pytest.raises(InputError, match=r"10 kB free, but about .* MB are needed"):
         preflight.main()
 
 
@@ -98,29 +98,27 @@ def test_dvc_keeps_a_copy_unless_it_links(
     set_free(monkeypatch, need)
     preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
     set_free(monkeypatch, need - 1)
-    with pytest.raises(InputError, match="free some or choose a smaller profile"):
+    with pytest.raises(InputError, match="free some space or use a smaller profile"):
         preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
 
 
 def test_recordings_need_room_once(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [*ROWS, Estimate(RECORDED, 4_000_000, 0.0)]
-    set_free(monkeypatch, 7_000_000)  # the outputs twice, for DVC
+    set_free(monkeypatch, 7_000_000)  # outputs count twice, because DVC copies them
     preflight.check_disk(rows, Paths("tiny"), repository=Path())
     set_free(monkeypatch, 6_999_999)
-    with pytest.raises(InputError, match="free some"):
+    with pytest.raises(InputError, match="free some space"):
         preflight.check_disk(rows, Paths("tiny"), repository=Path())
 
 
 @pytest.mark.parametrize(("budget", "expected"), [(0.0, 0), (1.0, 2 * 4 * 500 * 2)])
-def test_recordings_are_weighed_where_they_fit(budget: float, expected: int) -> None:
+def test_recordings_are_counted_if_they_fit(budget: float, expected: int) -> None:
     params = make_params()
     params.compute = SimpleNamespace(record_gib=budget)
     assert preflight.weigh_recordings(params, CORPUS) == expected  # type: ignore[arg-type]
 
 
-def test_what_is_already_there_needs_no_room(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_existing_outputs_need_no_room(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = Paths("tiny")
     for folder, size in ((paths.shards, 1_200_000), (paths.tmp, 400_000)):
         folder.mkdir(parents=True)
@@ -129,7 +127,7 @@ def test_what_is_already_there_needs_no_room(
     preflight.check_disk(ROWS, paths, repository=Path())
 
 
-def test_rendered_corpus_is_counted_from_the_parameters() -> None:
+def test_a_rendered_corpus_is_counted_from_the_parameters() -> None:
     corpus = preflight.count_corpus(make_params(), Paths("tiny"))
     assert (corpus.videos, corpus.labels, corpus.rendered) == (12, 2, True)
     assert corpus.clips == {"train": 8, "val": 4}
@@ -138,7 +136,7 @@ def test_rendered_corpus_is_counted_from_the_parameters() -> None:
     assert preflight.count_corpus(params, Paths("tiny")).crop_size == 48
 
 
-def test_a_folder_of_words_counts_the_frames_that_are_asked_for(workplace: Path) -> None:
+def test_a_folder_of_words_has_the_frames_of_its_options(workplace: Path) -> None:
     root = workplace / "corpus"
     for word in ("ja", "nein"):
         (root / word).mkdir(parents=True)
@@ -150,7 +148,7 @@ def test_a_folder_of_words_counts_the_frames_that_are_asked_for(workplace: Path)
     assert (corpus.frames_per_clip, corpus.frames_per_video, corpus.all_clips) == (60, 60, 6)
 
 
-def test_manifest_is_believed_only_for_the_same_source(workplace: Path) -> None:
+def test_a_manifest_is_used_only_for_the_same_source(workplace: Path) -> None:
     root, paths = make_lrw(workplace / "corpus"), Paths("tiny")
     params = make_params(root=str(root), name="lrw")
     counted = preflight.count_corpus(params, paths)
@@ -161,13 +159,13 @@ def test_manifest_is_believed_only_for_the_same_source(workplace: Path) -> None:
     assert preflight.read_counts(paths.manifest, "grid", {}) is None
 
 
-def test_missing_corpus_is_named_before_any_work(workplace: Path) -> None:
+def test_a_missing_corpus_is_named(workplace: Path) -> None:
     params = make_params(root=str(workplace / "nowhere"), name="lrw")
     with pytest.raises(InputError, match=r"source\.root .*nowhere does not exist"):
         preflight.count_corpus(params, Paths("tiny"))
 
 
-def test_ready_crops_cost_no_landmarks(workplace: Path) -> None:
+def test_ready_crops_need_no_landmarks(workplace: Path) -> None:
     root = workplace / "corpus"
     for name in ("trn", "val", "tst"):
         (root / "info").mkdir(parents=True, exist_ok=True)
@@ -195,20 +193,20 @@ def test_lineages_count_g0_and_their_teachers() -> None:
     assert 0 < small.gmacs < big.gmacs
 
 
-def test_changed_corpus_comes_with_the_command_to_take_it_up(tmp_path: Path) -> None:
+def test_a_changed_corpus_is_reported_with_the_command_to_use_it(tmp_path: Path) -> None:
     root, inventory = make_lrw(tmp_path / "corpus"), tmp_path / "inventory.tsv"
     assert preflight.describe_changes(root, inventory) == []
     write_inventory(inventory, scan_inventory(root))
     assert preflight.describe_changes(root, inventory) == []
     (root / "A/train/A_1.mp4").write_bytes(b"longer")
     (root / "A/train/A_2.mp4").write_bytes(b"new")
-    told = "\n".join(preflight.describe_changes(root, inventory))
-    assert "1 added (such as A/train/A_2.mp4), 1 resized (such as A/train/A_1.mp4)" in told
-    assert "dvc repro --force --single-item raw" in told
-    assert "make reproduce" in told
+    warning = "\n".join(preflight.describe_changes(root, inventory))
+    assert "1 added (such as A/train/A_2.mp4), 1 resized (such as A/train/A_1.mp4)" in warning
+    assert "dvc repro --force --single-item raw" in warning
+    assert "make reproduce" in warning
 
 
-def test_long_work_on_a_cpu_is_warned_of() -> None:
+def test_a_long_run_on_a_cpu_is_warned_of() -> None:
     assert preflight.warn_of_time(ROWS, on_gpu=False) == []
     days = [Estimate("models", 0, 300_000.0)]
     assert preflight.warn_of_time(days, on_gpu=True) == []
@@ -216,7 +214,7 @@ def test_long_work_on_a_cpu_is_warned_of() -> None:
     assert "3.5 days" in warning
 
 
-def test_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "CALIBRATION_SECONDS", 0.01)
     machine = preflight.measure_machine()
     assert machine.cores >= 1
@@ -227,7 +225,7 @@ def test_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     ("codec", "url", "expected"),
     [("raw", "", 1.0), ("delta", "", 0.55), ("jpeg95", "", 0.5), ("raw", "s3://clips", 0.0)],
 )
-def test_packed_shards_take_less_and_distant_ones_nothing(
+def test_compressed_shards_need_less_room_and_remote_ones_none(
     codec: str, url: str, expected: float
 ) -> None:
     params = make_params()

@@ -10,7 +10,7 @@ import stages
 
 FOLDER = Path(stages.__file__).parent
 RUNNABLE = sorted(
-    path.stem for path in FOLDER.glob("*.py") if "    run_stage(main)" in path.read_text("utf-8")
+    path.stem for path in FOLDER.glob("*.py") if "    run_program(main)" in path.read_text("utf-8")
 )
 HEAVY = ("torch", "cv2", "numpy", "pandas", "mlflow", "yaml")
 

@@ -19,7 +19,7 @@ OPTIONS = LandmarkOptions(videos_per_shard=2)
 
 @pytest.fixture(autouse=True)
 def no_ray_no_dlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landmarks, "map_shards", map_here)
+    monkeypatch.setattr(landmarks, "map_jobs", map_here)
     monkeypatch.setattr(Tracker, "with_dlib", fake_tracker)
 
 
@@ -68,14 +68,14 @@ def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
     tmp_path: Path, videos: list[str], monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
     make_landmarks(videos, folders(tmp_path, "calm"), OPTIONS)
-    monkeypatch.setattr(landmarks, "map_shards", map_until_killed(done))
+    monkeypatch.setattr(landmarks, "map_jobs", map_until_killed(done))
     with pytest.raises(Killed):
         make_landmarks(videos, folders(tmp_path, "shot"), OPTIONS)
     assert not (tmp_path / "shot").exists()
     (tmp_path / "shot-state").mkdir(exist_ok=True)
     (tmp_path / "shot-state" / ".000002.npz.77.tmp").write_bytes(b"half")
     (tmp_path / "shot-state" / "000099.npz").write_bytes(b"of an older plan")
-    monkeypatch.setattr(landmarks, "map_shards", map_here)
+    monkeypatch.setattr(landmarks, "map_jobs", map_here)
     make_landmarks(videos, folders(tmp_path, "shot"), OPTIONS)
     assert tree_of(tmp_path / "shot") == tree_of(tmp_path / "calm")
     assert not (tmp_path / "shot-state").exists()

@@ -41,8 +41,8 @@ PICTURES = ("contact_sheet.png", "worst.png", "distributions.png")
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """The profile tiny in an empty folder, without Ray and dlib."""
-    monkeypatch.setattr(landmarks, "map_shards", map_here)
-    monkeypatch.setattr(shards, "map_shards", map_here)
+    monkeypatch.setattr(landmarks, "map_jobs", map_here)
+    monkeypatch.setattr(shards, "map_jobs", map_here)
     monkeypatch.setattr(Tracker, "with_dlib", fake_tracker)
     (tmp_path / "conf").symlink_to(ROOT / "conf")
     monkeypatch.chdir(tmp_path)

@@ -20,7 +20,7 @@ OPTIONS = SyntheticOptions(words=("BARK", "PARK"), clips_per_word=FEW, speakers=
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(raw, "map_shards", map_here)
+    monkeypatch.setattr(raw, "map_jobs", map_here)
 
 
 def read_tree(folder: Path) -> dict[str, bytes]:

@@ -37,8 +37,8 @@ def clip(split: str, label: str, number: int) -> Clip:
 
 @pytest.fixture(autouse=True)
 def no_ray_no_dlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landmarks, "map_shards", map_here)
-    monkeypatch.setattr(shards, "map_shards", map_here)
+    monkeypatch.setattr(landmarks, "map_jobs", map_here)
+    monkeypatch.setattr(shards, "map_jobs", map_here)
     monkeypatch.setattr(Tracker, "with_dlib", fake_tracker)
 
 
@@ -115,11 +115,11 @@ def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
 ) -> None:
     make_shards(prepare(tmp_path, clips, "calm"), CROPS, clips_per_shard=4)
     shot = folders(tmp_path, "shot")
-    monkeypatch.setattr(shards, "map_shards", map_until_killed(done))
+    monkeypatch.setattr(shards, "map_jobs", map_until_killed(done))
     with pytest.raises(Killed):
         make_shards(shot, CROPS, clips_per_shard=4)
     assert not shot.out.exists()
-    monkeypatch.setattr(shards, "map_shards", map_here)
+    monkeypatch.setattr(shards, "map_jobs", map_here)
     make_shards(shot, CROPS, clips_per_shard=4)
     assert tree_of(shot.out) == tree_of(tmp_path / "calm")
 
@@ -200,10 +200,10 @@ def test_shards_at_s3_are_the_local_ones_and_are_made_once(
 ) -> None:
     make_shards(prepare(tmp_path, clips, "here"), CROPS, clips_per_shard=4)
     far = folders(tmp_path, "far", f"{bucket}/words")
-    monkeypatch.setattr(shards, "map_shards", map_until_killed(2))
+    monkeypatch.setattr(shards, "map_jobs", map_until_killed(2))
     with pytest.raises(Killed):
         make_shards(far, CROPS, clips_per_shard=4)
-    monkeypatch.setattr(shards, "map_shards", map_here)
+    monkeypatch.setattr(shards, "map_jobs", map_here)
     summary = make_shards(far, CROPS, clips_per_shard=4)
     assert (summary.url, summary.splits["train"].clips) == (f"{bucket}/words", 6)
     assert {path.suffix for path in far.out.rglob("*.*")} == {".json", ".csv"}
@@ -240,7 +240,7 @@ def test_actors_write_to_s3(
 ) -> None:
     prepare(tmp_path, clips)
     far = folders(tmp_path, "far", f"{bucket}/words")
-    monkeypatch.setattr(shards, "map_shards", pool.map_shards)
+    monkeypatch.setattr(shards, "map_jobs", pool.map_jobs)
     make_shards(far, CROPS, clips_per_shard=2, actors=2)
     found = [ref for split in ("train", "val", "test") for ref in list_shards(far.out, split)]
     assert sum(len(list(read_shard(ref))) for ref in found) == 18

@@ -1,7 +1,7 @@
-"""Work in a process of its own, called as if it were here.
+"""A function that runs in a process of its own.
 
-So that what one way sets for its whole process, such as what becomes of freed memory, does not
-change the other's.
+Settings of a whole process, such as how freed memory is kept, then affect one side of a benchmark
+and not the other.
 """
 
 from collections.abc import Callable
@@ -13,22 +13,22 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Aside(Generic[Result]):
-    """A process that makes its work once, then does it at each call and sends what it returned."""
+class WorkerProcess(Generic[Result]):
+    """A process that builds a function once, and runs it and returns its result at each call."""
 
     def __init__(self, make: Callable[..., Callable[[], Result]], *arguments: object) -> None:
         spawn = get_context("spawn")
-        self._line, theirs = spawn.Pipe()
+        self._pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, make, arguments))
         self._process.start()
         theirs.close()
 
     def __call__(self) -> Result:
-        self._line.send("again")
-        result: Result = self._line.recv()
+        self._pipe.send("run")
+        result: Result = self._pipe.recv()
         return result
 
-    def __enter__(self) -> "Aside[Result]":
+    def __enter__(self) -> "WorkerProcess[Result]":
         return self
 
     def __exit__(
@@ -37,17 +37,17 @@ class Aside(Generic[Result]):
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._line.close()
+        self._pipe.close()
         self._process.join()
 
 
 def _serve(
-    line: Connection, make: Callable[..., Callable[[], Result]], arguments: tuple[object, ...]
+    pipe: Connection, make: Callable[..., Callable[[], Result]], arguments: tuple[object, ...]
 ) -> None:
     work = make(*arguments)
     while True:
         try:
-            line.recv()
+            pipe.recv()
         except EOFError:
             return
-        line.send(work())
+        pipe.send(work())

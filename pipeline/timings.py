@@ -1,4 +1,4 @@
-"""How long each job of a stage took, kept apart from its outputs: only timings differ."""
+"""How long each job of a stage took. Kept apart from the outputs, which must be reproducible."""
 
 import csv
 import time
@@ -8,20 +8,20 @@ from typing import Generic, TypeVar
 
 from lipnet.files import write_atomic
 
-Item = TypeVar("Item")
+Job = TypeVar("Job")
 Result = TypeVar("Result")
 COLUMNS = ("job", "clips", "failed", "seconds")
 
 
-class Timed(Generic[Item, Result]):
+class TimedWorker(Generic[Job, Result]):
     """A worker that returns each result with the seconds that it took."""
 
-    def __init__(self, make_worker: Callable[[], Callable[[Item], Result]]) -> None:
+    def __init__(self, make_worker: Callable[[], Callable[[Job], Result]]) -> None:
         self._work = make_worker()
 
-    def __call__(self, item: Item) -> tuple[Result, float]:
+    def __call__(self, job: Job) -> tuple[Result, float]:
         start = time.perf_counter()
-        result = self._work(item)
+        result = self._work(job)
         return result, time.perf_counter() - start
 
 

@@ -1,4 +1,4 @@
-"""Finished units wait in data/tmp until all are there; then they move into place at once."""
+"""A stage's outputs: jobs write them to data/tmp, and all move into place when all are done."""
 
 import csv
 import shutil
@@ -9,9 +9,9 @@ from lipnet.files import write_atomic
 
 
 def write_failures(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    """Failures as CSV, sorted; equal failures give equal bytes."""
+    """Write failures as sorted CSV: the same failures give the same bytes."""
     ordered = sorted([row[column] for column in columns] for row in rows)
-    with write_atomic(path) as beside, beside.open("w", encoding="utf-8", newline="") as out:
+    with write_atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
         lines.writerows([list(columns), *ordered])
 
@@ -19,12 +19,13 @@ def write_failures(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
 def move_into_place(state: Path, place: Path, keep: Iterable[str]) -> None:
     """Rename the folder `state` to `place`, with only the files `keep` (relative names) in it.
 
-    What lay at `place` goes; files in `state` left over from other work go too.
+    The old contents of `place` are removed, and so are files of earlier work in `state`.
+    RuntimeError if one of the files is missing.
     """
     kept = {state / name for name in keep}
     missing = sorted(str(path) for path in kept if not path.is_file())
     if missing:
-        raise RuntimeError(f"not made, though all units are done: {', '.join(missing)}")
+        raise RuntimeError(f"all jobs are done, but these files are missing: {', '.join(missing)}")
     for path in sorted(state.rglob("*"), reverse=True):
         if path.is_dir():
             if not any(path.iterdir()):

@@ -1,4 +1,7 @@
-"""How every stage starts and ends: one clear line for what a person can mend, never a traceback."""
+"""A program that runs as `python -m`: its exit status, and one-line errors that a user can act on.
+
+Programs are the stages, and modules of pipeline and tracking such as pipeline.preflight.
+"""
 
 import errno
 import os
@@ -8,7 +11,7 @@ from collections.abc import Callable
 from lipnet.errors import InputError
 
 
-def run_stage(main: Callable[[], None]) -> None:
+def run_program(main: Callable[[], None]) -> None:
     """Run `main`; exit 1 with one line for bad input or a full disk, 130 when interrupted."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -17,7 +20,7 @@ def run_stage(main: Callable[[], None]) -> None:
     except InputError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        print("interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         line = describe_full_disk(error)
@@ -27,8 +30,8 @@ def run_stage(main: Callable[[], None]) -> None:
 
 
 def describe_full_disk(error: OSError) -> str:
-    """The line for a person where the disk is full; "" for any other error."""
+    """The error message for a full disk; "" for any other error."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return ""
     place = error.filename or os.getcwd()
-    return f"no space left on the disk that holds {place}; free some and run it again"
+    return f"no space left on the disk that holds {place}; free some space and run it again"
