@@ -16,9 +16,11 @@ import psutil
 import pytest
 from httpx import HTTPError
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Cancelling
+from prefect.workers.process import ProcessWorker
 
 from flows.servers import PREFECT, Server, end_servers, prefect_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
@@ -51,8 +53,11 @@ class Deployed:
         made = cls(checkout, server_somewhere(PREFECT))
         try:
             made.start_server()
-            for pool in POOLS:
-                made.prefect("work-pool", "create", pool, "--type", "process")
+            template = ProcessWorker.get_default_base_job_template()
+            with made.client() as client:
+                for pool in POOLS:
+                    wanted = WorkPoolCreate(name=pool, type="process", base_job_template=template)
+                    client.create_work_pool(wanted)
             made.prefect("deploy", "--all")
             yield made
         finally:

@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lipnet.cli.main import main
 from lipnet.inference.evaluate import Corpus, read_corpus
 from lipnet.inference.logits import read_logits
-from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmarks import detector
+from lipnet.landmarks.detector import DlibDetector, Face, find_predictor
+from lipnet.landmarks.predictor import Box, Marks
 from lipnet.models.weights import load_card
 from lipnet.report.study import Study
 
@@ -23,6 +28,39 @@ SENTENCES = 12
 def _logits_of(weights: Path) -> Path:
     lineage, _, generation = str(load_card(weights).origin["model"]).rpartition("-")
     return STUDY.logits(lineage, generation, "test")
+
+
+class CachedDetector(DlibDetector):
+    """dlib's detector; what it has found in a frame it returns again without a second look."""
+
+    def __init__(self) -> None:
+        super().__init__(find_predictor())
+        self._found: dict[str, Any] = {}
+
+    def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]:
+        key = _digest(f"find {upsample}", frame_HW)
+        if key not in self._found:
+            self._found[key] = super().find(frame_HW, upsample=upsample)
+        return list(self._found[key])
+
+    def mark(self, frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Marks:
+        key = _digest(f"mark {list(boxes)}", *frames)
+        if key not in self._found:
+            self._found[key] = super().mark(frames, boxes)
+        return self._found[key]
+
+
+def _digest(question: str, *frames: NDArray[np.uint8]) -> str:
+    asked = hashlib.sha256(question.encode())
+    for frame_HW in frames:
+        asked.update(str(frame_HW.shape).encode() + frame_HW.tobytes())
+    return asked.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def cached_detector() -> CachedDetector:
+    """One for all models: they read the same videos."""
+    return CachedDetector()
 
 
 @pytest.fixture
@@ -50,11 +88,15 @@ def test_a_released_model_is_small_and_its_card_is_its_own(weights: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("weights", RELEASED, ids=lambda path: path.stem)
 def test_from_raw_video_it_says_what_the_study_measured(
-    weights: Path, sentences: Path, capsys: pytest.CaptureFixture[str]
+    weights: Path,
+    sentences: Path,
+    cached_detector: CachedDetector,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept = read_logits(_logits_of(weights))
     known = dict(zip(kept.clip_ids.tolist(), kept.logits, strict=True))
-    read = read_corpus(weights, Corpus("grid", sentences), DlibDetector(find_predictor()))
+    read = read_corpus(weights, Corpus("grid", sentences), cached_detector)
     measured_NK = np.stack([known[clip.clip_id] for clip in read.clips])
     assert len(read.clips) == 6 * SENTENCES
     assert not read.failures
@@ -62,6 +104,7 @@ def test_from_raw_video_it_says_what_the_study_measured(
     assert (read.logits_NK.argmax(axis=1) == measured_NK.argmax(axis=1)).mean() > 0.97
     below_NK = read.logits_NK - read.logits_NK.max(axis=1, keepdims=True)  # as logits are kept
     assert np.abs(below_NK - measured_NK).mean() < 0.02 * measured_NK.std()
+    monkeypatch.setattr(detector, "DlibDetector", lambda predictor: cached_detector)
     main(["evaluate", str(weights), "--source", "grid", "--root", str(sentences), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (found["clips"], found["failed"]) == (6 * SENTENCES, 0)

@@ -129,11 +129,12 @@ def test_a_compiled_model_learns_as_it_would_have(tmp_path: Path) -> None:
 
 
 @COMPILER
+@pytest.mark.slow
 def test_a_model_that_cannot_be_compiled_stays_as_it_was() -> None:
     class Odd(nn.Module):
         def forward(self, maps: Tensor, valid: object) -> Tensor:
             raise RuntimeError("no such kernel")
 
     model = build_model(SPEC, LABELS)
-    model.head = Odd()
+    model.trunk = Odd()  # the first part: nothing is compiled before it fails
     assert "no such kernel" in compile_parts(model, size=24)
