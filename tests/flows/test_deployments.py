@@ -348,6 +348,7 @@ def test_a_second_walk_waits_for_the_checkout(
     assert checkout.HELD not in os.environ
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_prefect")
 def test_a_negative_number_of_stages_is_refused(
     make_repository: Repository, monkeypatch: pytest.MonkeyPatch

@@ -56,7 +56,7 @@ def undisturbed(
 
 
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.integers(1, STEPS), min_size=1, max_size=3))
 def test_stopped_after_any_steps_it_ends_with_the_same_bits(
