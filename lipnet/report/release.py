@@ -9,6 +9,7 @@ from typing import Any
 from lipnet.errors import InputError
 from lipnet.lineage.generation import GENERATION_FILE, WEIGHTS_FILE
 from lipnet.models.weights import load_model, save_weights
+from lipnet.report.front_matter import front_matter
 from lipnet.report.markdown import Row, interval, join, percent, read_rows
 from lipnet.report.results import read_mapping
 from lipnet.report.study import Study
@@ -52,11 +53,18 @@ def release_model(study: Study, model_id: str, folder: Path, *, attribution: str
     with TemporaryDirectory(dir=folder, prefix=".") as beside:
         weights = Path(beside) / path.name
         _write_weights(place / WEIGHTS_FILE, weights, str(facts["fingerprint"]))
-        text = "\n".join(_describe(study, row, rows, weights, facts, told))
+        described = _describe(study, row, rows, weights, facts, told)
+        text = "\n".join([*front_matter(path.stem, source, top1_of(row)), *described])
         weights.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
         for made in (weights.with_suffix(".md"), weights):
             made.replace(folder / made.name)
     return path
+
+
+def top1_of(row: Row) -> dict[str, float]:
+    """The model's accuracy on each split that it was measured on."""
+    splits = ("val", "test", "unseen")
+    return {split: float(row[f"{split}_top1"]) for split in splits if row.get(f"{split}_top1")}
 
 
 def _write_weights(weights: Path, path: Path, fingerprint: str) -> None:

@@ -1,10 +1,12 @@
 """Released models: half precision, a card that says where they come from, and limits."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from lipnet.cli.main import main
 from lipnet.errors import InputError
@@ -13,12 +15,15 @@ from lipnet.lineage.selection import write_selection
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_weights
 from lipnet.report import release
+from lipnet.report.front_matter import front_matter
 from lipnet.report.release import release_model
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
+from tests.contract.imports import ROOT
 from tests.lipnet.report.fabricated import LABELS, SMALL, fabricate
 
+RELEASED = ROOT / "data" / "released"
 MODEL = "small-by-big-g1"
 SPEC = ModelSpec.parse("shufflenetv2_0.5x + tcn_0.125x")
 
@@ -112,3 +117,31 @@ def test_a_weight_beyond_half_precision_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"classifier\.bias is beyond the range"):
         save_weights(path, model, ModelCard(str(SPEC), ["a", "b"], {}), half=True)
     assert not path.exists()
+
+
+def test_the_card_has_metadata_for_the_hub() -> None:
+    lines = front_matter("study-model-g1", "grid", {"val": 0.8276, "test": 0.84})
+    assert lines[0] == lines[-1] == "---"
+    found = yaml.safe_load("\n".join(lines[1:-1]))
+    assert found["license"] == "mit"
+    assert found["pipeline_tag"] == "video-classification"
+    (model,) = found["model-index"]
+    values = {own["dataset"]["split"]: own["metrics"][0]["value"] for own in model["results"]}
+    assert (model["name"], values) == ("study-model-g1", {"val": 0.828, "test": 0.84})
+
+
+def test_weights_of_an_unknown_corpus_claim_no_licence() -> None:
+    assert "license: other" in front_matter("m", "folder", {})
+
+
+@pytest.mark.parametrize("card", sorted(RELEASED.glob("*.md")), ids=lambda card: card.stem)
+def test_a_released_card_begins_with_its_metadata(card: Path) -> None:
+    _, head, text = card.read_text(encoding="utf-8").split("---\n", 2)
+    found = yaml.safe_load(head)
+    assert found["model-index"][0]["name"] == card.stem
+    accuracies = {
+        own["dataset"]["split"]: own["metrics"][0]["value"]
+        for own in found["model-index"][0]["results"]
+    }
+    for split, value in accuracies.items():
+        assert re.search(rf"^\| {split} \| \d+ \| {100 * value:.1f} \[", text, re.MULTILINE)

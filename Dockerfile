@@ -1,0 +1,34 @@
+# lipnet on a CPU, as a user without privileges.
+#
+#   docker build -t lipnet .
+#   docker run --rm -v "$PWD:/videos" lipnet lipnet read /videos/word.mp4 \
+#     --weights data/released/grid_study-rn18-mstcn-g1.safetensors
+#   docker run --rm lipnet make test
+#
+# The image has torch's CPU build; for the default build: --build-arg TORCH_INDEX=https://pypi.org/simple
+FROM python:3.11-slim-trixie
+
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends chromium g++ git make postgresql \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 1000 --shell /bin/bash lipnet \
+    && install --directory --owner=lipnet --group=lipnet /home/lipnet/lipnet
+
+USER 1000:1000
+WORKDIR /home/lipnet/lipnet
+ENV PATH=/home/lipnet/lipnet/.venv/bin:$PATH \
+    PYTHONUNBUFFERED=1
+
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+COPY --chown=1000:1000 requirements.lock pyproject.toml ./
+# Of equal versions pip prefers the one with a local label, such as 2.13.0+cpu.
+RUN python -m venv .venv \
+    && pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" --requirement requirements.lock
+
+COPY --chown=1000:1000 . .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
+    && touch .venv/.installed
+
+CMD ["lipnet", "--help"]
