@@ -17,7 +17,7 @@ export DO_NOT_TRACK := 1
 reproduce: $(STAMP)
 	@python -m pipeline.checkout $(MAKE) --no-print-directory held
 
-# What `reproduce` does while nobody else may work in the checkout
+# The steps of `reproduce`, run while it holds the checkout's lock
 held: profile
 	@python -m pipeline.preflight
 	@dvc repro
@@ -30,8 +30,9 @@ flow: $(STAMP) profile
 test: $(STAMP)
 	@python -m pytest -n $(WORKERS) $(ARGS)
 
-# kill -9, lost actors and full disks, FAULTS times each in preprocessing and in training, lost
-# nodes, and the faults of the whole system, three times each or more; moments by FAULTS_SEED
+# Injects kill -9, lost actors and full disks, FAULTS times each in preprocessing and in training,
+# and lost nodes and faults of the whole system at least three times each, at random moments
+# (FAULTS_SEED)
 faults: $(STAMP)
 	@FAULTS=$(or $(FAULTS),20) python -m pytest --capture=no tests/e2e/test_faults.py \
 		tests/e2e/test_nodes.py tests/e2e/test_system.py tests/lipnet/train/test_resume.py \

@@ -1,4 +1,4 @@
-"""Real crops to measure with: cut out of GRID where it is at hand, else out of rendered videos."""
+"""Crops for benchmarks: cut from GRID if it is available, else from rendered videos."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,18 +14,18 @@ from lipnet.video.decode import iter_frames
 
 GRID = Path(__file__).resolve().parents[2] / "shared" / "data" / "grid"
 FRAMES = 29
-STARTS = (0, 23, 46)  # of the clips that are cut from a GRID sentence
+STARTS = (0, 23, 46)  # first frames of the clips that are cut from a GRID sentence
 
 
 def find_clips(grid: Path, videos: int) -> tuple[list[Crops], str]:
-    """Clips of 29 crops from so many videos (of GRID: sentences a speaker), and whence they are."""
+    """Clips of 29 crops from `videos` videos (GRID: per speaker), and the name of their source."""
     if grid.is_dir():
         return grid_clips(grid, videos), f"GRID ({grid.name})"
     return rendered_clips(videos), "rendered videos"
 
 
 def cut_videos(paths: list[Path], starts: tuple[int, ...]) -> list[Crops]:
-    """Clips of 29 crops, cut as the pipeline cuts them."""
+    """Clips of 29 crops, cut as in the pipeline."""
     detector, options = DlibDetector(find_predictor()), CropOptions()
     clips = []
     for path in paths:
@@ -37,14 +37,14 @@ def cut_videos(paths: list[Path], starts: tuple[int, ...]) -> list[Crops]:
 
 
 def grid_clips(root: Path, videos: int) -> list[Crops]:
-    """From so many sentences of each speaker."""
+    """Clips from `videos` sentences of each speaker."""
     speakers = sorted(place for place in root.iterdir() if place.name != "alignments")
     paths = [path for s in speakers if s.is_dir() for path in sorted(s.glob("*.mp*"))[:videos]]
     return cut_videos(paths, STARTS)
 
 
 def rendered_clips(videos: int) -> list[Crops]:
-    """From so many synthetic videos."""
+    """Clips from `videos` synthetic videos."""
     options = SyntheticOptions(
         words=("ABOUT", "BARK"),
         clips_per_word={"train": (videos + 1) // 2, "val": 1, "test": 1},

@@ -1,10 +1,11 @@
-"""How a clip's crops should lie in a shard: bytes, encoding, decoding, PSNR; raw uint8 is 1.
+"""Codecs for crops in a shard: bytes, encoding and decoding time, PSNR, relative to raw uint8.
 
     python -m benchmarks.codec [--grid ROOT] [--videos 14] [--rounds 5]
 
-One thread, interleaved: every round packs and unpacks every clip by every codec in turn, then
-reads a shard of all the clips by each codec of lipnet. Times are the thread's own (CPU), so that a
-busy machine does not count. Crops come from GRID where it is, else from rendered videos.
+Runs in one thread, interleaved: each round packs and unpacks every clip with every codec in turn,
+then reads a shard of all clips with each codec of lipnet. Times are CPU times of the thread, so
+that other processes hardly change them. Crops come from GRID if it is available, else from
+rendered videos.
 """
 
 import argparse
@@ -48,7 +49,7 @@ class Measured:
 
 
 def list_codecs() -> dict[str, tuple[Pack, Unpack]]:
-    """Ours, and two that lost: OpenCV's plain PNG and lossless WebP."""
+    """Our codecs, and two that were rejected: OpenCV's plain PNG and lossless WebP."""
 
     def ours(name: str) -> tuple[Pack, Unpack]:
         codec = find_codec(name)
@@ -66,7 +67,7 @@ def list_codecs() -> dict[str, tuple[Pack, Unpack]]:
 
 
 def measure_packing(clips: list[Crops], results: dict[str, Measured]) -> None:
-    """Every clip by every codec, once."""
+    """Pack and unpack every clip with every codec, once."""
     for crops in clips:
         for name, (pack, unpack_it) in list_codecs().items():
             start = time.thread_time()
@@ -82,7 +83,7 @@ def measure_packing(clips: list[Crops], results: dict[str, Measured]) -> None:
 
 
 def measure_reading(shards: dict[str, Path], clips: int, results: dict[str, Measured]) -> None:
-    """Every shard, once, from the page cache."""
+    """Read every shard once, from the page cache."""
     for name, shard in shards.items():
         start = time.thread_time()
         count = sum(1 for _ in read_shard(shard))
@@ -91,7 +92,7 @@ def measure_reading(shards: dict[str, Path], clips: int, results: dict[str, Meas
 
 
 def write_shards(folder: Path, clips: list[Crops]) -> dict[str, Path]:
-    """A shard of all clips by each of our codecs."""
+    """Write a shard of all clips with each of our codecs."""
     named = [(crops, ClipMeta.unlabelled(f"{i:05d}", 0, 1)) for i, crops in enumerate(clips)]
     shards = {name: folder / f"{name}.tar" for name in OURS}
     for name, shard in shards.items():
@@ -99,9 +100,9 @@ def write_shards(folder: Path, clips: list[Crops]) -> dict[str, Path]:
     return shards
 
 
-def tell(results: dict[str, Measured]) -> Iterator[str]:
-    """The table, as markdown."""
-    yield "| codec | bytes a clip | of raw | LRW GB | pack ms | unpack ms | read a s | PSNR dB |"
+def format_table(results: dict[str, Measured]) -> Iterator[str]:
+    """The table, as lines of markdown."""
+    yield "| codec | bytes per clip | of raw | LRW GB | pack ms | unpack ms | clips/s | PSNR dB |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     raw = float(np.mean(results["raw"].sizes))
     for name, found in results.items():
@@ -119,7 +120,9 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--grid", type=Path, default=GRID, help="GRID's root")
-    parser.add_argument("--videos", type=int, default=14, help="sentences a speaker, or rendered")
+    parser.add_argument(
+        "--videos", type=int, default=14, help="sentences per speaker, or rendered videos"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
@@ -131,7 +134,7 @@ def main() -> None:
             measure_packing(clips, results)
             measure_reading(shards, len(clips), results)
     print(f"{len(clips)} clips of {FRAMES} x 96 x 96 from {where}, {wanted.rounds} rounds\n")
-    print("\n".join(tell(results)))
+    print("\n".join(format_table(results)))
 
 
 if __name__ == "__main__":

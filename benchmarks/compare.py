@@ -1,4 +1,4 @@
-"""Two ways to the same numbers, timed in turn: medians, their ratio, its spread, the conditions."""
+"""A comparison of two implementations: timed in turn, with medians, ratio, spread, conditions."""
 
 import argparse
 import os
@@ -17,12 +17,12 @@ from lipnet.measure.paper import PAPER_ROWS, PaperRow
 HEADER = (
     f"{'model':<32}{'pixels':>6}{'clips':>6}{'baseline ms':>13}{'ours ms':>10}{'ratio':>7}  spread"
 )
-SAME = 1e-3  # of the baseline's spread: so far may float32 outputs be apart
+SAME = 1e-3  # tolerance for float32 outputs, relative to the baseline's standard deviation
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Median milliseconds; `ratios` are baseline over ours of calls that followed each other."""
+    """Median milliseconds; `ratios` are baseline over ours for each pair of consecutive calls."""
 
     baseline_ms: float
     ours_ms: float
@@ -32,7 +32,7 @@ class Comparison:
 def compare(
     baseline: Callable[[], object], ours: Callable[[], object], *, repeats: int
 ) -> Comparison:
-    """Time both in turn, so that whatever else the machine does strikes both."""
+    """Time both in turn, so that other load on the machine affects both."""
     times = [(_time_call(baseline), _time_call(ours)) for _ in range(repeats)]
     before, after = zip(*times, strict=True)
     ratios = tuple(one / other for one, other in times)
@@ -46,16 +46,16 @@ def _time_call(call: Callable[[], object]) -> float:
 
 
 def check_same(baseline: Tensor, ours: Tensor, name: str) -> None:
-    """Stop where the two do not compute the same: then their speeds mean nothing."""
+    """Exit if the two outputs differ, because a comparison of speeds would be meaningless."""
     apart, spread = float((baseline - ours).abs().max()), float(baseline.std())
     if not apart <= SAME * spread:
         raise SystemExit(
-            f"{name}: outputs differ by {apart:.2g} where their spread is {spread:.2g}"
+            f"{name}: outputs differ by {apart:.2g}, with a standard deviation of {spread:.2g}"
         )
 
 
 def print_row(row: PaperRow, clips: int, result: Comparison) -> None:
-    """One line of the table, as soon as it is known."""
+    """Print one line of the table."""
     low, high = min(result.ratios), max(result.ratios)
     print(
         f"{row.spec:<32}{row.size:>6}{clips:>6}{result.baseline_ms:>13.1f}{result.ours_ms:>10.1f}"
@@ -65,7 +65,7 @@ def print_row(row: PaperRow, clips: int, result: Comparison) -> None:
 
 
 def describe_machine(threads: int) -> str:
-    """The conditions of a measurement, in one line."""
+    """The conditions of a measurement, as one line."""
     load = os.getloadavg()[0]
     return (
         f"{find_processor()}, {os.cpu_count()} cores, {threads} thread{'s' * (threads != 1)}, "
@@ -74,7 +74,7 @@ def describe_machine(threads: int) -> str:
 
 
 def find_processor() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, or the machine type if the system does not report it."""
     facts = Path("/proc/cpuinfo")
     lines = facts.read_text().splitlines() if facts.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -82,11 +82,11 @@ def find_processor() -> str:
 
 
 def choose_rows(wanted: Sequence[str]) -> list[PaperRow]:
-    """The paper's models whose spec holds one of the texts; all where none is given."""
+    """The paper's models with one of the texts in their spec; all models if no text is given."""
     unique = {(row.spec, row.size): row for row in PAPER_ROWS}.values()
     chosen = [row for row in unique if not wanted or any(text in row.spec for text in wanted)]
     if not chosen:
-        raise SystemExit(f"--models {' '.join(wanted)}: in no spec; {_list_specs(unique)}")
+        raise SystemExit(f"--models {' '.join(wanted)}: matches no spec; {_list_specs(unique)}")
     return chosen
 
 
@@ -100,7 +100,7 @@ def make_parser(about: str | None, *, batch: int, repeats: int) -> argparse.Argu
     parser.add_argument("--models", nargs="*", default=[], metavar="TEXT", help="parts of specs")
     parser.add_argument("--batch", type=_count, default=batch, help="clips")
     parser.add_argument("--repeats", type=_count, default=repeats)
-    # One, because threads wait for each other where a core has other work as well.
+    # One, because threads wait for each other if a core is busy with something else.
     parser.add_argument("--threads", type=_count, default=1)
     return parser
 

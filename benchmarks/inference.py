@@ -1,8 +1,8 @@
-"""Inference: every model of the paper as plain PyTorch writes it, against our fastest exact path.
+"""Inference: every model of the paper in plain PyTorch, against our fastest exact path.
 
-Latency is one clip on one thread, throughput a batch on --threads (one as well). Ours: BatchNorm
-folded, channels last, a few clips at a time; with --compile, latency also compiled where that pays
-(it takes about a minute a model).
+Latency is for one clip on one thread, throughput for a batch on --threads (default 1). Ours has
+BatchNorm folded and runs channels last, a few clips at a time; with --compile, latency is also
+measured for compiled models (which takes about a minute per model).
 """
 # B batch  T frames  H W pixels
 
@@ -29,7 +29,7 @@ from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
 from lipnet.spec import ModelSpec
 
-LATENCY_REPEATS = 7  # of a latency, for each one of a throughput
+LATENCY_REPEATS = 7  # for each repeat of a throughput
 
 
 def main() -> None:
@@ -55,15 +55,15 @@ def run_row(row: PaperRow, clips: int, *, repeats: int, compiled: bool) -> None:
     batch = make_batch(clips, row.size)
     forward: Callable[..., Tensor] = partial(infer_clips, fold_batchnorm(ours))
     if compiled:
-        forward, told = compile_model(fold_batchnorm(ours), frames=FRAMES, size=row.size)
-        print(told, end="\n" if told else "")
+        forward, message = compile_model(fold_batchnorm(ours), frames=FRAMES, size=row.size)
+        print(message, end="\n" if message else "")
     first = [tensor[:1] for tensor in batch]
     check_same(plain(*first), forward(*first), row.spec)
     print_row(row, clips, compare(lambda: plain(*batch), lambda: forward(*batch), repeats=repeats))
 
 
 def build_pair(row: PaperRow) -> tuple[nn.Module, nn.Module]:
-    """The plain model and ours, of equal random weights, in eval mode."""
+    """The plain model and ours, with the same random weights, in eval mode."""
     spec = ModelSpec.parse(row.spec)
     ours = build_model(spec, row.classes, generator=torch.Generator().manual_seed(1)).eval()
     plain = PlainLipreader(spec, row.classes).eval()
@@ -72,7 +72,7 @@ def build_pair(row: PaperRow) -> tuple[nn.Module, nn.Module]:
 
 
 def make_batch(clips: int, size: int) -> tuple[Tensor, Tensor]:
-    """Full clips of noise, and their lengths."""
+    """Clips of noise without padding, and their lengths."""
     generator = torch.Generator().manual_seed(2)
     frames_BTHW = torch.randn(clips, FRAMES, size, size, generator=generator)
     return frames_BTHW, torch.full((clips,), FRAMES)

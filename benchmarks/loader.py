@@ -1,12 +1,12 @@
-"""Loading: from shards, or from memory, to a batch of views, against the plain approach.
+"""Loading: from shards or memory to batches of views, against a plain implementation.
 
     python -m benchmarks.loader [--grid ROOT] [--videos 14] [--rounds 5] [--batch 32]
 
-The plain approach: a compressed npz a clip, float64 transforms in Python, collated to float32,
-mixup in the main process (benchmarks/plain_data.py); and the same with all clips unpacked in
-memory. Both get every random choice of ours, and their batches are held against ours. One torch
-thread; each way has a process of its own, and in every round each loads an epoch in turn. Times are
-CPU time of that process, all its threads together, so clips a second are those of one core.
+The plain implementation (benchmarks/plain_data.py): one compressed npz per clip, float64 transforms
+in Python, collated to float32, mixup in the main process; and the same with all clips unpacked in
+memory. Both use our random choices, and their batches are compared with ours. Each way has its own
+process with one torch thread, and loads an epoch in each round. Times are CPU times of the process,
+summed over its threads, so clips per second are per core.
 """
 
 import argparse
@@ -48,7 +48,7 @@ from lipnet.shards.tar import write_shard
 
 CODECS = ("raw", "delta", "png", "jpeg95")
 SHARD = 64  # clips
-WORD = (10, 20)  # frames, as an LRW word of average length lies
+WORD = (10, 20)  # frames of an LRW word of average length
 LABELS = 500
 SAME = 1e-5
 BASELINE, IN_MEMORY, SHARDS = "plain, npz", "ours, in memory", "ours, shards, "
@@ -57,7 +57,7 @@ Load = Callable[[], Iterator[Tensor]]
 
 
 def labels_of(clips: Sequence[Crops]) -> list[int]:
-    """Any label will do for a loader."""
+    """Labels for the clips; any will do to measure a loader."""
     return [number % LABELS for number in range(len(clips))]
 
 
@@ -77,7 +77,7 @@ def _meta(number: int) -> ClipMeta:
 
 
 def plan_plain(store: ClipStore, recipe: Recipe, epoch: int) -> list[tuple[list[Choice], Draws]]:
-    """The epoch's choices, batch by batch, as the plain approach takes them."""
+    """The random choices of an epoch, per batch, as the plain implementation takes them."""
     order_N = store.order(seed=recipe.stream_seed, epoch=epoch)
     planned = []
     for step, chosen_B in enumerate(torch.split(order_N, recipe.batch)):
@@ -87,7 +87,7 @@ def plan_plain(store: ClipStore, recipe: Recipe, epoch: int) -> list[tuple[list[
 
 
 def load_ours(store: ClipStore, recipe: Recipe, epoch: int) -> Iterator[Tensor]:
-    """The epoch's mixed frames, read ahead as in training."""
+    """The frames of an epoch after mixup, prefetched as in training."""
     for parts in Stream(store, recipe).epoch(epoch):
         for part in parts:
             yield random_view(part.batch, part.draws, recipe).frames_BTHW
@@ -96,7 +96,7 @@ def load_ours(store: ClipStore, recipe: Recipe, epoch: int) -> Iterator[Tensor]:
 def load_plain(
     dataset: PlainClips, planned: Sequence[tuple[list[Choice], Draws]]
 ) -> Iterator[Tensor]:
-    """The epoch's mixed frames."""
+    """The frames of an epoch after mixup."""
     place = 0
     for choices, draws in planned:
         samples = [dataset[place + row] for row in range(len(choices))]
@@ -106,7 +106,7 @@ def load_plain(
 
 
 def open_way(name: str, folder: Path, clips: Sequence[Crops], batch: int) -> Load:
-    """What loads the epoch in this way, out of what lies in the folder."""
+    """A function that loads an epoch in the given way, from the files in `folder`."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     recipe = Recipe(batch=batch)
@@ -126,30 +126,30 @@ def open_way(name: str, folder: Path, clips: Sequence[Crops], batch: int) -> Loa
 
 
 def time_way(name: str, folder: Path, clips: Sequence[Crops], batch: int) -> Callable[[], float]:
-    """A call that loads the epoch and says how many seconds of CPU time that took."""
+    """A function that loads an epoch and returns the seconds of CPU time that it took."""
     load = open_way(name, folder, clips, batch)
 
     def run() -> float:
-        begin = time.process_time()
+        start = time.process_time()
         for _ in load():
             pass
-        return time.process_time() - begin
+        return time.process_time() - start
 
     return run
 
 
 def check_same(folder: Path, clips: Sequence[Crops], batch: int) -> None:
-    """Stop where ours does not give what the plain approach gives."""
+    """Exit if our batches differ from those of the plain implementation."""
     ways = (open_way(name, folder, clips, batch)() for name in (BASELINE, IN_MEMORY))
     for plain, ours in zip(*ways, strict=True):
         if plain.shape != ours.shape or not float((plain - ours).abs().max()) <= SAME:
-            raise SystemExit("the plain approach and ours give other batches")
+            raise SystemExit("the plain implementation and ours give different batches")
 
 
 def measure(
     folder: Path, clips: Sequence[Crops], batch: int, rounds: int
 ) -> dict[str, list[float]]:
-    """CPU seconds of each way's epochs, each way in a process of its own, in turn."""
+    """CPU seconds of the epochs of each way, each way in its own process, in turn."""
     with ExitStack() as stack:
         ways = {
             name: stack.enter_context(WorkerProcess(time_way, name, folder, clips, batch))
@@ -164,13 +164,13 @@ def measure(
     return seconds
 
 
-def tell(seconds: dict[str, list[float]], clips: int) -> Iterator[str]:
-    """The table: clips a second of one core, and the ratio to the baseline of the same round."""
-    yield f"{'':<24}{'clips/s a core':>15}{'ratio':>8}  spread"
+def format_table(seconds: dict[str, list[float]], clips: int) -> Iterator[str]:
+    """The table: clips per second per core, and the ratio to the baseline of the same round."""
+    yield f"{'':<24}{'clips/s per core':>17}{'ratio':>8}  spread"
     for name, own in seconds.items():
         ratios = [plain / one for plain, one in zip(seconds[BASELINE], own, strict=True)]
         yield (
-            f"{name:<24}{clips / statistics.median(own):>15.0f}"
+            f"{name:<24}{clips / statistics.median(own):>17.0f}"
             f"{statistics.median(ratios):>8.1f}  {min(ratios):.1f}-{max(ratios):.1f}"
         )
 
@@ -179,7 +179,9 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--grid", type=Path, default=GRID, help="GRID's root")
-    parser.add_argument("--videos", type=int, default=14, help="sentences a speaker, or rendered")
+    parser.add_argument(
+        "--videos", type=int, default=14, help="sentences per speaker, or rendered videos"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
     asked = parser.parse_args()
@@ -192,7 +194,7 @@ def main() -> None:
         check_same(folder, clips, asked.batch)
         seconds = measure(folder, clips, asked.batch, asked.rounds)
     print(f"{len(clips)} clips of {FRAMES} x 96 x 96 from {where}. {describe_machine(1)}")
-    print("\n".join(tell(seconds, len(clips))))
+    print("\n".join(format_table(seconds, len(clips))))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""What orchestration costs: a profile by `dvc repro` and by the flow, against its stages' own work.
+"""The overhead of orchestration: `dvc repro` and the flow, against the time of the stages alone.
 
     python -m benchmarks.overhead [--profile tiny] [--repeats 1]
 
-Either makes everything anew in a clone of HEAD of its own, one stage at a time, and they take
-turns. The stages' own work is the time of their processes in that very run, interpreter start
-included: a `python` before the real one on DVC's path notes it. The flow runs against a Prefect
-server of its own, as `make flow` does, whose database is there already; and it publishes to MLflow:
-that is timed apart, after `dvc repro`. Then: how long until a command says anything.
+Each runs all stages in its own clone of HEAD, one stage at a time, and the two alternate. The
+time of the stages is that of their processes in the same run, interpreter start included; it is
+recorded by a wrapper for `python` that comes first on DVC's PATH. The flow uses a temporary
+Prefect server, as `make flow` does, with an existing database. It also publishes to MLflow, which
+is timed separately after `dvc repro`. Last come the start-up times of some commands.
 """
 
 import argparse
@@ -30,26 +30,26 @@ WAYS: Mapping[str, Sequence[str]] = {
     "dvc repro": ("dvc", "repro", "--quiet"),
     "the flow": ("flows.deployments", "--parallel", "1"),
 }
-PUBLISHING = "publishing, in the flow too"
-FIRST_WORDS = {
+PUBLISHING = "publishing (part of the flow)"
+START_COMMANDS = {
     "lipnet --help": ("lipnet", "--help"),
     "python -m stages.scratch --help": ("stages.scratch", "--help"),
-    "a stage, until it says anything": ("stages.scratch",),
+    "a stage, until its first output": ("stages.scratch",),
 }
-NOTED = "noted.txt"
-NOTING_PYTHON = """\
+TIMES = "times.txt"
+TIMING_PYTHON = """\
 #!/bin/sh
-began=$(date +%s%N)
+start=$(date +%s%N)
 "{python}" "$@"
 code=$?
-echo $(($(date +%s%N) - began)) "$@" >> "{noted}"
+echo $(($(date +%s%N) - start)) "$@" >> "{times}"
 exit $code
 """
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds of a whole reproduction, those of its stages' own processes, and how many."""
+    """Seconds of a whole run and of its stages' processes, and the number of stages."""
 
     whole: float
     own: float
@@ -69,13 +69,12 @@ def main() -> None:
     print(describe_machine(torch.get_num_threads()))
     with TemporaryDirectory() as folder:
         ways, others = time_ways(Path(folder), options.profile, options.repeats)
-    print(f"profile {options.profile}, {options.repeats} of each, the one of the median ratio")
-    print(f"{'':<34}{'whole s':>9}{'stages s':>10}{'ratio':>7}{'more s a stage':>16}")
+    print(f"profile {options.profile}, {options.repeats} run(s) of each, the median by ratio")
+    print(f"{'':<34}{'whole s':>9}{'stages s':>10}{'ratio':>7}{'extra s per stage':>19}")
     for way, turns in ways.items():
         taken = sorted(turns, key=lambda turn: turn.ratio)[len(turns) // 2]
         more = (taken.whole - taken.own) / taken.stages
-        told = f"{taken.whole:9.1f}{taken.own:10.1f}{taken.ratio:7.2f}{more:16.2f}"
-        print(f"{way:<34}{told}")
+        print(f"{way:<34}{taken.whole:9.1f}{taken.own:10.1f}{taken.ratio:7.2f}{more:19.2f}")
     for name, seconds in others.items():
         print(f"{name:<34}{statistics.median(seconds):9.1f}")
 
@@ -83,7 +82,7 @@ def main() -> None:
 def time_ways(
     folder: Path, profile: str, repeats: int
 ) -> tuple[dict[str, list[Taken]], dict[str, list[float]]]:
-    """What each way took, once a turn; and seconds of the other commands."""
+    """The times of each way, one per repeat, and the seconds of the other commands."""
     ways: dict[str, list[Taken]] = {way: [] for way in WAYS}
     others: dict[str, list[float]] = {}
     for turn in range(repeats):
@@ -91,39 +90,39 @@ def time_ways(
             clone = make_clone(folder / f"{turn}-{way.replace(' ', '-')}", profile)
             run(clone, ("prefect", "server", "database", "upgrade", "--yes"))
             whole = run(clone, command)
-            own = read_noted(clone)
+            own = read_times(clone)
             ways[way].append(Taken(whole, sum(own), len(own)))
             if way == "dvc repro":
                 others.setdefault(PUBLISHING, []).append(run(clone, ("tracking.publish",)))
-                for name, words in FIRST_WORDS.items():
-                    others.setdefault(name, []).append(run(clone, words, check=False))
+                for name, start in START_COMMANDS.items():
+                    others.setdefault(name, []).append(run(clone, start, check=False))
             shutil.rmtree(clone)
     return ways, others
 
 
-def read_noted(clone: Path) -> list[float]:
+def read_times(clone: Path) -> list[float]:
     """Seconds of each stage's process."""
-    lines = (clone / NOTED).read_text(encoding="utf-8").splitlines()
+    lines = (clone / TIMES).read_text(encoding="utf-8").splitlines()
     return [int(line.split()[0]) / 1e9 for line in lines]
 
 
 def make_clone(place: Path, profile: str) -> Path:
-    """HEAD, at the profile, with nothing made."""
+    """A clone of HEAD with the profile selected and no outputs."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(place)], check=True)
     run(place, ("pipeline.profile", profile))
-    noting = place / "noting" / "python"
-    noting.parent.mkdir()
-    noting.write_text(NOTING_PYTHON.format(python=sys.executable, noted=place / NOTED))
-    noting.chmod(0o755)
+    wrapper = place / "timing" / "python"
+    wrapper.parent.mkdir()
+    wrapper.write_text(TIMING_PYTHON.format(python=sys.executable, times=place / TIMES))
+    wrapper.chmod(0o755)
     return place
 
 
 def run(clone: Path, command: Sequence[str], *, check: bool = True) -> float:
-    """Seconds that a module of the clone, or the command `lipnet`, takes."""
+    """Seconds to run a module of the clone, or the command `lipnet`."""
     program = [sys.executable, "-m", *command]
     if command[0] == "lipnet":
         program = [str(Path(sys.executable).with_name("lipnet")), *command[1:]]
-    began = time.perf_counter()
+    start = time.perf_counter()
     subprocess.run(
         program,
         cwd=clone,
@@ -132,13 +131,13 @@ def run(clone: Path, command: Sequence[str], *, check: bool = True) -> float:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def environment(clone: Path) -> dict[str, str]:
-    """No server of anyone's: MLflow's store and Prefect's home lie in the clone."""
+    """The environment of the commands: the stores of MLflow and Prefect are in the clone."""
     own = {
-        "PATH": f"{clone / 'noting'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{clone / 'timing'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(clone),
         "MLFLOW_TRACKING_URI": f"sqlite:///{clone}/mlflow.db",
         "PREFECT_HOME": str(clone / "prefect"),

@@ -1,7 +1,7 @@
-"""The baselines of preprocess.py: dlib in every frame, as most scripts for LRW are written.
+"""The baselines of preprocess.py: dlib on every frame, as in most scripts for LRW.
 
-(a) HOG with one upsampling, 68 points, scikit-image's warp to 256 x 256, the mouth cut from there;
-(b) HOG without upsampling, 68 points, OpenCV's warp straight to 96 x 96.
+(a) HOG with one upsampling, 68 points, scikit-image's warp to 256 x 256, then the mouth is cut;
+(b) HOG without upsampling, 68 points, OpenCV's warp directly to 96 x 96.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ FACE_SIDE, CROP_SIDE = 256, 96
 
 
 class PerFrame:
-    """Crops of a video with dlib's own predictor, one frame after another."""
+    """Crops a video with dlib's own predictor, frame by frame."""
 
     def __init__(self, upsample: int, warp_frame: Warp) -> None:
         self._detector = dlib.get_frontal_face_detector()
@@ -34,7 +34,7 @@ class PerFrame:
         self._warp = warp_frame
 
     def __call__(self, video: Path, watch: Stopwatch) -> NDArray[np.float64] | None:
-        """The points [T, P, 2] after cutting the mouth in every frame; None without any face."""
+        """Cut the mouth in every frame; returns the points [T, P, 2], or None without any face."""
         frames = list(watch.each("decode", read_grey(video)))
         marked = [self._mark(frame, watch) for frame in frames]
         points_TP2 = fill_between(marked)
@@ -60,7 +60,7 @@ class PerFrame:
 
 
 def read_grey(video: Path) -> Any:
-    """The video's frames, as OpenCV gives them, in grey."""
+    """The video's frames from OpenCV, in grey."""
     capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     while True:
         found, frame = capture.read()
@@ -70,7 +70,7 @@ def read_grey(video: Path) -> Any:
 
 
 def fill_between(marked: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
-    """Points of every frame, those without a face from their neighbours along a line."""
+    """Points of every frame; frames without a face are interpolated linearly."""
     found = [place for place, points in enumerate(marked) if points is not None]
     if not found:
         return None
@@ -83,7 +83,7 @@ def fill_between(marked: list[NDArray[np.float64] | None]) -> NDArray[np.float64
 def warp_by_skimage(
     frame: Frame, matrix_23: NDArray[np.float64], centre: NDArray[np.float64]
 ) -> Frame:
-    """The whole face to 256 x 256, then the mouth out of it."""
+    """Warp the whole face to 256 x 256, then cut the mouth."""
     there = AffineTransform(np.vstack([matrix_23, (0, 0, 1)]))  # type: ignore[no-untyped-call]
     face = warp(  # type: ignore[no-untyped-call]
         frame, there.inverse, output_shape=(FACE_SIDE, FACE_SIDE), mode="edge"
@@ -96,7 +96,7 @@ def warp_by_skimage(
 def warp_by_opencv(
     frame: Frame, matrix_23: NDArray[np.float64], centre: NDArray[np.float64]
 ) -> Frame:
-    """The mouth alone, by one warp."""
+    """Warp the mouth directly."""
     moved_23 = matrix_23.copy()
     moved_23[:, 2] += CROP_SIDE / 2 - centre
     size = (CROP_SIDE, CROP_SIDE)

@@ -1,8 +1,8 @@
-"""The baseline: the paper's models as plain PyTorch writes them, with the same weight names.
+"""The baseline: the paper's models in plain PyTorch, with the same weight names as ours.
 
-Written from the paper, apart from lipnet.models: Conv3d front end, contiguous memory, every frame
-of the batch computed, the mean over time clip by clip in a loop. Takes our state dicts, so that it
-is a second opinion on the architecture as well as what speeds are measured against.
+Written from the paper, independently of lipnet.models: Conv3d front end, contiguous memory, every
+frame of the batch computed, the mean over time in a loop over clips. It loads our state dicts, so
+that it also serves as a second implementation to check the architecture against.
 """
 # B batch  T frames  H W pixels  C channels  K classes
 
@@ -47,7 +47,7 @@ class FrontEnd(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Two 3x3 convolutions and a way round them."""
+    """Two 3x3 convolutions with a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, act: Activation) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ def shuffle(x: Tensor) -> Tensor:
 
 
 class ShuffleUnit(nn.Module):
-    """A unit of ShuffleNet V2; the one with a stride has a convolution in either branch."""
+    """A unit of ShuffleNet V2; with a stride of 2, both branches have convolutions."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ class SeparableBranch(nn.Module):
 
 
 class TemporalLayer(nn.Module):
-    """Branches side by side, then dropout."""
+    """Parallel branches, then dropout."""
 
     def __init__(
         self, inputs: int, outputs: int, head: str, dilation: int, act: Activation
@@ -216,7 +216,7 @@ class TemporalLayer(nn.Module):
 
 
 class TemporalBlock(nn.Module):
-    """Two layers of one dilation and a way round them."""
+    """Two layers with the same dilation, with a residual connection."""
 
     def __init__(
         self, inputs: int, outputs: int, head: str, dilation: int, act: Activation
@@ -253,7 +253,7 @@ class Head(nn.Module):
 
 
 class PlainLipreader(nn.Module):
-    """The whole model; equal to ours on batches without padding, of equal weights."""
+    """The whole model; with equal weights, equal to ours on batches without padding."""
 
     def __init__(self, spec: ModelSpec, n_classes: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""The baseline of the loader: a compressed npz a clip, float64 transforms, clip by clip in Python.
+"""The loader's baseline: one compressed npz per clip and float64 transforms in Python.
 
-It is told every random choice, so that its batches can be held against ours. `PlainClips` is a
-torch Dataset: a DataLoader gives it its workers.
+All random choices are passed in, so that its batches can be compared with ours. `PlainClips` is a
+torch Dataset, to be used with a DataLoader and its workers.
 """
 # B batch  T frames  H W pixels
 
@@ -26,7 +26,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Choice:
-    """Which clip of the epoch, and where its view is cut, in frames and pixels."""
+    """The number of a clip, and the position of its view, in frames and pixels."""
 
     clip: int
     top: int
@@ -37,7 +37,7 @@ class Choice:
 
 
 def write_npz(folder: Path, clips: Sequence[Crops]) -> list[Path]:
-    """A compressed file a clip."""
+    """Write one compressed file per clip."""
     paths = [folder / f"{number:05d}.npz" for number in range(len(clips))]
     for path, crops in zip(paths, clips, strict=True):
         np.savez_compressed(path, data=crops)
@@ -47,7 +47,7 @@ def write_npz(folder: Path, clips: Sequence[Crops]) -> list[Path]:
 def choose_views(
     chosen_B: Tensor, draws: Draws, word: tuple[int, int], frames: int
 ) -> list[Choice]:
-    """The draws as whole numbers, for clips that are all of `frames` frames about one `word`."""
+    """The draws as integers, for clips of `frames` frames with the word at `word`."""
     places = (CROP - VIEW + 1, CROP - VIEW + 1, word[0], frames - word[1] + 1)
     drawn = (draws.tops_B, draws.lefts_B, draws.starts_B, draws.ends_B)
     tops, lefts, starts, ends = (
@@ -60,7 +60,7 @@ def choose_views(
 
 
 def transform(crops_THW: Crops, choice: Choice) -> Floats:
-    """A clip's view, as a chain of transforms in float64."""
+    """A clip's view, by a chain of transforms in float64."""
     pixels_THW = crops_THW / 255.0
     pixels_THW = pixels_THW[choice.first : choice.last]
     rows = slice(choice.top, choice.top + VIEW)
@@ -71,7 +71,7 @@ def transform(crops_THW: Crops, choice: Choice) -> Floats:
 
 
 class PlainClips(Dataset[tuple[Floats, int]]):
-    """The epoch's views, one by one."""
+    """The views of an epoch as a dataset."""
 
     def __init__(
         self, paths: Sequence[Path], labels: Sequence[int], order: Sequence[Choice]
@@ -89,7 +89,7 @@ class PlainClips(Dataset[tuple[Floats, int]]):
 
 
 class HeldClips(PlainClips):
-    """The same from unpacked clips in memory."""
+    """The same, from unpacked clips in memory."""
 
     def __init__(
         self, clips: Sequence[Crops], labels: Sequence[int], order: Sequence[Choice]
@@ -103,7 +103,7 @@ class HeldClips(PlainClips):
 
 
 def collate(samples: Sequence[tuple[Floats, int]]) -> Batch:
-    """Float32 frames filled up with zeros [B, T, H, W], lengths and labels."""
+    """Zero-padded float32 frames [B, T, H, W], lengths and labels."""
     lengths = [len(frames_THW) for frames_THW, _ in samples]
     frames_BTHW = torch.zeros(len(samples), max(lengths), VIEW, VIEW)
     for row, (frames_THW, _) in zip(frames_BTHW, samples, strict=True):

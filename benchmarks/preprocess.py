@@ -1,11 +1,11 @@
-"""Landmarks and crops: frames a second on one core, against the baselines of per_frame.py.
+"""Landmarks and crops: frames per second per core, against the baselines of per_frame.py.
 
     python -m benchmarks.preprocess [--grid ROOT] [--videos 12] [--actor-videos 80]
 
-One core, interleaved: each video is done by (a), by (b) and by us before the next one is touched.
-Speeds are frames by CPU time, so that a busy machine changes them little. Ours decodes each video
-twice, as the stages landmarks and shards do. Then the pool of cluster/pool.py with two actors
-against one, by the wall clock, and what the rate on 256 x 256 clips means for LRW.
+Runs on one core, interleaved: each video is processed by (a), by (b) and by ours before the next
+one. Speeds are frames per CPU time, so that other load changes them little. Ours decodes each video
+twice, as the stages landmarks and shards do. Then come the pool of cluster/pool.py with two actors
+against one, by the wall clock, and an extrapolation from 256 x 256 clips to LRW.
 """
 
 import argparse
@@ -43,14 +43,14 @@ Tool = Callable[[Path, Stopwatch], "NDArray[np.floating] | None"]
 
 
 class Ours:
-    """The pipeline's way: track, then cut from a second decoding, then pack."""
+    """The pipeline: track, then decode again and cut, then pack."""
 
     def __init__(self) -> None:
         self._detector = DlibDetector(find_predictor())
         self._codec = find_codec(DEFAULT_CODEC)
 
     def __call__(self, video: Path, watch: Stopwatch) -> NDArray[np.floating] | None:
-        """The points [T, P, 2]; None without any face. Packing is counted as "pack"."""
+        """The points [T, P, 2], or None without any face. The time of packing is named "pack"."""
         options = CropOptions()
         try:
             detector = TimedDetector(self._detector, watch)
@@ -70,7 +70,7 @@ class Ours:
 
 @dataclass(frozen=True)
 class TimedDetector:
-    """A detector whose time is counted as "detect" and "predict"."""
+    """A detector that measures its time as "detect" and "predict"."""
 
     detector: Detector
     watch: Stopwatch
@@ -90,7 +90,7 @@ class TimedDetector:
 
 @dataclass
 class Measured:
-    """What one tool did to all videos: frames, CPU seconds in all and by part, points, failures."""
+    """The results of one tool for all videos: frames, CPU seconds by part, points."""
 
     frames: int = 0
     watch: Stopwatch = field(default_factory=Stopwatch)
@@ -98,7 +98,7 @@ class Measured:
 
     @property
     def seconds(self) -> float:
-        """Without packing, which the baselines do not do."""
+        """CPU seconds without packing, which the baselines do not do."""
         return self.watch.seconds["all"] - self.watch.seconds["pack"]
 
     @property
@@ -110,7 +110,7 @@ class Measured:
         return sum(points is None for points in self.points.values())
 
     def milliseconds(self) -> dict[str, float]:
-        """A frame's time by part; "rest" is what no part counts."""
+        """Milliseconds per frame by part; "rest" is the time outside all parts."""
         known = {part: self.watch.seconds[part] for part in PARTS}
         known["rest"] = self.seconds - sum(known.values())
         known["pack"] = self.watch.seconds["pack"]
@@ -118,7 +118,7 @@ class Measured:
 
 
 def list_tools() -> dict[str, Tool]:
-    """The baselines and ours, models loaded."""
+    """The baselines and ours, with their models loaded."""
     return {
         "(a)": PerFrame(1, warp_by_skimage),
         "(b)": PerFrame(0, warp_by_opencv),
@@ -127,7 +127,7 @@ def list_tools() -> dict[str, Tool]:
 
 
 def measure(tools: dict[str, Tool], videos: Sequence[Path]) -> dict[str, Measured]:
-    """Every video by every tool in turn, on one core."""
+    """Process every video with every tool in turn, on one core."""
     results = {name: Measured() for name in tools}
     cores, threads = os.sched_getaffinity(0), cv2.getNumThreads()
     os.sched_setaffinity(0, {max(cores)})
@@ -147,7 +147,7 @@ def measure(tools: dict[str, Tool], videos: Sequence[Path]) -> dict[str, Measure
 
 
 def mouth_gaps(one: Measured, other: Measured) -> NDArray[np.floating]:
-    """Pixels between the mouths' centres in every frame that both have points for."""
+    """Distances in pixels between the mouths' centres, for every frame with points in both."""
     gaps = [np.zeros(0)]
     for video, points_TP2 in one.points.items():
         others_TP2 = other.points[video]
@@ -159,7 +159,7 @@ def mouth_gaps(one: Measured, other: Measured) -> NDArray[np.floating]:
 
 
 def pick_videos(root: Path, count: int) -> list[Path]:
-    """So many videos of a GRID root: its speakers in turn, each one's from all over its list."""
+    """`count` videos of a GRID root: of each speaker in turn, spread over the speaker's videos."""
     speakers = sorted(place for place in root.iterdir() if place.is_dir())
     lists = [sorted(place.glob("*.mp*")) for place in speakers]
     spread = [each[:: max(1, len(each) // count)] for each in lists]
@@ -168,7 +168,7 @@ def pick_videos(root: Path, count: int) -> list[Path]:
 
 
 def render_videos(folder: Path, count: int) -> list[Path]:
-    """So many clips of 29 frames at 256 x 256, as LRW's are."""
+    """`count` rendered clips of 29 frames at 256 x 256, as in LRW."""
     options = SyntheticOptions(
         words=("ABOUT", "BARK"),
         clips_per_word={"train": (count + 1) // 2, "val": 1, "test": 1},
@@ -182,7 +182,7 @@ def render_videos(folder: Path, count: int) -> list[Path]:
 
 @dataclass(frozen=True)
 class Turn:
-    """One video done by one actor: from when to when on the machine's clock, and its peak RSS."""
+    """One video processed by one actor: start and end on the machine's clock, and peak RSS."""
 
     actor: int
     frames: int
@@ -192,7 +192,7 @@ class Turn:
 
 
 class Actor:
-    """A worker of the pool that does what `Ours` does."""
+    """A worker of the pool that runs `Ours`."""
 
     def __init__(self) -> None:
         self._ours = Ours()
@@ -206,8 +206,10 @@ class Actor:
 
 
 def run_actors(videos: Sequence[Path], actors: int) -> tuple[float, float]:
-    """Frames a second of so many actors together, start-up left out, and the largest peak RSS
-    (of one actor: this very process's, with all that it has loaded for other measurements)."""
+    """Frames per second of all actors together, without start-up, and the largest peak RSS.
+
+    One actor runs in this process, so its peak RSS includes what other measurements have loaded.
+    """
     turns: list[Turn] = map_jobs(Actor, videos, actors=actors)
     rates = []
     for actor in {turn.actor for turn in turns}:
@@ -217,9 +219,9 @@ def run_actors(videos: Sequence[Path], actors: int) -> tuple[float, float]:
     return sum(rates), max(turn.peak_mib for turn in turns)
 
 
-def tell_speeds(results: dict[str, Measured]) -> Iterator[str]:
-    """The tools side by side, as markdown."""
-    yield "| | frames/s a core | x (a) | x (b) | failed | mouth from (b): median px | p99 px |"
+def format_speeds(results: dict[str, Measured]) -> Iterator[str]:
+    """A table of the tools' speeds, as lines of markdown."""
+    yield "| | frames/s per core | x (a) | x (b) | failed | mouth from (b): median px | p99 px |"
     yield "|---|---:|---:|---:|---:|---:|---:|"
     for name, found in results.items():
         ratios = [found.rate / results[base].rate for base in ("(a)", "(b)")]
@@ -230,29 +232,29 @@ def tell_speeds(results: dict[str, Measured]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} |"
 
 
-def tell_parts(results: dict[str, Measured]) -> Iterator[str]:
-    """Where each millisecond of a frame goes, as markdown."""
+def format_parts(results: dict[str, Measured]) -> Iterator[str]:
+    """A table of the time per frame by part, as lines of markdown."""
     columns = [*PARTS, "rest", "pack"]
-    yield f"| ms a frame | {' | '.join(columns)} |"
+    yield f"| ms per frame | {' | '.join(columns)} |"
     yield "|---|" + "---:|" * len(columns)
     for name, found in results.items():
         parts = found.milliseconds()
         yield f"| {name} | {' | '.join(f'{parts[column]:.3f}' for column in columns)} |"
 
 
-def tell_lrw(found: Measured) -> str:
-    """The projection to all of LRW."""
+def format_lrw(found: Measured) -> str:
+    """The extrapolation to all of LRW."""
     seconds = found.watch.seconds["all"] / found.frames
     hours = LRW_CLIPS * LRW_FRAMES * seconds / 3600
     return (
         f"LRW: {found.frames} frames of synthetic clips (256 x 256, {LRW_FRAMES} frames) took "
-        f"{1000 * seconds:.2f} ms of CPU a frame, packing included ({1 / seconds:.0f} frames/s a "
-        f"core); {LRW_CLIPS:,} clips x {LRW_FRAMES} frames at that rate: {hours:.1f} core-hours"
+        f"{1000 * seconds:.2f} ms of CPU per frame, packing included ({1 / seconds:.0f} frames/s "
+        f"per core); {LRW_CLIPS:,} clips x {LRW_FRAMES} frames at that rate: {hours:.1f} core-hours"
     )
 
 
-def tell_actors(videos: Sequence[Path]) -> Iterator[str]:
-    """Two actors against one, one first and last, so that a drift of the machine shows."""
+def format_actors(videos: Sequence[Path]) -> Iterator[str]:
+    """Two actors against one, which is measured before and after, so that drift is visible."""
     measured = [(actors, *run_actors(videos, actors)) for actors in (1, 2, 1)]
     one = (measured[0][1] + measured[2][1]) / 2
     _, two, peak_mib = measured[1]
@@ -264,9 +266,11 @@ def tell_actors(videos: Sequence[Path]) -> Iterator[str]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--grid", type=Path, default=GRID, help="a GRID root; absent: rendered")
+    parser.add_argument(
+        "--grid", type=Path, default=GRID, help="GRID's root; if it is missing, videos are rendered"
+    )
     parser.add_argument("--videos", type=int, default=12)
-    parser.add_argument("--actor-videos", type=int, default=80, help="0: no actors")
+    parser.add_argument("--actor-videos", type=int, default=80, help="0 to skip this part")
     args = parser.parse_args()
     with TemporaryDirectory() as folder:
         rendered = render_videos(Path(folder), SYNTHETIC_CLIPS)
@@ -276,11 +280,11 @@ def main() -> None:
         results = measure(tools, videos)
         frames = next(iter(results.values())).frames
         print(f"{len(videos)} videos, {frames} frames, from {args.grid}")
-        print("\n".join([*tell_speeds(results), "", *tell_parts(results), ""]))
-        print(tell_lrw(measure({"ours": tools["ours"]}, rendered)["ours"]))
+        print("\n".join([*format_speeds(results), "", *format_parts(results), ""]))
+        print(format_lrw(measure({"ours": tools["ours"]}, rendered)["ours"]))
         if args.actor_videos:
             repeated = [videos[place % len(videos)] for place in range(args.actor_videos)]
-            print("\n".join(tell_actors(repeated)))
+            print("\n".join(format_actors(repeated)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A stopwatch of CPU time by name: another process's work does not count, this one's all does."""
+"""A stopwatch for the CPU time of this process, in total for each name."""
 
 import time
 from collections import defaultdict
@@ -10,14 +10,14 @@ Thing = TypeVar("Thing")
 
 
 class Stopwatch:
-    """Seconds of this process's CPU time under each name."""
+    """Seconds of CPU time for each name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def time(self, name: str) -> Iterator[None]:
-        """Count what happens inside under this name."""
+        """Add the CPU time of the block to this name."""
         start = time.process_time()
         try:
             yield
@@ -25,7 +25,7 @@ class Stopwatch:
             self.seconds[name] += time.process_time() - start
 
     def each(self, name: str, things: Iterable[Thing]) -> Iterator[Thing]:
-        """The things, with the time that making them takes counted under this name."""
+        """Yield the things; the time that it takes to produce them is added to this name."""
         source = iter(things)
         while True:
             with self.time(name):

@@ -1,8 +1,8 @@
-"""Training: forward and backward of every model of the paper, as plain PyTorch writes it and ours.
+"""Training step: forward and backward pass of every model of the paper, plain PyTorch and ours.
 
-Both on the CPU, in float32, dropout on. Where there is a CUDA device, ours on it as well: bfloat16,
-compiled, channels last, in clips a second and as a share of the card's measured rate of matrix
-products. That part has been written without a card at hand and never been run.
+Both run on the CPU in float32, with dropout. If there is a CUDA device, ours also runs on it:
+bfloat16, compiled, channels last, in clips per second and as a share of the measured rate of matrix
+products. That part has never been run, because no GPU was available.
 """
 # B batch  K classes
 
@@ -29,11 +29,11 @@ from lipnet.spec import ModelSpec
 
 Model = Callable[..., Tensor]
 CUDA_STEPS = 20
-SQUARE = 8192  # the side of the matrices by which a card's rate is measured
+SQUARE = 8192  # the size of the matrices to measure a GPU's rate with
 
 
 def main() -> None:
-    """Print the CPU's table, then the card's if there is one."""
+    """Print the table for the CPU, then the one for the GPU if there is one."""
     asked = make_parser(__doc__, batch=16, repeats=2).parse_args()
     rows = choose_rows(asked.models)
     torch.set_num_threads(asked.threads)
@@ -62,13 +62,13 @@ def run_row(row: PaperRow, clips: int, *, repeats: int) -> None:
 
 
 def step(model: Model, frames_BTHW: Tensor, lengths_B: Tensor, labels_B: Tensor) -> None:
-    """Loss and gradients, without an optimiser's step."""
+    """Loss and gradients, without an optimiser step."""
     loss = F.cross_entropy(model(frames_BTHW, lengths_B).float(), labels_B)
     loss.backward()  # type: ignore[no-untyped-call]
 
 
 def fresh_step(model: nn.Module, frames_BTHW: Tensor, lengths_B: Tensor, labels_B: Tensor) -> None:
-    """`step` with the last one's gradients gone, as before each step of a training."""
+    """`step` after zeroing the gradients, as in training."""
     model.zero_grad()
     step(model, frames_BTHW, lengths_B, labels_B)
 
@@ -79,7 +79,7 @@ def make_labels(clips: int, classes: int) -> Tensor:
 
 
 def run_cuda(rows: list[PaperRow], clips: int) -> None:
-    """The card's table: clips a second, and the share of its rate that the convolutions reach."""
+    """The GPU's table: clips per second, and the share of its rate that the convolutions reach."""
     peak = measure_products()
     print(f"\n{torch.cuda.get_device_name()}, bfloat16 matrix products: {peak / 1e12:.0f} T/s")
     print(f"{'model':<32}{'pixels':>6}{'clips':>6}{'clips/s':>10}{'share':>8}")
@@ -91,7 +91,7 @@ def run_cuda(rows: list[PaperRow], clips: int) -> None:
 
 
 def time_cuda_step(row: PaperRow, clips: int) -> float:
-    """Seconds of a compiled step in bfloat16, the mean over steps that queue behind each other."""
+    """Seconds of a compiled step in bfloat16, the mean over steps that are queued together."""
     _, ours = build_pair(row)
     ours.cuda().train()
     model: Model = torch.compile(ours)
@@ -107,7 +107,7 @@ def time_cuda_step(row: PaperRow, clips: int) -> float:
 
 
 def measure_products() -> float:
-    """Multiply-adds a second of large bfloat16 matrices on the card."""
+    """Multiply-adds per second of large bfloat16 matrix products on the GPU."""
     square = torch.randn(SQUARE, SQUARE, device="cuda", dtype=torch.bfloat16)
     return float(SQUARE**3 / _time_cuda(lambda: square @ square))
 

@@ -1,14 +1,14 @@
-"""Epochs of training, data and all: the plain approach against ours, and what a teacher costs.
+"""Epochs of training with data loading: a plain implementation against ours; the cost of a teacher.
 
     python -m benchmarks.training [--models TEXT ...] [--steps 4] [--repeats 3]
 
-Plain: the plain models (benchmarks/plain.py) fed by torch's DataLoader with a compressed npz a
-clip (benchmarks/plain_data.py), AdamW, mixup in the main process. Ours: the engine of lipnet.train
-with the clips in memory. Each has a process of its own; both see the same views and take turns.
-Times are wall clock, and `wait` is the part of it that the steps wait for their batches. Then a
-student's epoch alone, with its teacher asked at each step, and with the teacher's recorded logits.
-Where there is a CUDA device, ours on it as well; that part has been written without a card at hand
-and never been run.
+Plain: the models of benchmarks/plain.py with torch's DataLoader and one compressed npz per clip
+(benchmarks/plain_data.py), AdamW, mixup in the main process. Ours: the engine of lipnet.train with
+the clips in memory. Each has its own process; both see the same views and run in turn. Times are
+wall clock, and `wait` is the part of it that steps wait for their batches. Then a student's epoch
+without a teacher, with a teacher that runs at each step, and with the teacher's recorded logits. If
+there is a CUDA device, ours also runs on it; that part has never been run, because no GPU was
+available.
 """
 # B batch
 
@@ -56,42 +56,42 @@ STUDENT, TEACHER = MODELS
 PIXELS, CLASSES = 88, 500
 LRW_CLIPS, LRW_EPOCHS = 488_763, 80
 CUDA_EPOCHS = 12
-TEACHING = ALONE, ASKED, RECORDED = "no teacher", "asked at each step", "recorded"
+TEACHING = ALONE, FROZEN, RECORDED = "no teacher", "run at each step", "recorded"
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds that an epoch took, and those of them that the steps waited for batches."""
+    """Seconds of an epoch, and the seconds of it that the steps waited for batches."""
 
     seconds: float
     waited: float
 
 
 class Watch:
-    """How long an epoch lasts and waits."""
+    """Measures how long an epoch takes and waits."""
 
     def __init__(self) -> None:
-        self._begun, self._waited = time.perf_counter(), 0.0
+        self._started, self._waited = time.perf_counter(), 0.0
 
     def over(self, batches: Iterable[Item]) -> Iterator[Item]:
-        """The same batches."""
+        """Yield the same batches, and measure the wait for each."""
         source = iter(batches)
         while True:
-            asked = time.perf_counter()
+            start = time.perf_counter()
             batch = next(source, None)
-            self._waited += time.perf_counter() - asked
+            self._waited += time.perf_counter() - start
             if batch is None:
                 return
             yield batch
 
     def stop(self) -> Spent:
-        return Spent(time.perf_counter() - self._begun, self._waited)
+        return Spent(time.perf_counter() - self._started, self._waited)
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Clips that lie in a folder, as shards and as files of the plain approach."""
+    """Clips in a folder, as shards and as the files of the plain implementation."""
 
     folder: Path
     clips: int
@@ -112,7 +112,7 @@ class Corpus:
 
 
 def train_plainly(row: PaperRow, corpus: Corpus, loaders: int) -> Callable[[], Spent]:
-    """The loop that one writes first, an epoch a call."""
+    """A plain training loop, one epoch per call."""
     torch.set_num_threads(corpus.threads)
     model = build_pair(row)[0].train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=1e-2)
@@ -147,7 +147,7 @@ def train_plainly(row: PaperRow, corpus: Corpus, loaders: int) -> Callable[[], S
 def train_ours(
     row: PaperRow, corpus: Corpus, taught: str = ALONE, *, device: str = "cpu"
 ) -> Callable[[], Spent]:
-    """The engine's steps, an epoch a call, taught in one of the ways of TEACHING."""
+    """The engine's steps, one epoch per call, with one of TEACHING."""
     keep_freed_memory()
     torch.set_num_threads(corpus.threads)
     engine, recipe = Engine(torch.device(device)), corpus.recipe
@@ -171,20 +171,20 @@ def train_ours(
 
 
 def find_teacher(taught: str, corpus: Corpus) -> Teacher:
-    """What adds to the student's loss."""
+    """The teacher for one of TEACHING."""
     if taught == ALONE:
         return NoTeacher()
     (row,) = choose([TEACHER])
     model = build_pair(row)[1]
-    if taught == ASKED:
+    if taught == FROZEN:
         return FrozenTeacher([model], alpha=1.0)
-    folder = corpus.folder / "said"
+    folder = corpus.folder / "recorded"
     recording = Recording(folder, clips=corpus.clips, classes=CLASSES, writer="benchmark")
     return RecordedTeacher([model], recording, alpha=1.0)
 
 
 def measure(ways: Mapping[str, WorkerProcess[Spent]], repeats: int) -> dict[str, list[Spent]]:
-    """What the epochs of each way took, in turn; a first one of each does not count."""
+    """The times of the epochs of each way, in turn; the first epoch of each does not count."""
     spent: dict[str, list[Spent]] = {name: [] for name in ways}
     for number in range(repeats + 1):
         for name, way in ways.items():
@@ -195,7 +195,7 @@ def measure(ways: Mapping[str, WorkerProcess[Spent]], repeats: int) -> dict[str,
 
 
 def compare_epochs(rows: Sequence[PaperRow], corpus: Corpus, asked: argparse.Namespace) -> None:
-    """Print a line a model: seconds an epoch, their ratio, and how long each waited for data."""
+    """Print per model: seconds per epoch, their ratio, and the share of time that each waited."""
     print(
         f"\n{'model':<32}{'plain s':>9}{'ours s':>9}{'ratio':>7}  {'spread':<10} wait plain, ours"
     )
@@ -211,38 +211,41 @@ def compare_epochs(rows: Sequence[PaperRow], corpus: Corpus, asked: argparse.Nam
             f"{sum(one.waited for one in own) / sum(one.seconds for one in own):.1%}"
             for own in spent.values()
         ]
-        print(f"{row.spec:<32}{''.join(medians)}{tell(ratios)} {', '.join(waits)}", flush=True)
+        print(
+            f"{row.spec:<32}{''.join(medians)}{format_ratios(ratios)} {', '.join(waits)}",
+            flush=True,
+        )
 
 
 def compare_teachers(corpus: Corpus, repeats: int) -> None:
-    """Print a line a way to be taught: milliseconds a step, and the ratio to no teacher."""
+    """Print for each of TEACHING: milliseconds per step, and the ratio to no teacher."""
     (row,) = choose([STUDENT])
     with ExitStack() as stack:
         ways = {
             name: stack.enter_context(WorkerProcess(train_ours, row, corpus, name))
             for name in TEACHING
         }
-        spent = measure(ways, repeats)  # the epoch that does not count is the one that records
-    print(f"\n{STUDENT} taught by {TEACHER}\n{'':<32}{'ms a step':>18}{'ratio':>7}  spread")
+        spent = measure(ways, repeats)  # the first epoch, which does not count, is recorded
+    print(f"\n{STUDENT} taught by {TEACHER}\n{'':<32}{'ms per step':>18}{'ratio':>7}  spread")
     steps = -(-corpus.clips // corpus.batch)
     for name, own in spent.items():
         ratios = [one.seconds / alone.seconds for one, alone in zip(own, spent[ALONE], strict=True)]
-        print(f"{name:<32}{1e3 * median_of(own) / steps:>18.0f}{tell(ratios)}", flush=True)
+        print(f"{name:<32}{1e3 * median_of(own) / steps:>18.0f}{format_ratios(ratios)}", flush=True)
 
 
 def median_of(spent: Sequence[Spent]) -> float:
-    """Seconds."""
+    """The median of the seconds."""
     return statistics.median(one.seconds for one in spent)
 
 
-def tell(ratios: Sequence[float]) -> str:
+def format_ratios(ratios: Sequence[float]) -> str:
     """The median and the spread."""
     spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
     return f"{statistics.median(ratios):>7.2f}  {spread:<10}"
 
 
 def run_cuda(rows: Sequence[PaperRow], corpus: Corpus) -> None:
-    """The card's table: compiled, in bfloat16, the clips on the card."""
+    """The GPU's table: compiled, in bfloat16, with the clips in its memory."""
     peak = measure_products()
     print(f"\n{torch.cuda.get_device_name()}, bfloat16 matrix products: {peak / 1e12:.0f} T/s")
     print(f"{'model':<32}{'clips/s':>9}{'wait':>7}{'share':>8}  hours for LRW, 80 epochs")
@@ -259,7 +262,7 @@ def run_cuda(rows: Sequence[PaperRow], corpus: Corpus) -> None:
 
 
 def choose(wanted: Sequence[str]) -> list[PaperRow]:
-    """The paper's models on LRW whose spec holds one of the texts."""
+    """The paper's models on LRW with one of the texts in their spec."""
     return [row for row in choose_rows(wanted) if row.size == PIXELS]
 
 
@@ -269,10 +272,10 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=list(MODELS), help="parts of specs")
     parser.add_argument("--grid", type=Path, default=GRID, help="GRID's root")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=4, help="batches an epoch")
+    parser.add_argument("--steps", type=int, default=4, help="batches per epoch")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--loaders", type=int, default=2, help="processes that load, of the plain")
+    parser.add_argument("--loaders", type=int, default=2, help="DataLoader workers of plain")
     asked = parser.parse_args()
     rows = choose(asked.models)
     found, where = find_clips(asked.grid, asked.steps * asked.batch // 2)

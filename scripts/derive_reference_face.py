@@ -2,9 +2,9 @@
 
     python scripts/derive_reference_face.py --grid GRID_ROOT [--compare FACE.npy]
 
-Each person counts once: the mean shape of every speaker's frames, and scikit-image's astronaut.
-Mirrored twins make the mean symmetric. Only its place and size in the 256 x 256 frame are
-conventions; they are the constants below.
+Each person counts once: the mean shape over each speaker's frames, and scikit-image's astronaut.
+Mirrored copies make the mean symmetric. Its position and size in the 256 x 256 frame are
+conventions, set by the constants below.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from lipnet.video.decode import iter_frames
 
 # N shapes  P landmark points (68)
 FRAME = 256  # pixels, the side of the frame that faces are aligned in
-EYE_DISTANCE = 54.0  # pixels between the eyes: a crop of 96 then holds the lower face
-EYE_HEIGHT = 94.0  # pixels below the frame's top
+EYE_DISTANCE = 54.0  # pixels between the eyes, so that a crop of 96 pixels shows the lower face
+EYE_HEIGHT = 94.0  # pixels from the top of the frame
 VIDEOS_PER_SPEAKER = 12
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 MIRRORED = [
@@ -33,7 +33,7 @@ MIRRORED = [
     45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
     *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
 ]  # fmt: skip
-"""MIRRORED[i] is the point that point i becomes in a mirror."""
+"""MIRRORED[i] is the point that corresponds to point i in a mirrored face."""
 
 
 def speaker_shapes(grid: Path, detector: DlibDetector) -> Iterator[NDArray[np.float64]]:
@@ -48,14 +48,14 @@ def speaker_shapes(grid: Path, detector: DlibDetector) -> Iterator[NDArray[np.fl
 
 
 def astronaut_shape(detector: DlibDetector) -> NDArray[np.float64]:
-    """The one face of scikit-image's astronaut."""
+    """The face in scikit-image's astronaut."""
     photo: NDArray[np.uint8] = data.astronaut()  # type: ignore[no-untyped-call]
     grey = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.uint8)
     return mean_shape(track_landmarks([grey], detector).points_TP2)
 
 
 def place_face(mean_P2: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The shape upright in the frame: eyes level, at the constants' distance and height."""
+    """The shape upright in the frame: eyes level, at EYE_DISTANCE and EYE_HEIGHT."""
     eyes = np.stack([mean_P2[RIGHT_EYE].mean(axis=0), mean_P2[LEFT_EYE].mean(axis=0)])
     half = EYE_DISTANCE / 2
     target = np.array([[FRAME / 2 - half, EYE_HEIGHT], [FRAME / 2 + half, EYE_HEIGHT]])
@@ -73,7 +73,7 @@ def derive_face(grid: Path) -> NDArray[np.float64]:
 
 
 def describe_distance(face: NDArray[np.float64], other: NDArray[np.float64]) -> str:
-    """How far two faces lie apart, as they are and after the similarity of the stable points."""
+    """The distances between two faces, as placed and after a similarity of the stable points."""
     stable = list(STABLE)
     fitted = apply_similarity(fit_similarity(face[None, stable], other[stable]), face[None])[0]
     lines = []
@@ -90,12 +90,14 @@ def describe_distance(face: NDArray[np.float64], other: NDArray[np.float64]) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--grid", type=Path, required=True, help="GRID's root: a folder a speaker")
+    parser.add_argument(
+        "--grid", type=Path, required=True, help="GRID's root, with one folder per speaker"
+    )
     parser.add_argument("--out", type=Path, default=REFERENCE_FACE)
     parser.add_argument("--compare", type=Path, help="another face to print the distance from")
     chosen = parser.parse_args()
     face = np.round(derive_face(chosen.grid), 3)
-    with write_atomic(chosen.out) as beside, beside.open("wb") as out:
+    with write_atomic(chosen.out) as temporary, temporary.open("wb") as out:
         np.save(out, face, allow_pickle=False)
     print(
         f"wrote {chosen.out}: x {np.ptp(face[:, 0]):.1f} px wide, y {np.ptp(face[:, 1]):.1f} high"

@@ -1,4 +1,4 @@
-"""Benchmarks set the threads of their process; the tests after them want their own back."""
+"""Restores the numbers of threads that benchmarks change."""
 
 from collections.abc import Iterator
 

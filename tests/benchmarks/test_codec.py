@@ -1,16 +1,23 @@
-"""The codecs' benchmark: lossless is lossless in its table, and raw is its baseline of 1."""
+"""The benchmark of codecs: lossless codecs are shown as lossless, and raw is the baseline of 1."""
 
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.codec import OURS, Measured, list_codecs, measure_packing, measure_reading, tell
+from benchmarks.codec import (
+    OURS,
+    Measured,
+    format_table,
+    list_codecs,
+    measure_packing,
+    measure_reading,
+)
 from benchmarks.codec import write_shards as write_all
 from lipnet.shards.codec import Crops
 
 
 def clips() -> list[Crops]:
-    """A smooth picture with some noise that drifts, as crops do."""
+    """A smooth image that drifts, with some noise, like crops."""
     rng = np.random.default_rng(0)
     rows, columns = np.ogrid[:32, :32]
     picture = (2 * rows + 3 * columns).astype(np.uint8)
@@ -24,7 +31,7 @@ def test_the_table_has_every_codec_against_raw(tmp_path: Path) -> None:
     results = {name: Measured() for name in list_codecs()}
     measure_packing(clips(), results)
     measure_reading(write_all(tmp_path, clips()), 2, results)
-    rows = {line.split(" | ")[0].strip("| "): line.split(" | ") for line in tell(results)}
+    rows = {line.split(" | ")[0].strip("| "): line.split(" | ") for line in format_table(results)}
     assert set(OURS) < set(rows)
     assert rows["raw"][2] == "1.000"
     for name in ("raw", "delta", "png", "(png, level 1)", "(webp)"):

@@ -1,4 +1,4 @@
-"""The plain models and ours are one architecture written twice: equal logits and gradients."""
+"""The plain models and ours are the same architecture: equal logits and gradients."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ SPECS = (
 
 
 def make_pair(text: str) -> tuple[PlainLipreader, Lipreader]:
-    """Both models in float64 with equal weights, none at its initial value."""
+    """Both models in float64 with the same weights, none of them at its initial value."""
     spec, generator = ModelSpec.parse(text), torch.Generator().manual_seed(1)
     ours = build_model(spec, 5, generator=generator).double()
     for name, tensor in ours.state_dict().items():
@@ -73,7 +73,7 @@ def test_gradients_and_statistics_are_equal(spec: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("row", PAPER_ROWS, ids=lambda row: f"{row.spec}, {row.corpus}")
 @torch.inference_mode()
-def test_the_papers_models_are_equal_in_full(row: PaperRow) -> None:
+def test_the_papers_models_are_equal_at_full_size(row: PaperRow) -> None:
     plain, ours = (model.eval() for model in make_pair(row.spec))
     batch = make_clips(clips=1, frames=29, size=row.size)
     torch.testing.assert_close(ours(*batch), plain(*batch), rtol=1e-9, atol=1e-9)

@@ -1,4 +1,4 @@
-"""The speed benchmarks print a row a model, and stop where the two sides differ."""
+"""The speed benchmarks print one row per model, and exit if the two sides differ."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ ONE = ["--models", "0.5x + dstcn_1x", "--repeats", "1", "--batch", "2", "--threa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("script", "tables"), [(inference, 2), (train_step, 1)])
-def test_a_table_has_its_conditions_and_its_rows(
+def test_a_table_has_conditions_and_rows(
     script: ModuleType, tables: int, monkeypatch: pytest.MonkeyPatch, capsys: Printed
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["benchmark", *ONE])
@@ -38,7 +38,7 @@ def test_both_sides_are_called_in_turn() -> None:
     assert len(result.ratios) == 3
 
 
-def test_what_does_not_compute_the_same_is_not_timed() -> None:
+def test_models_with_different_outputs_are_not_timed() -> None:
     logits_BK = torch.randn(2, 9)
     compare.check_same(logits_BK, logits_BK + 1e-5, "x")
     with pytest.raises(SystemExit, match="x: outputs differ by 0.1"):
@@ -47,9 +47,9 @@ def test_what_does_not_compute_the_same_is_not_timed() -> None:
         compare.check_same(logits_BK, logits_BK * float("nan"), "x")
 
 
-def test_every_model_of_the_paper_is_measured_once_at_its_size() -> None:
+def test_every_model_of_the_paper_is_measured_once_per_size() -> None:
     rows = compare.choose_rows([])
     assert {(row.spec, row.size) for row in rows} == {(row.spec, row.size) for row in PAPER_ROWS}
     assert len(rows) == len({(row.spec, row.size) for row in rows})
-    with pytest.raises(SystemExit, match="resnet19: in no spec; known: resnet18"):
+    with pytest.raises(SystemExit, match="resnet19: matches no spec; known: resnet18"):
         compare.choose_rows(["resnet19"])

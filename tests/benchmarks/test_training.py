@@ -1,4 +1,4 @@
-"""The baseline of loading gives our very batches, and both benchmarks print their tables."""
+"""The baseline of loading gives the same batches as ours, and both benchmarks print tables."""
 
 import re
 import sys
@@ -21,22 +21,22 @@ NO_GRID = ["--grid", "/nowhere"]
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> tuple[Path, list[Crops]]:
-    """Seven clips of noise, as shards and as the plain approach's files."""
+    """Seven clips of noise, as shards and as the files of the plain implementation."""
     noise = np.random.default_rng(1).integers(0, 256, (7, FRAMES, CROP, CROP), np.uint8)
     write_split(tmp_path / "raw", list(noise), "raw")
     write_npz(tmp_path, list(noise))
     return tmp_path, list(noise)
 
 
-def test_the_plain_approach_gives_our_batches(corpus: tuple[Path, list[Crops]]) -> None:
+def test_the_plain_implementation_gives_the_same_batches(corpus: tuple[Path, list[Crops]]) -> None:
     check_same(*corpus, batch=4)
 
 
-def test_other_batches_stop_the_benchmark(
+def test_different_batches_stop_the_benchmark(
     corpus: tuple[Path, list[Crops]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plain_data, "MEAN", 0.422)
-    with pytest.raises(SystemExit, match="other batches"):
+    with pytest.raises(SystemExit, match="different batches"):
         check_same(*corpus, batch=4)
 
 
@@ -45,7 +45,7 @@ def count_up() -> "Counting":
 
 
 class Counting:
-    """How often it was called."""
+    """Returns how often it has been called."""
 
     def __init__(self) -> None:
         self.calls = 0

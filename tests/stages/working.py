@@ -1,4 +1,4 @@
-"""Stand-ins for the actor pool and dlib, so that stages run in this process."""
+"""Fakes of the actor pool and of dlib, so that stages run in this process."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
