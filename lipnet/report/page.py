@@ -10,6 +10,7 @@ from lipnet.report.html import write_html
 from lipnet.report.markdown import Row, interval, join, percent, read_rows, verbatim
 from lipnet.report.paper_page import tell_generations, tell_strategies, tell_students
 from lipnet.report.results import read_mapping
+from lipnet.report.seeds import MIN_SEEDS
 from lipnet.report.spec_names import name_spec
 from lipnet.report.study import Study
 
@@ -145,8 +146,11 @@ def _tell_comparison(row: Row, names: dict[str, Row]) -> str:
 
 def _tell_difference(row: Row) -> str:
     low, high = float(row["low"]), float(row["high"])
-    verdict = "no difference shown: the interval holds zero"
-    if low > 0:
+    seeds = len(row["seeds"].split()) if "seeds" in row else MIN_SEEDS
+    verdict = "no difference shown: the interval contains zero"
+    if seeds < MIN_SEEDS:
+        verdict = f"no verdict from fewer than {MIN_SEEDS} seeds"
+    elif low > 0:
         verdict = "better on these clips"
     elif high < 0:
         verdict = "worse on these clips"
@@ -202,9 +206,15 @@ def tell_seeds(tables: Path) -> list[str]:
         lines.append(
             f"- Taught over scratch, seeds {row['seeds'].replace(' ', ', ')}: `{row['second']}` "
             f"against `{row['first']}`: {_tell_difference(row)} By seed: {values}. The interval "
-            "resamples units, not seeds."
+            f"resamples seeds and units together; {_count_runs(row)}."
         )
     return [*lines, ""]
+
+
+def _count_runs(row: Row) -> str:
+    seeds, teachers = len(row["seeds"].split()), int(row["teachers"])
+    shared = "one teacher run taught all seeds" if teachers == 1 else f"{teachers} teacher runs"
+    return f"{seeds} seeds, {shared}"
 
 
 def tell_lookalikes(pairs: list[Row], rows: list[Row]) -> list[str]:

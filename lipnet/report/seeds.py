@@ -1,4 +1,4 @@
-"""What another seed changes: lineages that differ in nothing but the seed, taken together."""
+"""What another seed changes: lineages that differ in the seed alone, taken together."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from lipnet.files import digest_of
 from lipnet.lineage.generation import lineage_of
-from lipnet.measure.accuracy import Estimate, paired_difference
+from lipnet.measure.accuracy import Estimate, pooled_difference
 from lipnet.report.comparisons import best_of
 from lipnet.report.results import Entry, Results
 
-# N clips
+# N clips  M seeds
+MIN_SEEDS = 3  # below, no difference is called better or worse
 SEEDS = ("seed", "stream")  # the fields of a recipe that may differ
 
 
@@ -28,22 +29,27 @@ class Family:
     spec: str
     members: Mapping[int, Entry]
 
-    def right(self, split: str, seeds: Sequence[int]) -> NDArray[np.float64]:
-        """For each clip the share of the seeds that are right."""
-        correct = [self.members[seed].outcomes[split].correct_N for seed in seeds]
-        return np.asarray(np.mean(correct, axis=0), np.float64)
+    def correct(self, split: str, seeds: Sequence[int]) -> NDArray[np.bool_]:
+        """For each seed and clip whether the model is right: [M, N]."""
+        return np.stack([self.members[seed].outcomes[split].correct_N for seed in seeds])
+
+    def teachers(self, seeds: Sequence[int]) -> int:
+        """How many trained models taught these members: one teacher may teach all seeds."""
+        return len({self.members[seed].teacher for seed in seeds})
 
 
 @dataclass(frozen=True)
 class Pooled:
     """Taught less scratch of one spec over the seeds that both have: the paired difference of their
-    mean accuracies with its interval over units, and each seed's own difference."""
+    mean accuracies with its interval over seeds and units together, each seed's own difference,
+    and how many trained teachers the taught models had."""
 
     first: str
     second: str
     spec: str
     difference: Estimate
     by_seed: Mapping[int, float]
+    teachers: int
 
 
 def find_families(results: Results) -> list[Family]:
@@ -108,12 +114,14 @@ def pool_pairs(families: Sequence[Family], split: str = "test") -> list[Pooled]:
 
 def _pool(first: Family, second: Family, seeds: Sequence[int], split: str) -> Pooled:
     units_N = first.members[seeds[0]].outcomes[split].units_N
-    difference = paired_difference(first.right(split, seeds), second.right(split, seeds), units_N)
+    first_MN, second_MN = (family.correct(split, seeds) for family in (first, second))
+    difference = pooled_difference(first_MN, second_MN, units_N)
     by_seed = {
         seed: _top1(second.members[seed], split) - _top1(first.members[seed], split)
         for seed in seeds
     }
-    return Pooled(first.name, second.name, first.spec, difference, by_seed)
+    teachers = second.teachers(seeds)
+    return Pooled(first.name, second.name, first.spec, difference, by_seed, teachers)
 
 
 def _top1(model: Entry, split: str) -> float:
@@ -152,4 +160,5 @@ def pooled_rows(pairs: Sequence[Pooled]) -> Iterator[dict[str, Any]]:
             "by_seed": " ".join(f"{value:+.4f}" for value in pair.by_seed.values()),
             "clips": found.clips,
             "units": found.units,
+            "teachers": pair.teachers,
         }

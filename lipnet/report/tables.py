@@ -198,7 +198,7 @@ COMPARISON_COLUMNS = (
 )
 PAIR_COLUMNS = (
     *("first", "second", "spec", "seeds", "difference", "low", "high", "by_seed"),
-    *("clips", "units"),
+    *("clips", "units", "teachers"),
 )
 LOOKALIKE_COLUMNS = ("model", "split", "first", "second", "mistaken", "clips", "share")
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lipnet.errors import InputError
-from lipnet.measure.accuracy import accuracy, paired_difference, topk, wilson
+from lipnet.measure.accuracy import accuracy, paired_difference, pooled_difference, topk, wilson
 
 
 def test_topk_against_sorting() -> None:
@@ -102,6 +102,55 @@ def test_paired_models_that_agree_on_few_clips_still_have_an_interval() -> None:
     assert (found.low, found.high) == (-wilson(0, 10)[1], wilson(0, 10)[1])
 
 
+def _trainings(trainings: int, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What two models got right in several trainings, whose gains are far apart, and the units."""
+    generator = np.random.default_rng(5)
+    units_N = np.repeat(np.arange(40), generator.integers(1, 7, size=40)).astype(str)
+    rate_M1 = 0.6 + spread * generator.normal(size=(trainings, 1))
+    first_MN = generator.uniform(size=(trainings, len(units_N))) < 0.5
+    second_MN = generator.uniform(size=(trainings, len(units_N))) < rate_M1
+    return first_MN, second_MN, units_N
+
+
+def test_pooled_difference_against_brute_force_over_trainings_and_units() -> None:
+    first_MN, second_MN, units_N = _trainings(4, 0.1)
+    found = pooled_difference(first_MN, second_MN, units_N)
+    change_MN = second_MN.astype(float) - first_MN.astype(float)
+    assert found.value == pytest.approx(change_MN.mean())
+    generator = np.random.default_rng(8)
+    members = [np.flatnonzero(units_N == unit) for unit in np.unique(units_N)]
+    means = []
+    for _ in range(4000):
+        drawn = [members[index] for index in generator.integers(0, len(members), len(members))]
+        seeds = generator.integers(0, len(change_MN), len(change_MN))
+        means.append(change_MN[np.ix_(seeds, np.concatenate(drawn))].mean())
+    expected = np.quantile(means, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.012)
+
+
+def test_pooled_difference_is_wider_than_units_alone_if_trainings_differ() -> None:
+    first_MN, second_MN, units_N = _trainings(3, 0.1)
+    pooled = pooled_difference(first_MN, second_MN, units_N)
+    units = paired_difference(first_MN.mean(axis=0), second_MN.mean(axis=0), units_N)
+    assert pooled.value == pytest.approx(units.value)
+    assert pooled.high - pooled.low > 1.2 * (units.high - units.low)
+
+
+def test_pooled_difference_of_equal_trainings_is_that_of_one() -> None:
+    first_MN, second_MN, units_N = _trainings(1, 0.0)
+    one = paired_difference(first_MN[0], second_MN[0], units_N)
+    same = pooled_difference(
+        *(np.repeat(rows, 3, axis=0) for rows in (first_MN, second_MN)), units_N
+    )
+    assert (same.value, same.low, same.high) == pytest.approx((one.value, one.low, one.high))
+
+
+def test_pooled_models_that_agree_everywhere_still_have_an_interval() -> None:
+    correct_MN = np.ones((3, 10), dtype=bool)
+    found = pooled_difference(correct_MN, correct_MN, [str(clip) for clip in range(10)])
+    assert (found.low, found.high) == (-wilson(0, 10)[1], wilson(0, 10)[1])
+
+
 def test_equal_seeds_give_equal_intervals() -> None:
     correct_N = np.arange(90) % 4 > 0
     units_N = [str(clip // 3) for clip in range(90)]
@@ -123,3 +172,5 @@ def test_bad_input_is_named() -> None:
         paired_difference(np.zeros(3, dtype=bool), np.zeros(2, dtype=bool), ["a", "b", "c"])
     with pytest.raises(InputError, match="do not fit labels"):
         topk(np.zeros((3, 2)), np.zeros(2, dtype=np.int64), 1)
+    with pytest.raises(InputError, match="not the same clips"):
+        pooled_difference(np.zeros((2, 3), bool), np.zeros((1, 3), bool), ["a", "b", "c"])

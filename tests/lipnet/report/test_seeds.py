@@ -8,9 +8,11 @@ import pytest
 
 from lipnet.lineage.selection import write_selection
 from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.page import tell_seeds
 from lipnet.report.results import Results, read_results
 from lipnet.report.seeds import find_families, pool_pairs
 from lipnet.report.study import Study
+from lipnet.report.tables import write_tables
 from lipnet.report.write import write_report
 from tests.lipnet.report.fabricated import Fake, fabricate
 
@@ -51,6 +53,35 @@ def test_a_pooled_difference_is_the_mean_of_the_seeds(results: Results) -> None:
     assert (pair.first, pair.second) == ("a", "a-by-big")
     assert np.isclose(pair.difference.value, np.mean(list(pair.by_seed.values())))
     assert pair.difference.low <= pair.difference.value <= pair.difference.high
+    assert pair.teachers == 1
+
+
+def test_teachers_are_counted_by_run(tmp_path: Path) -> None:
+    own = (
+        Fake("big-s2", "resnet18_0.25x + tcn_0.25x", None, (0.7, 0.75), seed=2),
+        *(fake for fake in FAKES if fake.lineage != "a-s2-by-big"),
+        Fake("a-s2-by-big", SPEC, "big-s2-g1", (0.64,), seed=2),
+    )
+    study = Study(tmp_path / "fabricated")
+    fabricate(study, own)
+    write_selection(study.logits_val, study.selection)
+    (pair,) = pool_pairs(find_families(read_results(study)))
+    assert (len(pair.by_seed), pair.teachers) == (2, 2)
+
+
+@pytest.mark.parametrize(("seeds", "verdict"), [(2, "no verdict from fewer than 3"), (3, "better")])
+def test_two_seeds_are_never_called_better(tmp_path: Path, seeds: int, verdict: str) -> None:
+    fakes = [FAKES[0]]
+    for seed in range(1, seeds + 1):
+        fakes.append(Fake(f"a-s{seed}", SPEC, None, (0.3,), seed=seed))
+        fakes.append(Fake(f"a-s{seed}-by-big", SPEC, "big-g1", (0.9,), seed=seed))
+    study = Study(tmp_path / "fabricated")
+    fabricate(study, fakes)
+    write_selection(study.logits_val, study.selection)
+    write_tables(tmp_path, read_results(study), [])
+    (line,) = [line for line in tell_seeds(tmp_path) if line.startswith("- Taught over scratch")]
+    assert verdict in line
+    assert f"{seeds} seeds, one teacher run taught all seeds" in line
 
 
 def test_the_page_tells_means_and_the_pooled_difference(study: Study, results: Results) -> None:
