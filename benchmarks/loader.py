@@ -88,9 +88,9 @@ def plan_plain(store: ClipStore, recipe: Recipe, epoch: int) -> list[tuple[list[
 
 def load_ours(store: ClipStore, recipe: Recipe, epoch: int) -> Iterator[Tensor]:
     """The frames of an epoch after mixup, prefetched as in training."""
-    for parts in Stream(store, recipe).epoch(epoch):
-        for part in parts:
-            yield random_view(part.batch, part.draws, recipe).frames_BTHW
+    for micro_batches in Stream(store, recipe).epoch(epoch):
+        for micro_batch in micro_batches:
+            yield random_view(micro_batch.clips, micro_batch.draws, recipe).frames_BTHW
 
 
 def load_plain(

@@ -160,8 +160,8 @@ def train_ours(
 
     def epoch() -> Spent:
         watch = Watch()
-        for parts in watch.over(stream.epoch(0, device=engine.device)):
-            stepper.step(parts, 0, recipe.lr)
+        for micro_batches in watch.over(stream.epoch(0, device=engine.device)):
+            stepper.step(micro_batches, 0, recipe.lr)
         if device != "cpu":
             torch.cuda.synchronize()
         teacher.finish_epoch(0)

@@ -77,7 +77,7 @@ def _work(config: dict[str, Any]) -> None:
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     processes = ProcessGroup()
     try:
-        with _redirect_output(folder / OUTPUT if processes.share.rank == 0 else Path(os.devnull)):
+        with _redirect_output(folder / OUTPUT if processes.rank == 0 else Path(os.devnull)):
             names = config["train"](processes, ray_torch.get_device())
     except (InputError, OSError) as error:
         line = str(error) if isinstance(error, InputError) else describe_full_disk(error)
@@ -86,7 +86,7 @@ def _work(config: dict[str, Any]) -> None:
             # them; when Ray restarts all, they find this file and return.
             write_json(folder / RESULT, {"error": line})
         raise
-    if processes.share.rank == 0:
+    if processes.rank == 0:
         write_json(folder / RESULT, {"names": names})
 
 
@@ -131,9 +131,9 @@ def _check_room(workers: int, gpus: bool) -> None:
     """InputError if this machine has too few GPUs or cores, unless a cluster is used."""
     if os.environ.get("RAY_ADDRESS", "") not in ("", "local"):
         return
-    have = torch.cuda.device_count() if gpus else len(os.sched_getaffinity(0))
-    if workers > have:
+    available = torch.cuda.device_count() if gpus else len(os.sched_getaffinity(0))
+    if workers > available:
         raise InputError(
-            f"compute.workers is {workers}, but this machine has {have} "
+            f"compute.workers is {workers}, but this machine has {available} "
             f"{'GPUs' if gpus else 'cores'}: lower it, or set RAY_ADDRESS to a cluster's address"
         )

@@ -1,39 +1,40 @@
-"""Which device the models run on, in which precision, and what of its memory is free or kept."""
+"""The device that models run on, its precision and its memory."""
 
 import ctypes
 
 import torch
 
-# Of glibc's mallopt: what is given back to the system when freed, and what never comes off the heap
+# Parameters of glibc's mallopt: when freed memory returns to the system, and when a block gets a
+# mapping of its own.
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-MOST_KEPT = 2**31 - 1  # bytes; the most that mallopt takes
+MAX_THRESHOLD = 2**31 - 1  # bytes; mallopt takes an int
 
 
 def choose_device() -> torch.device:
-    """The first CUDA device, or the CPU where there is none."""
+    """The first CUDA device, or the CPU if there is none."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 autocast on CUDA; nothing elsewhere."""
+    """bfloat16 autocast on CUDA; no effect on other devices."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 def free_bytes(device: torch.device | None) -> int:
-    """Free memory of a CUDA device; 0 for any other, where clips lie in the machine's memory."""
+    """Free memory of a CUDA device; 0 for any other device, which shares the host's memory."""
     if device is None or device.type != "cuda":
         return 0
     return int(torch.cuda.mem_get_info(device)[0])
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep what its tensors free, for the next ones; whether that can be done.
+    """Let this process reuse the memory that its tensors free; False if the C library cannot.
 
-    Else glibc hands each large piece back to the system, which zeroes it page by page when it is
-    asked for again: a quarter of a training step on the CPU (benchmarks/training.py).
+    By default glibc returns each large block to the system, which zeroes its pages when it is
+    allocated again: a quarter of a training step on the CPU (benchmarks/training.py).
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    return bool(mallopt(MMAP_THRESHOLD, MOST_KEPT) and mallopt(TRIM_THRESHOLD, MOST_KEPT))
+    return bool(mallopt(MMAP_THRESHOLD, MAX_THRESHOLD) and mallopt(TRIM_THRESHOLD, MAX_THRESHOLD))

@@ -1,4 +1,4 @@
-"""A recipe: how a model is trained, apart from its architecture; the defaults are the paper's."""
+"""Recipe: how a model is trained, apart from its architecture; the defaults are the paper's."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,33 +8,33 @@ from lipnet.errors import InputError
 OPTIMISERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "cosine_lagged", "cosine_by_step", "one_cycle", "constant")
 INPUT_FIELDS = ("field", "input_size", "mean", "std")
-# The fields that change neither what a model is shown nor in which order. Any other field does.
-UNSEEN_FIELDS = (
+# The fields that change neither the views nor their order. All others do.
+NON_STREAM_FIELDS = (
     *("optimiser", "lr", "weight_decay", "epochs", "schedule", "warmup_epochs"),
     *("alpha", "temperature", "ema", "seed", "stream", "eval_context"),
 )
 CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
-LARGEST_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
+MAX_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that training depends on but the architecture, the data and the teacher.
+    """Everything that a training depends on except the architecture, the data and the teacher.
 
     Paper section 4 for optimiser, learning rate, batch, epochs, schedule, crop, flip and mixup;
-    section 3.2 for the distillation loss. What the paper leaves silent is said at the field.
+    section 3.2 for the distillation loss. Fields that the paper does not state have a comment.
     """
 
     optimiser: str = "adamw"
     lr: float = 3e-4
     weight_decay: float = 1e-2  # the authors' code; the paper's text says 1e-4
     batch: int = 32
-    micro_batch: int = 0  # most clips at once; BatchNorm sees only those. 0: the whole batch
+    micro_batch: int = 0  # most clips per forward pass, and per BatchNorm statistics; 0: the batch
     epochs: int = 80
-    schedule: str = "cosine"  # by epoch; "cosine_lagged" repeats the first epoch's rate once
+    schedule: str = "cosine"  # by epoch; "cosine_lagged" repeats the first rate once
     warmup_epochs: int = 0
-    field: int = 88  # pixels of the crop that a view shows (random 88 of 96)
-    input_size: int = 88  # pixels that the network gets: the field is shrunk to them
+    field: int = 88  # pixels of the stored crop in a view (random 88 of 96)
+    input_size: int = 88  # pixels of the network's input, to which the field is downsampled
     flip: float = 0.5
     mixup: float = 0.4  # Beta(mixup, mixup); 0 turns it off
     variable_length: bool = True  # cut training clips at random outside the word
@@ -45,12 +45,12 @@ class Recipe:
     std: float = 0.165
     alpha: float = 1.0  # weight of the distillation term; not stated in the paper
     temperature: float = 1.0  # none in the paper; the term is scaled by its square
-    ema: float = 0.0  # what a running average of the weights keeps each step; 0 turns it off
+    ema: float = 0.0  # decay of a running average of the weights, per step; 0 turns it off
     seed: int = 1
-    stream: int = 0  # seed of order, cuts and mixup alone; 0: as `seed`
+    stream: int = 0  # seed of order, crops, lengths and mixup only; 0: the same as `seed`
 
     def __post_init__(self) -> None:
-        """Raise InputError, naming the field, for a value that no training can use."""
+        """Raise InputError, naming the field, for a value out of range."""
         _check_choice("optimiser", self.optimiser, OPTIMISERS)
         _check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("lr", "std", "temperature"):
@@ -59,50 +59,53 @@ class Recipe:
             _check(getattr(self, name) >= 0, name, getattr(self, name), "must not be negative")
         _check(self.epochs >= 1, "epochs", self.epochs, "must be at least 1")
         _check(self.batch >= 2, "batch", self.batch, "must be at least 2, for batch statistics")
-        cut = self.micro_batch == 0 or 2 <= self.micro_batch <= self.batch
-        _check(cut, "micro_batch", self.micro_batch, f"must be 0 or lie in 2..{self.batch}")
+        fits = self.micro_batch == 0 or 2 <= self.micro_batch <= self.batch
+        _check(fits, "micro_batch", self.micro_batch, f"must be 0 or in 2..{self.batch}")
         for name in ("flip", "cut_share"):
-            _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "is a probability")
+            fits = 0 <= getattr(self, name) <= 1
+            _check(fits, name, getattr(self, name), "must be a fraction in 0..1")
         _check(self.min_context >= 0, "min_context", self.min_context, "must not be negative")
-        least = self.eval_context >= -1
-        _check(least, "eval_context", self.eval_context, "must be -1 (the whole clip) or more")
-        _check(0 <= self.ema < 1, "ema", self.ema, "must lie in 0..1, under 1")
-        within = 24 <= self.field <= LARGEST_FIELD
-        _check(within, "field", self.field, f"must lie in 24..{LARGEST_FIELD}")
+        fits = self.eval_context >= -1
+        _check(fits, "eval_context", self.eval_context, "must be -1 (the whole clip) or more")
+        _check(0 <= self.ema < 1, "ema", self.ema, "must be at least 0 and below 1")
+        fits = 24 <= self.field <= MAX_FIELD
+        _check(fits, "field", self.field, f"must be in 24..{MAX_FIELD}")
         fits = 16 <= self.input_size <= self.field
-        _check(fits, "input_size", self.input_size, f"must lie in 16..{self.field} (recipe.field)")
-        under = self.warmup_epochs < self.epochs
-        _check(under, "warmup_epochs", self.warmup_epochs, f"must be under {self.epochs} epochs")
+        _check(fits, "input_size", self.input_size, f"must be in 16..{self.field} (recipe.field)")
+        fits = self.warmup_epochs < self.epochs
+        _check(fits, "warmup_epochs", self.warmup_epochs, f"must be below {self.epochs} (epochs)")
 
     @property
     def stream_seed(self) -> int:
-        """The seed of order and views: runs that share it see the same batches."""
+        """The seed of order and views: trainings that share it see the same batches."""
         return self.stream or self.seed
 
     @property
     def stored_field(self) -> int:
-        """`field` with the margin for random cropping, in pixels of the stored crop."""
+        """`field` plus the margin for random crops, in pixels of the stored crop."""
         return round(self.field * CROP_MARGIN)
 
     @property
     def stored_size(self) -> int:
-        """`input_size` with the same margin in proportion: what is held in memory."""
+        """`input_size` plus the margin in proportion: the size of crops in memory."""
         return round(self.input_size * CROP_MARGIN)
 
     @property
     def input_facts(self) -> dict[str, float]:
-        """What a model's input must be like, for its weights file."""
+        """The fields that describe a model's input, for its weights file."""
         return {name: getattr(self, name) for name in INPUT_FIELDS}
 
     @property
     def view_facts(self) -> dict[str, float]:
-        """All that decides what is seen, in which order: recipes that agree see the same stream."""
-        facts = {name: value for name, value in asdict(self).items() if name not in UNSEEN_FIELDS}
+        """All fields that the stream depends on: recipes with equal ones see the same batches."""
+        facts = {
+            name: value for name, value in asdict(self).items() if name not in NON_STREAM_FIELDS
+        }
         return {**facts, "stream_seed": self.stream_seed}
 
     @classmethod
     def for_input(cls, facts: Mapping[str, object]) -> "Recipe":
-        """A recipe that gives views as these facts describe; InputError if one is missing.
+        """A recipe whose views match these facts; InputError if one is missing.
 
         Models from before `eval_context` are evaluated on whole clips.
         """
@@ -111,7 +114,7 @@ class Recipe:
             found["eval_context"] = facts.get("eval_context", -1)
             return cls(**found)  # type: ignore[arg-type]
         except (KeyError, TypeError) as error:
-            raise InputError(f"the model does not say what its input is like: {error}") from None
+            raise InputError(f"the model's file does not describe its input: {error}") from None
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -119,6 +122,6 @@ def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
         raise InputError(f"unknown recipe.{name} {value!r}; known: {', '.join(known)}")
 
 
-def _check(good: bool, name: str, value: float, rule: str) -> None:
-    if not good:
+def _check(valid: bool, name: str, value: float, rule: str) -> None:
+    if not valid:
         raise InputError(f"recipe.{name} {rule}, not {value}")

@@ -25,6 +25,10 @@ class Record:
             raise self._wrong(key, "a string")
         return value
 
+    def optional_text(self, key: str) -> str | None:
+        """A string or null."""
+        return None if self._get(key) is None else self.text(key)
+
     def count(self, key: str) -> int:
         """A whole number of 0 or more."""
         value = self.integer(key)
@@ -47,6 +51,13 @@ class Record:
         if not math.isfinite(value):
             raise self._wrong(key, "a finite number")
         return float(value)
+
+    def fraction(self, key: str) -> float:
+        """A number in 0..1."""
+        value = self.number(key)
+        if not 0 <= value <= 1:
+            raise self._wrong(key, "in 0..1")
+        return value
 
     def fields(self, key: str) -> dict[str, object]:
         """An object, with its values unchecked."""

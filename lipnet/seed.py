@@ -1,4 +1,4 @@
-"""Randomness as a pure function of names and numbers, so that an epoch can be drawn again."""
+"""Random seeds as a pure function of names and numbers, so that any epoch can be repeated."""
 
 import zlib
 

@@ -13,7 +13,8 @@ from lipnet.errors import InputError
 from lipnet.files import write_folder_atomic
 from lipnet.inference.logits import SavedLogits, write_logits
 from lipnet.inference.predict import predict_logits
-from lipnet.lineage.generation import WEIGHTS_FILE, read_generations
+from lipnet.lineage.generation import WEIGHTS_FILE
+from lipnet.lineage.summary import read_generations
 from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.storage import list_shards
@@ -23,11 +24,11 @@ from pipeline.paths import Paths
 from pipeline.program import run_program
 
 USAGE = "usage: python -m stages.predict val|test LINEAGE"
-OPTIONAL_SPLITS = ("unseen",)  # speakers who are in no other split, where the source has such
+OPTIONAL_SPLITS = ("unseen",)  # speakers who are in no other split, if the source has any
 
 
 def main() -> None:
-    """Predict val, or test and what else is held out; no call reads both."""
+    """Predict val, or test and the optional splits; no call reads both."""
     if len(sys.argv) != 3 or sys.argv[1] not in ("val", "test"):
         raise InputError(USAGE)
     part, lineage = sys.argv[1], sys.argv[2]
@@ -44,15 +45,14 @@ def main() -> None:
             suffix = "" if part == "val" else f".{split}"
             for generation in read_generations(paths.lineage(lineage)):
                 weights = paths.lineage(lineage) / generation.name / WEIGHTS_FILE
-                recipe = Recipe(**generation.recipe)
-                saved = predict_split(weights, clips, recipe, device)
+                saved = predict_split(weights, clips, generation.recipe, device)
                 write_logits(folder / f"{generation.name}{suffix}.npz", saved)
 
 
 def predict_split(
     weights: Path, clips: ClipStore, recipe: Recipe, device: torch.device
 ) -> SavedLogits:
-    """One model's logits over one split, with what its clips are."""
+    """One model's logits for one split, with the clips' metadata."""
     model, _ = load_model(weights, device=str(device))
     logits_NK, labels_N = predict_logits(model, clips, recipe, device=device)
     facts = clips.facts()

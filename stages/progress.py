@@ -1,18 +1,16 @@
-"""What a person and MLflow see of a training: a bar or lines, progress.jsonl, a run a model."""
+"""Progress of a training: a bar or lines, progress.jsonl, and one MLflow run per model."""
 
 import json
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from lipnet.lineage.generation import Generation
-from lipnet.lineage.lineage import LineagePlan
+from lipnet.lineage.generation import Generation, TrainingFacts
+from lipnet.lineage.plan import LineagePlan
 from lipnet.train.history import EpochRecord
 from pipeline.params import Params
 from tracking.experiment import Identity
@@ -20,7 +18,7 @@ from tracking.live import ModelRun
 
 
 class LineageProgress:
-    """Shows a lineage as its generations begin, go on and end (a LineageListener)."""
+    """Shows the progress of a lineage's generations (a LineageListener)."""
 
     def __init__(self, params: Params, plan: LineagePlan, lines: Path) -> None:
         self._params = params
@@ -28,13 +26,13 @@ class LineageProgress:
         self._lines = lines
         self._model: ModelProgress | None = None
 
-    def begin(self, model: str, facts: Mapping[str, Any]) -> "ModelProgress":
+    def begin(self, model: str, facts: TrainingFacts) -> "ModelProgress":
         source = self._params.source.name
         identity = Identity.of(model, facts, kind=self._kind, source=source)
         tracked = ModelRun(self._params.profile, identity)
-        self._model = ModelProgress(model, int(facts["recipe"]["epochs"]), tracked, self._lines)
-        taught = f", taught by {facts['teacher']}" if facts["teacher"] else ", from scratch"
-        print(f"{model}: {facts['spec']}{taught}", flush=True)
+        self._model = ModelProgress(model, facts.recipe.epochs, tracked, self._lines)
+        origin = f"taught by {facts.teacher}" if facts.teacher else "from scratch"
+        print(f"{model}: {facts.spec}, {origin}", flush=True)
         return self._model
 
     def end(self, generation: Generation) -> None:
@@ -56,9 +54,9 @@ class LineageProgress:
 
 
 class SilentLineage:
-    """Hears and says nothing: for the processes that follow the first one."""
+    """Ignores all progress: for all processes except the main one."""
 
-    def begin(self, model: str, facts: Mapping[str, Any]) -> "SilentLineage":
+    def begin(self, model: str, facts: TrainingFacts) -> "SilentLineage":
         return self
 
     def end(self, generation: Generation) -> None:
@@ -81,7 +79,7 @@ class SilentLineage:
 
 
 class ModelProgress:
-    """One model's training: a bar on a terminal, else one line an epoch."""
+    """One model's training: a bar on a terminal, else one line per epoch."""
 
     def __init__(self, model: str, epochs: int, tracked: ModelRun, lines: Path) -> None:
         self._model = model
@@ -126,11 +124,11 @@ class ModelProgress:
         print(f"warning: {self._model}: {text}", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
-        """The model is trained."""
+        """Close the bar and the MLflow run of a finished training."""
         self._bar.stop()
         self._tracked.finish()
 
     def stop(self, kind: type[BaseException]) -> None:
-        """Training ended early."""
+        """Close the bar, and the MLflow run as stopped by an exception of this type."""
         self._bar.stop()
         self._tracked.__exit__(kind, None, None)

@@ -1,6 +1,6 @@
-"""The stage `scratch@<lineage>`: a teacherless g0 and its born-again generations."""
+"""The stage `scratch@<lineage>`: a g0 without a teacher, and its born-again generations."""
 
-from lipnet.lineage.lineage import LineagePlan
+from lipnet.lineage.plan import LineagePlan
 from pipeline.params import load_params
 from pipeline.program import run_program
 from stages.train import named_lineage, start_weights, train

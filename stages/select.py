@@ -1,4 +1,4 @@
-"""The stage `select`: ensembles and best models, chosen on validation logits and nothing else."""
+"""The stage `select`: ensembles and best models, chosen on validation logits only."""
 
 from lipnet.lineage.selection import write_selection
 from pipeline.params import load_params
@@ -7,7 +7,7 @@ from pipeline.program import run_program
 
 
 def main() -> None:
-    """Choose for the profile that params.yaml names."""
+    """Choose for the profile of params.yaml."""
     params = load_params()
     study = Paths(params.profile).study
     write_selection(study.logits_val, study.selection, [*params.scratch, *params.taught])

@@ -1,6 +1,6 @@
-"""The stage `taught@<lineage>`: students of another lineage, then of their own line."""
+"""The stage `taught@<lineage>`: a student of another lineage, and its born-again generations."""
 
-from lipnet.lineage.lineage import LineagePlan
+from lipnet.lineage.plan import LineagePlan
 from pipeline.params import load_params
 from pipeline.program import run_program
 from stages.train import named_lineage, start_weights, teacher_weights, train

@@ -1,4 +1,4 @@
-"""What the stages `scratch` and `taught` share: one lineage trained under a lock, watched."""
+"""Training of one lineage under a lock, for the stages `scratch` and `taught`."""
 
 import fcntl
 import sys
@@ -14,8 +14,10 @@ from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.device import keep_freed_memory
 from lipnet.errors import InputError
-from lipnet.lineage.generation import GENERATION_FILES, LINEAGE_FILE, all_weights, best_weights
-from lipnet.lineage.lineage import LineageData, LineagePlan, train_lineage
+from lipnet.lineage.generation import GENERATION_FILES
+from lipnet.lineage.lineage import train_lineage
+from lipnet.lineage.plan import LineageData, LineagePlan
+from lipnet.lineage.summary import LINEAGE_FILE, all_weights, best_weights
 from lipnet.shards.summary import read_labels, read_summary
 from lipnet.train.engine import Engine
 from lipnet.train.processes import OneProcess, Processes
@@ -27,7 +29,7 @@ from stages.progress import LineageProgress, SilentLineage
 
 
 def named_lineage(known: Collection[str], kind: str) -> str:
-    """The lineage that the command line names; InputError unless it is one of the known."""
+    """The lineage named on the command line; InputError if it is unknown."""
     if len(sys.argv) != 2:
         raise InputError(f"usage: python -m stages.{kind} LINEAGE")
     if sys.argv[1] not in known:
@@ -36,22 +38,22 @@ def named_lineage(known: Collection[str], kind: str) -> str:
 
 
 def train(params: Params, plan: LineagePlan) -> None:
-    """Train the plan's lineage in data/tmp and move it into place when it is whole."""
+    """Train the plan's lineage in data/tmp and move it into place when it is complete."""
     paths = Paths(params.profile)
     work = paths.tmp / "models" / plan.lineage
     with sole_writer(work):
         if params.compute.workers > 1:
-            names = train_together(partial(train_share, params, plan, work), params.compute.workers)
+            names = train_together(partial(train_one, params, plan, work), params.compute.workers)
         else:
             with lease_device() as device:
-                names = train_share(params, plan, work, OneProcess(), device)
+                names = train_one(params, plan, work, OneProcess(), device)
         publish_lineage(work, paths.lineage(plan.lineage), names)
 
 
-def train_share(
+def train_one(
     params: Params, plan: LineagePlan, work: Path, processes: Processes, device: torch.device
 ) -> list[str]:
-    """This process's share of training the lineage; the names of its generations."""
+    """Train the lineage as one of `processes`; returns the names of its generations."""
     keep_freed_memory()
     shared = plan.lineage in {name for group in params.group_by_teacher_logits() for name in group}
     recordings = Paths(params.profile).recorded if shared else None
@@ -65,26 +67,26 @@ def train_share(
     )
     data = open_data(params, plan, engine)
     lines = work / "progress.jsonl"
-    with LineageProgress(params, plan, lines) if engine.leads else SilentLineage() as listener:
-        done = train_lineage(plan, data, work=work, engine=engine, listener=listener)
-    return [generation.name for generation in done]
+    with LineageProgress(params, plan, lines) if engine.is_main else SilentLineage() as listener:
+        finished = train_lineage(plan, data, work=work, engine=engine, listener=listener)
+    return [generation.name for generation in finished]
 
 
 def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
-    """The training and validation clips of the profile, at the recipe's size; never the test's.
+    """The profile's training and validation clips at the recipe's size; never the test split.
 
-    Several processes share the memory, as if all were on one machine, and only the first one
-    validates: the others hold no validation clips.
+    The memory budget is divided by the number of processes, as if all were on one machine. Only
+    the main process validates, so the others hold no validation clips in memory.
     """
     shards = Paths(params.profile).shards
     summary = read_summary(shards)
-    memory = params.workers.memory_gib / engine.processes.share.world
+    memory = params.workers.memory_gib / engine.processes.world_size
     train, val = (
         open_split(
             shards,
             split,
             shrink=Shrink.for_recipe(plan.recipe),
-            memory_gib=memory if split == "train" or engine.leads else 0.0,
+            memory_gib=memory if split == "train" or engine.is_main else 0.0,
             device=engine.device,
         )
         for split in ("train", "val")
@@ -99,21 +101,21 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
 
 
 def teacher_weights(params: Params, entry: Taught) -> tuple[Path, ...]:
-    """The weights of a teacher lineage's best generation, or of all of them."""
+    """The weights of the teacher lineage's best generation, or of all its generations."""
     folder = Paths(params.profile).lineage(entry.teacher)
     return (best_weights(folder),) if entry.members == "best" else all_weights(folder)
 
 
 def start_weights(init: str) -> Path | None:
-    """The weights file that a lineage starts from, if any; InputError where it is missing."""
+    """The weights file that a lineage starts from, if any; InputError if it does not exist."""
     if init and not Path(init).is_file():
-        raise InputError(f"init: no file {init}; `lipnet import-checkpoint` makes one")
+        raise InputError(f"init: no file {init}; `lipnet import-checkpoint` writes one")
     return Path(init) if init else None
 
 
 @contextmanager
 def sole_writer(work: Path) -> Iterator[None]:
-    """Hold the lineage's lock: an orphan of an earlier start and its rerun never both write."""
+    """Hold the lineage's lock, so that an orphaned process and a rerun never both write."""
     work.parent.mkdir(parents=True, exist_ok=True)
     with (work.parent / f"{work.name}.lock").open("w") as lock:
         try:
@@ -121,13 +123,13 @@ def sole_writer(work: Path) -> Iterator[None]:
         except BlockingIOError:
             raise InputError(
                 f"lineage {work.name} is being trained by another process already: "
-                "wait for it, or end it, and run this again"
+                "wait for it or stop it, then run this again"
             ) from None
         work.mkdir(exist_ok=True)
         yield
 
 
-def publish_lineage(work: Path, place: Path, generations: Sequence[str]) -> None:
-    """Move a finished lineage's generations to `place`; whatever else lies in `work` goes."""
+def publish_lineage(work: Path, target: Path, generations: Sequence[str]) -> None:
+    """Move a finished lineage's files to `target` and remove everything else in `work`."""
     kept = [f"{name}/{file}" for name in generations for file in GENERATION_FILES]
-    move_into_place(work, place, [LINEAGE_FILE, *kept])
+    move_into_place(work, target, [LINEAGE_FILE, *kept])

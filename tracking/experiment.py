@@ -10,12 +10,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lipnet.errors import InputError
+from lipnet.lineage.generation import TrainingFacts
 from pipeline.paths import Paths
 from tracking.logged_model import save_model
 from tracking.uri import artifact_location, hide_password, shown_uri, tracking_uri
@@ -47,15 +48,15 @@ class Identity:
     params: Mapping[str, object]
 
     @classmethod
-    def of(cls, model_id: str, facts: Mapping[str, Any], *, kind: str, source: str) -> "Identity":
-        """From what training says of a model (spec, recipe, teacher, fingerprint); the same
-        whether asked while it trains or of its generation.json. `kind` is scratch or taught."""
+    def of(cls, model_id: str, facts: TrainingFacts, *, kind: str, source: str) -> "Identity":
+        """From the facts of a training, which its generation.json has too; `kind` is scratch or
+        taught."""
         lineage, _, generation = model_id.rpartition("-")
-        teacher = facts["teacher"] or "none"
+        teacher = facts.teacher or "none"
         named = {"lineage": lineage, "generation": generation, "teacher": teacher}
-        tags = {**named, "spec": facts["spec"], "kind": kind, "source": source}
-        params = {"spec": facts["spec"], **named, **facts["recipe"]}
-        return cls(model_id, facts["fingerprint"], tags, params)
+        tags = {**named, "spec": facts.spec, "kind": kind, "source": source}
+        params = {"spec": facts.spec, **named, **asdict(facts.recipe)}
+        return cls(model_id, facts.fingerprint, tags, params)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 from lipnet.errors import InputError
 from lipnet.files import digest_files, digest_of, read_json, write_json
+from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
+from lipnet.lineage.summary import LINEAGE_FILE, read_lineage
 from lipnet.report.leaderboard import write_leaderboard
 from pipeline.params import load_params
 from pipeline.paths import Paths
@@ -30,19 +32,19 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """One finished model on disk: its generation.json and where its files lie."""
+    """One finished model on disk: its generation.json and the folder of its files."""
 
     folder: Path
     kind: str
-    facts: Mapping[str, Any]
+    generation: Generation
 
     @property
     def weights(self) -> Path:
-        return self.folder / "weights.safetensors"
+        return self.folder / WEIGHTS_FILE
 
     @property
     def model_id(self) -> str:
-        return str(self.facts["model"])
+        return self.generation.model
 
 
 @dataclass
@@ -83,7 +85,9 @@ def publish(paths: Paths, *, source: str) -> Published:
     current: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
     for model in find_models(paths.models):
-        identity = Identity.of(model.model_id, model.facts, kind=model.kind, source=source)
+        identity = Identity.of(
+            model.model_id, model.generation.facts, kind=model.kind, source=source
+        )
         run_id = experiment.ensure_run(identity)
         publish_model(experiment, run_id, model, rows.get(model.model_id, {}), published)
         experiment.fill_dataset(run_id, dataset)
@@ -157,13 +161,12 @@ def publish_report(experiment: Experiment, paths: Paths, dataset: DatasetFacts) 
 
 def find_models(models: Path) -> Iterator[ModelFolder]:
     """Every finished model of every finished lineage, by lineage and generation."""
-    for described in sorted(models.glob("*/lineage.json")):
-        lineage = _mapping(described)
-        kind = "taught" if lineage["teacher"] else "scratch"
-        for generation in lineage["generations"]:
-            folder = described.parent / str(generation["name"])
-            facts = _mapping(folder / "generation.json")
-            yield ModelFolder(folder, kind, facts)
+    for path in sorted(models.glob(f"*/{LINEAGE_FILE}")):
+        lineage = read_lineage(path.parent)
+        kind = "taught" if lineage.teacher else "scratch"
+        for entry in lineage.generations:
+            folder = path.parent / entry.name
+            yield ModelFolder(folder, kind, read_generation(folder))
 
 
 def read_history_figures(path: Path) -> dict[int, dict[str, float]]:

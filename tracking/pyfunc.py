@@ -18,7 +18,8 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 from mlflow.types.schema import Array
 from numpy.typing import NDArray
 
-from lipnet.data.augment import ClipBatch, central_view
+from lipnet.data.augment import central_view
+from lipnet.data.batch import ClipBatch
 from lipnet.data.shrink import Shrink
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips

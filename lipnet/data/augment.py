@@ -1,54 +1,26 @@
-"""What a network sees of a batch: random crop, flip, length and mixup, or the centre view.
+"""Views of a batch: random crop, flip, length and mixup for training, or the centre view.
 
-Everything is batched on the device that the frames lie on. The random choices are drawn on the
-CPU, before any clip is read, so that the same place in the stream gives the same views on any
-device and in any number of processes.
+Views are computed per batch on the device that holds the frames. The random numbers are drawn on
+the CPU, before any clip is read, so that the same position in the stream gives the same view on
+any device and with any number of processes.
 """
+# B batch  R rows of a micro-batch  M rows that they need  T frames  H W pixels
+# L bytes of the batch  S bytes from a window's first pixel to its last
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from lipnet.data.batch import ClipBatch, View, select_rows
 from lipnet.recipe import Recipe
 from lipnet.seed import generator_of
-
-# B batch  T frames  H W pixels  L bytes of the batch  S the view's width
-
-
-@dataclass(frozen=True)
-class ClipBatch:
-    """Clips as stored: frames uint8, zero after each clip's length; the word in [first, last).
-
-    They are the rows `rows_B` of `frames_NTHW`, which may hold others, or all of it where that is
-    None. The frames may lie on any device; the facts about them stay on the CPU.
-    """
-
-    frames_NTHW: Tensor
-    lengths_B: Tensor
-    labels_B: Tensor
-    words_B2: Tensor
-    rows_B: Tensor | None = None
-
-    @property
-    def frames_BTHW(self) -> Tensor:
-        """The batch's own frames: a copy where `frames_NTHW` holds others."""
-        if self.rows_B is None:
-            return self.frames_NTHW
-        return _select(self.frames_NTHW[:, : int(self.lengths_B.max())], self.rows_B)
-
-    def to(self, device: torch.device) -> "ClipBatch":
-        """The same batch with its frames on `device`, on their way there if they are pinned."""
-        if self.frames_NTHW.device.type == device.type:
-            return self
-        frames_BTHW = self.frames_BTHW.to(device, non_blocking=True)
-        return ClipBatch(frames_BTHW, self.lengths_B, self.labels_B, self.words_B2)
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Every random choice about a batch: uniform numbers in [0, 1) that place each clip's window,
-    whether it is mirrored and cut, whom it is mixed with, and how much of it is then left."""
+    """The random numbers of a batch: uniform numbers in [0, 1) that position each clip's window,
+    whether it is flipped and cut, its mixup partner, and the clip's own share of the mixture."""
 
     tops_B: Tensor
     lefts_B: Tensor
@@ -60,22 +32,24 @@ class Draws:
     share: float
 
     def rows(self, rows_R: Tensor) -> tuple[Tensor, "Draws"]:
-        """The rows that a view of `rows_R` needs, themselves first and then who else is mixed in,
-        and the draws for a batch of just those, whose partners are the view's own."""
+        """The rows [M] that a view of `rows_R` needs, and the draws for a batch of those rows.
+
+        `rows_R` come first, then the partners that are not among them.
+        """
         needed_M = rows_R
         partners_R = self.partners_B[rows_R]
         if self.share < 1.0:
             others = partners_R[~torch.isin(partners_R, rows_R)]
             needed_M = torch.cat([rows_R, others])
-        place_B = torch.zeros(len(self.partners_B), dtype=torch.long)
-        place_B[needed_M] = torch.arange(len(needed_M))
+        index_B = torch.zeros(len(self.partners_B), dtype=torch.long)
+        index_B[needed_M] = torch.arange(len(needed_M))
         names = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B")
         picked = {name: getattr(self, name)[needed_M] for name in names}
-        return needed_M, Draws(**picked, partners_B=place_B[partners_R], share=self.share)
+        return needed_M, Draws(**picked, partners_B=index_B[partners_R], share=self.share)
 
 
 def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
-    """The choices for the batch at a place in the stream: a function of seed, epoch and step."""
+    """The random numbers of one step's batch: a function of seed, epoch and step."""
     generator = generator_of("views", recipe.stream_seed, epoch, step)
     tops_B, lefts_B, starts_B, ends_B = torch.rand((4, clips), generator=generator)
     flips_B = torch.rand(clips, generator=generator) < recipe.flip
@@ -88,23 +62,8 @@ def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
 
 
 @dataclass(frozen=True)
-class View:
-    """Normalised float frames, zero after each length; `share` of the first label is in each.
-
-    `word_BT` is 1 on the word's frames and 0 around it, mixed like the frames.
-    """
-
-    frames_BTHW: Tensor
-    lengths_B: Tensor
-    word_BT: Tensor
-    labels_B: Tensor
-    partner_labels_B: Tensor
-    share: float
-
-
-@dataclass(frozen=True)
 class Window:
-    """Which frames and pixels of each clip a view takes; x runs backwards where it is flipped."""
+    """The frames and pixels that a view takes of each clip; flipped clips are mirrored."""
 
     starts_B: Tensor
     lengths_B: Tensor
@@ -119,18 +78,18 @@ def central_view(batch: ClipBatch, recipe: Recipe) -> View:
     size = batch.lengths_B.shape[0]
     margin = batch.frames_NTHW.shape[-1] - recipe.input_size
     centre_B = torch.full((size,), margin // 2)
-    straight_B = torch.zeros(size, dtype=torch.bool)
+    unflipped_B = torch.zeros(size, dtype=torch.bool)
     starts_B, ends_B = _around_word(batch, recipe.eval_context)
-    window = Window(starts_B, ends_B - starts_B, centre_B, centre_B, straight_B)
-    steps = int(window.lengths_B.max())
-    frames_BTHW = _normalised(batch, window, steps, recipe)
-    word_BT = _mark_word(batch.words_B2, window, steps)
+    window = Window(starts_B, ends_B - starts_B, centre_B, centre_B, unflipped_B)
+    n_frames = int(window.lengths_B.max())
+    frames_BTHW = _normalised(batch, window, n_frames, recipe)
+    word_BT = _mark_word(batch.words_B2, window, n_frames)
     return _view(frames_BTHW, window.lengths_B, word_BT, batch.labels_B, batch.labels_B, 1.0)
 
 
 def _around_word(batch: ClipBatch, context: int) -> tuple[Tensor, Tensor]:
-    """The frames [start, end) of the word and `context` on each side, as far as the clip has them,
-    one or more; the whole clip if `context` is -1."""
+    """The frames [start, end) of the word and up to `context` more on each side, at least one; the
+    whole clip if `context` is -1."""
     if context < 0:
         return torch.zeros_like(batch.lengths_B), batch.lengths_B
     starts_B = torch.minimum((batch.words_B2[:, 0] - context).clamp(min=0), batch.lengths_B - 1)
@@ -139,20 +98,20 @@ def _around_word(batch: ClipBatch, context: int) -> tuple[Tensor, Tensor]:
 
 
 def random_view(batch: ClipBatch, draws: Draws, recipe: Recipe) -> View:
-    """A random view for training: crop, flip and cut by clip, one mixup share by batch.
+    """A random view for training: crop, flip and length per clip, one mixup share per batch.
 
-    The view has a row for each of the draws' partners; what the batch holds beyond those rows is
-    only mixed in.
+    The view has one row per entry of `draws.partners_B`; any further rows of the batch serve only
+    as partners.
     """
     window = _place_window(batch, draws, recipe)
     own = len(draws.partners_B)
     lengths_B = window.lengths_B[:own]
-    steps = int(lengths_B.max())
-    frames_BTHW = _normalised(batch, window, steps, recipe)
-    word_BT = _mark_word(batch.words_B2, window, steps)
+    n_frames = int(lengths_B.max())
+    frames_BTHW = _normalised(batch, window, n_frames, recipe)
+    word_BT = _mark_word(batch.words_B2, window, n_frames)
     if draws.share < 1.0:
-        # The first clip's length is kept (the authors' code): what the partner has beyond is cut.
-        valid_BT = _valid_mask(lengths_B, steps)
+        # The first clip's length is kept (the authors' code): the rest of its partner is cut off.
+        valid_BT = _valid_mask(lengths_B, n_frames)
         frames_BTHW = _mix(frames_BTHW, draws)
         _blank(frames_BTHW, valid_BT)
         word_BT = _mix(word_BT, draws) * valid_BT
@@ -177,9 +136,9 @@ def _view(
 
 
 def _mix(rows_B: Tensor, draws: Draws) -> Tensor:
-    """`share` of each own row and the rest of its partner's."""
+    """`share` times each row plus (1 - `share`) times its partner."""
     partners_B = draws.partners_B
-    return _select(rows_B, partners_B).lerp_(rows_B[: len(partners_B)], draws.share)
+    return select_rows(rows_B, partners_B).lerp_(rows_B[: len(partners_B)], draws.share)
 
 
 def _place_window(batch: ClipBatch, draws: Draws, recipe: Recipe) -> Window:
@@ -197,47 +156,42 @@ def _place_window(batch: ClipBatch, draws: Draws, recipe: Recipe) -> Window:
 
 
 def _draw_share(mixup: float, generator: torch.Generator) -> float:
-    """lambda ~ Beta(mixup, mixup), one for the whole batch; 1 where mixup is off."""
+    """lambda ~ Beta(mixup, mixup), one for the whole batch; 1 if mixup is off."""
     if mixup == 0:
         return 1.0
-    # A Beta draw as a ratio of two gammas, from the same generator as everything else.
+    # A Beta variate as a ratio of two gamma variates, so that it can come from the generator.
     gammas = torch._standard_gamma(torch.full((2,), mixup, dtype=torch.float64), generator)
     return float(gammas[0] / gammas.sum())
 
 
-def _normalised(batch: ClipBatch, window: Window, steps: int, recipe: Recipe) -> Tensor:
-    """(x / 255 - mean) / std of the window's pixels in `steps` frames, zero after each length."""
-    floats_BTHW = _take(batch, window, steps, recipe.input_size).float()
+def _normalised(batch: ClipBatch, window: Window, n_frames: int, recipe: Recipe) -> Tensor:
+    """(x / 255 - mean) / std of the window's pixels, `n_frames` per clip; 0 after each length."""
+    floats_BTHW = _take(batch, window, n_frames, recipe.input_size).float()
     shift = torch.full((), -recipe.mean / recipe.std, device=floats_BTHW.device)
     torch.add(shift, floats_BTHW, alpha=1 / (255 * recipe.std), out=floats_BTHW)
-    _blank(floats_BTHW, _valid_mask(window.lengths_B, steps))
+    _blank(floats_BTHW, _valid_mask(window.lengths_B, n_frames))
     return floats_BTHW
 
 
-def _take(batch: ClipBatch, window: Window, steps: int, size: int) -> Tensor:
-    """The window's bytes: those of each frame lie in one piece, from its first row to its last."""
+def _take(batch: ClipBatch, window: Window, n_frames: int, size: int) -> Tensor:
+    """The window's bytes [B, T, size, size], read as one contiguous piece per frame."""
     clips, frames, height, width = batch.frames_NTHW.shape
     clips_B = torch.arange(clips) if batch.rows_B is None else batch.rows_B
-    times_BT = (window.starts_B[:, None] + torch.arange(steps)).clamp(max=frames - 1)
+    times_BT = (window.starts_B[:, None] + torch.arange(n_frames)).clamp(max=frames - 1)
     corners_B = window.tops_B * width + window.lefts_B
-    begins_BT = (clips_B[:, None] * frames + times_BT) * (height * width) + corners_B[:, None]
-    order_B = window.flips_B.long().argsort(stable=True)  # those to be mirrored come last
+    offsets_BT = (clips_B[:, None] * frames + times_BT) * (height * width) + corners_B[:, None]
+    order_B = window.flips_B.long().argsort(stable=True)  # flipped clips last
     span = (size - 1) * width + size
     pieces_LS = batch.frames_NTHW.reshape(-1).unfold(0, span, 1)
-    taken = _select(pieces_LS, begins_BT[order_B].flatten())
-    strides = (steps * span, span, width, 1)
-    taken_BTHW = taken.as_strided((len(order_B), steps, size, size), strides)
-    mirrored = int(window.flips_B.sum())
-    if mirrored == 0:
+    taken = select_rows(pieces_LS, offsets_BT[order_B].flatten())
+    strides = (n_frames * span, span, width, 1)
+    taken_BTHW = taken.as_strided((len(order_B), n_frames, size, size), strides)
+    flipped = int(window.flips_B.sum())
+    if flipped == 0:
         return taken_BTHW
-    straight = len(order_B) - mirrored
+    straight = len(order_B) - flipped
     both_BTHW = torch.cat([taken_BTHW[:straight], taken_BTHW[straight:].flip(-1)])
-    return _select(both_BTHW, order_B.argsort())
-
-
-def _select(rows: Tensor, chosen: Tensor) -> Tensor:
-    """The chosen rows; many times as fast on the CPU as rows[chosen]."""
-    return rows.index_select(0, chosen.to(rows.device, non_blocking=True))
+    return select_rows(both_BTHW, order_B.argsort())
 
 
 def _blank(frames_BTHW: Tensor, valid_BT: Tensor) -> None:
@@ -247,13 +201,13 @@ def _blank(frames_BTHW: Tensor, valid_BT: Tensor) -> None:
         frames_BTHW.flatten(0, 1).index_fill_(0, empty_N.to(frames_BTHW.device), 0.0)
 
 
-def _mark_word(words_B2: Tensor, window: Window, steps: int) -> Tensor:
-    """1 on the window's frames that lie in the word [first, last), 0 elsewhere: [B, T]."""
-    times_BT = window.starts_B[:, None] + torch.arange(steps)
+def _mark_word(words_B2: Tensor, window: Window, n_frames: int) -> Tensor:
+    """1 on the window's frames in the word [first, last), 0 elsewhere: [B, T]."""
+    times_BT = window.starts_B[:, None] + torch.arange(n_frames)
     in_word_BT = (times_BT >= words_B2[:, :1]) & (times_BT < words_B2[:, 1:])
-    return in_word_BT * _valid_mask(window.lengths_B, steps)
+    return in_word_BT * _valid_mask(window.lengths_B, n_frames)
 
 
-def _valid_mask(lengths_B: Tensor, steps: int) -> Tensor:
+def _valid_mask(lengths_B: Tensor, n_frames: int) -> Tensor:
     """1 for frames before each length and 0 after, shaped [B, T]."""
-    return (torch.arange(steps) < lengths_B[:, None]).float()
+    return (torch.arange(n_frames) < lengths_B[:, None]).float()

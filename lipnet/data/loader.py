@@ -1,8 +1,9 @@
-"""Batches of clips from shards: held in memory where the split fits, streamed where it does not.
+"""Batches of clips from shards: held in memory if the split fits, else streamed.
 
-The order of an epoch is the same in both: a function of (seed, epoch) and of how many clips each
-shard has, known before a clip is read.
+The order of an epoch is the same either way: a function of (seed, epoch) and of the number of
+clips per shard, known before any clip is read.
 """
+# N clips  B batch
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lipnet.data.augment import ClipBatch
-from lipnet.data.prefetch import work_ahead
+from lipnet.data.batch import ClipBatch, Sample, collate
+from lipnet.data.prefetch import map_ahead
 from lipnet.data.shrink import Shrink
 from lipnet.device import free_bytes
 from lipnet.errors import InputError
@@ -25,18 +26,15 @@ from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef, list_shards
 from lipnet.shards.tar import StoredClip, read_stored
 
-# N clips  B batch  T frames  H W pixels
-Frames = NDArray[np.uint8]
-Sample = tuple[Frames, ClipMeta]
-FREE_SHARE = 0.5  # of a device's free memory that clips may take
-MOST_THREADS = 8  # that unpack clips
-AGAIN = "run the stage shards again"
-POOL = 2048  # clips shuffled together; more than a shard has, so that its neighbours part
+MAX_DEVICE_FRACTION = 0.5  # of a device's free memory, for clips
+MAX_THREADS = 8  # to decode clips
+RERUN_SHARDS = "run the stage shards again"
+POOL_CLIPS = 2048  # shuffled together; more than a shard holds, so that its clips are separated
 
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What the clips are, beside their pixels, in the order in which `ordered` yields them."""
+    """The clips' metadata, in the order in which `ordered` yields them."""
 
     clip_ids: list[str]
     units: list[str]
@@ -46,7 +44,7 @@ class ClipFacts:
 
 
 class ClipStore(Protocol):
-    """One split's clips, numbered as stored, as batches on the CPU."""
+    """One split's clips, numbered in stored order, as batches."""
 
     def __len__(self) -> int: ...
 
@@ -55,16 +53,16 @@ class ClipStore(Protocol):
         ...
 
     def batches(self, chosen: Sequence[Tensor]) -> Iterator[ClipBatch]:
-        """The clips of each tensor of numbers, in its order; quick where it follows `order`."""
+        """One batch per tensor of clip numbers, in that order; efficient if it follows `order`."""
         ...
 
     def facts(self) -> ClipFacts:
-        """The clips' ids, units, slots, speakers and labels, as stored."""
+        """The clips' metadata, in stored order."""
         ...
 
 
 def ordered(clips: ClipStore, batch: int) -> Iterator[ClipBatch]:
-    """Every clip once, as stored."""
+    """Every clip once, in stored order."""
     return clips.batches(torch.split(torch.arange(len(clips)), batch))
 
 
@@ -76,31 +74,31 @@ def open_split(
     memory_gib: float = 8.0,
     device: torch.device | None = None,
 ) -> ClipStore:
-    """The clips of `shards/<split>`, wherever they lie, shrunk; in memory if they fit the budget,
-    and on a CUDA `device` if they fit half of what is free there.
+    """The clips of `shards/<split>`, local or remote, shrunk; in memory if they fit the budget, and
+    on a CUDA `device` if they fit half of its free memory.
 
-    Raises InputError where the split has no shards.
+    Raises InputError if the split has no shards.
     """
     refs = list_shards(shards, split)
     if not refs:
         raise InputError(f"no shards in {shards / split}: run the stage `shards` first")
-    # Twice while they are put together: as they come, and each filled up to the longest.
-    filled = sum(ref.clips for ref in refs) * max(ref.longest for ref in refs)
-    needed = (sum(ref.frames for ref in refs) + filled) * shrink.size**2
+    # Twice while the batch is built: as decoded, and padded to the longest clip.
+    padded = sum(ref.clips for ref in refs) * max(ref.longest for ref in refs)
+    needed = (sum(ref.frames for ref in refs) + padded) * shrink.size**2
     if needed > memory_gib * 2**30:
         return ShardStream(refs, shrink)
     held = MemoryStore.read(refs, shrink)
-    fits = filled * shrink.size**2 <= FREE_SHARE * free_bytes(device)
+    fits = padded * shrink.size**2 <= MAX_DEVICE_FRACTION * free_bytes(device)
     return held.to(device) if device is not None and fits else held
 
 
-def _unpack_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample]:
-    """Each clip's shrunk crops and facts, in order; unpacking uses as many cores as torch does.
+def _decode_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample]:
+    """Each clip's shrunk crops and metadata, in order; decoded by as many threads as torch uses.
 
-    InputError for a clip of another size than the first, or too small to be shrunk so.
+    InputError for a clip of another size than the first, or too small for `shrink`.
     """
 
-    def unpack(clip: StoredClip) -> tuple[Sample, tuple[int, ...]]:
+    def decode(clip: StoredClip) -> tuple[Sample, tuple[int, ...]]:
         crops_THW = clip.crops()
         smallest = min(crops_THW.shape[1:])
         if smallest < shrink.keep:
@@ -110,45 +108,48 @@ def _unpack_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample
             )
         return (shrink(crops_THW), clip.meta), crops_THW.shape[1:]
 
-    threads = min(MOST_THREADS, torch.get_num_threads())
+    threads = min(MAX_THREADS, torch.get_num_threads())
     first: tuple[int, ...] = ()
-    for sample, size in work_ahead(stored, unpack, threads=threads, ahead=4 * threads):
+    for sample, size in map_ahead(stored, decode, threads=threads, ahead=4 * threads):
         first = first or size
         if size != first:
             raise InputError(
                 f"clip {sample[1].clip_id} has crops of {size[0]} x {size[1]} pixels among "
-                f"clips of {first[0]} x {first[1]}: {AGAIN}"
+                f"clips of {first[0]} x {first[1]}: {RERUN_SHARDS}"
             )
         yield sample
 
 
-def shuffle(sizes: Sequence[int], *, seed: int, epoch: int, pool: int = POOL) -> Tensor:
-    """The numbers of all clips of shards of these sizes [N], shuffled by (seed, epoch): the shards,
-    and then the clips within each pool of shards that hold `pool` clips or more together."""
+def shuffle(sizes: Sequence[int], *, seed: int, epoch: int, pool: int = POOL_CLIPS) -> Tensor:
+    """The numbers [N] of all clips of shards of these sizes, shuffled by (seed, epoch).
+
+    First the shards are shuffled, then the clips within each pool: consecutive shards with `pool`
+    clips or more together.
+    """
     generator = generator_of("order", seed, epoch)
-    begins = np.cumsum([0, *sizes])
+    starts = np.cumsum([0, *sizes])
     shards = torch.randperm(len(sizes), generator=generator).tolist()
     mixed = []
-    for run in _pools(sizes, shards, pool):
-        numbers_N = torch.cat([torch.arange(begins[i], begins[i + 1]) for i in run])
+    for members in _pools(sizes, shards, pool):
+        numbers_N = torch.cat([torch.arange(starts[i], starts[i + 1]) for i in members])
         mixed.append(numbers_N[torch.randperm(len(numbers_N), generator=generator)])
     return torch.cat(mixed)
 
 
 def _pools(sizes: Sequence[int], shards: Iterable[int], pool: int) -> Iterator[list[int]]:
-    """Shards in runs of `pool` clips or more; the last may have fewer."""
-    held: list[int] = []
+    """Consecutive shards with `pool` clips or more together; the last pool may have fewer."""
+    members: list[int] = []
     for shard in shards:
-        held.append(shard)
-        if sum(sizes[i] for i in held) >= pool:
-            yield held
-            held = []
-    if held:
-        yield held
+        members.append(shard)
+        if sum(sizes[i] for i in members) >= pool:
+            yield members
+            members = []
+    if members:
+        yield members
 
 
 class MemoryStore:
-    """All clips of a split as one padded array of bytes; `sizes` are its shards', in clips."""
+    """All clips of a split as one padded uint8 array; `sizes` are the clips per shard."""
 
     def __init__(self, clips: ClipBatch, facts: ClipFacts, sizes: Sequence[int] = ()) -> None:
         self._clips = clips
@@ -158,7 +159,7 @@ class MemoryStore:
     @classmethod
     def read(cls, refs: Sequence[ShardRef], shrink: Shrink) -> "MemoryStore":
         """Read whole shards, shrinking every crop."""
-        samples = list(_unpack_all((clip for ref in refs for clip in read_stored(ref)), shrink))
+        samples = list(_decode_all((clip for ref in refs for clip in read_stored(ref)), shrink))
         sizes = [ref.clips for ref in refs]
         return cls(collate(samples), _facts_of(meta for _, meta in samples), sizes)
 
@@ -190,22 +191,22 @@ class MemoryStore:
 
 
 class ShardStream:
-    """Clips read whole shards at a time, for splits larger than memory.
+    """Clips read a whole shard at a time, for splits larger than memory.
 
-    Shuffled shards are taken in pools, whose clips are shuffled together; while one pool is used
-    the next is read. Two pools of packed clips are held at most.
+    Shuffled shards are grouped into pools, and the clips of a pool are shuffled together. While one
+    pool is used the next is read, so at most two pools of encoded clips are in memory.
     """
 
-    def __init__(self, refs: Sequence[ShardRef], shrink: Shrink, *, pool: int = POOL) -> None:
+    def __init__(self, refs: Sequence[ShardRef], shrink: Shrink, *, pool: int = POOL_CLIPS) -> None:
         self._refs = list(refs)
         self._sizes = [ref.clips for ref in self._refs]
         self._shrink = shrink
         self._pool = pool
-        self._begins = np.cumsum([0, *self._sizes])
-        self._known: ClipFacts | None = None
+        self._starts = np.cumsum([0, *self._sizes])
+        self._cached_facts: ClipFacts | None = None
 
     def __len__(self) -> int:
-        return int(self._begins[-1])
+        return int(self._starts[-1])
 
     def order(self, *, seed: int, epoch: int) -> Tensor:
         return shuffle(self._sizes, seed=seed, epoch=epoch, pool=self._pool)
@@ -213,33 +214,37 @@ class ShardStream:
     def batches(self, chosen: Sequence[Tensor]) -> Iterator[ClipBatch]:
         sizes = [len(chosen_B) for chosen_B in chosen]
         numbers = torch.cat(list(chosen)).numpy() if sizes else np.zeros(0, np.int64)
-        samples = _unpack_all(self._read(numbers), self._shrink)
+        samples = _decode_all(self._read(numbers), self._shrink)
         for size in sizes:
             yield collate(list(islice(samples, size)))
 
     def facts(self) -> ClipFacts:
-        if self._known is None:
-            self._known = _facts_of(clip.meta for ref in self._refs for clip in read_stored(ref))
-        return self._known
+        if self._cached_facts is None:
+            self._cached_facts = _facts_of(
+                clip.meta for ref in self._refs for clip in read_stored(ref)
+            )
+        return self._cached_facts
 
     def _read(self, numbers: NDArray[np.int64]) -> Iterator[StoredClip]:
-        """The packed clips of these numbers; each shard is read once and dropped after its last."""
-        shards = np.searchsorted(self._begins, numbers, side="right") - 1
-        needed, begin = np.unique(shards, return_index=True)
-        last = dict(zip(shards.tolist(), range(len(shards)), strict=True))
-        waiting = needed[np.argsort(begin)].tolist()
-        ahead = max((len(run) for run in _pools(self._sizes, waiting, self._pool)), default=0)
-        # The next pool is read, or comes over the network, while this one's clips are used.
-        arriving = work_ahead(waiting, self._read_shard, threads=1, ahead=ahead)
+        """The encoded clips of these numbers; each shard is read once and dropped after its last
+        clip."""
+        shards = np.searchsorted(self._starts, numbers, side="right") - 1
+        needed, first_use = np.unique(shards, return_index=True)
+        last_use = dict(zip(shards.tolist(), range(len(shards)), strict=True))
+        in_order = needed[np.argsort(first_use)].tolist()
+        pools = _pools(self._sizes, in_order, self._pool)
+        ahead = max((len(members) for members in pools), default=0)
+        # The next pool is read, or downloaded, while this one's clips are used.
+        arriving = map_ahead(in_order, self._read_shard, threads=1, ahead=ahead)
         held: dict[int, list[StoredClip]] = {}
-        for place, (number, shard) in enumerate(
+        for index, (number, shard) in enumerate(
             zip(numbers.tolist(), shards.tolist(), strict=True)
         ):
             while shard not in held:
-                came = next(arriving)
-                held[came[0]] = came[1]
-            yield held[shard][number - int(self._begins[shard])]
-            if last[shard] == place:
+                arrived, clips = next(arriving)
+                held[arrived] = clips
+            yield held[shard][number - int(self._starts[shard])]
+            if last_use[shard] == index:
                 del held[shard]
 
     def _read_shard(self, shard: int) -> tuple[int, list[StoredClip]]:
@@ -247,26 +252,10 @@ class ShardStream:
         expected = self._refs[shard].clips
         if len(clips) != expected:
             raise InputError(
-                f"shard {self._refs[shard].location} holds {len(clips)} clips where its index says "
-                f"{expected}; {AGAIN}"
+                f"shard {self._refs[shard].location} holds {len(clips)} clips, but its index lists "
+                f"{expected}; {RERUN_SHARDS}"
             )
         return shard, clips
-
-
-def collate(samples: Sequence[Sample]) -> ClipBatch:
-    """One padded batch; zeros after each clip's last frame."""
-    lengths = [len(crops) for crops, _ in samples]
-    frames_BTHW = np.zeros((len(samples), max(lengths), *samples[0][0].shape[1:]), np.uint8)
-    for row, (crops, _) in zip(frames_BTHW, samples, strict=True):
-        row[: len(crops)] = crops
-    metas = [meta for _, meta in samples]
-    words = [[meta.word_first, meta.word_last] for meta in metas]
-    return ClipBatch(
-        torch.from_numpy(frames_BTHW),
-        torch.tensor(lengths),
-        torch.tensor([meta.label_index for meta in metas]),
-        torch.tensor(words),
-    )
 
 
 def _facts_of(metas: Iterable[ClipMeta]) -> ClipFacts:

@@ -1,4 +1,4 @@
-"""Work done ahead of its use by threads, its results in the order of what was asked."""
+"""Work done ahead of its use by threads; results keep the order of the items."""
 
 import queue
 import threading
@@ -11,52 +11,53 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def work_ahead(
-    items: Iterable[Item], work: Callable[[Item], Result], *, threads: int, ahead: int
+def map_ahead(
+    items: Iterable[Item], function: Callable[[Item], Result], *, threads: int, ahead: int
 ) -> Iterator[Result]:
-    """work(item) for each item, in order; `ahead` of them are begun before they are asked for.
+    """function(item) for each item, in order; up to `ahead` calls start before they are needed.
 
-    What `work` raises is raised here, at its place in the order.
+    An exception of `function` is raised here, when its result would be yielded.
     """
     pool = ThreadPoolExecutor(threads)
-    begun: deque[Future[Result]] = deque()
+    pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            begun.append(pool.submit(work, item))
-            if len(begun) > ahead:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+            pending.append(pool.submit(function, item))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 class _End:
-    """The last thing in a queue: why the iterator ended."""
+    """The last item of a queue, with the exception that ended the iterator, if any."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
-def run_ahead(items: Iterator[Item], *, ahead: int) -> Iterator[Item]:
-    """The same items; a thread takes `ahead` of them out of the iterator before they are asked for.
+def prefetch(items: Iterator[Item], *, ahead: int) -> Iterator[Item]:
+    """The same items; a thread takes up to `ahead` of them from the iterator before they are used.
 
-    What the iterator raises is raised here, at its place. Leaving early ends the thread.
+    An exception of the iterator is raised here, after the items before it. Closing the generator
+    ends the thread.
     """
     waiting: queue.Queue[Item | _End] = queue.Queue(ahead)
-    left = threading.Event()
+    closed = threading.Event()
 
     def take() -> None:
         error: BaseException | None = None
         try:
             for item in items:
-                if not _put(waiting, item, left):
+                if not _put(waiting, item, closed):
                     return
-        except BaseException as raised:  # handed over, whatever it is
+        except BaseException as raised:  # raised again in the consumer's thread
             error = raised
-        _put(waiting, _End(error), left)
+        _put(waiting, _End(error), closed)
 
-    thread = threading.Thread(target=take, name="run_ahead", daemon=True)
+    thread = threading.Thread(target=take, name="prefetch", daemon=True)
     thread.start()
     try:
         while not isinstance(item := waiting.get(), _End):
@@ -64,13 +65,13 @@ def run_ahead(items: Iterator[Item], *, ahead: int) -> Iterator[Item]:
         if item.error is not None:
             raise item.error
     finally:
-        left.set()
+        closed.set()
         thread.join()
 
 
-def _put(waiting: "queue.Queue[Item | _End]", item: Item | _End, left: threading.Event) -> bool:
-    """Whether there was room before everyone left."""
-    while not left.is_set():
+def _put(waiting: "queue.Queue[Item | _End]", item: Item | _End, closed: threading.Event) -> bool:
+    """Wait for room in the queue; False if it was closed first."""
+    while not closed.is_set():
         try:
             waiting.put(item, timeout=0.1)
             return True

@@ -1,4 +1,4 @@
-"""How stored crops become what is held in memory: their middle, at fewer pixels."""
+"""Shrink: from stored crops to those held in memory, their centre at a lower resolution."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,18 @@ from lipnet.recipe import Recipe
 
 @dataclass(frozen=True)
 class Shrink:
-    """Keep the middle `keep` x `keep` pixels of a crop and average them down to `size` x `size`."""
+    """Crop the central `keep` x `keep` pixels and downsample them to `size` x `size` by area."""
 
     keep: int
     size: int
 
     @classmethod
     def for_recipe(cls, recipe: Recipe) -> "Shrink":
-        """From stored crops to those that the recipe's views are cut from."""
+        """From stored crops to those from which the recipe's views are taken."""
         return cls(recipe.stored_field, recipe.stored_size)
 
     def __call__(self, crops_THW: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The crops [T, size, size]; as they are where nothing is to be done."""
+        """The crops [T, size, size]; the same array if it already has this size."""
         edge = (crops_THW.shape[-1] - self.keep) // 2
         if edge > 0:
             crops_THW = crops_THW[:, edge : edge + self.keep, edge : edge + self.keep]

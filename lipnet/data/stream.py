@@ -1,9 +1,9 @@
-"""The training batches of every epoch: which clips in which order, and the draws about them.
+"""The training batches of every epoch: which clips in which order, and each batch's random draws.
 
-All of it is a function of (seed, epoch, step) alone. So training goes on from any step, any number
-of processes share one stream, and a teacher's logits over it can be kept.
+All of it is a function of (seed, epoch, step). So training resumes at any step, any number of
+processes share one stream, and a teacher's logits for it can be recorded.
 """
-# B batch  R rows of a part  M clips that a part needs
+# N clips  B batch  R rows of a micro-batch  M clips that a micro-batch needs
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,116 +12,111 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from lipnet.data.augment import ClipBatch, Draws, draw
+from lipnet.data.augment import Draws, draw
+from lipnet.data.batch import ClipBatch
 from lipnet.data.loader import ClipStore
-from lipnet.data.prefetch import run_ahead
+from lipnet.data.prefetch import prefetch
 from lipnet.recipe import Recipe
 
-BATCHES_AHEAD = 2  # that are read and on their way to the device before they are asked for
+PREFETCH_BATCHES = 2  # read and on their way to the device before they are used
 
 
 @dataclass(frozen=True)
-class Share:
-    """Which of several processes this is: `rank` of `world`, each with its share of every batch."""
-
-    rank: int = 0
-    world: int = 1
-
-
-ALONE = Share()
-
-
-@dataclass(frozen=True)
-class Part:
+class MicroBatch:
     """Rows of a step's batch that go through the model together.
 
-    `weight` is their share of the batch; 0 for rows that are another process's, repeated by one
-    that has none of its own. `first` counts the clips of the epoch before the step.
+    `weight` is their fraction of the batch; 0 for rows of another process, repeated by a process
+    that has none of its own. `first_clip` is the number of the epoch's clips before the step.
     """
 
     step: int
-    first: int
+    first_clip: int
     rows_R: Tensor
-    batch: ClipBatch
+    clips: ClipBatch
     draws: Draws
     weight: float
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A part whose clips are not read yet."""
+    """A micro-batch whose clips are not read yet."""
 
     step: int
-    first: int
+    first_clip: int
     rows_R: Tensor
     clips_M: Tensor
     draws: Draws
     weight: float
 
-    def of(self, batch: ClipBatch) -> Part:
-        return Part(self.step, self.first, self.rows_R, batch, self.draws, self.weight)
+    def with_clips(self, clips: ClipBatch) -> MicroBatch:
+        return MicroBatch(self.step, self.first_clip, self.rows_R, clips, self.draws, self.weight)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A store's clips as one recipe streams them."""
+    """A store's clips, batched as a recipe asks for."""
 
-    clips: ClipStore
+    store: ClipStore
     recipe: Recipe
 
-    def steps(self) -> int:
-        """Batches an epoch; a last one of a single clip is left out, for its statistics mean
-        nothing."""
-        whole, rest = divmod(len(self.clips), self.recipe.batch)
-        return whole + (rest > 1)
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches per epoch; a last batch of a single clip is dropped: BatchNorm needs two."""
+        full, rest = divmod(len(self.store), self.recipe.batch)
+        return full + 1 if rest > 1 else full
 
-    def seen(self) -> int:
-        """Clips an epoch."""
-        return min(len(self.clips), self.steps() * self.recipe.batch)
+    @property
+    def clips_per_epoch(self) -> int:
+        """Clips per epoch."""
+        return min(len(self.store), self.steps_per_epoch * self.recipe.batch)
 
     def epoch(
         self,
         epoch: int,
         *,
-        begin: int = 0,
-        share: Share = ALONE,
+        first_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
         device: torch.device | None = None,
-    ) -> Iterator[list[Part]]:
-        """The parts of each step from `begin` on, read ahead onto `device`."""
-        steps = list(self._plan(epoch, begin, share))
-        batches = self.clips.batches([plan.clips_M for plans in steps for plan in plans])
-        sent = run_ahead((_send(batch, device) for batch in batches), ahead=BATCHES_AHEAD)
+    ) -> Iterator[list[MicroBatch]]:
+        """This process's micro-batches per step from `first_step` on, prefetched to `device`."""
+        steps = list(self._plan_steps(epoch, first_step, rank, world_size))
+        read = self.store.batches([plan.clips_M for plans in steps for plan in plans])
+        batches = prefetch((_send(batch, device) for batch in read), ahead=PREFETCH_BATCHES)
         for plans in steps:
-            came = list(islice(sent, len(plans)))
-            yield [plan.of(batch) for plan, batch in zip(plans, came, strict=True)]
+            arrived = list(islice(batches, len(plans)))
+            yield [plan.with_clips(clips) for plan, clips in zip(plans, arrived, strict=True)]
 
-    def _plan(self, epoch: int, begin: int, share: Share) -> Iterator[list[_Plan]]:
+    def _plan_steps(
+        self, epoch: int, first_step: int, rank: int, world_size: int
+    ) -> Iterator[list[_Plan]]:
         recipe = self.recipe
-        order_N = self.clips.order(seed=recipe.stream_seed, epoch=epoch)
-        for step in range(begin, self.steps()):
-            first = step * recipe.batch
-            chosen_B = order_N[first : first + recipe.batch]
+        order_N = self.store.order(seed=recipe.stream_seed, epoch=epoch)
+        for step in range(first_step, self.steps_per_epoch):
+            first_clip = step * recipe.batch
+            chosen_B = order_N[first_clip : first_clip + recipe.batch]
             draws = draw(recipe, len(chosen_B), epoch=epoch, step=step)
-            parts = []
-            for rows_R, weight in _own(cut_batch(len(chosen_B), recipe.micro_batch), share):
+            micro_batches = split_batch(len(chosen_B), recipe.micro_batch)
+            plans = []
+            for rows_R, weight in _assign(micro_batches, rank, world_size):
                 needed_M, own = draws.rows(rows_R)
-                parts.append(_Plan(step, first, rows_R, chosen_B[needed_M], own, weight))
-            yield parts
+                plans.append(_Plan(step, first_clip, rows_R, chosen_B[needed_M], own, weight))
+            yield plans
 
 
-def cut_batch(clips: int, micro_batch: int) -> list[Tensor]:
-    """The rows of a batch in parts of at most `micro_batch` clips (0: one part), about equal; two
-    clips or more in each."""
-    parts = -(-clips // micro_batch) if micro_batch else 1
-    return list(torch.tensor_split(torch.arange(clips), max(1, min(parts, clips // 2))))
+def split_batch(clips: int, micro_batch: int) -> list[Tensor]:
+    """A batch's rows as micro-batches of about equal size: at most `micro_batch` clips (0: all),
+    and two or more in each."""
+    count = -(-clips // micro_batch) if micro_batch else 1
+    return list(torch.tensor_split(torch.arange(clips), max(1, min(count, clips // 2))))
 
 
-def _own(parts: list[Tensor], share: Share) -> list[tuple[Tensor, float]]:
-    """The parts of one process, and their weights."""
-    clips = sum(len(rows_R) for rows_R in parts)
-    own = parts[share.rank :: share.world]
+def _assign(micro_batches: list[Tensor], rank: int, world_size: int) -> list[tuple[Tensor, float]]:
+    """The micro-batches of one process, with their weights."""
+    clips = sum(len(rows_R) for rows_R in micro_batches)
+    own = micro_batches[rank::world_size]
     if not own:
-        return [(parts[0], 0.0)]
+        return [(micro_batches[0], 0.0)]
     return [(rows_R, len(rows_R) / clips) for rows_R in own]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 def cross_entropy_mixed(
     logits_BK: Tensor, labels_B: Tensor, partner_labels_B: Tensor, *, share: float
 ) -> Tensor:
-    """Cross-entropy towards `share` of each clip's label and the rest of its mixup partner's."""
+    """Cross-entropy with mixup: `share` of each clip's label, the rest of its partner's label."""
     own = F.cross_entropy(logits_BK, labels_B)
     if share == 1.0:
         return own

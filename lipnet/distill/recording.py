@@ -1,8 +1,8 @@
-"""A teacher's logits over the stream, kept the first time they are said.
+"""Recordings of a teacher's logits over the stream, so that each is computed only once.
 
-A step of distillation costs the teacher's forward pass, often more than the student's whole step.
-But the stream is a function of (seed, epoch, step): each student with the same teacher, stream and
-labels would hear the same. An epoch of N clips takes 2 N K bytes.
+The teacher's forward pass often costs more than the student's whole training step. But the stream
+is a function of (seed, epoch, step): all students with the same teacher, stream and labels need
+the same logits. An epoch of N clips and K classes takes 2 N K bytes.
 """
 # N clips of an epoch  R rows  K classes
 
@@ -19,25 +19,25 @@ from torch import Tensor
 
 from lipnet.errors import InputError
 
-Halves = NDArray[np.float16]
+Logits = NDArray[np.float16]
 
 
 def recording_bytes(epochs: int, clips: int, classes: int) -> int:
-    """What a whole recording takes on the disk."""
+    """The size on disk of a complete recording."""
     return epochs * clips * classes * np.dtype(np.float16).itemsize
 
 
 def make_room(folder: Path, needed: int, budget: int) -> bool:
-    """Whether a recording of so many bytes may stand in `folder`: beside it, the recordings that
-    were used last stay as far as they fit the budget too.
+    """Create `folder` for a recording of `needed` bytes; False if they exceed the budget.
 
-    Whoever still hears one that goes asks the teacher itself from the next epoch on.
+    The least recently used of the other recordings are removed as far as the budget requires. A
+    training that reads one of them computes its logits from the next epoch on.
     """
     if needed > budget:
         return False
     left = budget - needed
     others = [other for other in folder.parent.glob("*") if other != folder]
-    for other in sorted(others, key=lambda one: _stat(one).st_mtime, reverse=True):
+    for other in sorted(others, key=lambda path: _stat(path).st_mtime, reverse=True):
         left -= sum(_stat(file).st_size for file in other.glob("*"))
         if left < 0:
             shutil.rmtree(other, ignore_errors=True)
@@ -47,7 +47,7 @@ def make_room(folder: Path, needed: int, budget: int) -> bool:
 
 
 def _stat(path: Path) -> os.stat_result:
-    """What the system says of a path; all 0 for one that another training has just removed."""
+    """The path's status; all zeros if another training has just removed it."""
     try:
         return path.stat()
     except FileNotFoundError:
@@ -55,93 +55,95 @@ def _stat(path: Path) -> os.stat_result:
 
 
 class Recording:
-    """One file an epoch, [N, K] in half precision, in the folder of one teacher and stream.
+    """One file per epoch, [N, K] in half precision, in a folder for one teacher and stream.
 
-    A file is written while the first student hears its epoch, and takes its name when it is whole;
-    until then others hear the teacher itself.
+    A file is written during the first training that needs its epoch and renamed when it is
+    complete; until then other trainings compute their own logits.
     """
 
     def __init__(self, folder: Path, *, clips: int, classes: int, writer: str = "") -> None:
-        """`writer` names who writes, so that two at once never share a file; "": only read."""
+        """`writer` names the training that writes, so that no two share a file; "": read only."""
         self._folder = folder
         self._shape = (clips, classes)
         self._writer = writer
         self._epoch = -1
-        self._whole: Halves | None = None
-        self._begun: Halves | None = None
+        self._complete: Logits | None = None
+        self._partial: Logits | None = None
 
     def read(self, epoch: int, rows_R: Tensor) -> Tensor | None:
-        """The rows [R, K], or None where this epoch was not recorded whole."""
-        self._turn_to(epoch)
-        if self._whole is None:
+        """The rows [R, K], or None if there is no complete recording of this epoch."""
+        self._open_epoch(epoch)
+        if self._complete is None:
             return None
-        return torch.from_numpy(self._whole[rows_R.numpy()])
+        return torch.from_numpy(self._complete[rows_R.numpy()])
 
-    def write(self, epoch: int, rows_R: Tensor, said_RK: Tensor) -> None:
-        """Keep rows of an epoch that is not recorded yet."""
-        self._turn_to(epoch)
-        if self._begun is not None:
-            self._begun[rows_R.numpy()] = said_RK.numpy()
+    def write(self, epoch: int, rows_R: Tensor, logits_RK: Tensor) -> None:
+        """Store rows of an epoch that is not complete yet."""
+        self._open_epoch(epoch)
+        if self._partial is not None:
+            self._partial[rows_R.numpy()] = logits_RK.numpy()
 
     def flush(self) -> None:
-        """What was written stays, whatever happens to the machine."""
-        if isinstance(self._begun, np.memmap):
-            self._begun.flush()
+        """Write to disk what was stored so far."""
+        if isinstance(self._partial, np.memmap):
+            self._partial.flush()
 
     def finish(self, epoch: int) -> None:
-        """The epoch has come to its end: its file is published if no row is missing."""
-        self._turn_to(epoch)
-        if self._begun is None:
+        """Rename the file of a finished epoch into place, or remove it if rows are missing."""
+        self._open_epoch(epoch)
+        if self._partial is None:
             return
-        missing = bool(np.isnan(self._begun[:, 0]).any())
+        missing = bool(np.isnan(self._partial[:, 0]).any())
         self.flush()
-        self._begun = None
-        with suppress(FileNotFoundError):  # another training may have needed the room
+        self._partial = None
+        with suppress(FileNotFoundError):  # another training may have needed the space
             if missing:
-                self._part(epoch).unlink()
+                self._partial_file(epoch).unlink()
             else:
-                self._part(epoch).replace(self._file(epoch))
+                self._partial_file(epoch).replace(self._complete_file(epoch))
         self._epoch = -1
 
-    def _turn_to(self, epoch: int) -> None:
+    def _open_epoch(self, epoch: int) -> None:
         if epoch == self._epoch:
             return
         self._epoch = epoch
-        self._begun = None
-        self._whole = self._open(self._file(epoch), "r")
-        if self._whole is None and self._writer:
-            begun = self._open(self._part(epoch), "r+")
-            self._begun = self._create(self._part(epoch)) if begun is None else begun
+        self._partial = None
+        self._complete = self._open(self._complete_file(epoch), "r")
+        if self._complete is None and self._writer:
+            path = self._partial_file(epoch)
+            found = self._open(path, "r+")
+            self._partial = self._create(path) if found is None else found
 
-    def _open(self, path: Path, mode: Literal["r", "r+"]) -> Halves | None:
-        """The file's rows; None where there is none, or one that is not of this stream's shape."""
+    def _open(self, path: Path, mode: Literal["r", "r+"]) -> Logits | None:
+        """The file's rows; None if it is missing, damaged or of another shape."""
         try:
             found = np.load(path, mmap_mode=mode)
         except (FileNotFoundError, ValueError, EOFError):
             return None
         return found if found.shape == self._shape and found.dtype == np.float16 else None
 
-    def _create(self, path: Path) -> Halves:
+    def _create(self, path: Path) -> Logits:
+        """A file of NaN: the mark of a missing row."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        bare = path.with_suffix(".bare")  # until every row says that it is missing
-        begun = np.lib.format.open_memmap(bare, "w+", np.float16, self._shape)
+        unmarked = path.with_suffix(".bare")
+        created = np.lib.format.open_memmap(unmarked, "w+", np.float16, self._shape)
         try:
-            with bare.open("r+b") as file:
-                # A hole in the file would be a killed process, not an error, on a full disk.
-                os.posix_fallocate(file.fileno(), 0, bare.stat().st_size)
+            with unmarked.open("r+b") as file:
+                # On a full disk, writing to a hole in a mapped file kills the process.
+                os.posix_fallocate(file.fileno(), 0, unmarked.stat().st_size)
         except OSError as error:
-            bare.unlink(missing_ok=True)
+            unmarked.unlink(missing_ok=True)
             raise InputError(
-                f"no room for {begun.nbytes / 2**30:.1f} GiB of a teacher's logits in "
+                f"no room for {created.nbytes / 2**30:.1f} GiB of a teacher's logits in "
                 f"{self._folder} ({error.strerror}): free it, or set compute.record_gib to 0"
             ) from error
-        begun[:] = np.nan
-        begun.flush()
-        bare.replace(path)
-        return begun
+        created[:] = np.nan
+        created.flush()
+        unmarked.replace(path)
+        return created
 
-    def _file(self, epoch: int) -> Path:
+    def _complete_file(self, epoch: int) -> Path:
         return self._folder / f"epoch-{epoch:03d}.npy"
 
-    def _part(self, epoch: int) -> Path:
+    def _partial_file(self, epoch: int) -> Path:
         return self._folder / f"epoch-{epoch:03d}.{self._writer}.part"

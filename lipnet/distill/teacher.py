@@ -1,4 +1,5 @@
 """Teachers: what adds a distillation term to a student's loss, or the object that adds none."""
+# B batch  K classes  R rows of a micro-batch
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,19 +8,18 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from lipnet.data.augment import View
+from lipnet.data.batch import View
 from lipnet.device import mixed_precision
 from lipnet.distill.loss import distillation_loss, zero_loss
 from lipnet.distill.recording import Recording
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
 
-# B batch  K classes  R rows of a part
-LEAST = -1e4  # of a logit below the best; a half holds no more than 65,504
+MIN_LOGIT = -1e4  # relative to the largest logit; half precision holds at most 65,504
 
 
 @dataclass(frozen=True)
-class Place:
+class StreamPosition:
     """Where in the stream a view comes from: its epoch, its step and its rows of the epoch."""
 
     epoch: int
@@ -28,28 +28,28 @@ class Place:
 
 
 class Teacher(Protocol):
-    """Adds to a student's loss, given the very view of the clips that the student saw."""
+    """Adds a term to a student's loss, computed from the same view of the clips."""
 
-    def loss(self, student_BK: Tensor, view: View, place: Place) -> Tensor:
+    def loss(self, student_BK: Tensor, view: View, position: StreamPosition) -> Tensor:
         """The weighted distillation term, a scalar with gradients for the student only."""
         ...
 
-    def save(self, epoch: int) -> None:
-        """The training is about to be saved within or before this epoch."""
+    def flush(self, epoch: int) -> None:
+        """Called before a checkpoint within or before this epoch is written."""
         ...
 
     def finish_epoch(self, epoch: int) -> None:
-        """All of the epoch's views have come."""
+        """Called after the last step of an epoch."""
         ...
 
 
 class NoTeacher:
     """Training from scratch: the distillation term is 0."""
 
-    def loss(self, student_BK: Tensor, view: View, place: Place) -> Tensor:
+    def loss(self, student_BK: Tensor, view: View, position: StreamPosition) -> Tensor:
         return zero_loss(student_BK)
 
-    def save(self, epoch: int) -> None:
+    def flush(self, epoch: int) -> None:
         return
 
     def finish_epoch(self, epoch: int) -> None:
@@ -57,11 +57,11 @@ class NoTeacher:
 
 
 class FrozenTeacher:
-    """Copies of trained models in eval mode; they see the student's crop, flip, length and mixup
-    (a consistent teacher, Beyer et al., arXiv 2106.05237) and get no gradient.
+    """Copies of trained models in eval mode, without gradients; they see the student's crop, flip,
+    length and mixup (a consistent teacher, Beyer et al., arXiv 2106.05237).
 
-    Several teach as one, by the mean of their probabilities. What is said is rounded to half
-    precision, so that a recording of it teaches the same.
+    Several models teach by the mean of their probabilities. Their logits are rounded to half
+    precision, so that a recording of them gives the same loss.
     """
 
     def __init__(
@@ -71,22 +71,24 @@ class FrozenTeacher:
         self._alpha = alpha
         self._temperature = temperature
 
-    def loss(self, student_BK: Tensor, view: View, place: Place) -> Tensor:
-        said_BK = self.say(view, place).to(student_BK)
-        return self._alpha * distillation_loss(student_BK, said_BK, temperature=self._temperature)
+    def loss(self, student_BK: Tensor, view: View, position: StreamPosition) -> Tensor:
+        teacher_BK = self.logits(view, position).to(student_BK)
+        return self._alpha * distillation_loss(
+            student_BK, teacher_BK, temperature=self._temperature
+        )
 
-    def say(self, view: View, place: Place) -> Tensor:
-        """Logits for the view, at most 0, in half precision: [B, K]."""
+    def logits(self, view: View, position: StreamPosition) -> Tensor:
+        """Logits for the view [B, K], in half precision; the largest of each clip is 0."""
         with torch.inference_mode(), mixed_precision(view.frames_BTHW.device):
-            heard = [
+            members = [
                 infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)
                 for model in self._models
             ]
-        logits_BK = _mean_logits(heard, self._temperature)
-        # Differences to the best label are what counts, and halves near 0 are the finest.
-        return (logits_BK - logits_BK.amax(1, keepdim=True)).clamp_(min=LEAST).half()
+        logits_BK = _mean_logits(members, self._temperature)
+        # Only differences between logits count, and half precision is finest near 0.
+        return (logits_BK - logits_BK.amax(1, keepdim=True)).clamp_(min=MIN_LOGIT).half()
 
-    def save(self, epoch: int) -> None:
+    def flush(self, epoch: int) -> None:
         return
 
     def finish_epoch(self, epoch: int) -> None:
@@ -94,7 +96,7 @@ class FrozenTeacher:
 
 
 class RecordedTeacher(FrozenTeacher):
-    """A frozen teacher that is asked once for each place in the stream and remembered after."""
+    """A frozen teacher that computes the logits of each stream position once and records them."""
 
     def __init__(
         self,
@@ -107,25 +109,25 @@ class RecordedTeacher(FrozenTeacher):
         super().__init__(models, alpha=alpha, temperature=temperature)
         self._recording = recording
 
-    def say(self, view: View, place: Place) -> Tensor:
-        kept_BK = self._recording.read(place.epoch, place.rows_R)
-        if kept_BK is not None:
-            return kept_BK.to(view.frames_BTHW.device)
-        said_BK = super().say(view, place)
-        self._recording.write(place.epoch, place.rows_R, said_BK.cpu())
-        return said_BK
+    def logits(self, view: View, position: StreamPosition) -> Tensor:
+        recorded_BK = self._recording.read(position.epoch, position.rows_R)
+        if recorded_BK is not None:
+            return recorded_BK.to(view.frames_BTHW.device)
+        computed_BK = super().logits(view, position)
+        self._recording.write(position.epoch, position.rows_R, computed_BK.cpu())
+        return computed_BK
 
-    def save(self, epoch: int) -> None:
+    def flush(self, epoch: int) -> None:
         self._recording.flush()
 
     def finish_epoch(self, epoch: int) -> None:
         self._recording.finish(epoch)
 
 
-def _mean_logits(heard: Sequence[Tensor], temperature: float) -> Tensor:
-    """One teacher's logits, or those of several whose softmax at the temperature is their mean."""
-    if len(heard) == 1:
-        only = heard[0]
-        return only.clone() if only.dtype == torch.float64 else only.float().clone()
-    shares = [torch.log_softmax(logits.float() / temperature, 1) for logits in heard]
-    return torch.logsumexp(torch.stack(shares), 0) * temperature
+def _mean_logits(members: Sequence[Tensor], temperature: float) -> Tensor:
+    """The logits of one model, or logits whose softmax at the temperature is the models' mean."""
+    if len(members) == 1:
+        only_BK = members[0]
+        return only_BK.clone() if only_BK.dtype == torch.float64 else only_BK.float().clone()
+    log_probabilities = [torch.log_softmax(own.float() / temperature, 1) for own in members]
+    return torch.logsumexp(torch.stack(log_probabilities), 0) * temperature

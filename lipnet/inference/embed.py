@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lipnet.crops.crop import CropOptions
 from lipnet.data.augment import central_view
-from lipnet.data.loader import collate, open_split
+from lipnet.data.batch import collate
+from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lipnet.clip import Clip, Rejected
 from lipnet.crops.crop import CropOptions
 from lipnet.data.augment import central_view
-from lipnet.data.loader import Sample, collate
+from lipnet.data.batch import Sample, collate
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError

@@ -1,4 +1,4 @@
-"""Saved logits: what one model gave for every clip of one split, in one file."""
+"""Saved logits: one model's logits for every clip of one split, in one file."""
 
 import zipfile
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ from lipnet.files import write_atomic
 
 @dataclass(frozen=True, eq=False)
 class SavedLogits:
-    """Logits float32 [N, K] with the clips they belong to, in the order of the shards."""
+    """Logits float32 [N, K] with the metadata of their clips, in the order of the shards."""
 
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -31,26 +31,26 @@ _TEXTS = ("clip_ids", "units", "slots", "speakers")
 
 
 def write_logits(path: Path, saved: SavedLogits) -> None:
-    """Write the npz atomically; equal logits give equal bytes (NumPy dates its members 1980)."""
+    """Write the npz atomically; equal logits give equal bytes (NumPy's zip entries are undated)."""
     arrays: dict[str, Any] = {
         "logits": np.ascontiguousarray(saved.logits, dtype=np.float32),
         "labels": np.ascontiguousarray(saved.labels, dtype=np.int64),
         **{name: np.asarray(getattr(saved, name), dtype=np.str_) for name in _TEXTS},
     }
     _check(path, arrays)
-    with write_atomic(path) as beside, beside.open("wb") as out:
+    with write_atomic(path) as temporary, temporary.open("wb") as out:
         np.savez_compressed(out, **arrays)
 
 
 def read_logits(path: Path) -> SavedLogits:
-    """Read and check what `write_logits` wrote; an InputError names the file and its fault."""
+    """Read and validate a file of `write_logits`; InputError if it is missing or damaged."""
     if not path.exists():
         raise InputError(f"{path} is missing: run the predict stage of its lineage")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
-        raise _broken(path, f"it is no readable npz ({str(error).splitlines()[0]})") from None
+        raise _broken(path, f"not a readable npz ({str(error).splitlines()[0]})") from None
     _check(path, arrays)
     return SavedLogits(**{name: arrays[name] for name in FIELDS})
 
@@ -70,16 +70,16 @@ def _broken(path: Path, fault: str) -> InputError:
 def _check(path: Path, arrays: dict[str, Any]) -> None:
     missing = [name for name in FIELDS if name not in arrays]
     if missing:
-        raise _broken(path, f"no {', '.join(missing)} inside")
+        raise _broken(path, f"has no {', '.join(missing)}")
     logits, labels = arrays["logits"], arrays["labels"]
     if logits.ndim != 2 or logits.dtype != np.float32 or not logits.size:
         raise _broken(path, f"logits are {logits.dtype} {logits.shape}, not float32 [N, K]")
     wrong = [name for name in FIELDS[1:] if arrays[name].shape != logits.shape[:1]]
     if wrong:
-        raise _broken(path, f"{', '.join(wrong)} do not have one entry for each clip")
+        raise _broken(path, f"{', '.join(wrong)} do not have one entry per clip")
     if labels.dtype != np.int64 or labels.min() < 0 or labels.max() >= logits.shape[1]:
         raise _broken(path, f"labels are not int64 in 0..{logits.shape[1] - 1}")
     if not np.isfinite(logits).all():
         raise _broken(path, "some logits are not finite (the model diverged)")
     if len(np.unique(arrays["clip_ids"])) != len(logits):
-        raise _broken(path, "a clip stands in it twice")
+        raise _broken(path, "has a clip twice")

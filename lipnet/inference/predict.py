@@ -1,4 +1,4 @@
-"""What a model gives for a split: whole clips, centre crop, no gradient."""
+"""A model's outputs for a split: whole clips, centre crop, no gradient."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def predict_logits(
 ) -> tuple[Tensor, Tensor]:
     """Logits [N, K] in float32 and labels [N], on the CPU, in the store's order.
 
-    The model is left as it is: a copy predicts, in eval mode, its BatchNorms folded.
+    The model is not changed: a copy in eval mode predicts, with its BatchNorms folded.
     """
     return predict_each(fold_batchnorm(model), clips, recipe, device=device)
 
@@ -28,16 +28,16 @@ def predict_logits(
 def predict_each(
     forward: Callable[..., Tensor], clips: ClipStore, recipe: Recipe, *, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """What `forward` gives for each clip [N, D] in float32, and labels [N], in the store's order.
+    """The output of `forward` per clip [N, D] in float32, and labels [N], in the store's order.
 
     `forward` takes frames, lengths and word as a Lipreader does.
     """
-    given: list[Tensor] = []
+    outputs: list[Tensor] = []
     labels: list[Tensor] = []
     with torch.inference_mode():
         for batch in ordered(clips, EVAL_BATCH):
             view = central_view(batch.to(device), recipe)
             out_BD = infer_clips(forward, view.frames_BTHW, view.lengths_B, view.word_BT)
-            given.append(out_BD.float().cpu())
+            outputs.append(out_BD.float().cpu())
             labels.append(batch.labels_B)
-    return torch.cat(given), torch.cat(labels)
+    return torch.cat(outputs), torch.cat(labels)

@@ -10,7 +10,7 @@ from lipnet.clip import FPS
 from lipnet.crops.align import face_digest
 from lipnet.crops.crop import CropOptions
 from lipnet.data.augment import central_view
-from lipnet.data.loader import collate
+from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.inference import crop as crop_videos

@@ -1,4 +1,4 @@
-"""Ensembles of finished models: arithmetic on saved logits, members chosen on validation."""
+"""Ensembles of finished models: means of probabilities, members chosen on validation."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MAX_MEMBERS = 8
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Which models vote together, and the rule that chose them: "generations" or "greedy"."""
+    """An ensemble's members, and the rule that chose them: "generations" or "greedy"."""
 
     name: str
     rule: str
@@ -31,7 +31,7 @@ def softmax(logits_NK: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def mean_probabilities(logits: Iterable[NDArray[np.floating]]) -> NDArray[np.float32]:
-    """The members' softmax probabilities averaged, [N, K]; one member at a time is held."""
+    """The mean of the members' softmax probabilities [N, K]; one member at a time is in memory."""
     total_NK: NDArray[np.float32] | None = None
     members = 0
     for member_NK in logits:
@@ -53,7 +53,7 @@ def score(
 
 
 def lineage_ensembles(lineages: Mapping[str, Sequence[str]]) -> list[Ensemble]:
-    """All generations of each lineage that has several (Tables 1 and 2), nothing to choose."""
+    """The generations of each lineage that has several (Tables 1 and 2)."""
     return [
         Ensemble(f"{lineage}-all", "generations", tuple(models))
         for lineage, models in sorted(lineages.items())
@@ -67,23 +67,24 @@ def choose_greedily(
     *,
     limit: int = MAX_MEMBERS,
 ) -> tuple[str, ...]:
-    """Members by forward selection on validation: the best model, then whichever helps most.
+    """Members by forward selection on validation: the best model first, then the one that improves
+    the ensemble most.
 
-    It stops when no model makes it more correct, or as correct at a lower loss.
+    Stops when no model raises top-1, or lowers the loss at the same top-1.
     """
-    waiting = {name: softmax(logits_NK) for name, logits_NK in sorted(val_logits.items())}
+    candidates = {name: softmax(logits_NK) for name, logits_NK in sorted(val_logits.items())}
     chosen: list[str] = []
     total_NK = np.zeros((len(labels_N), 1), dtype=np.float32)
-    holder = (-1.0, 0.0)
-    while waiting and len(chosen) < limit:
+    current = (-1.0, 0.0)
+    while candidates and len(chosen) < limit:
         scores = {
             name: score((total_NK + own_NK) / (len(chosen) + 1), labels_N)
-            for name, own_NK in waiting.items()
+            for name, own_NK in candidates.items()
         }
         best = max(scores, key=lambda name: (scores[name][0], -scores[name][1]))
-        if not beats(scores[best], holder):
+        if not beats(scores[best], current):
             break
-        holder = scores[best]
+        current = scores[best]
         chosen.append(best)
-        total_NK = total_NK + waiting.pop(best)
+        total_NK = total_NK + candidates.pop(best)
     return tuple(chosen)

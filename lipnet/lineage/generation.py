@@ -1,37 +1,55 @@
-"""A generation: one finished model of a lineage, as its folder on disk describes it."""
+"""Generation: one finished model of a lineage, and the files of its folder."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from lipnet.errors import InputError
-from lipnet.files import read_json
+from lipnet.files import read_json, write_json
+from lipnet.recipe import Recipe
+from lipnet.records import Record
 from lipnet.train.history import beats
 
-LINEAGE_FILE, GENERATION_FILE = "lineage.json", "generation.json"
+GENERATION_FILE = "generation.json"
 WEIGHTS_FILE, HISTORY_FILE = "weights.safetensors", "history.csv"
 GENERATION_FILES = (WEIGHTS_FILE, HISTORY_FILE, GENERATION_FILE)
+Described = TypeVar("Described")
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What identifies a model's training; `teacher` is a model or an ensemble, None for scratch."""
+
+    spec: str
+    recipe: Recipe
+    teacher: str | None
+    fingerprint: str
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One finished model of a lineage, as generation.json keeps it."""
+    """One finished model of a lineage: the content of generation.json."""
 
     name: str
     model: str
     teacher: str | None
     spec: str
-    recipe: dict[str, Any]
+    recipe: Recipe
     best_epoch: int
     val_top1: float
     val_top5: float
     val_loss: float
     fingerprint: str
 
+    @property
+    def facts(self) -> TrainingFacts:
+        """What identifies its training."""
+        return TrainingFacts(self.spec, self.recipe, self.teacher, self.fingerprint)
+
 
 def best_generation(finished: Sequence[Generation]) -> Generation:
-    """Highest on validation, the first one included; the earlier of two equals."""
+    """The best on validation; the earlier one of two equals."""
     best = finished[0]
     for generation in finished[1:]:
         if beats((generation.val_top1, generation.val_loss), (best.val_top1, best.val_loss)):
@@ -39,46 +57,53 @@ def best_generation(finished: Sequence[Generation]) -> Generation:
     return best
 
 
+def write_generation(folder: Path, generation: Generation) -> None:
+    """Write the folder's generation.json."""
+    write_json(folder / GENERATION_FILE, asdict(generation))
+
+
 def read_generation(folder: Path) -> Generation:
-    """The generation that a folder holds."""
-    return Generation(**_mapping(folder / GENERATION_FILE))
+    """Read the folder's generation.json; InputError if it is missing or damaged."""
+    return read_described(folder / GENERATION_FILE, _parse_generation)
 
 
-def read_generations(lineage: Path) -> list[Generation]:
-    """The generations of a finished lineage, in order; InputError where it is not finished."""
-    names = [str(entry["name"]) for entry in _read_lineage(lineage)["generations"]]
-    return [read_generation(lineage / name) for name in names]
+def read_described(path: Path, parse: Callable[[Record], Described]) -> Described:
+    """Read and parse one of a lineage's JSON files; InputError if it is missing or damaged."""
+    try:
+        return parse(Record(read_json(path)))
+    except FileNotFoundError:
+        raise InputError(f"no {path}: run `dvc repro` or `dvc pull` first") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}): remove it and run `dvc repro`") from error
 
 
-def best_weights(lineage: Path) -> Path:
-    """The weights of a finished lineage's best generation; InputError where it is not finished."""
-    return lineage / str(_read_lineage(lineage)["best"]) / WEIGHTS_FILE
+def _parse_generation(found: Record) -> Generation:
+    return Generation(
+        name=found.text("name"),
+        model=found.text("model"),
+        teacher=found.optional_text("teacher"),
+        spec=found.text("spec"),
+        recipe=_parse_recipe(found.fields("recipe")),
+        best_epoch=found.count("best_epoch"),
+        val_top1=found.fraction("val_top1"),
+        val_top5=found.fraction("val_top5"),
+        val_loss=found.number("val_loss"),
+        fingerprint=found.text("fingerprint"),
+    )
 
 
-def all_weights(lineage: Path) -> tuple[Path, ...]:
-    """The weights of all generations of a finished lineage, in order."""
-    names = [str(entry["name"]) for entry in _read_lineage(lineage)["generations"]]
-    return tuple(lineage / name / WEIGHTS_FILE for name in names)
+def _parse_recipe(fields: Mapping[str, object]) -> Recipe:
+    try:
+        return Recipe(**fields)  # type: ignore[arg-type]
+    except (TypeError, InputError) as error:  # an unknown field, or a value out of range
+        raise ValueError(f"recipe: {error}") from None
 
 
 def name_teacher(models: Sequence[str]) -> str:
-    """A model's name, or for all generations of a lineage that of their ensemble."""
+    """The name of the teacher: a model's, or that of the ensemble of a lineage's generations."""
     return models[0] if len(models) == 1 else f"{lineage_of(models[0])}-all"
 
 
 def lineage_of(teacher: str) -> str:
     """The lineage of a model, or of the ensemble of a lineage's generations."""
     return teacher.removesuffix("-all").rsplit("-g", 1)[0]
-
-
-def _read_lineage(lineage: Path) -> dict[str, Any]:
-    if not (lineage / LINEAGE_FILE).exists():
-        raise InputError(f"{lineage} holds no finished lineage: train it first")
-    return _mapping(lineage / LINEAGE_FILE)
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise InputError(f"{path} holds {type(value).__name__}, not a JSON object")
-    return value

@@ -1,4 +1,4 @@
-"""Ensembles and best models of a study, chosen on validation logits and nothing else."""
+"""The selection of a study: ensembles and best models, chosen on validation logits only."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -21,7 +21,7 @@ from lipnet.train.history import beats
 def write_selection(
     logits_val: Path, selection: Path, lineages_wanted: Collection[str] | None = None
 ) -> None:
-    """Read every model's validation logits; write which ensembles to build and which model won."""
+    """Read every model's validation logits; write the ensembles to build and the best models."""
     lineages = find_models(logits_val, lineages_wanted)
     saved = read_aligned(logits_val, lineages)
     labels_N = next(iter(saved.values())).labels
@@ -48,7 +48,7 @@ def write_selection(
 
 
 def find_models(logits_val: Path, wanted: Collection[str] | None = None) -> dict[str, list[str]]:
-    """Model ids of each lineage (of those wanted), generations in order."""
+    """The model ids of each lineage, generations in order; `wanted` restricts the lineages."""
     lineages = {
         folder.name: [
             f"{folder.name}-{path.stem}"
@@ -58,12 +58,12 @@ def find_models(logits_val: Path, wanted: Collection[str] | None = None) -> dict
         if folder.is_dir() and (wanted is None or folder.name in wanted)
     }
     if not any(lineages.values()):
-        raise InputError(f"{logits_val} holds no logits: run the predict_val stages first")
+        raise InputError(f"{logits_val} has no logits: run the predict_val stages first")
     return {lineage: models for lineage, models in lineages.items() if models}
 
 
 def read_aligned(logits_val: Path, lineages: dict[str, list[str]]) -> dict[str, SavedLogits]:
-    """Logits of every model by id; InputError unless all are of the same clips in one order."""
+    """Every model's logits by id; InputError unless all have the same clips in the same order."""
     saved: dict[str, SavedLogits] = {}
     first = ""
     for lineage, models in lineages.items():
@@ -86,7 +86,7 @@ def _describe_ensemble(ensemble: Ensemble, saved: dict[str, SavedLogits]) -> dic
 
 
 def _best(scores: dict[str, tuple[float, float]]) -> str:
-    """The highest on validation; the earlier of two equals."""
+    """The best score's name; the earlier one of two equals."""
     names = iter(scores)
     best = next(names)
     for name in names:

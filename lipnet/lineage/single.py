@@ -2,10 +2,9 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +12,14 @@ from numpy.typing import NDArray
 
 from lipnet.clip import FPS
 from lipnet.crops.crop import CropOptions
-from lipnet.data.loader import ClipFacts, MemoryStore, collate
+from lipnet.data.batch import collate
+from lipnet.data.loader import ClipFacts, MemoryStore
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
-from lipnet.lineage.generation import WEIGHTS_FILE, Generation
-from lipnet.lineage.lineage import LineageData, LineagePlan, train_lineage
+from lipnet.lineage.generation import WEIGHTS_FILE, Generation, TrainingFacts
+from lipnet.lineage.lineage import train_lineage
+from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.recipe import Recipe
 from lipnet.shards.cut import describe_crops
 from lipnet.shards.meta import ClipMeta
@@ -149,7 +150,7 @@ class _Callbacks:
 
     epoch: Callable[[EpochRecord], None]
 
-    def begin(self, model: str, facts: Mapping[str, Any]) -> "_Callbacks":
+    def begin(self, model: str, facts: TrainingFacts) -> "_Callbacks":
         return self
 
     def end(self, generation: Generation) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from lipnet.errors import InputError
 from lipnet.files import write_folder_atomic, write_json
 from lipnet.inference.logits import SavedLogits, read_logits, write_logits
-from lipnet.lineage.generation import GENERATION_FILE, HISTORY_FILE, LINEAGE_FILE
+from lipnet.lineage.generation import GENERATION_FILE, HISTORY_FILE
+from lipnet.lineage.summary import LINEAGE_FILE
 from lipnet.report.results import SPLITS, list_models
 from lipnet.report.study import LABELS, SUMMARY, Study
 

@@ -1,13 +1,12 @@
 """Release a model of a study: half-precision weights, and a model card beside them."""
 
 import hashlib
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from lipnet.errors import InputError
-from lipnet.lineage.generation import GENERATION_FILE, WEIGHTS_FILE
+from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
 from lipnet.models.weights import load_model, save_weights
 from lipnet.report.front_matter import front_matter
 from lipnet.report.markdown import Row, interval, join, percent, read_rows
@@ -48,12 +47,12 @@ def release_model(study: Study, model_id: str, folder: Path, *, attribution: str
         )
     path = folder / f"{study.name}-{model_id}.safetensors"
     place = study.lineage(row["lineage"]) / row["generation"]
-    facts = read_mapping(place / GENERATION_FILE)
+    generation = read_generation(place)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".") as beside:
         weights = Path(beside) / path.name
-        _write_weights(place / WEIGHTS_FILE, weights, str(facts["fingerprint"]))
-        described = _describe(study, row, rows, weights, facts, told)
+        _write_weights(place / WEIGHTS_FILE, weights, generation.fingerprint)
+        described = _describe(study, row, rows, weights, generation, told)
         text = "\n".join([*front_matter(path.stem, source, top1_of(row)), *described])
         weights.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
         for made in (weights.with_suffix(".md"), weights):
@@ -85,13 +84,13 @@ def _describe(
     row: Row,
     rows: dict[str, Row],
     path: Path,
-    facts: Mapping[str, Any],
+    generation: Generation,
     attribution: str,
 ) -> list[str]:
     """The model card."""
     splits = read_mapping(study.summary_file)["splits"]
     counts = ", ".join(f"{own['clips']} {split}" for split, own in splits.items())
-    recipe = ", ".join(f"{name} {value}" for name, value in facts["recipe"].items())
+    recipe = ", ".join(f"{name} {value}" for name, value in asdict(generation.recipe).items())
     weights = path.read_bytes()
     return [
         f"# {path.stem}",

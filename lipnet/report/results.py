@@ -2,7 +2,7 @@
 # N clips  K classes
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from lipnet.errors import InputError
 from lipnet.files import read_json
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
 from lipnet.lineage.ensemble import mean_probabilities
+from lipnet.lineage.generation import read_generation
+from lipnet.lineage.summary import read_lineage
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.measure.cost import Cost, cost_of
 from lipnet.report.study import Study
@@ -109,9 +111,9 @@ def list_models(study: Study) -> list[Path]:
     chosen = read_mapping(study.selection)["best_of_lineage"]
     lineages = [study.lineage(lineage) for lineage in sorted(chosen)]
     return [
-        lineage / str(generation["name"])
+        lineage / generation.name
         for lineage in lineages
-        for generation in read_mapping(lineage / "lineage.json")["generations"]
+        for generation in read_lineage(lineage).generations
     ]
 
 
@@ -145,30 +147,28 @@ def _cost(spec: str, n_classes: int, size: int) -> Cost:
 
 
 def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
-    facts = read_mapping(folder / "generation.json")
-    described = read_mapping(folder.parent / "lineage.json")
+    found, summary = read_generation(folder), read_lineage(folder.parent)
     lineage, generation = folder.parent.name, folder.name
-    recipe = facts["recipe"]
-    size = int(recipe["input_size"])
-    cost = _cost(str(facts["spec"]), n_classes, size)
+    recipe = found.recipe
+    cost = _cost(found.spec, n_classes, recipe.input_size)
     return Entry(
-        name=str(facts["model"]),
+        name=found.model,
         lineage=lineage,
         generation=generation,
-        spec=str(facts["spec"]),
-        teacher=facts["teacher"] or "",
-        training=_training(described["teacher"], facts["teacher"]),
+        spec=found.spec,
+        teacher=found.teacher or "",
+        training=_training(summary.teacher, found.teacher),
         params_m=cost.params_m,
         gflops=cost.gflops,
         gmacs=cost.gmacs,
-        input_size=size,
-        epochs=int(recipe["epochs"]),
-        best_epoch=int(facts["best_epoch"]),
-        seed=int(recipe["seed"]),
-        val_loss=float(facts["val_loss"]),
-        chosen=described["best"] == generation,
+        input_size=recipe.input_size,
+        epochs=recipe.epochs,
+        best_epoch=found.best_epoch,
+        seed=recipe.seed,
+        val_loss=found.val_loss,
+        chosen=summary.best == generation,
         folder=folder,
-        recipe=recipe,
+        recipe=asdict(recipe),
         outcomes=_read_outcomes([(lineage, generation)], study, n_classes),
     )
 

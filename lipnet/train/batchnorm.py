@@ -1,4 +1,4 @@
-"""BatchNorm's running averages over a step that goes through the model in parts."""
+"""BatchNorm's running statistics over a step that processes its batch as micro-batches."""
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -6,33 +6,34 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lipnet.train.processes import Processes
 
 
-class RunningAverages:
-    """Each part starts from the averages before the step, which ends with the parts' mean.
+class RunningStatistics:
+    """Running means and variances, updated once per step by the mean over its micro-batches.
 
-    So the result does not depend on the parts' order, nor on which process had which. BatchNorm's
-    batch statistics are those of a part's own clips.
+    Every micro-batch starts from the statistics before the step, so the result depends neither on
+    the order of the micro-batches nor on the process of each. The batch statistics, with which
+    BatchNorm normalises, are those of the micro-batch alone.
     """
 
     def __init__(self, model: nn.Module) -> None:
         norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-        kept = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
-        self._now: list[Tensor] = [tensor for tensor in kept if tensor is not None]
+        buffers = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
+        self._current: list[Tensor] = [tensor for tensor in buffers if tensor is not None]
         self._before: list[Tensor] = []
         self._sums: list[Tensor] = []
 
-    def begin(self) -> None:
-        """A step begins."""
-        self._before = [tensor.clone() for tensor in self._now]
-        self._sums = [tensor.new_zeros(tensor.shape) for tensor in self._now]
+    def start_step(self) -> None:
+        """Remember the statistics before the step."""
+        self._before = [tensor.clone() for tensor in self._current]
+        self._sums = [tensor.new_zeros(tensor.shape) for tensor in self._current]
 
     def add(self, weight: float) -> None:
-        """A part with that share of the step's clips has gone through the model."""
-        for now, before, total in zip(self._now, self._before, self._sums, strict=True):
-            total.add_(now, alpha=weight)
-            now.copy_(before)
+        """Add the statistics after a micro-batch of this weight, and restore those before it."""
+        for current, before, total in zip(self._current, self._before, self._sums, strict=True):
+            total.add_(current, alpha=weight)
+            current.copy_(before)
 
-    def end(self, processes: Processes) -> None:
-        """All parts of all processes are through."""
-        processes.add_up(self._sums)
-        for now, total in zip(self._now, self._sums, strict=True):
-            now.copy_(total)
+    def finish_step(self, processes: Processes) -> None:
+        """Set the statistics to the weighted mean over all micro-batches of all processes."""
+        processes.all_reduce(self._sums)
+        for current, total in zip(self._current, self._sums, strict=True):
+            current.copy_(total)

@@ -1,4 +1,4 @@
-"""Everything needed to go on after an interruption, written whole or not at all."""
+"""Checkpoints: everything needed to resume a training, written atomically."""
 
 import io
 import pickle
@@ -19,10 +19,10 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training stood: after `step` batches of the epoch that follows `history`.
+    """A training after `step` batches of the epoch that follows `history`.
 
-    Random choices are functions of that place, so it needs no generator's state. `facts` say which
-    training it is; `sums` are the epoch's losses so far; `average` the weights' running average.
+    No random state is needed: random numbers are a function of that position. `facts` identify the
+    training, `sums` [3] are the epoch's running loss, `average` the weights' running average.
     """
 
     facts: Mapping[str, Any]
@@ -36,18 +36,19 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the checkpoint atomically; an earlier one stays until the new one is whole."""
+    """Write the checkpoint atomically: an earlier one stays until the new one is complete."""
     names = ("facts", "model", "optimiser", "average", "best", "step", "sums")
     content = {name: getattr(checkpoint, name) for name in names}
     content["history"] = [asdict(record) for record in checkpoint.history]
-    whole = io.BytesIO()
-    torch.save(content, whole)
-    with write_atomic(path) as beside:
-        beside.write_bytes(whole.getbuffer())  # a full disk is an OSError here, not torch's own
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with write_atomic(path) as temporary:
+        # Written by pathlib, a full disk is an OSError; torch.save raises an error of its own.
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:
-    """The checkpoint at `path`, None where there is none; InputError for a file that is none."""
+    """The checkpoint at `path`, None if there is no file; InputError if it is not a checkpoint."""
     if not path.exists():
         return None
     try:
@@ -57,12 +58,13 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path} is no checkpoint of this version ({line}); delete it to train from the start"
+            f"{path} is not a checkpoint of this version ({line}): "
+            "delete it to train from the start"
         ) from None
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between the facts of two trainings, a line each, such as "recipe.lr"."""
+    """The differences between two trainings' facts, such as "recipe.lr was 0.1, is 0.2"."""
     before, after = _flatten(old), _flatten(new)
     names = sorted(name for name in before | after if before.get(name) != after.get(name))
     return [f"{name} was {before.get(name)}, is {after.get(name)}" for name in names]

@@ -1,4 +1,4 @@
-"""torch.compile for training: part by part, for any number of frames."""
+"""torch.compile for training: trunk and head separately, for any number of frames."""
 
 import copy
 
@@ -7,10 +7,10 @@ from torch import nn
 
 
 def compile_parts(model: nn.Module, *, size: int) -> str:
-    """Compile a Lipreader's trunk and head for training, in place; "" or why that cannot be done.
+    """Compile a Lipreader's trunk and head for training, in place; returns "" or why it failed.
 
-    Tried on a copy first, forward and backward, so that a model that cannot be compiled stays as
-    it was. The names of its tensors do not change.
+    A copy is compiled first and run forward and backward, so that a model that cannot be compiled
+    stays unchanged. The names of its tensors do not change.
     """
     trial = copy.deepcopy(model)
     _compile(trial)
@@ -19,7 +19,7 @@ def compile_parts(model: nn.Module, *, size: int) -> str:
             frames_BTHW = next(model.parameters()).new_zeros(2, max(lengths), size, size)
             word_BT = frames_BTHW.new_zeros(2, max(lengths))
             trial(frames_BTHW, torch.tensor(lengths), word_BT).sum().backward()
-    except Exception as error:  # whatever stage of the compiler fails, in errors of its own
+    except Exception as error:  # each stage of the compiler has exceptions of its own
         return str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
     _compile(model)
     return ""

@@ -1,4 +1,4 @@
-"""Engine: what a training runs on and how, none of which is meant to change what it learns."""
+"""Engine: the hardware and the caches of a training. None of it should change what is learned."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +10,12 @@ from lipnet.train.processes import OneProcess, Processes
 
 @dataclass(frozen=True)
 class Engine:
-    """Device and processes; whether to compile; after how many steps to save within an epoch (0:
-    at its end alone); where teachers' logits are kept (None: nowhere), and how much of them."""
+    """Device and processes, and how to compile, save and record.
+
+    `checkpoint_steps`: steps between checkpoints within an epoch (0: only at its end).
+    `recordings`: the folder for teachers' logits (None: not recorded), of at most
+    `recordings_gib`.
+    """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     processes: Processes = field(default_factory=OneProcess)
@@ -21,6 +25,6 @@ class Engine:
     recordings_gib: float = 0.0
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes and reports, the others following it."""
-        return self.processes.share.rank == 0
+    def is_main(self) -> bool:
+        """Whether this is the process that writes files and reports progress (rank 0)."""
+        return self.processes.rank == 0

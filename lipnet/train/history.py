@@ -1,4 +1,4 @@
-"""What each epoch gave: the record that is kept, shown and logged."""
+"""The record of each epoch that is saved, shown and logged."""
 
 import csv
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from lipnet.files import write_atomic
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch's figures; losses in nats, accuracies as fractions; `best` so far at its end."""
+    """One epoch's metrics: losses in nats, accuracies as fractions; `best`: the best so far."""
 
     epoch: int
     lr: float
@@ -27,18 +27,19 @@ _COLUMNS = [field.name for field in fields(EpochRecord)]
 
 
 def best_epoch(history: Sequence[EpochRecord]) -> EpochRecord:
-    """The last record marked best: highest on validation, a lower loss deciding between equals."""
+    """The last record marked best: highest top-1 on validation, ties broken by the lower loss."""
     return [record for record in history if record.best][-1]
 
 
-def beats(candidate: tuple[float, float], holder: tuple[float, float]) -> bool:
-    """Whether (val_top1, val_loss) is better: more correct, or as many at a lower loss."""
-    return (candidate[0], -candidate[1]) > (holder[0], -holder[1])
+def beats(candidate: tuple[float, float], current: tuple[float, float]) -> bool:
+    """Whether the candidate's (val_top1, val_loss) is better: higher top-1, or equal with a lower
+    loss."""
+    return (candidate[0], -candidate[1]) > (current[0], -current[1])
 
 
 def write_history(path: Path, history: Sequence[EpochRecord]) -> None:
     """Write the records as CSV, atomically; floats round-trip exactly."""
-    with write_atomic(path) as beside, beside.open("w", newline="", encoding="utf-8") as out:
+    with write_atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
         writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         for record in history:

@@ -1,4 +1,4 @@
-"""The training loop: one for scratch and for distilled students, best on validation kept."""
+"""The training loop, for models from scratch and for students; keeps the best on validation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lipnet.data.loader import ClipStore
-from lipnet.data.stream import Stream, cut_batch
+from lipnet.data.stream import Stream, split_batch
 from lipnet.distill.teacher import Teacher
 from lipnet.errors import InputError
 from lipnet.inference.predict import predict_logits
@@ -27,19 +27,20 @@ from lipnet.train.compile import compile_parts
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord, beats, best_epoch
 from lipnet.train.optim import build_optimiser, learning_rate
+from lipnet.train.running_loss import RunningLoss
 from lipnet.train.sanity import warn_after, warn_before
 from lipnet.train.step import Stepper
 
-# N clips  K classes
-CHECK_STEPS = 50  # after so many the losses are looked at; a look waits for the device
+# N clips  K classes  k best classes
+CHECK_STEPS = 50  # between looks at the loss; each one waits for the device
 
 
 class TrainingDiverged(InputError):
-    """The loss is not a number any more."""
+    """The loss is not finite."""
 
 
 class Listener(Protocol):
-    """Hears of a training's progress: a progress bar, a tracker, a log."""
+    """Receives a training's progress: a progress bar, a tracker, a log."""
 
     def on_batch(self, done: int, total: int) -> None: ...
 
@@ -50,7 +51,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """One model's training: what learns, from what, by which recipe and teacher, on what."""
+    """One model's training: the model, its data, recipe and teacher, and the engine it runs on."""
 
     model: nn.Module
     train: ClipStore
@@ -64,23 +65,23 @@ class Training:
 def fit(
     training: Training, *, checkpoint: Path, facts: Mapping[str, Any], listener: Listener
 ) -> list[EpochRecord]:
-    """Train to the recipe's last epoch, then leave the best weights on validation in the model.
+    """Train to the recipe's last epoch, then load the weights that are best on validation.
 
-    Goes on from `checkpoint` where that file is of the same `facts`, else says what differs and
-    keeps it aside; the result is the same as without the interruption, bit for bit on one
-    machine's CPU.
+    Resumes from `checkpoint` if that file has the same `facts`; else keeps it under another name
+    and warns of what differs. On one machine's CPU the result is bit for bit that of an
+    uninterrupted training.
     """
-    return _Fitting(training, checkpoint, dict(facts), listener).run()
+    return _Fit(training, checkpoint, dict(facts), listener).run()
 
 
-class _Fitting:
-    """A training under way."""
+class _Fit:
+    """The state of a training between steps."""
 
     def __init__(
         self, training: Training, path: Path, facts: dict[str, Any], listener: Listener
     ) -> None:
         self._training, self._path, self._facts = training, path, facts
-        self._engine, self._recipe, self._heard = training.engine, training.recipe, listener
+        self._engine, self._recipe, self._listener = training.engine, training.recipe, listener
         self._stream = Stream(training.train, training.recipe)
         _check_stream(self._stream, self._engine)
         self._model = training.model.to(self._engine.device)
@@ -89,12 +90,12 @@ class _Fitting:
         self._history: list[EpochRecord] = []
         self._best: State = {}
         self._step = 0
-        self._sums_3 = torch.zeros(3, dtype=torch.float64, device=self._engine.device)
+        self._loss = RunningLoss(self._engine.processes, self._engine.device)
 
     def run(self) -> list[EpochRecord]:
         self._resume()
         for text in warn_before(self._recipe):
-            self._heard.on_warning(text)
+            self._listener.on_warning(text)
         forward = self._engine.processes.wrap(self._compiled(), self._engine.device)
         stepper = Stepper(
             self._model,
@@ -111,74 +112,76 @@ class _Fitting:
         return self._history
 
     def _train_epoch(self, stepper: Stepper, epoch: int) -> None:
-        """The rest of an epoch's steps."""
-        recipe, total = self._recipe, self._stream.seen()
+        """The remaining steps of an epoch."""
+        recipe, total = self._recipe, self._stream.clips_per_epoch
+        processes, every = self._engine.processes, self._engine.checkpoint_steps
         self._model.train()
-        share, device = self._engine.processes.share, self._engine.device
-        for parts in self._stream.epoch(epoch, begin=self._step, share=share, device=device):
-            begun = self._step * recipe.batch
-            clips = min(recipe.batch, total - begun)
-            rate = learning_rate(recipe, epoch, progress=begun / len(self._training.train))
-            self._sums_3 += clips * stepper.step(parts, epoch, rate)
+        for micro_batches in self._stream.epoch(
+            epoch,
+            first_step=self._step,
+            rank=processes.rank,
+            world_size=processes.world_size,
+            device=self._engine.device,
+        ):
+            done = self._step * recipe.batch
+            clips = min(recipe.batch, total - done)
+            rate = learning_rate(recipe, epoch, progress=done / len(self._training.train))
+            self._loss.add(stepper.step(micro_batches, epoch, rate), clips)
             if self._average is not None:
                 self._average.update_parameters(self._model)
             self._step += 1
-            if self._step % CHECK_STEPS == 0 or self._step == self._stream.steps():
+            is_last = self._step == self._stream.steps_per_epoch
+            if is_last or self._step % CHECK_STEPS == 0:
                 self._check_finite(epoch)
-            self._heard.on_batch(begun + clips, total)
-            every = self._engine.checkpoint_steps
-            if every and self._step % every == 0 and self._step < self._stream.steps():
+            self._listener.on_batch(done + clips, total)
+            if every and self._step % every == 0 and not is_last:
                 self._save(epoch)
 
     def _finish_epoch(self, epoch: int) -> None:
-        """Validate, keep the best, save, report."""
+        """Validate, keep the best weights, save, report."""
         training = self._training
-        self._engine.processes.add_up([self._sums_3])
-        losses = (self._sums_3 / self._stream.seen()).tolist()
+        losses = self._loss.mean(self._stream.clips_per_epoch)
         training.teacher.finish_epoch(epoch)
-        record = self._engine.processes.tell(self._validate(epoch, losses))
-        assert record is not None  # the first process always finds one
+        found = self._validate(epoch, losses) if self._engine.is_main else None
+        record = self._engine.processes.broadcast(found)
+        assert record is not None  # the main process always has one
         if record.best:
-            self._best = _copy_state(self._shown)
+            self._best = _copy_state(self._validated_model)
         self._history.append(record)
         self._step = 0
-        self._sums_3.zero_()
+        self._loss.reset()
         self._save(epoch + 1)
-        self._heard.on_epoch(record)
+        self._listener.on_epoch(record)
         for text in warn_after(self._history, classes=training.classes, clips=len(training.val)):
-            self._heard.on_warning(text)
+            self._listener.on_warning(text)
 
     @property
-    def _shown(self) -> nn.Module:
-        """The model that is validated and kept: the running average where there is one."""
-        shown = self._model if self._average is None else self._average.module
-        assert isinstance(shown, nn.Module)
-        return shown
+    def _validated_model(self) -> nn.Module:
+        """The model that is validated and kept: the running average of the weights, if any."""
+        model = self._model if self._average is None else self._average.module
+        assert isinstance(model, nn.Module)
+        return model
 
-    def _validate(self, epoch: int, losses: Sequence[float]) -> EpochRecord | None:
-        """What the first process finds; the others wait to be told."""
-        if not self._engine.leads:
-            return None
-        training = self._training
-        device = self._engine.device
-        logits_NK, labels_N = predict_logits(self._shown, training.val, self._recipe, device=device)
+    def _validate(self, epoch: int, losses: Sequence[float]) -> EpochRecord:
+        """The epoch's record, in the main process alone: the others hold no validation clips."""
+        model, val, device = self._validated_model, self._training.val, self._engine.device
+        logits_NK, labels_N = predict_logits(model, val, self._recipe, device=device)
         val_loss = float(F.cross_entropy(logits_NK, labels_N))
-        top1, top5 = (_share_within(logits_NK, labels_N, k) for k in (1, 5))
-        holder = best_epoch(self._history) if self._history else None
-        best = holder is None or beats((top1, val_loss), (holder.val_top1, holder.val_loss))
+        top1, top5 = (_topk_accuracy(logits_NK, labels_N, k) for k in (1, 5))
+        previous = best_epoch(self._history) if self._history else None
+        best = previous is None or beats((top1, val_loss), (previous.val_top1, previous.val_loss))
         total, ce, kd = losses
         rate = learning_rate(self._recipe, epoch)
         return EpochRecord(epoch, rate, total, ce, kd, val_loss, top1, top5, best)
 
     def _save(self, epoch: int) -> None:
-        """Keep all that the rest of the training depends on."""
-        self._training.teacher.save(epoch)
-        self._engine.processes.add_up([self._sums_3])
-        if not self._engine.leads:
-            self._sums_3.zero_()
+        """Write a checkpoint of all that the rest of the training depends on."""
+        self._training.teacher.flush(epoch)
+        sums_3 = self._loss.reduce()
+        if not self._engine.is_main:
             return
         average = {} if self._average is None else _copy_state(self._average)
-        kept = Checkpoint(
+        checkpoint = Checkpoint(
             facts=self._facts,
             model=_copy_state(self._model),
             optimiser=self._optimiser.state_dict(),
@@ -186,29 +189,31 @@ class _Fitting:
             best=self._best,
             history=self._history,
             step=self._step,
-            sums=self._sums_3.cpu(),
+            sums=sums_3.cpu(),
         )
-        save_checkpoint(self._path, kept)
+        save_checkpoint(self._path, checkpoint)
 
     def _resume(self) -> None:
-        found = self._find() if self._engine.leads else None
-        place = self._engine.processes.tell(found and (len(found.history), found.step))
-        if place is None:
+        found = self._find_checkpoint() if self._engine.is_main else None
+        position = self._engine.processes.broadcast(found and (len(found.history), found.step))
+        if position is None:
             return
         found = found or load_checkpoint(self._path)
-        if found is None or (len(found.history), found.step) != place:
-            # Not bad input: started again, this process may see what the disk was slow to show.
-            raise RuntimeError(f"{self._path} is not what the first process sees: is it one disk?")
+        if found is None or (len(found.history), found.step) != position:
+            # Not bad input: on a slow shared disk the file may be visible at the next attempt.
+            raise RuntimeError(
+                f"{self._path} differs from the file that the main process reads: do all "
+                "processes use the same disk?"
+            )
         self._model.load_state_dict(found.model)
         self._optimiser.load_state_dict(found.optimiser)
         if self._average is not None:
             self._average.load_state_dict(found.average)
         self._best, self._history, self._step = found.best, found.history, found.step
-        if self._engine.leads:
-            self._sums_3.copy_(found.sums)
+        self._loss.reset(found.sums)
 
-    def _find(self) -> Checkpoint | None:
-        """The checkpoint of this very training; another's is set aside."""
+    def _find_checkpoint(self) -> Checkpoint | None:
+        """The checkpoint of this training; one of another training is set aside."""
         found = load_checkpoint(self._path)
         changes = differences(found.facts, self._facts) if found else []
         if changes:
@@ -219,16 +224,14 @@ class _Fitting:
     def _set_aside(self, changes: Sequence[str]) -> None:
         aside = self._path.with_name(f"{self._path.name}.other")
         self._path.replace(aside)
-        self._heard.on_warning(
+        self._listener.on_warning(
             f"{self._path.name} is of another training ({'; '.join(changes)}): this one starts "
-            f"anew, and that checkpoint is kept as {aside.name}"
+            f"from the beginning, and that checkpoint is kept as {aside.name}"
         )
 
     def _check_finite(self, epoch: int) -> None:
-        """All processes find the same, so that none waits for one that has given up."""
-        total_3 = self._sums_3.clone()
-        self._engine.processes.add_up([total_3])
-        if not torch.isfinite(total_3).all():
+        """Raise TrainingDiverged in all processes at once, so that none waits for another."""
+        if not torch.isfinite(self._loss.reduce()).all():
             raise TrainingDiverged(
                 f"the loss is not a number in epoch {epoch} at learning rate {self._recipe.lr}: "
                 "lower recipe.lr, or add recipe.warmup_epochs"
@@ -238,24 +241,25 @@ class _Fitting:
         if self._engine.compile:
             fault = compile_parts(self._model, size=self._recipe.input_size)
             if fault:
-                self._heard.on_warning(f"not compiled: {fault}")
+                self._listener.on_warning(f"not compiled: {fault}")
         return self._model
 
 
 def _check_stream(stream: Stream, engine: Engine) -> None:
-    if stream.steps() == 0:
+    if stream.steps_per_epoch == 0:
         raise InputError("the training split has fewer than two clips: nothing can be learned")
-    batch = min(stream.recipe.batch, len(stream.clips))
-    parts = len(cut_batch(batch, stream.recipe.micro_batch))
-    world = engine.processes.share.world
-    if parts < world:
-        most = batch // world
-        advice = f"set recipe.micro_batch to {most} or less"
-        if most < 2:
+    batch = min(stream.recipe.batch, len(stream.store))
+    count = len(split_batch(batch, stream.recipe.micro_batch))
+    world_size = engine.processes.world_size
+    if count < world_size:
+        largest = batch // world_size
+        advice = f"set recipe.micro_batch to {largest} or less"
+        if largest < 2:
             advice = f"lower compute.workers to {batch // 2} or raise recipe.batch"
+        micro_batches = "1 micro-batch" if count == 1 else f"{count} micro-batches"
         raise InputError(
-            f"a batch of {batch} clips in {parts} part{'s' * (parts > 1)} cannot be shared by "
-            f"{world} processes: {advice}"
+            f"a batch of {batch} clips in {micro_batches} cannot be shared by {world_size} "
+            f"processes: {advice}"
         )
 
 
@@ -266,7 +270,7 @@ def _running_average(model: nn.Module, recipe: Recipe) -> AveragedModel | None:
     return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 
 
-def _share_within(logits_NK: Tensor, labels_N: Tensor, k: int) -> float:
+def _topk_accuracy(logits_NK: Tensor, labels_N: Tensor, k: int) -> float:
     top_Nk = logits_NK.topk(min(k, logits_NK.shape[1]), dim=1).indices
     return float((top_Nk == labels_N[:, None]).any(dim=1).double().mean())
 

@@ -42,8 +42,8 @@ def build_optimiser(model: nn.Module, recipe: Recipe) -> Optimiser:
 
 
 def learning_rate(recipe: Recipe, epoch: int, *, progress: float = 0.0) -> float:
-    """The rate at `progress` (0..1) through `epoch` (from 0): by epoch with cosine and
-    cosine_lagged, by batch with cosine_by_step and one_cycle."""
+    """The learning rate at `progress` (0..1) through `epoch` (from 0): constant within an epoch
+    for cosine and cosine_lagged, updated every step for cosine_by_step and one_cycle."""
     return recipe.lr * _FACTORS[recipe.schedule](recipe, epoch, progress)
 
 
@@ -55,7 +55,7 @@ def _cosine(recipe: Recipe, epoch: int, progress: float) -> float:
 
 
 def _cosine_lagged(recipe: Recipe, epoch: int, progress: float) -> float:
-    # The authors' code steps before the first epoch's end: epochs 0 and 1 share the first rate.
+    # The authors' code steps its schedule one epoch late: epochs 0 and 1 have the same rate.
     return _cosine(recipe, max(epoch - 1, 0), progress)
 
 

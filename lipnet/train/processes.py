@@ -1,5 +1,4 @@
-"""How many processes train one model, and what they tell each other."""
-# R rows of a part
+"""The processes that train one model, and their collective operations."""
 
 import warnings
 from collections.abc import Iterable
@@ -11,76 +10,77 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lipnet.data.stream import ALONE, Share
-
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 
 class Processes(Protocol):
-    """The processes that train together; each calls the same methods in the same order."""
+    """The processes that train together; all call the same collectives in the same order."""
 
-    share: Share
+    rank: int
+    world_size: int
 
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The model as training calls it: gradients become the mean over the processes."""
+        """The model that training calls: its gradients are averaged over the processes."""
         ...
 
-    def hold(self, wrapped: nn.Module, *, last: bool) -> AbstractContextManager[None]:
-        """Where a backward runs: before the `last` of a step nothing is sent."""
+    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
+        """A context whose backward passes accumulate gradients without exchanging them."""
         ...
 
-    def add_up(self, tensors: Iterable[Tensor]) -> None:
-        """Each tensor becomes its sum over the processes."""
+    def all_reduce(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by its sum over the processes, in place."""
         ...
 
-    def tell(self, value: Told) -> Told:
-        """The first process's value, in all of them."""
+    def broadcast(self, value: Value) -> Value:
+        """The value of the process of rank 0, in all processes."""
         ...
 
 
 class OneProcess:
-    """This one alone: nothing to send."""
+    """A single process: every collective is the identity."""
 
-    share = ALONE
+    rank = 0
+    world_size = 1
 
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
         return model
 
-    def hold(self, wrapped: nn.Module, *, last: bool) -> AbstractContextManager[None]:
+    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def add_up(self, tensors: Iterable[Tensor]) -> None:
+    def all_reduce(self, tensors: Iterable[Tensor]) -> None:
         return
 
-    def tell(self, value: Told) -> Told:
+    def broadcast(self, value: Value) -> Value:
         return value
 
 
 class ProcessGroup:
-    """torch.distributed's default group, which is running already (DistributedDataParallel)."""
+    """torch.distributed's default group, already initialised, with DistributedDataParallel."""
 
     def __init__(self) -> None:
-        self.share = Share(dist.get_rank(), dist.get_world_size())
+        self.rank = dist.get_rank()
+        self.world_size = dist.get_world_size()
 
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
         ids = [device.index or 0] if device.type == "cuda" else None
         with warnings.catch_warnings():
-            # torch 2.13 has a newer name for it, which 2.11 does not know.
+            # torch 2.13 has a new name for this argument, which 2.11 does not know.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-            # BatchNorm's running averages are added up by the step itself (train/step.py).
+            # The step itself averages BatchNorm's running statistics (train/batchnorm.py).
             return DistributedDataParallel(model, device_ids=ids, broadcast_buffers=False)
 
-    def hold(self, wrapped: nn.Module, *, last: bool) -> AbstractContextManager[None]:
-        if last or not isinstance(wrapped, DistributedDataParallel):
+    def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
+        if not isinstance(wrapped, DistributedDataParallel):
             return nullcontext()
-        waiting: AbstractContextManager[None] = wrapped.no_sync()
-        return waiting
+        context: AbstractContextManager[None] = wrapped.no_sync()
+        return context
 
-    def add_up(self, tensors: Iterable[Tensor]) -> None:
+    def all_reduce(self, tensors: Iterable[Tensor]) -> None:
         for tensor in tensors:
             dist.all_reduce(tensor)
 
-    def tell(self, value: Told) -> Told:
+    def broadcast(self, value: Value) -> Value:
         box = [value]
         dist.broadcast_object_list(box, src=0)
         return box[0]

@@ -9,7 +9,7 @@ import yaml
 
 from lipnet.code import reached_files
 from lipnet.errors import InputError
-from lipnet.lineage import lineage
+from lipnet.lineage import generation_run
 from pipeline.params import LINEAGE_ID, load_params
 from pipeline.profile import choose_profile, known_profiles
 from stages import landmarks, raw, shards
@@ -94,7 +94,7 @@ def test_a_job_is_done_again_by_the_changes_that_make_its_stage_run_again(
 
 
 def test_a_lineage_is_trained_again_by_the_changes_that_make_its_stage_run_again() -> None:
-    digested = {f"lipnet/{name}" for name in reached_files(lineage.CODE)}
+    digested = {f"lipnet/{name}" for name in reached_files(generation_run.CODE)}
     for stage in ("scratch", "taught"):
         assert needed_files(stage) - ONLY_PLANS[stage] == digested
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lipnet.data.augment import ClipBatch
+from lipnet.data.batch import ClipBatch
 from lipnet.data.loader import ClipFacts, MemoryStore
 
 

@@ -1,11 +1,13 @@
 """A made-up profile whose models have real weights, and a leaderboard: what publish reads."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from lipnet.files import read_json, write_json
+from lipnet.files import write_json
+from lipnet.lineage.generation import read_generation, write_generation
 from lipnet.lineage.selection import write_selection
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
@@ -55,7 +57,5 @@ def write_leaderboard(path: Path, *, latency: float = 3.5) -> None:
 def retrain(paths: Paths, lineage: str, generation: str) -> None:
     """As if the model had been trained again from other inputs."""
     folder = paths.lineage(lineage) / generation
-    facts = read_json(folder / "generation.json")
-    assert isinstance(facts, dict)
-    write_json(folder / "generation.json", {**facts, "fingerprint": "e" * 16})
+    write_generation(folder, replace(read_generation(folder), fingerprint="e" * 16))
     write_weights(folder / "weights.safetensors", seed=1)

@@ -2,22 +2,18 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from lipnet.errors import InputError
+from lipnet.lineage.generation import TrainingFacts
+from lipnet.recipe import Recipe
 from tracking.experiment import DatasetFacts, Experiment, Identity
 from tracking.live import ModelRun
 from tracking.uri import shown_uri, tracking_uri
 
-FACTS: Mapping[str, object] = {
-    "spec": "resnet18_0.25x + tcn_1x",
-    "teacher": "big-g1",
-    "recipe": {"lr": 3e-4, "epochs": 4},
-    "fingerprint": "a" * 16,
-}
+RECIPE = Recipe(lr=3e-4, epochs=4)
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +22,7 @@ def _in_own_store(store: Path) -> None:
 
 
 def identify(fingerprint: str = "a" * 16) -> Identity:
-    facts = {**FACTS, "fingerprint": fingerprint}
+    facts = TrainingFacts("resnet18_0.25x + tcn_1x", RECIPE, "big-g1", fingerprint)
     return Identity.of("small-by-big-g1", facts, kind="taught", source="grid")
 
 

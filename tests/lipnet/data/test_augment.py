@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipnet.data.augment import ClipBatch, View, central_view, draw, random_view
+from lipnet.data.augment import central_view, draw, random_view
+from lipnet.data.batch import ClipBatch, View
 from lipnet.recipe import Recipe
 
 
@@ -23,7 +24,7 @@ def make_batch(lengths: list[int], words: list[list[int]], size: int = 20) -> Cl
 
 
 def view_at(batch: ClipBatch, recipe: Recipe, step: int) -> View:
-    """The view of a batch at a place in the stream."""
+    """The view of a batch at a step of the stream."""
     return random_view(batch, draw(recipe, len(batch.lengths_B), epoch=0, step=step), recipe)
 
 
@@ -36,7 +37,7 @@ def test_the_central_view_is_the_normalised_centre_with_zero_padding() -> None:
     assert view.share == 1.0
 
 
-def test_the_same_place_in_the_stream_gives_the_same_view() -> None:
+def test_the_same_step_gives_the_same_view() -> None:
     batch, recipe = make_batch([9, 7, 8], [[3, 5]] * 3), Recipe(input_size=16)
     views = [view_at(batch, recipe, 4) for _ in range(2)]
     assert torch.equal(views[0].frames_BTHW, views[1].frames_BTHW)
@@ -103,12 +104,12 @@ def test_mixup_shares_follow_their_beta_distribution() -> None:
 
 
 def make_lit_batch(lengths: list[int], words: list[list[int]]) -> ClipBatch:
-    """Clips that are white while the word is spoken and black around it."""
+    """Clips that are white during the word and black before and after it."""
     batch = make_batch(lengths, words)
-    steps_T = torch.arange(batch.frames_BTHW.shape[1])
+    times_T = torch.arange(batch.frames_BTHW.shape[1])
     words_B2 = torch.tensor(words)
-    lit_BT = (steps_T >= words_B2[:, :1]) & (steps_T < words_B2[:, 1:])
-    lit_BT &= steps_T < batch.lengths_B[:, None]
+    lit_BT = (times_T >= words_B2[:, :1]) & (times_T < words_B2[:, 1:])
+    lit_BT &= times_T < batch.lengths_B[:, None]
     batch.frames_BTHW[:] = 255 * lit_BT[:, :, None, None]
     return batch
 
@@ -130,7 +131,7 @@ def test_the_boundary_of_a_central_view_is_the_words_frames(
     view = central_view(make_batch(lengths, words), Recipe(input_size=16))
     assert view.word_BT.shape == view.frames_BTHW.shape[:2]
     for row, (_, (first, last)) in enumerate(clips):
-        expected = [float(first <= step < last) for step in range(max(lengths))]
+        expected = [float(first <= time < last) for time in range(max(lengths))]
         assert view.word_BT[row].tolist() == expected
 
 

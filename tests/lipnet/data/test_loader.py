@@ -78,13 +78,13 @@ def test_memory_and_stream_have_one_order(shards: Path, epoch: int) -> None:
     assert pixels[0] == pixels[1]
 
 
-def test_a_split_larger_than_its_memory_is_streamed(shards: Path) -> None:
+def test_a_split_larger_than_the_memory_budget_is_streamed(shards: Path) -> None:
     assert isinstance(open_split(shards, "train", shrink=HALF), MemoryStore)
     assert isinstance(open_split(shards, "train", shrink=HALF, memory_gib=1e-6), ShardStream)
 
 
-def test_memory_is_counted_with_each_clip_filled_up_to_the_longest(shards: Path) -> None:
-    # 3 shards of clips of 3, 4, 5 and 6 frames: 54 frames as they come, 12 x 6 filled up
+def test_memory_counts_clips_padded_to_the_longest(shards: Path) -> None:
+    # 3 shards of clips of 3, 4, 5 and 6 frames: 54 frames as decoded, 12 x 6 padded
     needed = (54 + 72) * 48**2 / 2**30
     held = open_split(shards, "train", shrink=HALF, memory_gib=needed)
     assert isinstance(held, MemoryStore)
@@ -101,7 +101,9 @@ def test_a_stream_shuffles_pools_of_whole_shards(shards: Path) -> None:
     store = ShardStream(list_shards(shards, "train"), HALF, pool=5)
     order = store.order(seed=1, epoch=0)
     assert sorted(order.tolist()) == list(range(12))
-    first_pool = {number // 4 for number in order[:8].tolist()}  # 4 clips a shard, 2 shards a pool
+    first_pool = {
+        number // 4 for number in order[:8].tolist()
+    }  # 4 clips per shard, 2 shards per pool
     assert len(first_pool) == 2
     mixed = {tuple(store.order(seed=1, epoch=e)[:8].tolist()) for e in range(5)}
     assert len(mixed) == 5
@@ -116,7 +118,7 @@ def test_a_stream_gives_any_clips_in_any_order(shards: Path) -> None:
         assert torch.equal(one.labels_B, two.labels_B)
 
 
-def test_each_shard_of_a_stream_is_read_once_an_epoch(
+def test_each_shard_of_a_stream_is_read_once_per_epoch(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
@@ -132,13 +134,13 @@ def test_each_shard_of_a_stream_is_read_once_an_epoch(
     assert len(read) == len(set(read)) == 3
 
 
-def test_a_shard_with_other_clips_than_its_index_says_is_named(shards: Path) -> None:
+def test_a_shard_with_other_clips_than_its_index_lists_is_named(shards: Path) -> None:
     index = shards / "train" / "000001.json"
     found = read_json(index)
     assert isinstance(found, dict)
     write_json(index, {**found, "clips": 5})
     store = ShardStream(list_shards(shards, "train"), HALF)
-    with pytest.raises(InputError, match=r"000001\.tar holds 4 clips where its index says 5"):
+    with pytest.raises(InputError, match=r"000001\.tar holds 4 clips, but its index lists 5"):
         list(ordered(store, 5))
 
 
@@ -181,7 +183,7 @@ def test_crops_too_small_for_the_recipe_are_named(shards: Path, memory_gib: floa
 
 
 @KINDS
-def test_a_cut_shard_is_named(shards: Path, memory_gib: float) -> None:
+def test_a_truncated_shard_is_named(shards: Path, memory_gib: float) -> None:
     tar = shards / "train" / "000001.tar"
     tar.write_bytes(tar.read_bytes()[:-2000])
     with pytest.raises(InputError, match=r"000001\.tar"):

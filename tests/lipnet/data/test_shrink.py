@@ -1,4 +1,4 @@
-"""Shrinking crops: area averages of their middle."""
+"""Shrinking crops: area averages of their centre."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def test_shrinking_averages_areas() -> None:
     assert np.abs(Shrink(8, 4)(CROPS) - blocks).max() <= 0.5
 
 
-def test_the_middle_is_kept() -> None:
+def test_the_centre_is_kept() -> None:
     assert np.array_equal(Shrink(4, 4)(CROPS), CROPS[:, 2:6, 2:6])
 
 

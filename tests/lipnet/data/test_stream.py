@@ -1,4 +1,4 @@
-"""The stream: a function of (seed, epoch, step), the same however it is shared or resumed."""
+"""The stream: a function of (seed, epoch, step), the same for any sharing and after a resume."""
 
 from dataclasses import replace
 
@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lipnet.data.augment import View, random_view
-from lipnet.data.stream import ALONE, Part, Share, Stream, cut_batch
+from lipnet.data.augment import random_view
+from lipnet.data.batch import View
+from lipnet.data.stream import MicroBatch, Stream, split_batch
 from lipnet.recipe import Recipe
 from tests.lipnet.clips import make_store
 
@@ -17,13 +18,13 @@ RECIPE = Recipe(batch=8, input_size=24, mixup=0.4, seed=3)
 CLIPS = 29
 
 
-def views_of(stream: Stream, epoch: int, *, begin: int = 0, share: Share = ALONE) -> list[View]:
-    steps = stream.epoch(epoch, begin=begin, share=share)
-    return [view_of(part, stream.recipe) for parts in steps for part in parts]
+def views_of(stream: Stream, epoch: int, *, first_step: int = 0) -> list[View]:
+    steps = stream.epoch(epoch, first_step=first_step)
+    return [view_of(own, stream.recipe) for micro_batches in steps for own in micro_batches]
 
 
-def view_of(part: Part, recipe: Recipe) -> View:
-    return random_view(part.batch, part.draws, recipe)
+def view_of(micro_batch: MicroBatch, recipe: Recipe) -> View:
+    return random_view(micro_batch.clips, micro_batch.draws, recipe)
 
 
 def same(one: View, two: View) -> bool:
@@ -32,17 +33,19 @@ def same(one: View, two: View) -> bool:
     return one.share == two.share and all(torch.equal(a, b) for a, b in pairs)
 
 
-def rows_of(stream: Stream, *, share: Share = ALONE) -> dict[int, tuple[Tensor, int, float]]:
+def rows_of(
+    stream: Stream, *, rank: int = 0, world_size: int = 1
+) -> dict[int, tuple[Tensor, int, float]]:
     """Each row of an epoch's views: valid frames, label and share, by its number."""
     rows = {}
-    for parts in stream.epoch(0, share=share):
-        for part in parts:
-            if part.weight == 0:
+    for micro_batches in stream.epoch(0, rank=rank, world_size=world_size):
+        for own in micro_batches:
+            if own.weight == 0:
                 continue
-            view = view_of(part, stream.recipe)
-            for place, row in enumerate((part.first + part.rows_R).tolist()):
-                frames = view.frames_BTHW[place, : int(view.lengths_B[place])]
-                rows[row] = frames, int(view.labels_B[place]), view.share
+            view = view_of(own, stream.recipe)
+            for index, row in enumerate((own.first_clip + own.rows_R).tolist()):
+                frames = view.frames_BTHW[index, : int(view.lengths_B[index])]
+                rows[row] = frames, int(view.labels_B[index]), view.share
     return rows
 
 
@@ -53,15 +56,15 @@ def test_the_same_seed_and_epoch_give_the_same_views() -> None:
     assert not any(same(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("begin", [0, 1, 3, 4])
-def test_a_stream_goes_on_from_any_step(begin: int) -> None:
+@pytest.mark.parametrize("first_step", [0, 1, 3, 4])
+def test_a_stream_resumes_at_any_step(first_step: int) -> None:
     stream = Stream(make_store(CLIPS), RECIPE)
-    assert stream.steps() == 4
-    whole, rest = views_of(stream, 0), views_of(stream, 0, begin=begin)
-    assert all(same(a, b) for a, b in zip(whole[begin:], rest, strict=True))
+    assert stream.steps_per_epoch == 4
+    whole, rest = views_of(stream, 0), views_of(stream, 0, first_step=first_step)
+    assert all(same(a, b) for a, b in zip(whole[first_step:], rest, strict=True))
 
 
-def test_runs_that_share_a_stream_seed_see_the_same_views() -> None:
+def test_trainings_that_share_a_stream_seed_see_the_same_views() -> None:
     store = make_store(CLIPS)
     one = Stream(store, replace(RECIPE, seed=1, stream=9))
     two = Stream(store, replace(RECIPE, seed=2, stream=9))
@@ -76,32 +79,35 @@ def test_runs_that_share_a_stream_seed_see_the_same_views() -> None:
     st.sampled_from((0.0, 0.4)),
     st.integers(2, 9),
 )
-def test_however_a_batch_is_cut_and_shared_each_row_is_the_same(
-    clips: int, batch: int, world: int, mixup: float, micro: int
+def test_rows_do_not_depend_on_micro_batches_or_processes(
+    clips: int, batch: int, world_size: int, mixup: float, micro: int
 ) -> None:
     recipe = replace(RECIPE, batch=batch, mixup=mixup)
     store = make_store(clips)
     whole = rows_of(Stream(store, recipe))
-    cut = Stream(store, replace(recipe, micro_batch=min(micro, batch)))
+    split = Stream(store, replace(recipe, micro_batch=min(micro, batch)))
     shared: dict[int, tuple[Tensor, int, float]] = {}
-    for rank in range(world):
-        own = rows_of(cut, share=Share(rank, world))
+    for rank in range(world_size):
+        own = rows_of(split, rank=rank, world_size=world_size)
         assert not set(own) & set(shared)
         shared |= own
-    assert set(shared) == set(whole) == set(range(cut.seen()))
+    assert set(shared) == set(whole) == set(range(split.clips_per_epoch))
     for row, (frames, label, share) in whole.items():
         assert torch.equal(shared[row][0], frames)
         assert shared[row][1:] == (label, share)
 
 
 @given(st.integers(2, 40), st.integers(0, 12).filter(lambda micro: micro != 1), st.integers(1, 5))
-def test_the_weights_of_all_processes_add_up_to_one(clips: int, micro: int, world: int) -> None:
-    parts = cut_batch(clips, micro)
-    assert torch.equal(torch.cat(parts), torch.arange(clips))
-    assert all(len(part) >= 2 for part in parts)
-    assert max(map(len, parts)) <= max(micro or clips, 3)
-    store = make_store(clips)
+def test_the_weights_of_all_processes_sum_to_one(clips: int, micro: int, world_size: int) -> None:
+    split = split_batch(clips, micro)
+    assert torch.equal(torch.cat(split), torch.arange(clips))
+    assert all(len(rows_R) >= 2 for rows_R in split)
+    assert max(map(len, split)) <= max(micro or clips, 3)
     recipe = replace(RECIPE, batch=clips, micro_batch=micro if micro <= clips else 0)
-    shares = [Share(rank, world) for rank in range(world)]
-    steps = [next(iter(Stream(store, recipe).epoch(0, share=share))) for share in shares]
-    assert sum(part.weight for parts in steps for part in parts) == pytest.approx(1)
+    stream = Stream(make_store(clips), recipe)
+    weights = [
+        micro_batch.weight
+        for rank in range(world_size)
+        for micro_batch in next(iter(stream.epoch(0, rank=rank, world_size=world_size)))
+    ]
+    assert sum(weights) == pytest.approx(1)

@@ -1,4 +1,4 @@
-"""Teachers: what they see, what they add, what is remembered, and where gradients may not go."""
+"""Teachers: their views, their loss term, their recordings, and no gradients."""
 
 import os
 import shutil
@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lipnet.data.augment import View
+from lipnet.data.batch import View
 from lipnet.distill.recording import Recording, make_room, recording_bytes
-from lipnet.distill.teacher import FrozenTeacher, NoTeacher, Place, RecordedTeacher
+from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, StreamPosition
 
 CLIPS = 4
-PLACE = Place(0, 0, torch.arange(CLIPS))
+POSITION = StreamPosition(0, 0, torch.arange(CLIPS))
 
 
 class Recorder(nn.Module):
-    """A linear model over mean pixels; all copies of it remember what they were shown."""
+    """A linear model of mean pixels; all copies record their inputs in `seen`."""
 
     seen: list[Tensor]
 
@@ -52,24 +52,24 @@ def test_student_gradients_never_reach_the_teacher() -> None:
     student, model = Recorder(1), Recorder(2)
     view = make_view()
     teacher = FrozenTeacher([model], alpha=1.0)
-    teacher.loss(student(view.frames_BTHW, view.lengths_B, view.word_BT), view, PLACE).backward()
+    teacher.loss(student(view.frames_BTHW, view.lengths_B, view.word_BT), view, POSITION).backward()
     assert all(p.grad is None for p in model.parameters())
     assert any(p.grad is not None for p in student.parameters())
 
 
-def test_teacher_sees_the_students_very_view_in_eval_mode() -> None:
+def test_teacher_sees_the_students_view_in_eval_mode() -> None:
     view = make_view()
     teacher = FrozenTeacher([Recorder().train()], alpha=1.0)
-    first = teacher.loss(torch.zeros(4, 3), view, PLACE)
-    second = teacher.loss(torch.zeros(4, 3), view, PLACE)
+    first = teacher.loss(torch.zeros(4, 3), view, POSITION)
+    second = teacher.loss(torch.zeros(4, 3), view, POSITION)
     assert all(seen is view.frames_BTHW for seen in Recorder.seen)
     assert float(first) == float(second)  # no dropout
 
 
 def test_alpha_scales_the_term() -> None:
     view, logits, model = make_view(), random_logits(3), Recorder()
-    once = float(FrozenTeacher([model], alpha=1.0).loss(logits, view, PLACE))
-    more = float(FrozenTeacher([model], alpha=2.5).loss(logits, view, PLACE))
+    once = float(FrozenTeacher([model], alpha=1.0).loss(logits, view, POSITION))
+    more = float(FrozenTeacher([model], alpha=2.5).loss(logits, view, POSITION))
     assert more == pytest.approx(2.5 * once)
 
 
@@ -77,17 +77,17 @@ def test_alpha_scales_the_term() -> None:
 def test_several_teachers_teach_by_the_mean_of_their_probabilities(temperature: float) -> None:
     view, logits = make_view(), random_logits(3)
     models = [Recorder(seed).eval() for seed in (1, 2, 3)]
-    loss = FrozenTeacher(models, alpha=1.0, temperature=temperature).loss(logits, view, PLACE)
+    loss = FrozenTeacher(models, alpha=1.0, temperature=temperature).loss(logits, view, POSITION)
     with torch.no_grad():
-        said = [model(view.frames_BTHW, view.lengths_B, view.word_BT) for model in models]
-    mean_BK = torch.stack([torch.softmax(one / temperature, 1) for one in said]).mean(0)
+        member_logits = [model(view.frames_BTHW, view.lengths_B, view.word_BT) for model in models]
+    mean_BK = torch.stack([torch.softmax(one / temperature, 1) for one in member_logits]).mean(0)
     student_BK = torch.log_softmax(logits / temperature, 1)
     divergence = (mean_BK * (mean_BK.log() - student_BK)).sum(1).mean()
     assert float(loss) == pytest.approx(float(divergence) * temperature**2, rel=2e-3)
 
 
 def test_no_teacher_adds_nothing() -> None:
-    assert float(NoTeacher().loss(random_logits(3), make_view(), PLACE)) == 0.0
+    assert float(NoTeacher().loss(random_logits(3), make_view(), POSITION)) == 0.0
 
 
 def recorded(folder: Path, *, writer: str = "w", clips: int = CLIPS) -> RecordedTeacher:
@@ -95,48 +95,51 @@ def recorded(folder: Path, *, writer: str = "w", clips: int = CLIPS) -> Recorded
     return RecordedTeacher([Recorder()], recording, alpha=1.0)
 
 
-def test_a_recorded_teacher_is_asked_once_and_teaches_the_same(tmp_path: Path) -> None:
+def test_a_recorded_teacher_runs_once_and_gives_the_same_loss(tmp_path: Path) -> None:
     view, logits = make_view(), random_logits(3)
-    online = FrozenTeacher([Recorder()], alpha=1.0).loss(logits, view, PLACE)
+    online = FrozenTeacher([Recorder()], alpha=1.0).loss(logits, view, POSITION)
     first = recorded(tmp_path)
-    assert torch.equal(first.loss(logits, view, PLACE), online)
+    assert torch.equal(first.loss(logits, view, POSITION), online)
     first.finish_epoch(0)
-    asked = len(Recorder.seen)
-    assert torch.equal(recorded(tmp_path).loss(logits, view, PLACE), online)
-    assert torch.equal(recorded(tmp_path, writer="").loss(logits, view, PLACE), online)
-    assert len(Recorder.seen) == asked
+    calls = len(Recorder.seen)
+    assert torch.equal(recorded(tmp_path).loss(logits, view, POSITION), online)
+    assert torch.equal(recorded(tmp_path, writer="").loss(logits, view, POSITION), online)
+    assert len(Recorder.seen) == calls
 
 
-def test_an_epoch_is_replayed_only_when_it_is_whole(tmp_path: Path) -> None:
-    half = Place(0, 0, torch.tensor([0, 2, 3, 1]))
+def test_an_epoch_is_replayed_only_when_it_is_complete(tmp_path: Path) -> None:
+    half = StreamPosition(0, 0, torch.tensor([0, 2, 3, 1]))
     first = recorded(tmp_path, clips=2 * CLIPS)
     first.loss(random_logits(3), make_view(), half)
     first.finish_epoch(0)
-    asked = len(Recorder.seen)
+    calls = len(Recorder.seen)
     recorded(tmp_path, clips=2 * CLIPS).loss(random_logits(3), make_view(), half)
-    assert len(Recorder.seen) == asked + 1
+    assert len(Recorder.seen) == calls + 1
 
 
-def test_a_recording_goes_on_after_an_interruption(tmp_path: Path) -> None:
-    early, late = Place(0, 0, torch.arange(CLIPS)), Place(0, 1, CLIPS + torch.arange(CLIPS))
+def test_a_recording_continues_after_an_interruption(tmp_path: Path) -> None:
+    early, late = (
+        StreamPosition(0, 0, torch.arange(CLIPS)),
+        StreamPosition(0, 1, CLIPS + torch.arange(CLIPS)),
+    )
     first = recorded(tmp_path, clips=2 * CLIPS)
     first.loss(random_logits(3), make_view(1), early)
-    first.save(0)
+    first.flush(0)
     second = recorded(tmp_path, clips=2 * CLIPS)
     second.loss(random_logits(3), make_view(2), late)
     second.finish_epoch(0)
-    asked = len(Recorder.seen)
+    calls = len(Recorder.seen)
     third = recorded(tmp_path, clips=2 * CLIPS)
-    for place, seed in ((early, 1), (late, 2)):
-        online = FrozenTeacher([Recorder()], alpha=1.0).say(make_view(seed), place)
-        assert torch.equal(third.say(make_view(seed), place), online)
-    assert len(Recorder.seen) == asked + 2  # the two online ones
+    for position, seed in ((early, 1), (late, 2)):
+        online = FrozenTeacher([Recorder()], alpha=1.0).logits(make_view(seed), position)
+        assert torch.equal(third.logits(make_view(seed), position), online)
+    assert len(Recorder.seen) == calls + 2  # the two online ones
 
 
-def test_two_who_record_at_once_never_share_a_file(tmp_path: Path) -> None:
+def test_two_trainings_that_record_at_once_never_share_a_file(tmp_path: Path) -> None:
     one, two = recorded(tmp_path, writer="one"), recorded(tmp_path, writer="two")
     for teacher in (one, two):
-        teacher.loss(random_logits(3), make_view(), PLACE)
+        teacher.loss(random_logits(3), make_view(), POSITION)
     one.finish_epoch(0)
     two.finish_epoch(0)
     assert [path.name for path in tmp_path.iterdir()] == ["epoch-000.npy"]
@@ -144,37 +147,37 @@ def test_two_who_record_at_once_never_share_a_file(tmp_path: Path) -> None:
 
 def test_a_damaged_recording_is_made_again(tmp_path: Path) -> None:
     first = recorded(tmp_path)
-    said = first.say(make_view(), PLACE)
+    expected = first.logits(make_view(), POSITION)
     first.finish_epoch(0)
     file = tmp_path / "epoch-000.npy"
     file.write_bytes(file.read_bytes()[:-3])
     second = recorded(tmp_path)
-    assert torch.equal(second.say(make_view(), PLACE), said)
+    assert torch.equal(second.logits(make_view(), POSITION), expected)
     second.finish_epoch(0)
-    asked = len(Recorder.seen)
-    assert torch.equal(recorded(tmp_path).say(make_view(), PLACE), said)
-    assert len(Recorder.seen) == asked
+    calls = len(Recorder.seen)
+    assert torch.equal(recorded(tmp_path).logits(make_view(), POSITION), expected)
+    assert len(Recorder.seen) == calls
 
 
-def test_a_recording_that_another_training_removes_costs_no_more_than_itself(
+def test_a_recording_removed_by_another_training_is_made_again(
     tmp_path: Path,
 ) -> None:
     first = recorded(tmp_path / "r")
-    said = first.say(make_view(), PLACE)
+    expected = first.logits(make_view(), POSITION)
     shutil.rmtree(tmp_path / "r")
     first.finish_epoch(0)
-    assert torch.equal(first.say(make_view(), PLACE), said)
+    assert torch.equal(first.logits(make_view(), POSITION), expected)
     first.finish_epoch(0)
     assert [path.name for path in (tmp_path / "r").iterdir()] == ["epoch-000.npy"]
 
 
-def test_the_recordings_that_were_used_last_stay_as_far_as_they_fit(tmp_path: Path) -> None:
+def test_the_most_recently_used_recordings_stay_as_far_as_they_fit(tmp_path: Path) -> None:
     size = recording_bytes(1, CLIPS, 3)
     for number, name in enumerate(("old", "older", "new")):
-        place = tmp_path / name / "epoch-000.npy"
-        place.parent.mkdir()
-        place.write_bytes(b"x" * size)
-        os.utime(place.parent, (100 - number, 100 - number))
+        file = tmp_path / name / "epoch-000.npy"
+        file.parent.mkdir()
+        file.write_bytes(b"x" * size)
+        os.utime(file.parent, (100 - number, 100 - number))
     os.utime(tmp_path / "new", (200, 200))
     assert make_room(tmp_path / "next", size, 3 * size)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "next", "old"]

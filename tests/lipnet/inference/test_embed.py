@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lipnet.crops.crop import CropOptions
 from lipnet.data.augment import central_view
-from lipnet.data.loader import collate
+from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.files import write_json

@@ -54,13 +54,13 @@ def test_missing_truncated_and_foreign_files_are_named(tmp_path: Path, saved: Sa
 def test_pickled_arrays_are_refused(tmp_path: Path, saved: SavedLogits) -> None:
     path = tmp_path / "g0.npz"
     np.savez(path, logits=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(InputError, match="no readable npz"):
+    with pytest.raises(InputError, match="not a readable npz"):
         read_logits(path)
 
 
 def test_a_missing_array_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "g0.npz", logits=np.zeros((1, 2), dtype=np.float32))
-    with pytest.raises(InputError, match="no labels, clip_ids, units, slots, speakers inside"):
+    with pytest.raises(InputError, match="has no labels, clip_ids, units, slots, speakers"):
         read_logits(tmp_path / "g0.npz")
 
 
@@ -68,7 +68,7 @@ def test_a_missing_array_is_named(tmp_path: Path) -> None:
     ("change", "fault"),
     [
         ({"labels": np.array([0, 1, 4])}, r"not int64 in 0\.\.3"),
-        ({"labels": np.array([0, 1])}, "one entry for each clip"),
+        ({"labels": np.array([0, 1])}, "one entry per clip"),
         ({"clip_ids": np.array(["a", "a", "b"])}, "twice"),
         ({"logits": np.full((3, 4), np.nan, dtype=np.float32)}, "diverged"),
     ],

@@ -1,7 +1,6 @@
-"""Lineages: generations in order, who teaches whom, when they stop, and how they resume."""
+"""Lineages: generations in order, their teachers, when they stop, and how they resume."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,24 +9,27 @@ import pytest
 import torch
 from torch import Tensor
 
-from lipnet.data.augment import View
-from lipnet.distill.teacher import FrozenTeacher, Place
+from lipnet.data.batch import View
+from lipnet.distill.teacher import FrozenTeacher, StreamPosition
 from lipnet.errors import InputError
-from lipnet.files import read_json
+from lipnet.files import read_json, write_json
 from lipnet.lineage.generation import (
     WEIGHTS_FILE,
     Generation,
-    all_weights,
+    TrainingFacts,
     best_generation,
+    read_generation,
+    write_generation,
+)
+from lipnet.lineage.lineage import has_stopped, train_lineage
+from lipnet.lineage.plan import LineageData, LineagePlan
+from lipnet.lineage.summary import (
+    LineageSummary,
+    all_weights,
     best_weights,
     read_generations,
-)
-from lipnet.lineage.lineage import (
-    LineageData,
-    LineagePlan,
-    generation_names,
-    has_stopped,
-    train_lineage,
+    read_lineage,
+    write_lineage,
 )
 from lipnet.models.weights import load_model, save_weights
 from lipnet.recipe import Recipe
@@ -41,16 +43,16 @@ ENGINE = Engine()
 SPEC = ModelSpec.parse("resnet18_0.125x + tcn_0.125x")
 
 
-class Heard:
-    """A listener that keeps what it heard and can stop the training after some epochs."""
+class Recorder:
+    """A listener that records its calls and can stop the training after some epochs."""
 
     def __init__(self, stop_after: int = 10**6) -> None:
         self.begun: list[str] = []
-        self.facts: list[Mapping[str, Any]] = []
+        self.facts: list[TrainingFacts] = []
         self.epochs = 0
         self.stop_after = stop_after
 
-    def begin(self, model: str, facts: Mapping[str, Any]) -> "Heard":
+    def begin(self, model: str, facts: TrainingFacts) -> "Recorder":
         self.begun.append(model)
         self.facts.append(facts)
         return self
@@ -79,10 +81,10 @@ def make_plan(**changes: Any) -> LineagePlan:
 
 
 def train(
-    plan: LineagePlan, work: Path, heard: Heard | None = None, engine: Engine = ENGINE
+    plan: LineagePlan, work: Path, listener: Recorder | None = None, engine: Engine = ENGINE
 ) -> list[Generation]:
-    heard = heard or Heard()
-    return train_lineage(plan, make_data(), work=work, engine=engine, listener=heard)
+    listener = listener or Recorder()
+    return train_lineage(plan, make_data(), work=work, engine=engine, listener=listener)
 
 
 def all_bytes(folder: Path) -> dict[str, bytes]:
@@ -97,7 +99,7 @@ def lineage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def generation(name: str, top1: float, loss: float = 1.0) -> Generation:
-    return Generation(name, f"x-{name}", None, "s", {}, 0, top1, 1.0, loss, "f")
+    return Generation(name, f"x-{name}", None, "s", RECIPE, 0, top1, 1.0, loss, "f")
 
 
 def test_a_scratch_lineage_is_born_again_from_itself(lineage: Path) -> None:
@@ -113,42 +115,39 @@ def test_a_taught_lineage_starts_at_g1_with_the_best_of_its_teacher(
     spec = ModelSpec.parse("resnet18_0.125x + dstcn_0.125x")
     plan = make_plan(lineage="ds-by-rn", spec=spec, teachers=(best_weights(lineage),))
     generations = train(plan, tmp_path / "ds-by-rn")
-    described = read_json(lineage / "lineage.json")
-    assert isinstance(described, dict)
-    assert [(g.name, g.teacher) for g in generations] == [("g1", f"rn-tcn-{described['best']}")]
-    taught = read_json(tmp_path / "ds-by-rn" / "lineage.json")
-    assert isinstance(taught, dict)
-    assert taught["teacher"] == "rn-tcn"
+    best = read_lineage(lineage).best
+    assert [(g.name, g.teacher) for g in generations] == [("g1", f"rn-tcn-{best}")]
+    assert read_lineage(tmp_path / "ds-by-rn").teacher == "rn-tcn"
 
 
 def test_an_interrupted_lineage_ends_with_the_same_bytes(lineage: Path, tmp_path: Path) -> None:
     for epochs in (1, 1, 1):
         with pytest.raises(KeyboardInterrupt):
-            train(make_plan(), tmp_path, Heard(stop_after=epochs))
+            train(make_plan(), tmp_path, Recorder(stop_after=epochs))
     train(make_plan(), tmp_path)
     assert all_bytes(tmp_path) == all_bytes(lineage)
 
 
 def test_finished_generations_are_not_trained_again(lineage: Path, tmp_path: Path) -> None:
     shutil.copytree(lineage, tmp_path / "again")
-    heard = Heard()
-    train(make_plan(), tmp_path / "again", heard)
-    assert heard.begun == []
+    listener = Recorder()
+    train(make_plan(), tmp_path / "again", listener)
+    assert listener.begun == []
 
 
 def test_a_generation_of_another_recipe_is_trained_again(lineage: Path, tmp_path: Path) -> None:
     shutil.copytree(lineage, tmp_path / "again")
-    heard = Heard()
-    train(make_plan(recipe=replace(RECIPE, lr=1e-3)), tmp_path / "again", heard)
-    assert heard.begun == ["rn-tcn-g0", "rn-tcn-g1"]
+    listener = Recorder()
+    train(make_plan(recipe=replace(RECIPE, lr=1e-3)), tmp_path / "again", listener)
+    assert listener.begun == ["rn-tcn-g0", "rn-tcn-g1"]
 
 
 def test_the_initial_recipe_is_for_g0_alone(tmp_path: Path) -> None:
-    heard = Heard()
+    listener = Recorder()
     short = replace(RECIPE, epochs=1)
     plan = make_plan(recipe=short, initial=replace(short, optimiser="adam"))
-    train(plan, tmp_path, heard)
-    assert [facts["recipe"]["optimiser"] for facts in heard.facts] == ["adam", "adamw"]
+    train(plan, tmp_path, listener)
+    assert [facts.recipe.optimiser for facts in listener.facts] == ["adam", "adamw"]
 
 
 def test_a_teacher_of_another_input_size_is_refused(lineage: Path, tmp_path: Path) -> None:
@@ -158,7 +157,7 @@ def test_a_teacher_of_another_input_size_is_refused(lineage: Path, tmp_path: Pat
 
 
 def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="train it first"):
+    with pytest.raises(InputError, match="no finished lineage in .*nobody: run"):
         best_weights(tmp_path / "nobody")
 
 
@@ -188,37 +187,39 @@ def test_a_lineage_stops_when_generations_no_longer_improve(
 
 
 def test_generations_count_the_born_again_ones() -> None:
-    assert generation_names(make_plan(generations=2)) == ["g0", "g1", "g2"]
-    assert generation_names(make_plan(generations=2, teachers=(Path("t"),))) == ["g1", "g2"]
+    assert make_plan(generations=2).generation_names == ["g0", "g1", "g2"]
+    assert make_plan(generations=2, teachers=(Path("t"),)).generation_names == ["g1", "g2"]
 
 
 def spy_on_teachers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts how often any teacher is really asked."""
-    asked: list[int] = []
-    say = FrozenTeacher.say
+    """The steps at which any teacher computes its logits."""
+    steps: list[int] = []
+    logits = FrozenTeacher.logits
 
-    def count(self: FrozenTeacher, view: View, place: Place) -> Tensor:
-        asked.append(place.step)
-        return say(self, view, place)
+    def record(self: FrozenTeacher, view: View, position: StreamPosition) -> Tensor:
+        steps.append(position.step)
+        return logits(self, view, position)
 
-    monkeypatch.setattr(FrozenTeacher, "say", count)
-    return asked
+    monkeypatch.setattr(FrozenTeacher, "logits", record)
+    return steps
 
 
-def test_a_shared_teacher_is_asked_once_and_makes_the_same_students(
+def test_a_shared_teacher_runs_once_and_gives_the_same_students(
     lineage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = make_plan(lineage="taught", teachers=(best_weights(lineage),))
     train(plan, tmp_path / "online")
     engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1.0)
-    asked = spy_on_teachers(monkeypatch)
+    calls = spy_on_teachers(monkeypatch)
     train(plan, tmp_path / "first", engine=engine)
-    assert len(asked) == 6  # 24 clips in batches of 8, twice
+    assert len(calls) == 6  # 24 clips in batches of 8, twice
     train(plan, tmp_path / "second", engine=engine)
     other = replace(RECIPE, alpha=0.3, seed=8, stream=RECIPE.seed)
     train(replace(plan, recipe=other), tmp_path / "other", engine=engine)
-    assert len(asked) == 6
-    weights = [(tmp_path / run / "g1" / WEIGHTS_FILE).read_bytes() for run in ("online", "second")]
+    assert len(calls) == 6
+    weights = [
+        (tmp_path / name / "g1" / WEIGHTS_FILE).read_bytes() for name in ("online", "second")
+    ]
     assert weights[0] == weights[1] == (tmp_path / "first" / "g1" / WEIGHTS_FILE).read_bytes()
     monkeypatch.undo()
     train(replace(plan, recipe=other), tmp_path / "other-online")
@@ -235,12 +236,12 @@ def test_another_stream_is_not_taught_by_the_recording(
     plan = make_plan(lineage="taught", teachers=(best_weights(lineage),), recipe=short)
     engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1.0)
     train(plan, tmp_path / "one", engine=engine)
-    asked = spy_on_teachers(monkeypatch)
+    calls = spy_on_teachers(monkeypatch)
     train(replace(plan, recipe=replace(short, **changes)), tmp_path / "two", engine=engine)
-    assert asked
+    assert calls
 
 
-def test_a_recording_that_would_not_fit_is_not_begun(lineage: Path, tmp_path: Path) -> None:
+def test_a_recording_beyond_the_budget_is_not_started(lineage: Path, tmp_path: Path) -> None:
     plan = make_plan(lineage="taught", teachers=(best_weights(lineage),))
     engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1e-9)
     train(plan, tmp_path / "work", engine=engine)
@@ -251,12 +252,10 @@ def test_all_generations_of_a_lineage_may_teach_together(lineage: Path, tmp_path
     plan = make_plan(lineage="taught", teachers=all_weights(lineage))
     generations = train(plan, tmp_path)
     assert [g.teacher for g in generations] == ["rn-tcn-all"]
-    described = read_json(tmp_path / "lineage.json")
-    assert isinstance(described, dict)
-    assert described["teacher"] == "rn-tcn"
+    assert read_lineage(tmp_path).teacher == "rn-tcn"
 
 
-class Warned(Heard):
+class WarningRecorder(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self.warnings: list[str] = []
@@ -269,17 +268,17 @@ def test_a_lineage_may_start_from_weights_of_other_labels(lineage: Path, tmp_pat
     model, card = load_model(best_weights(lineage))
     renamed = replace(card, labels=["x", "y", "z"])
     save_weights(tmp_path / "w.safetensors", model, renamed)
-    heard = Warned()
+    listener = WarningRecorder()
     frozen = replace(RECIPE, lr=1e-30, weight_decay=0.0, epochs=1)
     plan = make_plan(recipe=frozen, start=tmp_path / "w.safetensors", generations=0)
-    train(plan, tmp_path / "work", heard)
+    train(plan, tmp_path / "work", listener)
     started, _ = load_model(tmp_path / "work" / "g0" / WEIGHTS_FILE)
     theirs, ours = model.state_dict(), started.state_dict()
     assert torch.equal(
         ours["trunk.stages.0.0.conv1.weight"], theirs["trunk.stages.0.0.conv1.weight"]
     )
     assert not torch.equal(ours["classifier.weight"], theirs["classifier.weight"])
-    assert "classifier.bias, classifier.weight" in " ".join(heard.warnings)
+    assert "classifier.bias, classifier.weight" in " ".join(listener.warnings)
 
 
 def test_weights_that_fit_nowhere_are_named(lineage: Path, tmp_path: Path) -> None:
@@ -294,3 +293,51 @@ def test_the_card_keeps_the_context_of_evaluation(tmp_path: Path) -> None:
     train(make_plan(recipe=recipe, generations=0), tmp_path)
     _, card = load_model(tmp_path / "g0" / WEIGHTS_FILE)
     assert Recipe.for_input(card.preprocessing).eval_context == 2
+
+
+def test_generation_and_lineage_files_round_trip(tmp_path: Path) -> None:
+    generations = [replace(generation("g0", 0.5), teacher="big-all"), generation("g1", 0.7)]
+    for own in generations:
+        write_generation(tmp_path / own.name, own)
+    summary = LineageSummary.of("x", generations)
+    write_lineage(tmp_path, summary)
+    assert (summary.best, summary.teacher) == ("g1", "big")
+    assert read_lineage(tmp_path) == summary
+    assert read_generations(tmp_path) == generations
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"val_top1": 1.5}, r"val_top1 is 1\.5, not in 0\.\.1"),
+        ({"val_loss": float("nan")}, "val_loss is nan, not a finite number"),
+        ({"best_epoch": -1}, "best_epoch is -1, not a count"),
+        ({"teacher": 3}, "teacher is 3, not a string"),
+        ({"recipe": {"epochs": 0}}, "recipe.epochs must be at least 1"),
+        ({"recipe": {"epoch": 1}}, "unexpected keyword argument 'epoch'"),
+    ],
+)
+def test_a_damaged_generation_file_is_named(
+    tmp_path: Path, changes: dict[str, object], fault: str
+) -> None:
+    write_generation(tmp_path, generation("g0", 0.5))
+    path = tmp_path / "generation.json"
+    found = read_json(path)
+    assert isinstance(found, dict)
+    write_json(path, {**found, **changes})
+    with pytest.raises(InputError, match=rf"generation\.json.*{fault}.*dvc repro"):
+        read_generation(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"lineage": "x"}'])
+def test_a_damaged_lineage_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lineage.json").write_text(text)
+    with pytest.raises(InputError, match=r"lineage\.json .*dvc repro"):
+        read_lineage(tmp_path)
+
+
+def test_the_best_generation_must_be_one_of_the_lineage(tmp_path: Path) -> None:
+    summary = LineageSummary.of("x", [generation("g0", 0.5)])
+    write_lineage(tmp_path, replace(summary, best="g3"))
+    with pytest.raises(InputError, match="best is g3, not one of its generations"):
+        read_lineage(tmp_path)

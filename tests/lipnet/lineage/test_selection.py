@@ -1,4 +1,4 @@
-"""Selection reads validation logits and nothing else."""
+"""Selection reads validation logits only."""
 
 import shutil
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_lineages_that_params_no_longer_have_are_left_out(study: Study) -> None:
 
 
 def test_no_logits_and_unlike_clips_are_named(study: Study) -> None:
-    with pytest.raises(InputError, match="holds no logits"):
+    with pytest.raises(InputError, match="has no logits"):
         _select(study)
     fabricate(study, SMALL[:1])
     other = Study(study.root.with_name("other"))

@@ -2,7 +2,7 @@
 # N clips  K classes
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from lipnet.files import write_json
 from lipnet.inference.logits import SavedLogits, write_logits
+from lipnet.lineage.generation import Generation, write_generation
+from lipnet.lineage.summary import LineageSummary, write_lineage
 from lipnet.recipe import Recipe
 from lipnet.report.study import Study
 from lipnet.train.history import EpochRecord, write_history
@@ -112,29 +114,28 @@ def _write_logits(path: Path, corpus: Corpus, split: str, skill: float) -> None:
 def _write_lineage(study: Study, fake: Fake, epochs: int) -> None:
     folder = study.lineage(fake.lineage)
     teacher = fake.teacher
+    recipe = Recipe(epochs=epochs, input_size=44, seed=fake.seed, temperature=fake.temperature)
     generations = []
     for number, skill in enumerate(fake.skills, start=1 if fake.teacher else 0):
         model = f"{fake.lineage}-g{number}"
-        facts = {"name": f"g{number}", "model": model, "teacher": teacher, "spec": fake.spec}
-        facts |= {"best_epoch": epochs - 2, "val_top1": skill, "val_top5": 1.0}
-        facts |= {"val_loss": 1 - skill, "fingerprint": f"{crc32(model.encode()):016x}"}
-        own = {"seed": fake.seed, "temperature": fake.temperature}
-        recipe = asdict(Recipe(epochs=epochs, input_size=44, **own))
-        write_json(folder / f"g{number}" / "generation.json", {**facts, "recipe": recipe})
+        generation = Generation(
+            name=f"g{number}",
+            model=model,
+            teacher=teacher,
+            spec=fake.spec,
+            recipe=recipe,
+            best_epoch=epochs - 2,
+            val_top1=skill,
+            val_top5=1.0,
+            val_loss=1 - skill,
+            fingerprint=f"{crc32(model.encode()):016x}",
+        )
+        write_generation(folder / f"g{number}", generation)
         write_history(folder / f"g{number}" / "history.csv", _history(skill, epochs))
         (folder / f"g{number}" / "weights.safetensors").write_bytes(model.encode())
-        generations.append(facts)
+        generations.append(generation)
         teacher = model
-    write_json(
-        folder / "lineage.json",
-        {
-            "lineage": fake.lineage,
-            "spec": fake.spec,
-            "teacher": fake.teacher and fake.teacher.rpartition("-")[0],
-            "generations": generations,
-            "best": max(generations, key=lambda facts: float(str(facts["val_top1"])))["name"],
-        },
-    )
+    write_lineage(folder, LineageSummary.of(fake.lineage, generations))
 
 
 def _history(skill: float, epochs: int) -> list[EpochRecord]:

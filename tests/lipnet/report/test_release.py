@@ -11,6 +11,7 @@ import yaml
 from lipnet.cli.main import main
 from lipnet.errors import InputError
 from lipnet.files import read_json
+from lipnet.lineage.generation import read_generation
 from lipnet.lineage.selection import write_selection
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_weights
@@ -46,9 +47,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def _fingerprint(study: Study) -> str:
-    facts = read_json(_weights(study).with_name("generation.json"))
-    assert isinstance(facts, dict)
-    return str(facts["fingerprint"])
+    return read_generation(_weights(study).parent).fingerprint
 
 
 def _weights(study: Study) -> Path:

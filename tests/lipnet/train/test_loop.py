@@ -1,4 +1,4 @@
-"""The loop: it learns, keeps the best, resumes bit for bit, and says when something is wrong."""
+"""The loop: it learns, keeps the best weights, and reports faults."""
 
 import errno
 from dataclasses import replace
@@ -48,31 +48,31 @@ def test_it_learns_and_leaves_the_best_weights_in_the_model(tmp_path: Path) -> N
     assert all(torch.equal(now[name], tensor) for name, tensor in kept.items())
 
 
-def test_a_loss_that_is_not_a_number_says_so(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_stops_the_training(tmp_path: Path) -> None:
     training = make_training(replace(RECIPE, lr=1e30))
     with pytest.raises(TrainingDiverged, match=r"lower recipe\.lr"):
         fit(training, checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
 
 
-def test_a_loss_that_does_not_move_says_so(tmp_path: Path) -> None:
-    heard = Quiet()
+def test_a_loss_that_does_not_fall_is_reported(tmp_path: Path) -> None:
+    listener = Quiet()
     training = make_training(replace(RECIPE, lr=1e-12, epochs=3))
-    fit(training, checkpoint=tmp_path / "c", facts={"f": 1}, listener=heard)
-    assert [" ".join(text.split()[:6]) for text in heard.warnings] == [
+    fit(training, checkpoint=tmp_path / "c", facts={"f": 1}, listener=listener)
+    assert [" ".join(text.split()[:6]) for text in listener.warnings] == [
         "recipe.lr 1e-12 is so low that",
-        "the training loss does not move:",
+        "the training loss does not fall:",
     ]
 
 
-def test_a_checkpoint_of_other_work_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_training_is_set_aside(tmp_path: Path) -> None:
     short = replace(RECIPE, epochs=1)
     fit(make_training(short), checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
     before = (tmp_path / "c").read_bytes()
-    heard = Quiet()
+    listener = Quiet()
     training = make_training(short)
-    history = fit(training, checkpoint=tmp_path / "c", facts={"f": 2}, listener=heard)
+    history = fit(training, checkpoint=tmp_path / "c", facts={"f": 2}, listener=listener)
     assert len(history) == 1
-    assert "f was 1, is 2" in heard.warnings[0]
+    assert "f was 1, is 2" in listener.warnings[0]
     assert (tmp_path / "c.other").read_bytes() == before
 
 

@@ -39,7 +39,7 @@ def test_rates_stay_between_zero_and_the_recipes(
         ({"input_size": 96}, "16..88"),
         ({"field": 48, "input_size": 64}, "16..48"),
         ({"field": 113}, "24..112"),
-        ({"flip": 1.5}, "probability"),
+        ({"flip": 1.5}, "fraction"),
         ({"epochs": 0}, "epochs"),
         ({"batch": 1}, "batch"),
         ({"epochs": 3, "warmup_epochs": 3}, "warmup"),

@@ -1,4 +1,4 @@
-"""Several processes make the model that one makes which learns from the same parts in turn."""
+"""Several processes train the same model as one process with the same micro-batches."""
 
 import os
 import subprocess
@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from lipnet.data.stream import Share
 from lipnet.errors import InputError
 from lipnet.train.checkpoint import load_checkpoint
 from lipnet.train.engine import Engine
@@ -34,7 +33,7 @@ dist.destroy_process_group()
 
 
 def train_one_of_many(folder: Path, rank: int, stop: int) -> None:
-    """One process's part; it ends without a word after `stop` batches."""
+    """Train as one process; it exits abruptly after `stop` batches."""
     from lipnet.train.processes import ProcessGroup
 
     left = [stop]
@@ -80,7 +79,7 @@ def alone(
 
 
 @pytest.mark.slow
-def test_two_processes_follow_one(
+def test_two_processes_match_one(
     tmp_path: Path, alone: tuple[dict[str, Tensor], list[EpochRecord]]
 ) -> None:
     assert start(tmp_path, "meeting") == [0, 0]
@@ -88,7 +87,7 @@ def test_two_processes_follow_one(
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_from_what_the_first_one_saved(
+def test_two_processes_resume_from_the_checkpoint(
     tmp_path: Path, alone: tuple[dict[str, Tensor], list[EpochRecord]]
 ) -> None:
     assert start(tmp_path, "first", stop=3) == [7, 7]
@@ -99,11 +98,11 @@ def test_two_processes_go_on_from_what_the_first_one_saved(
     check(tmp_path, alone)
 
 
-class Many(OneProcess):
-    share = Share(0, 4)
+class OneOfFour(OneProcess):
+    world_size = 4
 
 
-def test_a_batch_in_fewer_parts_than_processes_says_what_to_set(tmp_path: Path) -> None:
-    training = make_training(engine=Engine(processes=Many()), micro_batch=4)
+def test_fewer_micro_batches_than_processes_are_refused(tmp_path: Path) -> None:
+    training = make_training(engine=Engine(processes=OneOfFour()), micro_batch=4)
     with pytest.raises(InputError, match=r"set recipe\.micro_batch to 2 or less"):
         fit(training, checkpoint=tmp_path / "c", facts={}, listener=Quiet())

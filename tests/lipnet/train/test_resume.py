@@ -24,19 +24,19 @@ EVERY_2 = Engine(checkpoint_steps=2)
 STEPS = 8  # of the whole training: 29 clips in batches of 8, twice
 
 
-def run(training: Training, path: Path, heard: Quiet | None = None) -> dict[str, Tensor]:
-    return run_whole(training, path, heard)[0]
+def run(training: Training, path: Path, listener: Quiet | None = None) -> dict[str, Tensor]:
+    return run_whole(training, path, listener)[0]
 
 
 def run_whole(
-    training: Training, path: Path, heard: Quiet | None = None
+    training: Training, path: Path, listener: Quiet | None = None
 ) -> tuple[dict[str, Tensor], list[EpochRecord]]:
-    history = fit(training, checkpoint=path, facts={"f": 1}, listener=heard or Quiet())
+    history = fit(training, checkpoint=path, facts={"f": 1}, listener=listener or Quiet())
     return training.model.state_dict(), history
 
 
 class Undisturbed:
-    """What a training that nothing stopped left."""
+    """The result of a training without interruption."""
 
     def __init__(self, ema: float, state: dict[str, Tensor], history: list[EpochRecord]) -> None:
         self.ema, self.state, self.history = ema, state, history
@@ -84,7 +84,7 @@ def test_stopped_after_any_steps_it_ends_with_the_same_bits(
     assert history == undisturbed.history
 
 
-def test_where_it_stands_is_saved_within_an_epoch(tmp_path: Path) -> None:
+def test_checkpoints_are_written_within_an_epoch(tmp_path: Path) -> None:
     def stop(done: int) -> None:
         if done == 24:
             raise KeyboardInterrupt
@@ -96,12 +96,12 @@ def test_where_it_stands_is_saved_within_an_epoch(tmp_path: Path) -> None:
     assert (found.step, found.history) == (2, [])
 
 
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_named(tmp_path: Path) -> None:
     run(make_training(epochs=1), tmp_path / "c")
     whole = (tmp_path / "c").read_bytes()
     for content in (b"", b"nothing", whole[: len(whole) // 2]):
         (tmp_path / "c").write_bytes(content)
-        with pytest.raises(InputError, match=r"c is no checkpoint .* delete it"):
+        with pytest.raises(InputError, match=r"c is not a checkpoint .* delete it"):
             run(make_training(epochs=1), tmp_path / "c")
 
 

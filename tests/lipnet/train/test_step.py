@@ -1,4 +1,4 @@
-"""A step: the same update however its batch is cut, averages over parts, EMA, warnings."""
+"""A step: the same update with any micro-batches, BatchNorm statistics, EMA, warnings."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ def fit_quietly(training: Training, path: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("micro_batch", [2, 3, 5])
-def test_a_batch_in_parts_gives_the_same_update(micro_batch: int, tmp_path: Path) -> None:
+def test_micro_batches_give_the_same_update(micro_batch: int, tmp_path: Path) -> None:
     trained = []
     for micro in (0, micro_batch):
         training = replace(make_training(micro_batch=micro), model=Double(Plain()))
@@ -48,21 +48,21 @@ def test_a_batch_in_parts_gives_the_same_update(micro_batch: int, tmp_path: Path
         torch.testing.assert_close(trained[1][name], tensor, atol=1e-12, rtol=0)
 
 
-def test_running_averages_are_the_mean_of_what_each_part_alone_makes() -> None:
+def test_running_statistics_are_the_mean_over_micro_batches() -> None:
     recipe = replace(RECIPE, micro_batch=4, lr=1e-30)
     stream = Stream(make_store(8), recipe)
-    parts = next(iter(stream.epoch(0)))
-    alone = []
-    for chosen in ([parts[0]], [parts[1]], parts):
+    both = next(iter(stream.epoch(0)))
+    found = []
+    for chosen in ([both[0]], [both[1]], both):
         model = make_model(double=True)
         optimiser = build_optimiser(model, recipe)
         stepper = Stepper(model, model, optimiser, recipe, NoTeacher(), Engine())
-        whole = [replace(part, weight=1 / len(chosen)) for part in chosen]
-        stepper.step(whole, 0, 1e-30)
-        alone.append({n: t for n, t in model.named_buffers() if "running" in n})
-    assert alone[0]
-    for name, together in alone[2].items():
-        torch.testing.assert_close(together, (alone[0][name] + alone[1][name]) / 2)
+        weighted = [replace(own, weight=1 / len(chosen)) for own in chosen]
+        stepper.step(weighted, 0, 1e-30)
+        found.append({n: t for n, t in model.named_buffers() if "running" in n})
+    assert found[0]
+    for name, together in found[2].items():
+        torch.testing.assert_close(together, (found[0][name] + found[1][name]) / 2)
 
 
 def test_the_running_average_of_the_weights_is_what_is_kept(tmp_path: Path) -> None:
@@ -82,46 +82,46 @@ def test_the_running_average_of_the_weights_is_what_is_kept(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "warning"),
     [
         ({"lr": 0.5}, "is high for adamw and a batch of 8"),
         ({"optimiser": "sgd", "lr": 0.5}, "is high for sgd and a batch of 8"),
-        ({"lr": 1e-9}, "hardly move"),
+        ({"lr": 1e-9}, "hardly change"),
     ],
 )
-def test_a_learning_rate_that_is_absurd_is_told_before_training(
-    changes: dict[str, object], told: str, tmp_path: Path
+def test_an_absurd_learning_rate_is_reported_before_training(
+    changes: dict[str, object], warning: str, tmp_path: Path
 ) -> None:
-    heard = Quiet()
+    listener = Quiet()
     training = make_training(epochs=1, clips=8, **changes)
-    fit(training, checkpoint=tmp_path / "c", facts={}, listener=heard)
-    assert told in heard.warnings[0]
+    fit(training, checkpoint=tmp_path / "c", facts={}, listener=listener)
+    assert warning in listener.warnings[0]
 
 
-def test_a_validation_at_chance_is_told(tmp_path: Path) -> None:
-    heard = Quiet()
+def test_a_validation_at_chance_is_reported(tmp_path: Path) -> None:
+    listener = Quiet()
     training = make_training(epochs=6, clips=9, lr=1e-9)
-    fit(training, checkpoint=tmp_path / "c", facts={}, listener=heard)
-    assert any("validation is at chance after 6 epochs" in text for text in heard.warnings)
+    fit(training, checkpoint=tmp_path / "c", facts={}, listener=listener)
+    assert any("validation is at chance after 6 epochs" in text for text in listener.warnings)
 
 
-COMPILER = pytest.mark.filterwarnings("ignore")  # the compiler's own: of torch, in torch
+COMPILER = pytest.mark.filterwarnings("ignore")  # torch's own, about its compiler
 
 
 @COMPILER
 @pytest.mark.slow
-def test_a_compiled_model_learns_as_it_would_have(tmp_path: Path) -> None:
+def test_a_compiled_model_learns_the_same(tmp_path: Path) -> None:
     states = []
     for compiled in (False, True):
-        heard = Quiet()
-        # By SGD: Adam would make a whole step of a gradient that is nothing but rounding.
+        listener = Quiet()
+        # With SGD: Adam turns a gradient of mere rounding errors into a full step.
         engine = Engine(compile=compiled)
         training = make_training(epochs=1, clips=8, optimiser="sgd", lr=1e-2, engine=engine)
         for module in training.model.modules():
             if isinstance(module, nn.Dropout):
-                module.p = 0.0  # the compiler draws it otherwise
-        fit(training, checkpoint=tmp_path / str(compiled), facts={}, listener=heard)
-        assert not heard.warnings
+                module.p = 0.0  # compiled, it draws other random numbers
+        fit(training, checkpoint=tmp_path / str(compiled), facts={}, listener=listener)
+        assert not listener.warnings
         states.append(training.model.state_dict())
     assert states[0].keys() == states[1].keys()
     for name, tensor in states[0].items():

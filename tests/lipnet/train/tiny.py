@@ -1,4 +1,4 @@
-"""Small trainings for tests: models that learn in seconds, in the precision that a proof needs."""
+"""Small trainings for tests: models that learn in seconds, in float64 if needed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ LABELS = 3
 
 
 class Quiet:
-    """A listener that keeps the warnings, and may do something after each batch."""
+    """A listener that keeps the warnings and can run a function after each batch."""
 
     def __init__(self, on_batch: Callable[[int], None] = lambda _: None) -> None:
         self.warnings: list[str] = []
@@ -38,7 +38,7 @@ class Quiet:
 
 
 class Double(nn.Module):
-    """A model in float64, whatever precision its clips come in."""
+    """A model in float64, for clips of any precision."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Double(nn.Module):
 
 
 def make_model(*, double: bool = False, seed: int = 0) -> nn.Module:
-    """A small Lipreader of three labels, of that seed."""
+    """A small Lipreader for three labels, initialised from the seed."""
     torch.manual_seed(seed)
     model = build_model(SPEC, LABELS)
     return Double(model) if double else model
@@ -64,7 +64,7 @@ def make_training(
     clips: int = 29,
     **changes: Any,
 ) -> Training:
-    """A training of the small model by the small recipe, changed."""
+    """A training of the small model by RECIPE with these changes."""
     stores = make_store(clips), make_store(12, seed=1)
     return Training(
         make_model(double=double),

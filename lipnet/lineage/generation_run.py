@@ -1,0 +1,233 @@
+"""The training of one generation into its folder, by all processes together."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import torch
+
+from lipnet.code import code_digest
+from lipnet.data.stream import Stream
+from lipnet.distill.recording import Recording, make_room, recording_bytes
+from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, Teacher
+from lipnet.errors import InputError
+from lipnet.files import digest_files, digest_of
+from lipnet.lineage.generation import (
+    GENERATION_FILE,
+    HISTORY_FILE,
+    WEIGHTS_FILE,
+    Generation,
+    TrainingFacts,
+    name_teacher,
+    read_generation,
+    write_generation,
+)
+from lipnet.lineage.plan import LineageData, LineagePlan
+from lipnet.models.build import build_model
+from lipnet.models.lipreader import Lipreader
+from lipnet.models.weights import ModelCard, load_initial, load_model, save_weights
+from lipnet.recipe import Recipe
+from lipnet.seed import seed_of
+from lipnet.train.engine import Engine
+from lipnet.train.history import EpochRecord, best_epoch, write_history
+from lipnet.train.loop import Listener, Training, fit
+
+CODE = "lineage.lineage"  # the module whose imports are the code of a training
+
+
+class LineageListener(Protocol):
+    """Receives the start and the end of each generation; `begin` returns the listener of its
+    training."""
+
+    def begin(self, model: str, facts: TrainingFacts) -> Listener: ...
+
+    def end(self, generation: Generation) -> None: ...
+
+
+@dataclass(frozen=True)
+class GenerationRun:
+    """One generation of a plan, to be trained into `folder` with these teachers' weights."""
+
+    plan: LineagePlan
+    data: LineageData
+    name: str
+    teachers: tuple[Path, ...]
+    folder: Path
+    engine: Engine
+
+    @property
+    def model_id(self) -> str:
+        return f"{self.plan.lineage}-{self.name}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The plan's initial recipe for g0, if it has one."""
+        return self.plan.initial if self.name == "g0" and self.plan.initial else self.plan.recipe
+
+    @property
+    def start(self) -> Path | None:
+        """The weights file to start from, for the first generation only."""
+        return self.plan.start if self.name == self.plan.generation_names[0] else None
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that the weights depend on: equal for equal trainings."""
+        start = self.start
+        return {
+            "spec": str(self.plan.spec),
+            "recipe": asdict(self.recipe),
+            "data": self.data.digest,
+            "labels": digest_of(self.data.labels),
+            "generation": self.name,
+            "teachers": digest_files(self.teachers) if self.teachers else None,
+            "start": digest_files([start]) if start else None,
+            "code": code_digest(CODE),
+            "made with": f"torch {torch.__version__}, opencv {cv2.__version__}, "
+            f"{self.engine.device.type}{', compiled' if self.engine.compile else ''}",
+        }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of the identity."""
+        return digest_of(self.identity)
+
+    def check_processes(self) -> None:
+        """Raise InputError in a process whose training would differ from the main process's."""
+        processes = self.engine.processes
+        if processes.broadcast(self.fingerprint) != self.fingerprint:
+            raise InputError(
+                f"process {processes.rank} has other code, versions or files than process 0: "
+                "bring every node to the same commit, environment and disk"
+            )
+
+    def find_finished(self) -> Generation | None:
+        """The generation in the folder if it is the result of this training, else None."""
+        if not (self.folder / GENERATION_FILE).exists():
+            return None
+        generation = read_generation(self.folder)
+        return generation if generation.fingerprint == self.fingerprint else None
+
+    def clear(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def train(self, listener: LineageListener) -> Generation:
+        """Train in all processes and save in the main one; resumes from a checkpoint."""
+        data, engine, classes = self.data, self.engine, len(self.data.labels)
+        teacher, teacher_name = self._open_teacher()
+        facts = TrainingFacts(str(self.plan.spec), self.recipe, teacher_name, self.fingerprint)
+        progress = listener.begin(self.model_id, facts)
+        torch.manual_seed(seed_of("init", self.recipe.seed, self.name))
+        model = build_model(self.plan.spec, classes)
+        self._load_start(model, progress)
+        training = Training(model, data.train, data.val, self.recipe, teacher, classes, engine)
+        checkpoint = self.folder.with_name(f"{self.name}.checkpoint")
+        history = fit(training, checkpoint=checkpoint, facts=self.identity, listener=progress)
+        generation = self._describe(facts, best_epoch(history))
+        if engine.is_main:
+            self._save(generation, model, history)
+            checkpoint.unlink(missing_ok=True)
+        engine.processes.broadcast(None)  # wait: the files are the next generation's teacher
+        listener.end(generation)
+        return generation
+
+    def _open_teacher(self) -> tuple[Teacher, str | None]:
+        if not self.teachers:
+            return NoTeacher(), None
+        opened = [load_model(path, device=str(self.engine.device)) for path in self.teachers]
+        for path, (_, card) in zip(self.teachers, opened, strict=True):
+            _check_teacher(path, card, self.recipe, self.data.labels)
+        models = [model for model, _ in opened]
+        name = name_teacher([str(card.origin["model"]) for _, card in opened])
+        options = {"alpha": self.recipe.alpha, "temperature": self.recipe.temperature}
+        recording = self._open_recording()
+        if recording is None:
+            return FrozenTeacher(models, **options), name
+        return RecordedTeacher(models, recording, **options), name
+
+    def _open_recording(self) -> Recording | None:
+        """The recording of this teacher over this stream; None if it is not to be used.
+
+        Only the first generation's teacher is shared with other trainings.
+        """
+        engine, recipe = self.engine, self.recipe
+        clips, classes = Stream(self.data.train, recipe).clips_per_epoch, len(self.data.labels)
+        if engine.recordings is None or self.teachers != self.plan.teachers:
+            return None
+        folder = engine.recordings / digest_of(
+            {
+                "view": recipe.view_facts,
+                "temperature": recipe.temperature if len(self.teachers) > 1 else 1.0,
+                **{key: self.identity[key] for key in ("data", "teachers", "code", "made with")},
+            }
+        )
+        if engine.processes.world_size > 1:  # each sees only some of the rows: they only read
+            exists = engine.processes.broadcast(folder.is_dir())
+            return Recording(folder, clips=clips, classes=classes) if exists else None
+        needed = recording_bytes(recipe.epochs, clips, classes)
+        if not make_room(folder, needed, round(engine.recordings_gib * 2**30)):
+            return None
+        return Recording(folder, clips=clips, classes=classes, writer=self.model_id)
+
+    def _load_start(self, model: Lipreader, listener: Listener) -> None:
+        if self.start is None:
+            return
+        missing = load_initial(model, self.start, self.data.labels)
+        if missing:
+            listener.on_warning(
+                f"started from {self.start}, except {len(missing)} of {len(model.state_dict())} "
+                f"tensors, which start at random: {', '.join(missing[:4])}"
+                f"{', ...' if len(missing) > 4 else ''}"
+            )
+
+    def _describe(self, facts: TrainingFacts, best: EpochRecord) -> Generation:
+        return Generation(
+            name=self.name,
+            model=self.model_id,
+            teacher=facts.teacher,
+            spec=facts.spec,
+            recipe=facts.recipe,
+            best_epoch=best.epoch,
+            val_top1=best.val_top1,
+            val_top5=best.val_top5,
+            val_loss=best.val_loss,
+            fingerprint=facts.fingerprint,
+        )
+
+    def _save(self, generation: Generation, model: Lipreader, history: list[EpochRecord]) -> None:
+        """Write the folder's files; generation.json comes last and marks them as complete."""
+        card = ModelCard(
+            spec=generation.spec,
+            labels=list(self.data.labels),
+            preprocessing={
+                **self.data.preprocessing,
+                **generation.recipe.input_facts,
+                "eval_context": generation.recipe.eval_context,
+            },
+            origin={
+                "model": generation.model,
+                "teacher": generation.teacher,
+                "best_epoch": generation.best_epoch,
+                "fingerprint": generation.fingerprint,
+            },
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_weights(self.folder / WEIGHTS_FILE, model, card)
+        write_history(self.folder / HISTORY_FILE, history)
+        write_generation(self.folder, generation)
+
+
+def _check_teacher(weights: Path, card: ModelCard, recipe: Recipe, labels: list[str]) -> None:
+    if list(card.labels) != labels:
+        raise InputError(f"{weights} was trained on other labels than those of these shards")
+    for name, own in recipe.input_facts.items():
+        theirs = card.preprocessing.get(name)
+        if theirs != own:
+            raise InputError(
+                f"{weights} was trained with recipe.{name} {theirs} and its student with {own}: "
+                "a teacher sees the student's view, so they must agree"
+            )
