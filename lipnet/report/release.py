@@ -21,8 +21,8 @@ ATTRIBUTION = {
     "synthetic": "Faces rendered by this project from one public-domain photograph.",
 }
 LIMITS = (
-    "It knows the labels in its header and no others, and names one of them for whatever it is "
-    "shown. Accuracy on people, cameras and poses that it was not trained on is lower. Not for "
+    "It knows the labels in its header and no others, and names one of them for any video. "
+    "Accuracy on people, cameras and poses that it was not trained on is lower. Not for "
     "following what somebody says without their consent."
 )
 
