@@ -204,6 +204,7 @@ def spy_on_teachers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return steps
 
 
+@pytest.mark.slow
 def test_a_shared_teacher_runs_once_and_gives_the_same_students(
     lineage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,22 +9,15 @@ import pytest
 from lipnet.cli.main import main
 from lipnet.errors import InputError
 from lipnet.inference.logits import read_logits
-from lipnet.lineage.selection import write_selection
 from lipnet.report import leaderboard
 from lipnet.report.keep import keep_study
 from lipnet.report.markdown import read_rows
 from lipnet.report.study import Study
-from lipnet.report.write import write_report
-from tests.lipnet.report.fabricated import SMALL, fabricate
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Study:
-    study = Study(tmp_path / "fabricated")
-    fabricate(study, SMALL, slots=True, unseen=True)
-    write_selection(study.logits_val, study.selection)
-    write_report(study, {"source": "grid"})
-    return study
+def study(reported_study: Study) -> Study:
+    return reported_study
 
 
 def test_the_report_of_what_was_kept_says_the_same(study: Study, tmp_path: Path) -> None:

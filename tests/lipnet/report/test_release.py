@@ -12,7 +12,6 @@ from lipnet.cli.main import main
 from lipnet.errors import InputError
 from lipnet.files import read_json
 from lipnet.lineage.generation import read_generation
-from lipnet.lineage.selection import write_selection
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_weights
 from lipnet.report import release
@@ -22,7 +21,7 @@ from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
 from tests.contract.imports import ROOT
-from tests.lipnet.report.fabricated import LABELS, SMALL, fabricate
+from tests.lipnet.report.fabricated import LABELS
 
 RELEASED = ROOT / "data" / "released"
 MODEL = "small-by-big-g1"
@@ -30,11 +29,8 @@ SPEC = ModelSpec.parse("shufflenetv2_0.5x + tcn_0.125x")
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Study:
-    study = Study(tmp_path / "fabricated")
-    fabricate(study, SMALL, slots=True, unseen=True)
-    write_selection(study.logits_val, study.selection)
-    write_report(study, {"source": "grid"})
+def study(reported_study: Study) -> Study:
+    study = reported_study
     torch.manual_seed(1)
     card = ModelCard(
         str(SPEC),
