@@ -1,4 +1,4 @@
-"""The stage `manifest`: from a corpus on disk to the list of its clips."""
+"""Stage `manifest`: from a corpus on disk to the list of its clips."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,14 +26,14 @@ def main() -> None:
 def make_manifest(
     source: str, root: Path, options: Mapping[str, object], *, folder: Path
 ) -> dict[str, Any]:
-    """Discover, check and write; an InputError leaves the folder as it was."""
+    """Discover, check and write; an InputError leaves the folder unchanged."""
     clips, rejected = discover_clips(source, root, options)
     check_complete(clips)
     return write_manifest(folder, clips, rejected, source=source, options=options)
 
 
 def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
-    """One screen: clips by split, labels, and what was rejected why."""
+    """Print clips by split, labels, and rejected files by reason."""
     table = Table("split", "clips", "videos", "labels", "speakers", title="Manifest")
     for split, counts in summary["splits"].items():
         row = [counts[name] for name in ("clips", "videos", "labels", "speakers")]

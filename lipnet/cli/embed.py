@@ -1,4 +1,4 @@
-"""`lipnet embed`: the features before the last linear layer, of shards or of videos."""
+"""`lipnet embed`: the features before the last linear layer, for shards or videos."""
 
 import argparse
 from pathlib import Path
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 ABOUT = (
     "The .npz holds embeddings [N, D] float32, clip_ids and labels [N] (labels are empty for "
-    "videos), and what failed: failed and reasons. A video without a face is a line; the exit "
-    "status is 1 only where nothing could be embedded."
+    "videos), and the videos that failed: failed and reasons. A video that fails is also a line; "
+    "the exit status is 1 only if nothing could be embedded."
 )
 
 
@@ -21,8 +21,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     """Declare the verb's arguments."""
     embed = verbs.add_parser("embed", help="features of shards or videos, as .npz", epilog=ABOUT)
     embed.add_argument("videos", type=Path, nargs="*", metavar="VIDEO")
-    embed.add_argument("--shards", type=Path, metavar="DIR", help="what the stage shards wrote")
-    embed.add_argument("--split", default="test", help="of the shards")
+    embed.add_argument("--shards", type=Path, metavar="DIR", help="output of the stage shards")
+    embed.add_argument("--split", default="test", help="a split of the shards")
     embed.add_argument("--weights", type=Path, required=True, help="a weights.safetensors")
     embed.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
     add_face(embed)
@@ -30,7 +30,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Embed, write, and say what became of each clip that failed."""
+    """Embed, write, and print each failure."""
     if bool(parsed.videos) == bool(parsed.shards):
         raise InputError("embed takes either videos or --shards DIR")
     if parsed.out.suffix != ".npz" or not parsed.out.parent.is_dir():
@@ -46,7 +46,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def embed(parsed: argparse.Namespace) -> "Embeddings":
-    """What the arguments ask for."""
+    """The embeddings of the shards or videos that the arguments name."""
     from lipnet.inference.embed import embed_shards, embed_videos
     from lipnet.landmarks.detector import DlibDetector, find_predictor
 
@@ -57,7 +57,7 @@ def embed(parsed: argparse.Namespace) -> "Embeddings":
 
 
 def write(path: Path, made: "Embeddings") -> None:
-    """The file; InputError where it cannot be written."""
+    """Write the file; InputError if that fails."""
     from lipnet.inference.embed import write_embeddings
 
     try:

@@ -1,4 +1,4 @@
-"""`lipnet evaluate`: a trained model's accuracy on raw video that the pipeline never saw."""
+"""`lipnet evaluate`: a trained model's accuracy on raw videos."""
 
 import argparse
 import json
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from lipnet.measure.accuracy import Estimate
 
 SOURCES = ("folder", "grid", "lrw")
-CENTRED = ("lrw",)  # whose speaker stands in the middle
+CENTRED = ("lrw",)  # the speaker is in the middle of the frame
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     verb = verbs.add_parser("evaluate", help="a model's accuracy on raw video, with intervals")
     verb.add_argument("model", type=Path, metavar="MODEL", help="a weights file (.safetensors)")
-    verb.add_argument("--source", required=True, choices=SOURCES, help="how the videos lie")
-    verb.add_argument("--root", type=Path, required=True, metavar="DIR", help="where they lie")
+    verb.add_argument("--source", required=True, choices=SOURCES, help="the layout of the videos")
+    verb.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="the folder of the videos"
+    )
     verb.add_argument("--split", default="all", help="one of the source's splits, or all")
     verb.add_argument("--options", default="{}", metavar="JSON", help="the source's options")
     add_face(verb)
@@ -41,7 +43,7 @@ def run(parsed: argparse.Namespace) -> None:
     corpus = Corpus(parsed.source, parsed.root, parsed.split, options, prefer)
     detector = DlibDetector(find_predictor())
     found = evaluate(parsed.model, corpus, detector, face=parsed.face, on_video=show_progress)
-    print(json.dumps(as_json(found)) if parsed.json else "\n".join(tell(found)))
+    print(json.dumps(to_json(found)) if parsed.json else "\n".join(format_lines(found)))
 
 
 def read_options(text: str) -> dict[str, object]:
@@ -56,14 +58,14 @@ def read_options(text: str) -> dict[str, object]:
 
 
 def show_progress(done: int, total: int) -> None:
-    """Videos done, on a terminal alone."""
+    """Print the videos done, if on a terminal."""
     if sys.stderr.isatty():
         print(f"\r{done} of {total} videos", end="\n" * (done == total), file=sys.stderr)
 
 
-def as_json(found: "Evaluation") -> dict[str, object]:
-    """Fractions from 0 to 1; `clips` were read, `failed` were not, `failures` says why; `rejected`
-    counts what lies in the corpus and is no clip."""
+def to_json(found: "Evaluation") -> dict[str, object]:
+    """Counts and fractions (0 to 1): `clips` were read, `failed` were not, `failures` are their
+    reasons; `rejected` counts the files of the corpus that are not clips."""
     return {
         "clips": found.clips,
         "failed": sum(found.failed.values()),
@@ -78,21 +80,22 @@ def as_json(found: "Evaluation") -> dict[str, object]:
     }
 
 
-def tell(found: "Evaluation") -> list[str]:
-    """The same for a person."""
+def format_lines(found: "Evaluation") -> list[str]:
+    """The same as lines of text."""
     return [
-        f"{found.clips} clips of {found.top1.units} units read, {_count(found.failed)} failed",
-        *([f"no clips of the layout: {_count(found.rejected)}"] if found.rejected else []),
-        f"top-1  {_show(found.top1)}",
-        f"top-5  {_show(found.top5)}",
-        *(f"{slot:<12} {_show(own)}" for slot, own in found.per_slot.items()),
+        f"{found.clips} clips of {found.top1.units} units read, "
+        f"{_format_counts(found.failed)} failed",
+        *([f"not clips of the layout: {_format_counts(found.rejected)}"] if found.rejected else []),
+        f"top-1  {_format_estimate(found.top1)}",
+        f"top-5  {_format_estimate(found.top5)}",
+        *(f"{slot:<12} {_format_estimate(own)}" for slot, own in found.per_slot.items()),
     ]
 
 
-def _count(reasons: Mapping[str, int]) -> str:
+def _format_counts(reasons: Mapping[str, int]) -> str:
     named = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
     return f"{sum(reasons.values())}{f' ({named})' if named else ''}"
 
 
-def _show(own: "Estimate") -> str:
+def _format_estimate(own: "Estimate") -> str:
     return f"{own.value:6.1%}  (95 %: {own.low:.1%} to {own.high:.1%}, {own.clips} clips)"

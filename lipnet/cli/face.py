@@ -1,13 +1,13 @@
-"""The option `--face` of the verbs that cut a trained model's crops."""
+"""The option `--face` of the verbs that crop videos for a trained model."""
 
 import argparse
 
 
 def add_face(verb: argparse.ArgumentParser) -> None:
-    """Declare it."""
+    """Declare the option."""
     verb.add_argument(
         "--face",
         metavar="FILE.npy",
         default="",
-        help="the reference face of the model's crops, where it is not the package's",
+        help="the reference face of the model's crops, if it is not the package's",
     )

@@ -1,4 +1,4 @@
-"""`lipnet read`: the most likely words of a video, by one trained model."""
+"""`lipnet read`: the most likely words of a video, by a trained model."""
 
 import argparse
 import json
@@ -9,16 +9,16 @@ from lipnet.cli.face import add_face
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
-    read = verbs.add_parser("read", help="the word that a video shows, by a trained model")
+    read = verbs.add_parser("read", help="the most likely words of a video, by a trained model")
     read.add_argument("video", type=Path)
     read.add_argument("--weights", type=Path, required=True, help="a weights.safetensors")
-    read.add_argument("--top", type=int, default=5, help="how many words")
+    read.add_argument("--top", type=int, default=5, help="number of words to print")
     read.add_argument(
         "--word",
         type=float,
         nargs=2,
         metavar=("START", "END"),
-        help="seconds where the word lies: a model whose spec says boundary needs it",
+        help="the span of the word in seconds, for a model with boundary in its spec",
     )
     add_face(read)
     read.add_argument("--json", action="store_true")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lipnet.errors import InputError
 
 # N shapes  T frames  P landmark points (68)  S stable points (5)
-STABLE = (33, 36, 39, 42, 45)  # base of the nose, corners of the eyes: still while one speaks
+STABLE = (33, 36, 39, 42, 45)  # base of the nose, corners of the eyes: speaking does not move them
 MOUTH = slice(48, 68)
 SMOOTH_FRAMES = 12
 REFERENCE_FACE = Path(__file__).with_name("reference_face.npy")
@@ -21,7 +21,7 @@ def smooth_forward(
 ) -> NDArray[np.float64]:
     """Means over frames t..t+window-1; the last window-1 frames reuse the last full window's.
 
-    A video shorter than the window has one mean for all its frames.
+    All frames of a video shorter than the window have the same mean.
     """
     window = min(window, len(values_TP2))
     windows = np.lib.stride_tricks.sliding_window_view(values_TP2, window, axis=0)
@@ -42,7 +42,7 @@ def fit_similarity(
     centred_TS = source_TS - middle_T
     spread_T = (np.abs(centred_TS) ** 2).sum(axis=1)
     if not (spread_T > 0).all():
-        raise ValueError("a face whose stable points coincide has no similarity transform")
+        raise ValueError("the stable points of a face coincide: there is no similarity transform")
     turn_T = (centred_TS.conj() * (target_S - target_S.mean())).sum(axis=1) / spread_T
     shift_T = target_S.mean() - turn_T * middle_T[:, 0]
     rows = [[turn_T.real, -turn_T.imag, shift_T.real], [turn_T.imag, turn_T.real, shift_T.imag]]
@@ -52,7 +52,7 @@ def fit_similarity(
 def apply_similarity(
     matrices_T23: NDArray[np.float64], points_TP2: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Each frame's points moved by its matrix."""
+    """Each frame's points, transformed by its matrix."""
     turned = points_TP2 @ np.swapaxes(matrices_T23[:, :, :2], 1, 2)
     return np.asarray(turned + matrices_T23[:, None, :, 2], np.float64)
 
@@ -66,12 +66,12 @@ def align_to_face(
 
 
 def load_face(path: str = "") -> NDArray[np.float64]:
-    """A reference face [68, 2], x and y in a 256 x 256 frame; the package's where path is empty."""
+    """A reference face [68, 2], x and y in a 256 x 256 frame; the package's if path is empty."""
     return _load_face(Path(path) if path else REFERENCE_FACE)
 
 
 def face_digest(path: str = "") -> str:
-    """16 hex characters that say which reference face crops were aligned to."""
+    """16 hex characters: a digest of the reference face that crops are aligned to."""
     return hashlib.sha256(load_face(path).tobytes()).hexdigest()[:16]
 
 
@@ -81,18 +81,18 @@ def _load_face(path: Path) -> NDArray[np.float64]:
         with path.open("rb") as file:
             face = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no reference face: {error}") from error
+        raise InputError(f"{path} is not a reference face: {error}") from error
     if not isinstance(face, np.ndarray) or face.shape != (68, 2):
-        raise InputError(f"{path} is no reference face: an array of 68 x 2 numbers is needed")
+        raise InputError(f"{path} is not a reference face: an array of 68 x 2 numbers is needed")
     if face.dtype.kind not in "fiu" or not np.isfinite(face).all():
-        raise InputError(f"{path} is no reference face: not all of it are finite numbers")
+        raise InputError(f"{path} is not a reference face: not all values are finite numbers")
     return np.asarray(face, np.float64)
 
 
 def mean_shape(
     shapes_NP2: NDArray[np.floating], *, rounds: int = 100, tolerance: float = 1e-9
 ) -> NDArray[np.float64]:
-    """The generalised Procrustes mean: centred, of unit size, turned as the first shape is."""
+    """The generalised Procrustes mean: centred, of unit size, rotated like the first shape."""
     shapes = np.asarray(shapes_NP2, np.float64)
     shapes = shapes - shapes.mean(axis=1, keepdims=True)
     shapes /= np.linalg.norm(shapes, axis=(1, 2), keepdims=True)
@@ -101,11 +101,11 @@ def mean_shape(
     for _ in range(rounds):
         fitted = apply_similarity(fit_similarity(shapes, mean), shapes)
         turned = fit_similarity(fitted.mean(axis=0)[None], first)
-        renewed = apply_similarity(turned, fitted.mean(axis=0)[None])[0]
-        renewed = renewed - renewed.mean(axis=0)
-        renewed = np.asarray(renewed / np.linalg.norm(renewed), np.float64)
-        change = float(np.abs(renewed - mean).max())
-        mean = renewed
+        updated = apply_similarity(turned, fitted.mean(axis=0)[None])[0]
+        updated = updated - updated.mean(axis=0)
+        updated = np.asarray(updated / np.linalg.norm(updated), np.float64)
+        change = float(np.abs(updated - mean).max())
+        mean = updated
         if change < tolerance:
             break
     return mean

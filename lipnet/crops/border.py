@@ -1,16 +1,16 @@
-"""How much of a crop lies beyond the frame that it is cut from, where there is nothing to see."""
+"""The share of a crop that is outside of its frame, where the frame's edge is repeated."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 # T frames  N points of a grid on the crop
-GRID = 16  # points a side
+GRID = 16  # points per side
 
 
 def share_outside(
     matrices_T23: NDArray[np.float64], shape_HW: tuple[int, ...], size: int
 ) -> NDArray[np.float64]:
-    """For each frame the share of its crop (matrices: frame to crop) outside of height x width."""
+    """The share of each frame's crop (matrices: frame to crop) that is outside of the frame."""
     steps = (np.arange(GRID) + 0.5) * size / GRID - 0.5
     grid_N2 = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     back_T22 = np.linalg.inv(matrices_T23[:, :, :2])

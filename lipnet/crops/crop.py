@@ -1,4 +1,4 @@
-"""Cutting the mouth: one warp a frame, from the whole frame straight to a small grey square."""
+"""Cropping the mouth: one warp per frame, from the whole frame to a small grey square."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,34 +12,34 @@ from lipnet.errors import InputError
 from lipnet.video.decode import Frame, VideoError
 
 # T frames  H W pixels  P landmark points (68)
-LARGEST_SIZE = 1024  # pixels: a minute of such crops is 1.6 GB, and all are held in memory
-SHARPEST_SHRINK = 0.5  # below this scale, bilinear sampling would skip pixels
+MAX_SIZE = 1024  # pixels: a minute of such crops is 1.6 GB, and all are in memory
+MIN_SCALE = 0.5  # below it, bilinear sampling would skip pixels
 
 
 @dataclass(frozen=True)
 class CropOptions:
-    """How mouths are cut; `face` is a path to a reference face, empty for the package's.
+    """How mouths are cropped; `face` is the path of a reference face, empty for the package's.
 
     `smooth` frames smooth the similarity, `smooth_centre` frames the mouth's centre.
     """
 
     size: int = 96
     smooth: int = SMOOTH_FRAMES
-    smooth_centre: int = 1  # as the authors: the mouth is centred in each frame
+    smooth_centre: int = 1  # as the authors do: the mouth is centred in each frame
     face: str = ""
 
     def __post_init__(self) -> None:
         for name in ("size", "smooth", "smooth_centre"):
             if getattr(self, name) < 1:
                 raise InputError(f"crops.{name} is {getattr(self, name)}; at least 1")
-        if self.size > LARGEST_SIZE:
-            raise InputError(f"crops.size is {self.size}; at most {LARGEST_SIZE}")
+        if self.size > MAX_SIZE:
+            raise InputError(f"crops.size is {self.size}; at most {MAX_SIZE}")
 
 
 def crop_matrices(
     points_TP2: NDArray[np.floating], face_P2: NDArray[np.float64], options: CropOptions
 ) -> NDArray[np.float64]:
-    """For each frame the matrix [2, 3] from its pixels to the crop's, the mouth in the middle."""
+    """The matrix [2, 3] of each frame from its pixels to the crop's, with the mouth centred."""
     matrices_T23 = align_to_face(points_TP2, face_P2, options.smooth)
     mouth_T12 = smooth_forward(
         points_TP2[:, MOUTH].mean(axis=1, keepdims=True), options.smooth_centre
@@ -52,21 +52,21 @@ def crop_matrices(
 def crop_mouth(
     frames: Iterable[Frame], matrices_T23: NDArray[np.float64], size: int
 ) -> NDArray[np.uint8]:
-    """Crops [T, size, size] of T frames; beyond the frame's edge the edge is repeated."""
-    cut: list[NDArray[np.uint8]] = []
+    """Crops [T, size, size] of T frames; outside of the frame its edge is repeated."""
+    crops: list[NDArray[np.uint8]] = []
     decoded = 0
     for decoded, frame in enumerate(frames, start=1):
         if decoded <= len(matrices_T23):
-            cut.append(warp_frame(frame, matrices_T23[decoded - 1], size))
+            crops.append(warp_frame(frame, matrices_T23[decoded - 1], size))
     if decoded != len(matrices_T23):
         raise VideoError("changed", f"{decoded} frames, but landmarks for {len(matrices_T23)}")
-    return np.stack(cut)
+    return np.stack(crops)
 
 
 def warp_frame(frame_HW: Frame, matrix_23: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
-    """One crop; a frame that shrinks by more than half is first averaged down by a whole factor."""
+    """One crop; a frame scaled below MIN_SCALE is first averaged down by a whole factor."""
     scale = float(np.hypot(matrix_23[0, 0], matrix_23[1, 0]))
-    factor = int(SHARPEST_SHRINK / max(scale, 1e-6)) if scale < SHARPEST_SHRINK else 1
+    factor = int(MIN_SCALE / max(scale, 1e-6)) if scale < MIN_SCALE else 1
     if factor > 1:
         frame_HW, matrix_23 = _average_down(frame_HW, matrix_23, factor)
     flags = cv2.INTER_LINEAR
@@ -79,11 +79,11 @@ def warp_frame(frame_HW: Frame, matrix_23: NDArray[np.float64], size: int) -> ND
 def _average_down(
     frame_HW: Frame, matrix_23: NDArray[np.float64], factor: int
 ) -> tuple[Frame, NDArray[np.float64]]:
-    """The frame at 1/factor, and the matrix that starts from it (pixel centres kept)."""
+    """The frame at 1/factor, and the matrix from its pixels (pixel centres kept)."""
     height, width = (max(1, side // factor) for side in frame_HW.shape)
     small = cv2.resize(frame_HW, (width, height), interpolation=cv2.INTER_AREA)
     steps = np.array([frame_HW.shape[1] / width, frame_HW.shape[0] / height])
-    grown = matrix_23.copy()
-    grown[:, :2] = matrix_23[:, :2] * steps
-    grown[:, 2] = matrix_23[:, 2] + matrix_23[:, :2] @ ((steps - 1) / 2)
-    return np.asarray(small, np.uint8), grown
+    scaled = matrix_23.copy()
+    scaled[:, :2] = matrix_23[:, :2] * steps
+    scaled[:, 2] = matrix_23[:, 2] + matrix_23[:, :2] @ ((steps - 1) / 2)
+    return np.asarray(small, np.uint8), scaled

@@ -1,4 +1,4 @@
-"""Crops of single videos: the path that training data takes, for any file, with pictures of it."""
+"""Crops of single videos, made as for training data, and videos that show how."""
 
 import errno
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from lipnet.video.decode import VideoError, iter_frames, limit_frames
 
 @dataclass(frozen=True)
 class Cropped:
-    """A video's mouth: crops, the matrices that cut them from its frames, and its landmarks."""
+    """A video's mouth: crops, the matrices from its frames to them, and its landmarks."""
 
     crops_THW: NDArray[np.uint8]
     matrices_T23: NDArray[np.float64]
@@ -34,7 +34,7 @@ class Cropped:
 
 @dataclass(frozen=True)
 class CropRecord:
-    """What became of one video; `reason` and `detail` are empty where it was cropped."""
+    """The outcome of one video; `reason` and `detail` are empty if it was cropped."""
 
     video: str
     frames: int = 0
@@ -46,7 +46,7 @@ class CropRecord:
 
     @property
     def interpolated(self) -> int:
-        """Frames whose landmarks were filled in from their neighbours'."""
+        """The number of frames with interpolated landmarks."""
         return self.frames - self.seen
 
 
@@ -61,17 +61,17 @@ def crop_videos(
 ) -> Iterator[CropRecord]:
     """Crop one video after another to <out>/<stem>.npz, each file whole or not at all.
 
-    `draw` adds <stem>-drawn.mp4. InputError, before any work, for two videos of one stem or a
-    video that would be written over; a video that fails is a record.
+    `draw` adds <stem>-drawn.mp4. InputError, before any work, for two videos with the same stem or
+    a video that would be overwritten; a video that fails is a record.
     """
-    check_places(videos, out, draw=draw)
+    check_outputs(videos, out, draw=draw)
     for video in videos:
-        place, drawing = out / f"{video.stem}.npz", name_drawing(video, out) if draw else None
+        crops_path, drawing = out / f"{video.stem}.npz", name_drawing(video, out) if draw else None
         try:
             made = crop_video(video, detector, crops=crops, landmarks=landmarks)
             if drawing is not None:
                 draw_video(video, made, drawing)
-            write_crops(place, made)
+            write_crops(crops_path, made)
         except VideoError as error:
             yield CropRecord(str(video), reason=error.reason, detail=error.detail)
             continue
@@ -83,16 +83,18 @@ def crop_videos(
             continue
         seen = int(made.track.seen_T.sum())
         shown = str(drawing or "")
-        yield CropRecord(str(video), len(made.crops_THW), seen, crops=str(place), drawing=shown)
+        yield CropRecord(
+            str(video), len(made.crops_THW), seen, crops=str(crops_path), drawing=shown
+        )
 
 
 def name_drawing(video: Path, out: Path) -> Path:
-    """Where the drawing of a video goes."""
+    """The path of a video's drawing."""
     return out / f"{video.stem}-drawn.mp4"
 
 
-def check_places(videos: Sequence[Path], out: Path, *, draw: bool) -> None:
-    """InputError where two videos would be written to one file, or one over another."""
+def check_outputs(videos: Sequence[Path], out: Path, *, draw: bool) -> None:
+    """InputError if two videos have the same output, or an output would overwrite a video."""
     stems: dict[str, Path] = {}
     for video in videos:
         if video.stem in stems:
@@ -105,7 +107,7 @@ def check_places(videos: Sequence[Path], out: Path, *, draw: bool) -> None:
     for video in videos if draw else ():
         if name_drawing(video, out).resolve() in given:
             raise InputError(
-                f"the drawing of {video} would be written over {name_drawing(video, out)}: "
+                f"the drawing of {video} would overwrite {name_drawing(video, out)}: "
                 "choose another folder for --out"
             )
 
@@ -148,7 +150,7 @@ def shared_detector(predictor: str = "", cnn: str = "") -> Detector:
 def write_crops(path: Path, made: Cropped) -> None:
     """One .npz: crops [T, S, S] uint8, matrices [T, 2, 3], points [T, 68, 2], seen and score [T],
     fps; equal crops give equal bytes."""
-    with write_atomic(path) as beside, beside.open("wb") as out:
+    with write_atomic(path) as temporary, temporary.open("wb") as out:
         np.savez(
             out,
             crops=made.crops_THW,

@@ -1,4 +1,4 @@
-"""Drawing: a frame with its landmarks, the box about the face and the square cut as the mouth."""
+"""Drawing: a frame with its landmarks, the face's box and the square of the mouth's crop."""
 
 import errno
 import os
@@ -14,9 +14,9 @@ from lipnet.files import write_atomic
 
 # T frames  H W pixels  C colours  P landmark points (68)
 SEEN, FILLED, MOUTH = (80, 220, 80), (60, 60, 240), (240, 180, 40)  # blue, green, red
-PARTS = 8  # fractions of a pixel, as a power of two less: OpenCV draws at 1 / 2**3 of one
+PARTS = 8  # per pixel: OpenCV draws at 1 / 2**SHIFT of a pixel
 SHIFT = 3
-LEAST_SIDE = 300  # pixels; a line is one pixel thick for each of these
+SIDE_PER_LINE = 300  # pixels of the frame's shorter side per pixel of line width
 CODEC = "mp4v"  # OpenCV's wheels have no H.264 encoder
 
 
@@ -28,10 +28,10 @@ def draw_face(
     size: int,
     seen: bool,
 ) -> NDArray[np.uint8]:
-    """The frame [H, W, 3] with points and their box, green where seen and red where filled in,
-    and, in blue, the square that `matrix_23` cuts to `size` x `size` pixels."""
+    """The frame [H, W, 3] with points and their box, green if seen and red if interpolated, and in
+    blue the square that `matrix_23` maps to `size` x `size` pixels."""
     drawn_HWC = cv2.cvtColor(frame_HW, cv2.COLOR_GRAY2BGR)
-    thick = max(1, round(min(frame_HW.shape) / LEAST_SIDE))
+    thick = max(1, round(min(frame_HW.shape) / SIDE_PER_LINE))
     colour = SEEN if seen else FILLED
     low, high = points_P2.min(axis=0), points_P2.max(axis=0)
     face = np.array([low, (high[0], low[1]), high, (low[0], high[1])])
@@ -44,7 +44,7 @@ def draw_face(
 
 
 def square_of(matrix_23: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Where the corners of a crop lie in its frame."""
+    """The corners of a crop in its frame."""
     # A crop's first pixel covers -0.5 to 0.5, as OpenCV counts.
     low, high = -0.5, size - 0.5
     corners_42 = np.array([(low, low), (high, low), (high, high), (low, high)])
@@ -53,18 +53,18 @@ def square_of(matrix_23: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 
 def write_movie(path: Path, frames: Iterable[NDArray[np.uint8]]) -> None:
-    """An .mp4 of frames [H, W, 3] at 25 fps, whole or not at all; OSError where it lacks frames."""
-    path = path.absolute()  # so that no name looks like a protocol
+    """An .mp4 of frames [H, W, 3] at 25 fps, whole or not at all; OSError if frames are missing."""
+    path = path.absolute()  # so that OpenCV does not take a name for a protocol
     try:
         str(path).encode("utf-8")
-    except UnicodeEncodeError:  # at which OpenCV crashes
+    except UnicodeEncodeError:  # OpenCV would crash
         raise OSError(errno.EILSEQ, os.strerror(errno.EILSEQ), str(path)) from None
-    with write_atomic(path) as beside:
-        movie = beside.with_name(f"{beside.name}.mp4")  # the ending chooses the container
+    with write_atomic(path) as temporary:
+        movie = temporary.with_name(f"{temporary.name}.mp4")  # the suffix chooses the container
         try:
             written = _encode(movie, frames)
             _check_whole(movie, written)
-            movie.replace(beside)
+            movie.replace(temporary)
         finally:
             movie.unlink(missing_ok=True)
 
@@ -86,14 +86,14 @@ def _encode(path: Path, frames: Iterable[NDArray[np.uint8]]) -> int:
 
 
 def _make_even(frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The frame with its last row and column repeated where their number is odd: MPEG-4 asks it."""
+    """The frame with its last row or column repeated if their number is odd: MPEG-4 needs it."""
     height, width = frame_HWC.shape[:2]
     pads = ((0, height % 2), (0, width % 2), (0, 0))
     return np.pad(frame_HWC, pads, mode="edge") if height % 2 or width % 2 else frame_HWC
 
 
 def _check_whole(path: Path, frames: int) -> None:
-    """The writer says nothing of a full disk."""
+    """OSError if the movie lacks frames: the writer does not report a full disk."""
     reader = cv2.VideoCapture(str(path))
     found = round(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
     reader.release()

@@ -1,4 +1,4 @@
-"""Finding faces and their 68 points in grey frames: the Detector protocol, and dlib's."""
+"""The Detector protocol, and dlib's detector: faces and their 68 points in grey frames."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -18,14 +18,16 @@ from lipnet.landmarks.predictor import Box, Marks, Predictor
 POINTS = 68
 PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 CNN = "mmod_human_face_detector.dat"
-LONGEST_SIDE = 640  # pixels; larger frames are shrunk for the detector, not for the predictor
-CNN_SIDE = 400  # pixels to which a frame is scaled for the CNN: 0.6 s and 130 MB a frame on a core
+MAX_SIDE = 640  # pixels; larger frames are shrunk for the detector, not for the predictor
+CNN_SIDE = (
+    400  # pixels; a frame is scaled to this for the CNN: 0.6 s and 130 MB per frame on one core
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face's box in pixels, the detector's confidence in it, and whether only a second, slower
-    look found it."""
+    """A face's box in pixels, the detector's score, and whether only the second, slower search
+    found it."""
 
     box: Box
     score: float
@@ -33,7 +35,7 @@ class Face:
 
 
 class Detector(Protocol):
-    """Finds faces in a grey frame, and the landmarks of the faces in frames' boxes."""
+    """Finds faces in a grey frame, and the landmarks of faces in given boxes."""
 
     def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]: ...
 
@@ -43,25 +45,25 @@ class Detector(Protocol):
 
 
 def find_predictor(path: str = "") -> Path:
-    """The landmark model at `path`, or the installed one where `path` is empty."""
+    """The landmark model at `path`, or the installed one if `path` is empty."""
     if path:
         found = Path(path)
     else:
         package = importlib.util.find_spec("face_recognition_models")
-        places = package.submodule_search_locations if package else None
-        if not places:
+        folders = package.submodule_search_locations if package else None
+        if not folders:
             raise InputError(
                 "the package face_recognition_models is not installed: install it, or set "
                 f"landmarks.predictor to a {PREDICTOR}"
             )
-        found = Path(places[0]) / "models" / PREDICTOR
+        found = Path(folders[0]) / "models" / PREDICTOR
     if not found.is_file():
         raise InputError(f"no landmark model at {found}; set landmarks.predictor to a {PREDICTOR}")
     return found
 
 
 def find_cnn(path: str = "") -> Path | None:
-    """The CNN detector's model at `path`; None where `path` is empty."""
+    """The CNN detector's model at `path`; None if `path` is empty."""
     if not path:
         return None
     if not Path(path).is_file():
@@ -72,9 +74,9 @@ def find_cnn(path: str = "") -> Path | None:
 
 
 class DlibDetector:
-    """dlib's HOG detector and its regression-tree landmarks; loads once, then holds 80 MB.
+    """dlib's HOG detector and its regression-tree landmarks; loaded once, it takes 80 MB.
 
-    With a model file for it, dlib's CNN detector as well: slow, and for `find_hard` alone.
+    With a model file for it, dlib's CNN detector as well: it is slow, and only for `find_hard`.
     """
 
     def __init__(self, predictor: Path, cnn: Path | None = None) -> None:
@@ -82,22 +84,22 @@ class DlibDetector:
         try:
             self._predictor = Predictor(predictor)
         except ValueError as error:
-            raise InputError(f"{predictor} is no dlib landmark model: {error}") from error
+            raise InputError(f"{predictor} is not a dlib landmark model: {error}") from error
         if self._predictor.points != POINTS:
             raise InputError(f"{predictor} does not mark {POINTS} points; use {PREDICTOR}")
         try:
             self._find_hard = dlib.cnn_face_detection_model_v1(str(cnn)) if cnn else None
         except RuntimeError as error:
-            raise InputError(f"{cnn} is no dlib CNN face detector: {error}") from error
+            raise InputError(f"{cnn} is not a dlib CNN face detector: {error}") from error
 
     def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]:
-        """Every face of 80 pixels or more (half as many with each upsampling), best first."""
-        scale = min(1.0, LONGEST_SIDE / max(frame_HW.shape))
+        """Every face of at least 80 pixels (halved by each upsampling), best first."""
+        scale = min(1.0, MAX_SIDE / max(frame_HW.shape))
         boxes, scores, _ = self._find.run(shrink_frame(frame_HW, scale), upsample, 0.0)
         return [Face(_unscale(box, scale), score) for box, score in zip(boxes, scores, strict=True)]
 
     def find_hard(self, frame_HW: NDArray[np.uint8]) -> list[Face]:
-        """Every face that the CNN sees, turned and partly hidden ones too; none without a CNN."""
+        """Every face that the CNN finds, also if turned or partly hidden; none without a CNN."""
         if self._find_hard is None:
             return []
         scale = CNN_SIDE / max(frame_HW.shape)
@@ -117,7 +119,7 @@ def _unscale(box: dlib.rectangle, scale: float) -> Box:
 
 
 def shrink_frame(frame_HW: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """The frame at `scale` <= 1 by area averaging, at least one pixel a side."""
+    """The frame at `scale` <= 1 by area averaging, at least one pixel per side."""
     if scale >= 1:
         return np.ascontiguousarray(frame_HW)
     height, width = (max(1, round(side * scale)) for side in frame_HW.shape)

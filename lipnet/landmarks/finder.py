@@ -1,4 +1,4 @@
-"""Finding one face in a frame: near where it was, then anywhere, then with more effort."""
+"""Finding one face in a frame: near its last box, then anywhere, then with more effort."""
 
 from dataclasses import dataclass, replace
 
@@ -8,40 +8,42 @@ from lipnet.landmarks.detector import Detector, Face, shrink_frame
 from lipnet.landmarks.predictor import Box
 from lipnet.video.decode import Frame
 
-SAME_FACE = 0.3  # two boxes that overlap so much (intersection over union) hold one face
-NEAR_MARGIN = 0.7  # of the box's width, on each side of its centre: where to look for it next
-NEAR_SIZE = 90.0  # pixels; a face is shrunk to this (dlib sees 80 and more) to be looked for there
+SAME_FACE = 0.3  # boxes with at least this overlap (intersection over union) show one face
+NEAR_MARGIN = 0.7  # of the box's width, on each side of its centre: where it is searched next
+NEAR_SIZE = (
+    90.0  # pixels; a face is shrunk to this for that search (dlib finds faces of 80 or more)
+)
 PREFERENCES = ("largest", "centre")
 
 
 @dataclass(frozen=True)
 class Finder:
-    """A detector with what is wanted of it: which of several faces, and the effort after a miss."""
+    """A detector, which of several faces is preferred, and the upsampling after a miss."""
 
     detector: Detector
     prefer: str = "largest"
     retry_upsample: int = 1
 
     def find(self, frame: Frame, *, near: Face | None, retry: bool = True) -> Face | None:
-        """The face: first near its last place, then in the whole frame, then (retry) upsampled
-        and by the detector's slow second way."""
+        """The face: searched near its last box, then in the whole frame, then (retry) upsampled
+        and by the detector's slower search."""
         if near is not None:
-            faces = self._look_near(frame, near.box)
+            faces = self._find_near(frame, near.box)
             if any(overlap(face.box, near.box) >= SAME_FACE for face in faces):
                 return max(faces, key=lambda face: overlap(face.box, near.box))
         faces = self.detector.find(frame)
         if not faces and retry:
-            faces = [replace(face, hard=True) for face in self._look_hard(frame)]
+            faces = [replace(face, hard=True) for face in self._find_hard(frame)]
         return self._choose(faces, frame, near)
 
-    def _look_hard(self, frame: Frame) -> list[Face]:
-        """Faces upsampled, or else by the detector's slow second way."""
+    def _find_hard(self, frame: Frame) -> list[Face]:
+        """Faces found upsampled, or else by the detector's slower search."""
         upsample = self.retry_upsample
         faces = self.detector.find(frame, upsample=upsample) if upsample else []
         return faces or self.detector.find_hard(frame)
 
-    def _look_near(self, frame: Frame, box: Box) -> list[Face]:
-        """Faces in the box's surroundings, shrunk: a small part of the cost of a whole frame."""
+    def _find_near(self, frame: Frame, box: Box) -> list[Face]:
+        """Faces around the box, shrunk: this costs much less than a whole frame."""
         reach = NEAR_MARGIN * (box[2] - box[0])
         middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         left, top = max(0, round(middle_x - reach)), max(0, round(middle_y - reach))
@@ -53,7 +55,7 @@ class Finder:
         return [Face(_unshrink(face.box, scale, left, top), face.score) for face in found]
 
     def _choose(self, faces: list[Face], frame: Frame, near: Face | None) -> Face | None:
-        """The face that was followed so far if it is among them, else the preferred one."""
+        """The face that was followed so far if it is among these, else the preferred one."""
         if not faces:
             return None
         if near is not None:
@@ -66,12 +68,12 @@ class Finder:
         return min(faces, key=lambda face: _distance(face.box, width / 2, height / 2))
 
 
-def blend(before: Face, after: Face, step: float) -> Face:
-    """The face on the straight way from one to the other, at `step` of 0 to 1."""
+def blend(before: Face, after: Face, weight: float) -> Face:
+    """The linear interpolation between two faces; `weight` 0 is the first, 1 the second."""
     left, top, right, bottom = (
-        (1 - step) * a + step * b for a, b in zip(before.box, after.box, strict=True)
+        (1 - weight) * a + weight * b for a, b in zip(before.box, after.box, strict=True)
     )
-    score = (1 - step) * before.score + step * after.score
+    score = (1 - weight) * before.score + weight * after.score
     return Face((left, top, right, bottom), score, before.hard or after.hard)
 
 

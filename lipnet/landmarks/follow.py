@@ -1,5 +1,5 @@
-"""Following a face through spans of frames: a detection now and then, boxes on the way between
-two, and new detections wherever the landmarks stray from their boxes."""
+"""Following a face through spans of frames: a detection every few frames, interpolated boxes
+between two, and further detections if the landmarks stray from their boxes."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -12,14 +12,14 @@ from lipnet.landmarks.finder import SAME_FACE, Finder, blend, overlap
 from lipnet.video.decode import Frame
 
 # T frames  P landmark points (68)
-LONGEST_SPAN = 80  # frames: what the predictor marks at once
-SPAN_BYTES = 32 << 20  # of frames held
-STEADY = slice(27, 48)  # nose and eyes: what speaking does not move
-# The predictor bears a box that is off by 0.1 of its width, and loses the face at 0.15. A face
-# that strays from the straight way between two detections is noticed on its way there.
-STRAY = 0.08  # of the box's width, from where the face is expected in its box
-JUMP = 0.06  # of the box's width, in its box from one frame to the next
-STRAIN = 0.055  # Marks.strain_N of a face seen from the front: at most 0.045
+MAX_SPAN = 80  # frames that the predictor marks at once
+SPAN_BYTES = 32 << 20  # of frames in memory
+STEADY = slice(27, 48)  # nose and eyes: speaking does not move them
+# The predictor tolerates a box that is off by 0.1 of its width, and loses the face at 0.15. A face
+# that strays from the interpolated boxes is noticed before that.
+STRAY = 0.08  # of the box's width, from the expected position of the face in its box
+JUMP = 0.06  # of the box's width, from one frame to the next, relative to the box
+STRAIN = 0.055  # Marks.strain_N; at most 0.045 for a face seen from the front
 
 Seen = tuple[Face, NDArray[np.float32]]  # a face and its points [P, 2]
 
@@ -27,7 +27,7 @@ Seen = tuple[Face, NDArray[np.float32]]  # a face and its points [P, 2]
 def follow_face(
     frames: Iterable[Frame], finder: Finder, detect_every: int
 ) -> Iterator[Seen | None]:
-    """For each frame the face and its points, None where it is not seen."""
+    """The face and its points in each frame, None if it is not seen."""
     known: Face | None = None
     carried: list[Face | None] = []
     for frames_T in split_spans(frames, detect_every):
@@ -38,12 +38,12 @@ def follow_face(
 
 
 def split_spans(frames: Iterable[Frame], detect_every: int) -> Iterator[list[Frame]]:
-    """The frames in lists, each but the first beginning with the last frame of the one before."""
+    """The frames in lists, each but the first starting with the last frame of the previous one."""
     span: list[Frame] = []
     carried = 0
     for frame in frames:
         span.append(frame)
-        fitting = min(LONGEST_SPAN, SPAN_BYTES // max(1, frame.nbytes))
+        fitting = min(MAX_SPAN, SPAN_BYTES // max(1, frame.nbytes))
         if len(span) > max(detect_every, fitting // detect_every * detect_every):
             yield span
             span, carried = span[-1:], 1
@@ -64,7 +64,7 @@ class _Span:
 
     @property
     def known(self) -> Face | None:
-        """The last face seen in these frames, or else before them."""
+        """The last face seen in these frames, or else the last one before them."""
         return next(filter(None, reversed(self.faces)), self._known)
 
     def seen(self) -> list[Seen | None]:
@@ -73,7 +73,7 @@ class _Span:
         return [None if face is None else (face, points_P2) for face, points_P2 in pairs]
 
     def follow(self, carried: list[Face | None], detect_every: int) -> None:
-        """Find and mark the face in all frames; those that `carried` has are found already."""
+        """Find and mark the face in all frames; `carried` are the faces of the first frames."""
         last = len(self._frames) - 1
         stops = sorted({*range(0, last, detect_every), last})
         self.faces[: len(carried)] = carried
@@ -82,36 +82,36 @@ class _Span:
         gaps = [gap for gap in pairwise(stops) if self._bridge(*gap)]
         self._mark(range(len(self._frames)))
         while gaps := [gap for gap in gaps if self._strays(*gap)]:
-            renewed = [place for first, last in gaps for place in range(first + 1, last)]
+            changed = [frame for first, last in gaps for frame in range(first + 1, last)]
             gaps = [half for gap in gaps for half in self._split(*gap)]
-            self._mark(renewed)
+            self._mark(changed)
 
-    def _find(self, place: int, near: Face | None, *, retry: bool) -> Face | None:
-        return self._finder.find(self._frames[place], near=near, retry=retry)
+    def _find(self, frame: int, near: Face | None, *, retry: bool) -> Face | None:
+        return self._finder.find(self._frames[frame], near=near, retry=retry)
 
     def _bridge(self, first: int, last: int) -> bool:
-        """Faces of the frames between two: on the straight way (True) where both show the same
-        face, else looked for in each frame."""
+        """Faces of the frames between two: interpolated (returns True) if both show the same face,
+        else searched in each frame (returns False)."""
         before, after = self.faces[first], self.faces[last]
         between = range(first + 1, last)
         if before and after and overlap(before.box, after.box) >= SAME_FACE:
-            for place in between:
-                self.faces[place] = blend(before, after, (place - first) / (last - first))
+            for frame in between:
+                self.faces[frame] = blend(before, after, (frame - first) / (last - first))
             return True
         near = before or after or self._known
-        # What a first look did not see at the ends, it does not see between them.
+        # If the first search failed at an end, it will fail between the ends too.
         retry = any(end.hard for end in (before, after) if end)
-        for place in between:
-            self.faces[place] = self._find(place, near, retry=retry)
-            near = self.faces[place] or near
+        for frame in between:
+            self.faces[frame] = self._find(frame, near, retry=retry)
+            near = self.faces[frame] or near
         return False
 
-    def _mark(self, places: Iterable[int]) -> None:
-        """The points of the faces at these places."""
-        found = [(place, face) for place in places if (face := self.faces[place])]
-        chosen = [place for place, _ in found]
+    def _mark(self, frames: Iterable[int]) -> None:
+        """Find the points of the faces in these frames."""
+        found = [(frame, face) for frame in frames if (face := self.faces[frame])]
+        chosen = [frame for frame, _ in found]
         marks = self._finder.detector.mark(
-            [self._frames[place] for place in chosen], [face.box for _, face in found]
+            [self._frames[frame] for frame in chosen], [face.box for _, face in found]
         )
         self._points_TP2[chosen] = marks.points_NP2
         self._strain_T[chosen] = marks.strain_N
@@ -134,7 +134,7 @@ class _Span:
         )
 
     def _split(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Detect in the middle and go on from there; returns what is to be checked again."""
+        """Detect in the middle and bridge both halves; returns the halves to check again."""
         middle = (first + last) // 2
         expected = self.faces[middle]
         retry = expected is not None and expected.hard

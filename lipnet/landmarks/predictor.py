@@ -1,4 +1,4 @@
-"""The landmark predictor: dlib's regression trees, walked for many faces at once."""
+"""The landmark predictor: dlib's regression trees, evaluated for many faces at once."""
 
 import threading
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from lipnet.video.decode import Frame
 
 # N faces  H W pixels  P landmark points (68)  F pixels sampled by one cascade  R trees  S splits
 Box = tuple[float, float, float, float]  # left, top, right, bottom
-MARGIN = 1.0  # of the box's sides: pixels further out count as dark, as those outside a frame do
-LARGEST_FACE = 200  # pixels; one of twice that or more is averaged down before it is sampled
-BATCH = 96  # faces walked together: fewer repeat the work of a tree, more leave the cache
+MARGIN = 1.0  # of the box's sides: pixels further out count as black, like those outside of a frame
+MAX_FACE = 200  # pixels; a face of at least twice that is averaged down before sampling
+BATCH = 96  # faces evaluated together: fewer repeat the work per tree, more leave the cache
 
 
 @dataclass(frozen=True)
 class Marks:
-    """The points (x, y) of faces in fractions of a pixel, and each shape's distance from the mean
+    """The points (x, y) of faces in fractional pixels, and each shape's distance from the mean
     face: root mean square over the points, after a similarity, in widths of the mean face's box."""
 
     points_NP2: NDArray[np.float32]
@@ -30,26 +30,26 @@ class Marks:
 
 
 class Predictor:
-    """The trees of one model file (66 MB), loaded once; the arithmetic is dlib's to the last bit
-    (but for very large faces, which dlib would sample pixel by pixel).
+    """The trees of one model file (66 MB), loaded once; results equal dlib's to the last bit
+    (except for very large faces, which dlib samples at full resolution).
 
-    dlib walks its 7,500 trees for one face after another, and most of the time goes into leaves
-    that the face before has pushed out of the cache. Here each tree serves all faces in turn.
+    dlib evaluates its 7,500 trees for one face after another, and spends most of the time on cache
+    misses in the leaves. Here each tree is evaluated for all faces of a batch.
     """
 
     def __init__(self, path: Path) -> None:
         trees = read_trees(path)
         self._mean_2P = np.ascontiguousarray(trees.mean_P2.T)
-        self._cascades = [_add_room(cascade) for cascade in trees.cascades]
-        self._lock = threading.Lock()  # of the room in the cascades' tables
+        self._cascades = [_add_rows(cascade) for cascade in trees.cascades]
+        self._lock = threading.Lock()  # guards the extra rows of the cascades' tables
 
     @property
     def points(self) -> int:
-        """How many points a face gets."""
+        """The number of points per face."""
         return len(self._mean_2P[0])
 
     def mark(self, frames: Sequence[Frame], boxes: Sequence[Box]) -> Marks:
-        """The marks of the face in each frame's box; threads may share a predictor."""
+        """The marks of the face in each frame's box; thread-safe."""
         with self._lock:
             parts = [
                 self._mark_batch(frames[first : first + BATCH], boxes[first : first + BATCH])
@@ -75,7 +75,7 @@ class Predictor:
 
 
 class _Faces:
-    """The pixels around faces, end to end, and the boxes that shapes are measured in."""
+    """The pixels around faces, concatenated, and the boxes that shapes are relative to."""
 
     def __init__(self, frames: Sequence[Frame], boxes: Sequence[Box]) -> None:
         sides_N4 = np.round(np.array(boxes, np.float64))
@@ -85,7 +85,7 @@ class _Faces:
         reach_N2 = MARGIN * np.maximum(self.size_N2, 1)
         first_N2 = np.clip(self.corner_N2 - reach_N2, 0, sizes_N2 - 1).astype(np.int64)
         last_N2 = np.clip(sides_N4[:, 2:] + reach_N2 + 1, first_N2 + 1, sizes_N2).astype(np.int64)
-        factor_N1 = np.maximum(1, self.size_N2[:, :1] // LARGEST_FACE).astype(np.int64)
+        factor_N1 = np.maximum(1, self.size_N2[:, :1] // MAX_FACE).astype(np.int64)
         patches = [
             _average_down(frame[top:bottom, left:right], factor)
             for frame, (left, top), (right, bottom), factor in zip(
@@ -96,11 +96,11 @@ class _Faces:
         self._starts_N = np.cumsum([0, *(patch.size for patch in patches[:-1])])
         self._height_N, self._width_N = np.array([patch.shape for patch in patches]).T
         self._scale_N2 = self.size_N2 / factor_N1
-        # The half rounds to the nearest pixel.
+        # Adding a half rounds to the nearest pixel.
         self._shift_N2 = (self.corner_N2 - first_N2 + 0.5) / factor_N1
 
     def sample(self, x_FN: NDArray[np.float32], y_FN: NDArray[np.float32]) -> NDArray[np.int16]:
-        """The pixels nearest to places in the boxes (0 to 1 inside); 0 beyond the frame."""
+        """The pixels nearest to positions in the boxes (0 to 1 inside); 0 outside of the frame."""
         x_FN = x_FN * self._scale_N2[:, 0] + self._shift_N2[:, 0]
         y_FN = y_FN * self._scale_N2[:, 1] + self._shift_N2[:, 1]
         column_FN, row_FN = x_FN.astype(np.int64), y_FN.astype(np.int64)
@@ -122,16 +122,17 @@ def _average_down(patch_HW: Frame, factor: int) -> Frame:
     return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _add_room(cascade: Cascade) -> Cascade:
-    """The cascade with rows after its leaves for the shapes that the leaves are added to."""
-    room = np.zeros((BATCH, cascade.leaves_LD.shape[1]), np.float32)
-    return replace(cascade, leaves_LD=np.concatenate([cascade.leaves_LD, room]))
+def _add_rows(cascade: Cascade) -> Cascade:
+    """The cascade with extra rows after its leaves, for the shapes that leaves are added to."""
+    rows = np.zeros((BATCH, cascade.leaves_LD.shape[1]), np.float32)
+    return replace(cascade, leaves_LD=np.concatenate([cascade.leaves_LD, rows]))
 
 
 def _place_pixels(
     cascade: Cascade, shape_2PN: NDArray[np.float32], mean_2P: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Where the cascade's pixels lie in each box: from their points, turned as the shape is."""
+    """The positions of the cascade's pixels in each box: offset from their points, turned with the
+    shape."""
     cosine_N, sine_N = (part.astype(np.float32) for part in _turn(shape_2PN, mean_2P))
     x_F1, y_F1 = cascade.offset_F2.T[:, :, None]
     x_FN, y_FN = (side.take(cascade.anchor_F, axis=0) for side in shape_2PN)
@@ -152,7 +153,7 @@ def _turn(
 
 
 def _choose_leaves(cascade: Cascade, pixels_FN: NDArray[np.int16]) -> NDArray[np.int32]:
-    """The row of each tree's leaf [R, N] by walking down from the root, all trees and faces."""
+    """The row of each tree's leaf [R, N], found from the root down for all trees and faces."""
     differences_SRN = pixels_FN.take(cascade.first_SR, axis=0)
     differences_SRN -= pixels_FN.take(cascade.second_SR, axis=0)
     left_SRN: NDArray[np.bool_] = differences_SRN > cascade.limit_SR[:, :, None]
@@ -177,7 +178,7 @@ def _choose_leaves(cascade: Cascade, pixels_FN: NDArray[np.int16]) -> NDArray[np
 def _move(
     cascade: Cascade, shape_2PN: NDArray[np.float32], leaf_RN: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """The shapes with their leaves added, one after another as dlib adds them."""
+    """The shapes with their leaves added in dlib's order."""
     table_LD = cascade.leaves_LD
     faces, width = shape_2PN.shape[2], table_LD.shape[1]
     first = len(table_LD) - BATCH

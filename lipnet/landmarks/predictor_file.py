@@ -1,4 +1,4 @@
-"""The file format of dlib's landmark models: a stream of numbers, read into arrays of trees."""
+"""The file format of dlib's landmark models: a stream of numbers, parsed into arrays of trees."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.int32]
 
 SLAB_BYTES = 2 << 20
-PIECE_BYTES = 256  # of a slab: all pieces are walked at once
-LONGEST_NUMBER = 16  # bytes that a number can take, whatever its first byte says
+PIECE_BYTES = 256  # of a slab: all pieces are parsed at once
+MAX_NUMBER_BYTES = 16  # for any first byte
 KEEP_BITS = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], np.uint32)  # by a number's size
 
 
@@ -22,24 +22,24 @@ KEEP_BITS = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], np.uint32)  # by a
 class Cascade:
     """One round of trees: which pixels they compare, and how far each leaf moves the shape."""
 
-    anchor_F: NDArray[np.int64]  # the point that each sampled pixel keeps to
-    offset_F2: NDArray[np.float32]  # its way from there in the mean shape
-    first_SR: NDArray[np.int64]  # a split goes left where pixel `first` - pixel `second` exceeds
+    anchor_F: NDArray[np.int64]  # the point that each sampled pixel is relative to
+    offset_F2: NDArray[np.float32]  # its offset from there in the mean shape
+    first_SR: NDArray[np.int64]  # a split goes left if pixel `first` - pixel `second` exceeds
     second_SR: NDArray[np.int64]
-    limit_SR: NDArray[np.int16]  # the threshold rounded down, which integers exceed alike
-    leaves_LD: NDArray[np.float32]  # x and y in turn
+    limit_SR: NDArray[np.int16]  # the threshold, rounded down: equivalent for integers
+    leaves_LD: NDArray[np.float32]  # x and y alternate
 
 
 @dataclass(frozen=True)
 class Trees:
-    """A whole model: the mean shape in a box of side 1, and what is added to it round by round."""
+    """A whole model: the mean shape in a box of side 1, and the cascades that refine it."""
 
     mean_P2: NDArray[np.float32]
     cascades: tuple[Cascade, ...]
 
 
 def read_trees(path: Path) -> Trees:
-    """The model in the file; ValueError where it holds none or trees of differing depth."""
+    """The model in the file; ValueError if it has none, or trees of different depths."""
     with path.open("rb") as file:
         stream = _Numbers(file)
         _, rows, _ = stream.take(3)
@@ -58,41 +58,41 @@ def read_trees(path: Path) -> Trees:
 
 
 class _Numbers:
-    """The stream's numbers in order, held for a slab or as many as are asked for."""
+    """The stream's numbers in order; at least a slab is read ahead."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._slabs = _split_slabs(file)
-        self._held = np.zeros(0, np.int32)
+        self._ready = np.zeros(0, np.int32)
 
     def take(self, count: int) -> Numbers:
-        """The next so many numbers."""
-        held, have = [self._held], len(self._held)
+        """The next `count` numbers."""
+        parts, have = [self._ready], len(self._ready)
         while have < count:
             slab = next(self._slabs, None)
             if slab is None:
                 raise ValueError("the file ends too early")
-            held.append(slab)
+            parts.append(slab)
             have += len(slab)
-        joined = np.concatenate(held)
-        self._held = joined[count:]
+        joined = np.concatenate(parts)
+        self._ready = joined[count:]
         return joined[:count]
 
     def take_count(self) -> int:
-        """The next number, which says how many things follow."""
+        """The next number, the count of what follows."""
         count = int(self.take(1)[0])
         if not 0 < count < 100_000:
-            raise ValueError(f"{count} where a count should stand")
+            raise ValueError(f"{count} instead of a count")
         return count
 
     def take_pairs(self, count: int) -> Numbers:
-        """The next so many pairs of numbers, [count, 2]."""
+        """The next `count` pairs of numbers, [count, 2]."""
         return self.take(2 * count).reshape(-1, 2)
 
     def expect(self, count: int) -> None:
         """ValueError unless the next number is this one."""
         found = self.take_count()
         if found != count:
-            raise ValueError(f"{found} parts where {count} should be")
+            raise ValueError(f"{found} parts instead of {count}")
 
 
 def _split_slabs(file: BinaryIO) -> Iterator[Numbers]:
@@ -100,7 +100,7 @@ def _split_slabs(file: BinaryIO) -> Iterator[Numbers]:
     while True:
         piece = file.read(SLAB_BYTES)
         block = rest + piece
-        end = len(block) - (LONGEST_NUMBER if piece else 0)
+        end = len(block) - (MAX_NUMBER_BYTES if piece else 0)
         used = 0
         if end > 0:
             numbers, used = split_numbers(block, end)
@@ -113,58 +113,59 @@ def _split_slabs(file: BinaryIO) -> Iterator[Numbers]:
 
 
 def split_numbers(block: bytes, end: int) -> tuple[Numbers, int]:
-    """The numbers that start before `end`, and where the last of them stops.
+    """The numbers that start before `end`, and the offset after the last of them.
 
-    A number is a byte that holds its sign (128) and its size (the low bits), then so many bytes,
-    lowest first. Where one starts is known from the one before alone, so pieces are walked side
-    by side from guessed starts, again from where the piece before stopped, until nothing moves.
+    A number is one byte with its sign (128) and its size (the low bits), then that many bytes,
+    lowest first. Only the previous number gives the start of the next one, so all pieces are parsed
+    in parallel from guessed starts, and again from the stops of the previous pieces, until the
+    starts no longer change.
     """
-    raw = np.frombuffer(block + bytes(LONGEST_NUMBER * (PIECE_BYTES + 1)), np.uint8)
+    raw = np.frombuffer(block + bytes(MAX_NUMBER_BYTES * (PIECE_BYTES + 1)), np.uint8)
     step = ((raw & 15) + 1).astype(np.uint8)
     step[end:] = 1
     limits = np.append(np.arange(PIECE_BYTES, end, PIECE_BYTES), end)
     starts = np.append(0, limits[:-1])
     while True:
-        places, inside, stops = _walk_pieces(step, starts, limits)
+        offsets, inside, stops = _parse_pieces(step, starts, limits)
         if (stops[:-1] == starts[1:]).all():
             break
         starts = np.append(0, stops[:-1])
-    return _decode(raw, places[inside]), int(stops[-1])
+    return _decode(raw, offsets[inside]), int(stops[-1])
 
 
-def _walk_pieces(
+def _parse_pieces(
     step: NDArray[np.uint8], starts: NDArray[np.int64], limits: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Each piece's places [pieces, steps], which of them lie before its limit, and the next one."""
+    """Each piece's offsets [pieces, steps], which of them are before its limit, and the next."""
     rows = [starts]
     while (rows[-1] < limits).any():
         for _ in range(16):
             rows.append(rows[-1] + step[rows[-1]])
-    places = np.stack(rows, axis=1)
-    inside = places < limits[:, None]
-    stops = places[np.arange(len(starts)), inside.sum(axis=1)]
-    return places, inside, stops
+    offsets = np.stack(rows, axis=1)
+    inside = offsets < limits[:, None]
+    stops = offsets[np.arange(len(starts)), inside.sum(axis=1)]
+    return offsets, inside, stops
 
 
-def _decode(raw: NDArray[np.uint8], places: NDArray[np.int64]) -> Numbers:
-    heads = raw[places]
+def _decode(raw: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Numbers:
+    heads = raw[offsets]
     sizes = heads & 15
     if sizes.size and sizes.max() >= len(KEEP_BITS):
         raise ValueError("a number of more than four bytes")
-    words = np.ndarray((len(raw) - 4,), "<u4", raw, 0, (1,))  # at every byte the four from there
-    numbers = (words[places + 1] & KEEP_BITS[sizes]).astype(np.int32)
+    words = np.ndarray((len(raw) - 4,), "<u4", raw, 0, (1,))  # the four bytes from each offset
+    numbers = (words[offsets + 1] & KEEP_BITS[sizes]).astype(np.int32)
     return np.asarray(np.where(heads & 128, -numbers, numbers), np.int32)
 
 
 def _as_floats(pairs_N2: Numbers) -> NDArray[np.float32]:
-    """A float is written as mantissa and exponent."""
+    """Floats are stored as mantissa and exponent."""
     return np.ldexp(pairs_N2[..., 0].astype(np.float32), pairs_N2[..., 1])
 
 
 def _read_forest(
     stream: _Numbers, width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int16], NDArray[np.float32]]:
-    """One cascade's splits and leaves; every tree is written in as many numbers as the first."""
+    """One cascade's splits and leaves; every tree has as many numbers as the first."""
     trees = stream.take_count()
     splits = stream.take_count()
     leaves = splits + 1
@@ -176,7 +177,7 @@ def _read_forest(
     moves = table[:, ends + 1 :].reshape(trees, leaves, 2 + 2 * width)
     regular = (table[:, 0] == splits).all() and (table[:, ends] == leaves).all()
     if not regular or leaves & splits or leaves > 256 or (abs(moves[:, :, 0]) != width).any():
-        raise ValueError("trees of differing depth, or of more than 256 leaves")
+        raise ValueError("trees of different depths, or with more than 256 leaves")
     limits = np.floor(_as_floats(nodes[:, :, 2:]))
     return (
         nodes[:, :, 0].T.astype(np.int64, order="C"),

@@ -1,4 +1,4 @@
-"""Tracking one face's 68 landmarks through a video, with gaps filled and told apart."""
+"""Tracking one face's 68 landmarks through a video; gaps are interpolated and marked as such."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from lipnet.video.decode import Frame, VideoError
 
 @dataclass(frozen=True)
 class LandmarkOptions:
-    """How landmarks are found: `predictor` is a path, empty for the installed model, `cnn` one to
-    dlib's CNN detector, which then looks where nothing else finds a face."""
+    """How landmarks are found: `predictor` is the path of a model, empty for the installed one;
+    `cnn` that of dlib's CNN detector, used if nothing else finds a face."""
 
     predictor: str = ""
     cnn: str = ""
@@ -31,18 +31,18 @@ class LandmarkOptions:
     def __post_init__(self) -> None:
         if self.prefer not in PREFERENCES:
             raise InputError(f"unknown landmarks.prefer {self.prefer!r}; known: largest, centre")
-        for name, least in (("detect_every", 1), ("retry_upsample", 0), ("videos_per_shard", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"landmarks.{name} is {getattr(self, name)}; at least {least}")
+        for name, minimum in (("detect_every", 1), ("retry_upsample", 0), ("videos_per_shard", 1)):
+            if getattr(self, name) < minimum:
+                raise InputError(f"landmarks.{name} is {getattr(self, name)}; at least {minimum}")
 
 
 def track_landmarks(
     frames: Iterable[Frame], detector: Detector, options: LandmarkOptions | None = None
 ) -> Track:
-    """The face's landmarks in every frame; VideoError "no_face" where no frame shows one.
+    """The face's landmarks in every frame; VideoError "no_face" if no frame shows one.
 
-    The detector runs on every `detect_every`-th frame and the last, and between two of them where
-    the face strays from the straight way; the predictor on every frame that shows the face.
+    The detector runs on every `detect_every`-th frame and the last, and between two of them if the
+    face strays from the interpolated boxes; the predictor runs on every frame that shows the face.
     """
     options = options or LandmarkOptions()
     finder = Finder(detector, options.prefer, options.retry_upsample)
@@ -56,7 +56,7 @@ def track_landmarks(
 
 
 def fill_gaps(found_NP2: NDArray[np.float32], seen_T: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Points for all T frames from those of the seen ones: linear between, held at the ends."""
+    """Points for all T frames from those of the seen ones: linear between, constant at the ends."""
     at_N = np.flatnonzero(seen_T)
     times_T = np.arange(len(seen_T))
     flat = found_NP2.reshape(len(at_N), -1)

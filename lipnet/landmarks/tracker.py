@@ -93,7 +93,7 @@ class Tracker:
 
 
 def describe_maker(options: LandmarkOptions, code: str) -> dict[str, object]:
-    """What decides a track besides its video: options, landmark model, code and libraries."""
+    """What decides a track besides its video: options, models, code and libraries."""
     kept = replace(options, predictor="", cnn="", videos_per_shard=1)
     cnn = find_cnn(options.cnn)
     models = [digest_video(path) for path in (find_predictor(options.predictor), cnn) if path]

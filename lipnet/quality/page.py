@@ -20,8 +20,8 @@ def write_page(folder: Path, quality: Quality) -> None:
         format_worst(quality),
     ]
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
-    with write_atomic(folder / "preprocessing.md") as beside:
-        beside.write_text(text, encoding="utf-8")
+    with write_atomic(folder / "preprocessing.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def format_checks(checks: list[Check]) -> list[str]:

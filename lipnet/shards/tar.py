@@ -38,16 +38,16 @@ def write_shard(
     packer = find_codec(codec)
     parts: list[ShardContents] = []
     rows: list[ClipRow] = []
-    with write_atomic(path) as beside, write_atomic(path.with_suffix(".csv")) as table:
-        with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as tar:
+    with write_atomic(path) as temporary, write_atomic(path.with_suffix(".csv")) as table:
+        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
             for crops_THW, meta in samples:
                 offset = _add_clip(tar, crops_THW, meta, packer)
                 parts.append(_count_clip(crops_THW, meta.label))
                 rows.append(_describe_clip(meta, parts[-1], offset, tar.offset - offset))
         write_table(table, rows)
-        with beside.open("rb") as written:
+        with temporary.open("rb") as written:
             digest = hashlib.file_digest(written, "sha256").hexdigest()
-        size = beside.stat().st_size
+        size = temporary.stat().st_size
     return replace(sum_contents(parts), bytes=size, sha256=digest, codec=codec)
 
 

@@ -18,8 +18,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def digest_anew(*modules: str) -> str:
-    """The digest as another process would compute it."""
+def fresh_digest(*modules: str) -> str:
+    """The digest without cached results."""
     for cached in (code.code_digest, code._imported_files, code._parse):
         cached.cache_clear()
     return code_digest(*modules)
@@ -29,7 +29,7 @@ def test_only_what_runs_counts(package: Path) -> None:
     digests = []
     for text in ('"""Doc."""\nx = 1\n', '"""Other."""\n# why\nx  =  1\n', "x = 2\n"):
         (package / "m.py").write_text(text)
-        digests.append(digest_anew("m"))
+        digests.append(fresh_digest("m"))
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -37,11 +37,11 @@ def test_an_imported_module_counts_wherever_it_is_imported(package: Path) -> Non
     (package / "top.py").write_text("def f():\n    from lipnet.below import g\n    return g()\n")
     (package / "below.py").write_text("g = int\n")
     (package / "apart.py").write_text("h = 1\n")
-    first = digest_anew("top")
+    first = fresh_digest("top")
     (package / "apart.py").write_text("h = 2\n")
-    assert digest_anew("top") == first
+    assert fresh_digest("top") == first
     (package / "below.py").write_text("g = float\n")
-    assert digest_anew("top") != first
+    assert fresh_digest("top") != first
 
 
 @pytest.mark.parametrize("module", ["landmarks.tracker", "shards.cut", "lineage.lineage"])

@@ -12,13 +12,13 @@ from lipnet.files import digest_of, write_atomic, write_folder_atomic, write_jso
 
 def fail_inside(writing: AbstractContextManager[Path]) -> None:
     """Write half of it, then fail."""
-    with writing as beside:
-        half = beside / "half" if beside.is_dir() else beside
+    with writing as temporary:
+        half = temporary / "half" if temporary.is_dir() else temporary
         half.write_text("half")
         raise RuntimeError
 
 
-def test_a_failed_write_leaves_what_was_there_and_nothing_beside(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "f.txt"
     target.write_text("old")
     with pytest.raises(RuntimeError):
@@ -27,7 +27,7 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_beside(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_failed_folder_leaves_what_was_there_and_nothing_beside(tmp_path: Path) -> None:
+def test_a_failed_folder_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "d"
     target.mkdir()
     (target / "old").touch()
@@ -47,8 +47,8 @@ def test_equal_values_give_equal_json_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_what_a_killed_process_left_beside_a_folder_goes(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".d.77.tmp").mkdir()
-    with write_folder_atomic(tmp_path / "d") as beside:
-        (beside / "new").touch()
+    with write_folder_atomic(tmp_path / "d") as temporary:
+        (temporary / "new").touch()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d"]

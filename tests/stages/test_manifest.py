@@ -1,4 +1,4 @@
-"""The stage `manifest`."""
+"""Stage manifest: written whole, or not at all."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def make_lrw(root: Path, *places: str) -> Path:
 COMPLETE = ("A/train/A_1", "A/val/A_1", "A/test/A_1")
 
 
-def test_stage_writes_the_manifest_and_says_what_it_found(
+def test_the_stage_writes_the_manifest_and_prints_its_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = make_lrw(tmp_path / "corpus", *COMPLETE)

@@ -1,4 +1,4 @@
-"""The stage `raw`: renders what is missing, whole or not at all; lists what is there."""
+"""Stage raw: renders missing clips, whole or not at all; lists an existing corpus."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def test_rendered_corpus_is_listed_with_its_sizes() -> None:
     assert len(sizes) == 16
 
 
-def test_killed_run_goes_on_and_ends_with_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_continues_and_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, broken = Paths("whole"), Paths("broken")
     raw.render_corpus(OPTIONS, whole)
     written: list[str] = []
@@ -73,7 +73,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(monkeypatch: pytest.Mon
     assert read_tree(broken.raw) == read_tree(whole.raw)
 
 
-def test_clips_of_other_options_are_not_taken(tmp_path: Path) -> None:
+def test_clips_of_other_options_are_not_reused(tmp_path: Path) -> None:
     state = raw.open_state(OPTIONS, tmp_path / "state")
     (state / "left").touch()
     assert raw.open_state(OPTIONS, tmp_path / "state") == state
@@ -83,7 +83,7 @@ def test_clips_of_other_options_are_not_taken(tmp_path: Path) -> None:
     assert not state.exists()
 
 
-def test_corpus_that_is_there_is_listed(tmp_path: Path) -> None:
+def test_an_existing_corpus_is_listed(tmp_path: Path) -> None:
     (tmp_path / "lrw/ABOUT/train").mkdir(parents=True)
     (tmp_path / "lrw/ABOUT/train/ABOUT_00001.mp4").write_bytes(b"12345")
     paths = Paths("lrw")
@@ -92,7 +92,7 @@ def test_corpus_that_is_there_is_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("made", ["nothing", "empty", "empty_folders"])
-def test_root_with_nothing_in_it_is_named_and_nothing_is_written(tmp_path: Path, made: str) -> None:
+def test_an_empty_root_is_named_and_nothing_is_written(tmp_path: Path, made: str) -> None:
     root = tmp_path / "corpus"
     if made != "nothing":
         (root / "A" if made == "empty_folders" else root).mkdir(parents=True)

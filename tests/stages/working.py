@@ -30,7 +30,7 @@ def map_here(
 
 
 def map_until_killed(done: int) -> Callable[..., list[Any]]:
-    """A pool that dies after so many items."""
+    """A pool that dies after `done` items."""
 
     def map_some(make_worker: Any, items: Sequence[Any], **_: Any) -> list[Any]:
         map_here(make_worker, items[:done])

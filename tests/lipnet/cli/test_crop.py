@@ -1,4 +1,4 @@
-"""`lipnet crop`: one line a video, and an exit status that says whether anything came of it."""
+"""`lipnet crop`: one line per video, and exit status 1 if none was cropped."""
 
 import io
 import json
@@ -30,7 +30,7 @@ def test_each_video_is_a_line(tmp_path: Path, capsys: Printed) -> None:
     ]
 
 
-def test_json_is_an_object_a_line(tmp_path: Path, capsys: Printed) -> None:
+def test_json_is_one_object_per_line(tmp_path: Path, capsys: Printed) -> None:
     good, none = write_faces(tmp_path / "good.mp4", 6), tmp_path / "none.mp4"
     main(["crop", str(good), str(none), "--out", str(tmp_path / "out"), "--json", "--size", "32"])
     one, other = map(json.loads, capsys.readouterr().out.splitlines())
@@ -51,7 +51,7 @@ def test_any_name_is_printed_in_any_encoding(
     assert r"b\udcff.mp4: failed, unreadable" in other
 
 
-def test_a_closed_pipe_is_not_taken_for_a_place_that_cannot_be_written(
+def test_a_closed_pipe_is_not_reported_as_an_unwritable_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(line: str) -> None:
@@ -82,7 +82,7 @@ def test_wrong_options_are_one_line(tmp_path: Path, extra: list[str], message: s
         main(["crop", str(video), "--out", str(tmp_path / "out"), *extra])
 
 
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:
     video = write_faces(tmp_path / "v.mp4", 3)
     with pytest.raises(SystemExit, match=r"v\.mp4 cannot be written: .*(Not a directory|exists)"):
         main(["crop", str(video), "--out", str(video)])

@@ -1,4 +1,4 @@
-"""`lipnet embed`: a line of counts, a line a failure, errors in one line."""
+"""`lipnet embed`: a line of counts, one line per failure, errors in one line."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_videos_that_fail_are_lines_and_entries(
 def test_nothing_embedded_is_exit_status_1(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(SystemExit, match="error: none of 1 videos could be embedded"):
         run(weights, tmp_path / "e.npz", tmp_path / "none.mp4")
-    assert (tmp_path / "e.npz").is_file()  # it says why
+    assert (tmp_path / "e.npz").is_file()  # it has the reasons
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_wrong_arguments_are_one_line(
         run(weights, tmp_path / out, *arguments)
 
 
-def test_a_place_that_cannot_be_written_is_one_line(
+def test_an_unwritable_file_is_one_line(
     tmp_path: Path,
     weights: Path,
     shards: Path,

@@ -137,10 +137,10 @@ def test_the_parts_that_are_wrong_are_one_line_each(
         import_released((tmp_path / "absent.pth", released[1]), out)
     with pytest.raises(SystemExit, match=r"error: .*absent\.json"):
         import_released((released[0], tmp_path / "absent.json"), out)
-    with pytest.raises(SystemExit, match=r"error: .*absent\.npy is no reference face"):
+    with pytest.raises(SystemExit, match=r"error: .*absent\.npy is not a reference face"):
         import_released(released, out, "--face", tmp_path / "absent.npy")
     np.save(face, np.full((68, 2), np.nan))
-    with pytest.raises(SystemExit, match=r"face\.npy is no reference face.*finite"):
+    with pytest.raises(SystemExit, match=r"face\.npy is not a reference face.*finite"):
         import_released(released, out, "--face", face)
     assert not out.exists()
     out.write_text("in the way")

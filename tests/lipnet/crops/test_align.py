@@ -1,4 +1,4 @@
-"""Alignment: known transforms come back, smoothing looks forward, the face is our own."""
+"""Alignment: known transforms are recovered, smoothing looks forward, the face is our own."""
 
 from pathlib import Path
 

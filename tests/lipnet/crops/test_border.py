@@ -1,4 +1,4 @@
-"""The share of a crop beyond its frame, against counting pixels of a warp."""
+"""The share of a crop outside of its frame, against counting pixels of a warp."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Crops: the mouth in the middle at the face's scale, whatever the frame holds."""
+"""Crops: the mouth is in the middle, at the face's scale, in any frame."""
 
 import numpy as np
 import pytest

@@ -78,29 +78,29 @@ def test_equal_videos_give_equal_bytes(tmp_path: Path) -> None:
     assert made[0] == made[1]
 
 
-def test_two_videos_of_one_name_are_refused_before_any_work(tmp_path: Path) -> None:
+def test_two_videos_with_the_same_name_are_refused_before_any_work(tmp_path: Path) -> None:
     one, other = write_faces(tmp_path / "v.mp4", 3), write_faces(tmp_path / "b/v.mp4", 3)
     with pytest.raises(InputError, match=r"v\.mp4 and .*b/v\.mp4 would both become v\.npz"):
         crop(one, other, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_video_is_never_written_over(tmp_path: Path) -> None:
+def test_a_video_is_never_overwritten(tmp_path: Path) -> None:
     video = write_faces(tmp_path / "v.mp4", 3)
     before = video.read_bytes()
     crop(video, out=tmp_path, draw=True)
     assert video.read_bytes() == before
-    with pytest.raises(InputError, match=r"would be written over .*v-drawn\.mp4"):
+    with pytest.raises(InputError, match=r"would overwrite .*v-drawn\.mp4"):
         crop(video, tmp_path / "v-drawn.mp4", out=tmp_path, draw=True)
     (tmp_path / "link").symlink_to(tmp_path)
-    with pytest.raises(InputError, match=r"would be written over"):
+    with pytest.raises(InputError, match=r"would overwrite"):
         crop(video, tmp_path / "v-drawn.mp4", out=tmp_path / "link", draw=True)
     records = crop(video, tmp_path / "v-drawn.mp4", out=tmp_path)
     assert [record.reason for record in records] == ["", ""]
 
 
 @pytest.mark.parametrize("draw", [False, True])
-def test_a_name_too_long_for_its_output_costs_that_video_alone(tmp_path: Path, draw: bool) -> None:
+def test_a_name_too_long_for_its_output_fails_that_video_only(tmp_path: Path, draw: bool) -> None:
     long = write_faces(tmp_path / "v.mp4", 3).rename(tmp_path / f"{'x' * 250}.mp4")
     records = crop(long, write_faces(tmp_path / "v.mp4", 3), out=tmp_path / "out", draw=draw)
     assert [record.reason for record in records] == ["name_too_long", ""]
@@ -116,7 +116,7 @@ def test_a_video_of_more_frames_than_the_stages_take_is_refused(
     assert [record.reason for record in records] == ["", "too_long"]
 
 
-def test_an_out_folder_that_looks_like_a_protocol_or_is_no_text_is_met(
+def test_an_out_folder_may_look_like_a_protocol_or_not_be_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = write_faces(tmp_path / "v.mp4", 3)

@@ -1,4 +1,4 @@
-"""Drawing: marks lie where landmarks and crops are, and a movie is whole or not there."""
+"""Drawing: marks are at the landmarks and crops, and a movie is whole or not written."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def find_colour(drawn: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArr
 
 
 @pytest.mark.parametrize(("seen", "colour", "other"), [(True, SEEN, FILLED), (False, FILLED, SEEN)])
-def test_every_point_is_marked_and_filled_in_ones_are_told_apart(
+def test_every_point_is_marked_and_interpolated_ones_differ(
     seen: bool, colour: tuple[int, int, int], other: tuple[int, int, int]
 ) -> None:
     matrix = np.array([[1.0, 0.0, -80.0], [0.0, 1.0, -120.0]])
@@ -33,7 +33,7 @@ def test_every_point_is_marked_and_filled_in_ones_are_told_apart(
     assert len(find_colour(drawn, other)) == 0
 
 
-def test_the_square_is_what_the_matrix_cuts() -> None:
+def test_the_square_is_the_crop_of_the_matrix() -> None:
     options = CropOptions(size=96, smooth=1)
     turn = np.array([[0.8, -0.3], [0.3, 0.8]])
     points = (FACE @ turn.T + (60, 10))[None]
@@ -48,7 +48,7 @@ def test_the_square_is_what_the_matrix_cuts() -> None:
         assert np.abs(marked - (y, x)).max(axis=1).min() <= 2
 
 
-def test_a_movie_that_fails_midway_is_not_there(tmp_path: Path) -> None:
+def test_a_movie_that_fails_midway_is_not_written(tmp_path: Path) -> None:
     def frames() -> Iterator[NDArray[np.uint8]]:
         yield np.zeros((32, 32, 3), np.uint8)
         raise RuntimeError("midway")

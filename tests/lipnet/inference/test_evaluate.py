@@ -24,7 +24,7 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    """Two videos a word, in the layout of a folder a word."""
+    """Two videos per word, one folder per word."""
     for word in WORDS:
         for number, frames in enumerate((6, 9)):
             folder = tmp_path / "videos" / word
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_counted_by_its_reason(weights: Path, corpus: Cor
     assert found.top5.value == 1.0  # of three labels
 
 
-def test_what_is_no_clip_of_the_layout_is_counted_too(weights: Path, corpus: Corpus) -> None:
+def test_files_that_are_not_clips_of_the_layout_are_counted(weights: Path, corpus: Corpus) -> None:
     (corpus.root / "A" / "notes.txt").write_text("not a video")
     found = evaluate(weights, corpus, FakeDetector())
     assert (found.clips, sum(found.failed.values())) == (6, 0)
@@ -81,11 +81,11 @@ def test_json_has_counts_and_fractions(weights: Path, corpus: Corpus, capsys: Pr
     assert 0 <= found["top1_95"][0] <= found["top1"] <= found["top1_95"][1] <= 1
 
 
-def test_a_person_reads_the_same(weights: Path, corpus: Corpus, capsys: Printed) -> None:
+def test_the_text_has_the_same_numbers(weights: Path, corpus: Corpus, capsys: Printed) -> None:
     run([str(weights), "--source", "folder", "--root", str(corpus.root)])
-    told = capsys.readouterr().out
-    assert "6 clips of 6 units read, 0 failed" in told
-    assert "top-1" in told
+    printed = capsys.readouterr().out
+    assert "6 clips of 6 units read, 0 failed" in printed
+    assert "top-1" in printed
 
 
 def make_sentence(root: Path, speaker: str, name: str, words: Sequence[str]) -> None:
@@ -96,7 +96,7 @@ def make_sentence(root: Path, speaker: str, name: str, words: Sequence[str]) -> 
     place.write_text("\n".join(lines), encoding="utf-8")
 
 
-def test_grid_has_an_accuracy_a_slot_over_sentences(tmp_path: Path) -> None:
+def test_grid_has_an_accuracy_per_slot_over_sentences(tmp_path: Path) -> None:
     words = ["bin", "blue", "at", "a", "one", "now"]
     weights = write_weights(tmp_path / "w.safetensors", labels=words)
     for name in ("bbaaoa", "bbaaob"):
@@ -111,7 +111,7 @@ def test_grid_has_an_accuracy_a_slot_over_sentences(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (["--split", "tets"], "no such split .*; known: all, "),
         (["--options", "[1]"], "a JSON object"),
@@ -119,9 +119,9 @@ def test_grid_has_an_accuracy_a_slot_over_sentences(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line(
-    weights: Path, corpus: Corpus, more: list[str], told: str, capsys: Printed
+    weights: Path, corpus: Corpus, more: list[str], message: str, capsys: Printed
 ) -> None:
-    with pytest.raises(SystemExit, match=told):
+    with pytest.raises(SystemExit, match=message):
         run([str(weights), "--source", "folder", "--root", str(corpus.root), *more])
 
 

@@ -1,4 +1,4 @@
-"""dlib's detectors: the second one is optional, its model is the user's, and it sees more."""
+"""dlib's detectors: the second one is optional, the user provides its model, and it finds more."""
 
 from pathlib import Path
 
@@ -23,15 +23,15 @@ def test_a_missing_cnn_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def cnn() -> Path:
-    found = find_predictor().with_name(CNN)  # some releases of the package carry it
+    found = find_predictor().with_name(CNN)  # some releases of the package have it
     if not found.is_file():
-        pytest.skip(f"no {CNN} beside the landmark model")
+        pytest.skip(f"no {CNN} next to the landmark model")
     return found
 
 
 @pytest.fixture(scope="module")
 def turned(grid_root: Path) -> NDArray[np.uint8]:
-    """A speaker whose head lies on one side: HOG was trained on upright faces."""
+    """A speaker with a tilted head: HOG was trained on upright faces."""
     frame = next(iter_frames(grid_root / "s2" / "swwp2s.mpg"))
     height, width = frame.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 55, 1.0)
@@ -39,9 +39,9 @@ def turned(grid_root: Path) -> NDArray[np.uint8]:
 
 
 @pytest.mark.slow
-def test_a_file_that_is_no_cnn_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_cnn_is_named(tmp_path: Path) -> None:
     (tmp_path / "wrong.dat").write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match=r"wrong\.dat is no dlib CNN face detector"):
+    with pytest.raises(InputError, match=r"wrong\.dat is not a dlib CNN face detector"):
         DlibDetector(find_predictor(), tmp_path / "wrong.dat")
 
 

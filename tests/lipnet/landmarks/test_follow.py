@@ -68,14 +68,14 @@ def test_a_nodding_head_that_only_upsampling_finds_is_followed(reach: int) -> No
     assert gaps_to(lefts_T, detector).max() < 0.01 * SIDE
 
 
-def test_a_dark_video_is_looked_at_twice_only_where_a_detection_is_due() -> None:
+def test_a_dark_video_is_searched_twice_only_when_a_detection_is_due() -> None:
     detector = FakeDetector()
     with pytest.raises(VideoError, match="no_face"):
         track_landmarks([flat_frame(0)] * 41, detector)
     assert sum(upsample for _, upsample in detector.calls) == 5
 
 
-def test_without_looking_for_strays_it_would_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_check_for_strays_the_face_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     lefts_T = 23 + np.rint(15 * np.sin(np.arange(60) * 2 * np.pi / 13)).astype(int)
     monkeypatch.setattr(spans, "STRAY", 9.0)
     monkeypatch.setattr(spans, "JUMP", 9.0)
@@ -105,7 +105,7 @@ class Strained(FakeDetector):
         return Marks(marks.points_NP2, strain_N)
 
 
-def test_an_odd_shape_is_looked_at_again() -> None:
+def test_an_odd_shape_is_detected_again() -> None:
     easy, odd = FakeDetector(), Strained()
     for detector in (easy, odd):
         track_landmarks([face_frame()] * 11, detector)
@@ -121,16 +121,16 @@ def test_every_frame_that_shows_the_face_is_found(shown: list[bool]) -> None:
 
 
 @given(count=st.integers(0, 300), every=st.integers(1, 120))
-def test_spans_share_their_ends_and_hold_every_frame(count: int, every: int) -> None:
+def test_spans_share_their_ends_and_contain_every_frame(count: int, every: int) -> None:
     frames = [np.full((2, 2), t % 251, np.uint8) for t in range(count)]
     found = list(split_spans(frames, every))
     joined = found[0] + [f for span in found[1:] for f in span[1:]] if found else []
     assert [id(frame) for frame in joined] == [id(frame) for frame in frames]
     assert all(before[-1] is after[0] for before, after in pairwise(found))
-    assert all(2 <= len(span) <= max(every, spans.LONGEST_SPAN) + 1 for span in found[1:])
+    assert all(2 <= len(span) <= max(every, spans.MAX_SPAN) + 1 for span in found[1:])
 
 
-def test_large_frames_are_held_in_small_numbers() -> None:
+def test_few_large_frames_are_in_memory_at_once() -> None:
     large = np.zeros((2160, 3840), np.uint8)
     assert max(len(span) for span in split_spans([large] * 40, 10)) == 11
 
@@ -176,7 +176,7 @@ def move_frame(frame_HW: NDArray[np.uint8], x: float, y: float) -> NDArray[np.ui
 
 @pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 90, 255])
-def test_dlib_takes_no_blank_frame_for_a_face(
+def test_dlib_finds_no_face_in_a_blank_frame(
     grid_root: Path, dlib_detector: DlibDetector, level: int
 ) -> None:
     frames = list(iter_frames(grid_root / "s2" / "swwp2s.mpg"))[:31]

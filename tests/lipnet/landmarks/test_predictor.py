@@ -52,7 +52,7 @@ def test_many_faces_are_marked_as_one_at_a_time(
     np.testing.assert_allclose(marked, each, atol=1e-3)
 
 
-def test_a_face_is_marked_alike_in_any_company(models: list[Path]) -> None:
+def test_the_marks_of_a_face_do_not_depend_on_its_batch(models: list[Path]) -> None:
     frames = list(np.random.default_rng(0).integers(0, 256, (200, 40, 50), np.uint8))
     boxes = [(5.0 + t % 7, 4.0, 40.0, 30.0 + t % 5) for t in range(200)]
     loaded = Predictor(models[2])
@@ -82,7 +82,7 @@ def test_no_faces_have_no_marks(models: list[Path]) -> None:
     assert marks.strain_N.shape == (0,)
 
 
-def test_a_model_of_other_points_is_refused(models: list[Path]) -> None:
+def test_a_model_with_another_number_of_points_is_refused(models: list[Path]) -> None:
     with pytest.raises(InputError, match=r"0\.dat does not mark 68 points"):
         DlibDetector(models[0])
 

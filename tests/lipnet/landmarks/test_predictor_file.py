@@ -1,4 +1,4 @@
-"""dlib's model files: numbers of any size come back, and what is no model is refused."""
+"""dlib's model files: numbers of any size are read back, and other files are refused."""
 
 import io
 from pathlib import Path
@@ -25,7 +25,7 @@ def differ(one: Trees, other: Trees) -> list[str]:
 
 
 @given(numbers=NUMBERS)
-def test_numbers_come_back_in_order(numbers: list[int]) -> None:
+def test_numbers_are_read_back_in_order(numbers: list[int]) -> None:
     block = b"".join(map(write_number, numbers))
     found, used = split_numbers(block, len(block))
     assert found.tolist() == numbers
@@ -77,7 +77,7 @@ def test_a_truncated_model_is_refused(tmp_path: Path, kept: int) -> None:
         read_trees(path)
 
 
-def test_trees_of_differing_depth_are_refused(tmp_path: Path) -> None:
+def test_trees_of_different_depths_are_refused(tmp_path: Path) -> None:
     out = io.BytesIO()
     for number in (1, -2, -1, 1, 0, 1, 0, 1, 2, 2):  # splits: 2, never a whole tree
         out.write(write_number(number))

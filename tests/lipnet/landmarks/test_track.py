@@ -42,7 +42,7 @@ def test_boxes_move_between_detections() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 12])
-def test_a_clip_of_any_length_has_a_point_set_a_frame(count: int) -> None:
+def test_every_frame_of_a_clip_of_any_length_has_points(count: int) -> None:
     assert len(track_landmarks([face_frame()] * count, FakeDetector()).points_TP2) == count
 
 
@@ -80,7 +80,7 @@ class SlowEyes(FakeDetector):
         return FakeDetector().find(frame_HW)
 
 
-def test_the_second_detector_is_asked_last_of_all() -> None:
+def test_the_second_detector_is_the_last_resort() -> None:
     slow = SlowEyes(wanted_upsample=9)
     assert track_landmarks([face_frame()], slow).seen_T.all()
     assert [upsample for _, upsample in slow.calls] == [0, 1]
@@ -118,9 +118,7 @@ def test_wrong_options_are_named(wrong: dict[str, object]) -> None:
 
 
 @given(seen=st.lists(st.booleans(), min_size=1, max_size=40).filter(any), slope=st.floats(-5, 5))
-def test_gaps_are_filled_along_the_line_and_held_at_the_ends(
-    seen: list[bool], slope: float
-) -> None:
+def test_gaps_are_linear_and_the_ends_constant(seen: list[bool], slope: float) -> None:
     seen_T = np.array(seen)
     line_T = slope * np.arange(len(seen))
     points = np.repeat(line_T, 136).reshape(-1, 68, 2).astype(np.float32)
@@ -147,15 +145,17 @@ def test_a_missing_predictor_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_that_is_no_predictor_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_predictor_is_named(tmp_path: Path) -> None:
     (tmp_path / "wrong.dat").write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match=r"wrong\.dat is no dlib landmark model"):
+    with pytest.raises(InputError, match=r"wrong\.dat is not a dlib landmark model"):
         DlibDetector(tmp_path / "wrong.dat")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (16, 16), (40, 3), (2160, 3840)])
-def test_dlib_bears_frames_of_any_size(dlib_detector: DlibDetector, shape: tuple[int, int]) -> None:
+def test_dlib_accepts_frames_of_any_size(
+    dlib_detector: DlibDetector, shape: tuple[int, int]
+) -> None:
     assert dlib_detector.find(np.zeros(shape, np.uint8)) == []
 
 
