@@ -119,10 +119,10 @@ def read_counts(
     if not (folder / "summary.json").is_file():
         return None
     summary = read_summary(folder)
-    if (summary["source"], summary["options"]) != (source, digest_of(dict(options))):
+    if (summary.source, summary.options) != (source, digest_of(dict(options))):
         return None
-    clips = {split: counts["clips"] for split, counts in summary["splits"].items()}
-    return summary["videos"], summary["labels"], clips
+    clips = {split: size.clips for split, size in summary.splits.items()}
+    return summary.videos, summary.labels, clips
 
 
 def list_work(params: Params, labels: int, *, frames: int = CLIP_FRAMES) -> list[LineageWork]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from lipnet.sources.discover import discover_clips
-from lipnet.sources.manifest import check_complete, write_manifest
+from lipnet.sources.manifest import ManifestSummary, check_complete, write_manifest
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
 from pipeline.program import run_program
@@ -25,26 +24,25 @@ def main() -> None:
 
 def make_manifest(
     source: str, root: Path, options: Mapping[str, object], *, folder: Path
-) -> dict[str, Any]:
+) -> ManifestSummary:
     """Discover, check and write; an InputError leaves the folder unchanged."""
     clips, rejected = discover_clips(source, root, options)
     check_complete(clips)
     return write_manifest(folder, clips, rejected, source=source, options=options)
 
 
-def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
+def print_summary(summary: ManifestSummary, folder: Path) -> None:
     """Print clips by split, labels, and rejected files by reason."""
     table = Table("split", "clips", "videos", "labels", "speakers", title="Manifest")
-    for split, counts in summary["splits"].items():
-        row = [counts[name] for name in ("clips", "videos", "labels", "speakers")]
-        table.add_row(split, *map(str, row))
+    for split, size in summary.splits.items():
+        table.add_row(split, *map(str, (size.clips, size.videos, size.labels, size.speakers)))
     console = Console()
     console.print(table)
     console.print(
-        f"{summary['clips']} clips of {summary['labels']} labels; {summary['files']} files = "
-        f"{summary['videos']} videos with clips + {summary['rejected_files']} rejected"
+        f"{summary.clips} clips of {summary.labels} labels; {summary.files} files = "
+        f"{summary.videos} videos with clips + {summary.rejected_files} rejected"
     )
-    for reason, count in summary["rejected"].items():
+    for reason, count in summary.rejected.items():
         console.print(
             f"  rejected, {reason}: {count} (listed in {folder / 'rejected.csv'})", markup=False
         )

@@ -18,7 +18,7 @@ from lipnet.landmarks.summary import read_summary as read_landmarks_summary
 from lipnet.quality.measures import FaceMeasures, PixelMeasures, measure_faces, measure_pixels
 from lipnet.recipe import Recipe
 from lipnet.shards.index import PixelStats, list_indexes, pixel_stats, read_index
-from lipnet.sources.manifest import count_splits, read_clips, read_summary
+from lipnet.sources.manifest import ManifestSummary, count_splits, read_clips, read_summary
 
 PERCENTILES = (1, 5, 50, 95, 99)
 MAX_OUTSIDE = 0.05  # share of a clip's pixels
@@ -41,7 +41,7 @@ class Quality:
     """
 
     profile: str
-    manifest: Mapping[str, Any]
+    manifest: ManifestSummary
     landmarks: LandmarksSummary
     splits: Mapping[str, SplitCount]
     clips: pd.DataFrame
@@ -194,7 +194,7 @@ def check_quality(quality: Quality) -> list[Check]:
     outside = float((quality.clips["outside"] > MAX_OUTSIDE).mean())
     seen = quality.normalised
     return [
-        _share("files rejected", quality.manifest["rejected_files"], quality.manifest["files"]),
+        _share("files rejected", quality.manifest.rejected_files, quality.manifest.files),
         _share("clips failed", quality.failed, clips),
         *(_check_faces(quality.faces) if quality.faces is not None else []),
         Check(
@@ -245,7 +245,7 @@ def list_numbers(quality: Quality) -> dict[str, Any]:
             split: {"clips": count.clips, "cut": count.cut, "failed": dict(count.failed)}
             for split, count in quality.splits.items()
         },
-        "rejected": quality.manifest["rejected"],
+        "rejected": dict(quality.manifest.rejected),
         "videos": _count_videos(quality.landmarks),
         "brightness": {
             split: {"mean": stats.mean, "std": stats.std}

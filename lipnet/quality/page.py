@@ -43,8 +43,8 @@ def format_counts(quality: Quality) -> list[str]:
     lines = [
         "## Outcomes",
         "",
-        f"- Source `{manifest['source']}`: {manifest['files']} files = {manifest['videos']} with "
-        f"clips + {manifest['rejected_files']} rejected{_in_brackets(manifest['rejected'])}.",
+        f"- Source `{manifest.source}`: {manifest.files} files = {manifest.videos} with "
+        f"clips + {manifest.rejected_files} rejected{_in_brackets(manifest.rejected)}.",
         f"- Landmarks: {landmarks.videos} videos = {landmarks.tracked_videos} tracked + "
         f"{sum(landmarks.failed.values())} failed{_in_brackets(landmarks.failed)}{rest}.",
         "",

@@ -3,22 +3,57 @@
 import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pandas as pd
 
 from lipnet.clip import SPLITS, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.files import digest_of, read_json, write_atomic, write_folder_atomic, write_json
+from lipnet.records import Record
 
 CLIP_COLUMNS = tuple(field.name for field in fields(Clip))
 REJECTED_COLUMNS = tuple(field.name for field in fields(Rejected))
 COLUMN_TYPES = {field.name: cast(type, field.type) for field in fields(Clip)}
 REQUIRED_SPLITS = ("train", "val", "test")
 MENTIONED = 8
+SUMMARY, LABELS = "summary.json", "labels.json"
+
+
+@dataclass(frozen=True)
+class SplitSize:
+    """The size of one split, by what can be counted in it."""
+
+    clips: int
+    videos: int
+    labels: int
+    units: int
+    speakers: int
+
+
+@dataclass(frozen=True)
+class ManifestSummary:
+    """The source and a digest of its options, and counts: files = videos + rejected files."""
+
+    source: str
+    options: str
+    clips: int
+    videos: int
+    labels: int
+    splits: Mapping[str, SplitSize]
+    rejected: Mapping[str, int]
+
+    @property
+    def rejected_files(self) -> int:
+        return sum(self.rejected.values())
+
+    @property
+    def files(self) -> int:
+        """The source's files: videos with clips, and rejected files."""
+        return self.videos + self.rejected_files
 
 
 def write_manifest(
@@ -28,22 +63,23 @@ def write_manifest(
     *,
     source: str,
     options: Mapping[str, object],
-) -> dict[str, Any]:
+) -> ManifestSummary:
     """Write clips.csv, labels.json, rejected.csv, summary.json; equal input gives equal bytes."""
     clips = sorted(clips, key=lambda clip: clip.clip_id)
     rejected = sorted(rejected, key=lambda record: (record.path, record.reason))
     summary = summarise(clips, rejected, source=source, options=options)
-    with write_folder_atomic(folder) as beside:
-        write_rows(beside / "clips.csv", CLIP_COLUMNS, clips)
-        write_rows(beside / "rejected.csv", REJECTED_COLUMNS, rejected)
-        write_json(beside / "labels.json", sorted({clip.label for clip in clips}))
-        write_json(beside / "summary.json", summary)
+    with write_folder_atomic(folder) as temporary:
+        write_rows(temporary / "clips.csv", CLIP_COLUMNS, clips)
+        write_rows(temporary / "rejected.csv", REJECTED_COLUMNS, rejected)
+        write_json(temporary / LABELS, sorted({clip.label for clip in clips}))
+        sums = {"files": summary.files, "rejected_files": summary.rejected_files}
+        write_json(temporary / SUMMARY, {**asdict(summary), **sums})
     return summary
 
 
 def write_rows(path: Path, columns: tuple[str, ...], records: Iterable[object]) -> None:
-    """One CSV line a record, in the order given, after a line of column names."""
-    with write_atomic(path) as beside, beside.open("w", encoding="utf-8", newline="") as out:
+    """One CSV line per record, in the order given, after a line of column names."""
+    with write_atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(columns)
         lines.writerows(map(attrgetter(*columns), records))
@@ -55,30 +91,31 @@ def summarise(
     *,
     source: str,
     options: Mapping[str, object],
-) -> dict[str, Any]:
-    """Counts by split and by reason; files = videos with clips + rejected files."""
-    videos = {clip.video for clip in clips}
-    return {
-        "source": source,
-        "options": digest_of(dict(options)),
-        "clips": len(clips),
-        "videos": len(videos),
-        "files": len(videos) + len(rejected),
-        "labels": len({clip.label for clip in clips}),
-        "splits": {
+) -> ManifestSummary:
+    """Counts by split and by reason."""
+    return ManifestSummary(
+        source=source,
+        options=digest_of(dict(options)),
+        clips=len(clips),
+        videos=len({clip.video for clip in clips}),
+        labels=len({clip.label for clip in clips}),
+        splits={
             split: count_split([clip for clip in clips if clip.split == split])
             for split in count_splits(clips)
         },
-        "rejected_files": len(rejected),
-        "rejected": dict(sorted(Counter(record.reason for record in rejected).items())),
-    }
+        rejected=dict(sorted(Counter(record.reason for record in rejected).items())),
+    )
 
 
-def count_split(clips: list[Clip]) -> dict[str, int]:
-    """The size of one split, by what may be counted in it."""
-    counted = {"videos": "video", "labels": "label", "units": "unit", "speakers": "speaker"}
-    sizes = {name: len({getattr(c, field) for c in clips}) for name, field in counted.items()}
-    return {"clips": len(clips), **sizes}
+def count_split(clips: Sequence[Clip]) -> SplitSize:
+    """The size of a split with these clips."""
+    return SplitSize(
+        clips=len(clips),
+        videos=len({clip.video for clip in clips}),
+        labels=len({clip.label for clip in clips}),
+        units=len({clip.unit for clip in clips}),
+        speakers=len({clip.speaker for clip in clips}),
+    )
 
 
 def count_splits(clips: Iterable[Clip]) -> dict[str, int]:
@@ -134,10 +171,56 @@ def read_rejected(folder: Path) -> list[Rejected]:
 
 
 def read_labels(folder: Path) -> list[str]:
-    """The sorted label list: a label's index is its place here."""
-    return cast(list[str], read_json(folder / "labels.json"))
+    """The sorted labels: a label's index is its position here. InputError for a damaged file."""
+    path = folder / LABELS
+    found = _read(path)
+    if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
+        raise _damaged(path, ValueError("it is not a list of labels"))
+    return found
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
-    """summary.json as `summarise` made it."""
-    return cast(dict[str, Any], read_json(folder / "summary.json"))
+def read_summary(folder: Path) -> ManifestSummary:
+    """The summary in the folder; InputError if it is missing or damaged."""
+    path = folder / SUMMARY
+    found = _read(path)
+    try:
+        return _parse_summary(Record(found))
+    except ValueError as error:
+        raise _damaged(path, error) from error
+
+
+def _parse_summary(found: Record) -> ManifestSummary:
+    summary = ManifestSummary(
+        source=found.text("source"),
+        options=found.text("options"),
+        clips=found.count("clips"),
+        videos=found.count("videos"),
+        labels=found.count("labels"),
+        splits={name: _parse_split(own) for name, own in found.records("splits").items()},
+        rejected=found.counts("rejected"),
+    )
+    if (found.count("files"), found.count("rejected_files")) != (
+        summary.files,
+        summary.rejected_files,
+    ):
+        raise ValueError("its files are not videos + rejected files")
+    return summary
+
+
+def _parse_split(found: Record) -> SplitSize:
+    return SplitSize(**{field.name: found.count(field.name) for field in fields(SplitSize)})
+
+
+def _read(path: Path) -> object:
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        raise InputError(f"no manifest at {path}; run the stage manifest first") from None
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path} is not what the stage manifest writes ({error}); run the stage again"
+    )

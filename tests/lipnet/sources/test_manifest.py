@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lipnet.clip import SPLITS, Clip, Rejected
 from lipnet.errors import InputError
+from lipnet.files import read_json, write_json
 from lipnet.sources.manifest import (
     check_complete,
     read_clips,
@@ -81,12 +82,21 @@ def test_summary_adds_up(tmp_path: Path) -> None:
     rejected = [Rejected("x", "zero_bytes", ""), Rejected("y", "zero_bytes", "")]
     write_manifest(tmp_path, [*clips, twin], rejected, source="grid", options={"seed": 1})
     summary = read_summary(tmp_path)
-    assert (summary["clips"], summary["videos"], summary["files"]) == (7, 6, 8)
-    assert summary["rejected"] == {"zero_bytes": 2}
-    assert summary["splits"]["train"]["clips"] == 5
-    assert summary["splits"]["train"]["videos"] == 4
-    assert summary["splits"]["val"]["labels"] == 1
-    assert sum(split["clips"] for split in summary["splits"].values()) == summary["clips"]
+    assert (summary.clips, summary.videos, summary.files) == (7, 6, 8)
+    assert summary.rejected == {"zero_bytes": 2}
+    assert (summary.splits["train"].clips, summary.splits["train"].videos) == (5, 4)
+    assert summary.splits["val"].labels == 1
+    assert sum(size.clips for size in summary.splits.values()) == summary.clips
+
+
+@pytest.mark.parametrize(("key", "value"), [("clips", "7"), ("files", 9), ("splits", {"val": 1})])
+def test_a_damaged_summary_is_named(tmp_path: Path, key: str, value: object) -> None:
+    write_manifest(tmp_path, make_clips({"A train": 3}), [], source="grid", options={})
+    found = read_json(tmp_path / "summary.json")
+    assert isinstance(found, dict)
+    write_json(tmp_path / "summary.json", {**found, key: value})
+    with pytest.raises(InputError, match=r"summary\.json is not what the stage manifest writes"):
+        read_summary(tmp_path)
 
 
 def test_frame_has_typed_columns(tmp_path: Path) -> None:
