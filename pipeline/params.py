@@ -16,6 +16,7 @@ from lipnet.landmarks.track import LandmarkOptions
 from lipnet.recipe import Recipe
 from lipnet.shards.codec import DEFAULT_CODEC, find_codec
 from lipnet.shards.upload import resolve_url
+from lipnet.sources.discover import find_source
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.spec import ModelSpec
 
@@ -249,11 +250,11 @@ def _check_teachers(params: Params, lineage: str) -> None:
 
 
 def _check_source(params: Params) -> None:
-    rendered = params.source.name == "synthetic" and not params.source.root
+    rendered = find_source(params.source.name).rendered and not params.source.root
     if rendered and params.synthetic is None:
         raise InputError(
-            "source.name is synthetic and source.root is empty, so the section `synthetic` is "
-            "required: it sets what to render"
+            f"source.name is {params.source.name} and source.root is empty, so the section "
+            "`synthetic` is required: it sets what to render"
         )
     if not rendered and not params.source.root:
         raise InputError(

@@ -14,8 +14,7 @@ from rich.table import Table
 from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
 from lipnet.files import digest_of
-from lipnet.sources.discover import discover_clips
-from lipnet.sources.folder import read_options
+from lipnet.sources.discover import discover_clips, find_source
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
 from lipnet.sources.manifest import count_splits, read_summary
 from lipnet.spec import ModelSpec
@@ -35,9 +34,6 @@ from pipeline.params import Params, load_params
 from pipeline.paths import Paths, source_root
 from pipeline.program import run_program
 
-FRAMES_PER_VIDEO = {"grid": 75}
-FRAMES_PER_CLIP = {"lrw1000": 8}  # the mean: clips have no context
-READY_SOURCES = ("lrw1000",)
 WARN_HOURS = 6.0
 CALIBRATION_SECONDS = 1.0
 REFRESH = "dvc repro --force --single-item raw"
@@ -56,6 +52,8 @@ def main() -> None:
     rows = estimate(corpus, work, measure_machine(), recorded=recorded)
     console.print(make_table(rows, params.profile))
     for warning in warn_of_time(rows, on_gpu=has_gpu()):
+        console.print(warning, style="yellow", soft_wrap=True, markup=False)
+    for warning in warn_of_upload(params):
         console.print(warning, style="yellow", soft_wrap=True, markup=False)
     check_disk(rows, paths, repository=Path())
 
@@ -80,10 +78,9 @@ def count_corpus(params: Params, paths: Paths) -> Corpus:
     """The size of the corpus: from the parameters if it is rendered, else from a manifest of the
     same source, else from the files of the corpus."""
     source = params.source
-    clip_frames = FRAMES_PER_CLIP.get(source.name, CLIP_FRAMES)
-    if source.name == "folder":
-        clip_frames = read_options(source.options).frames
-    frames = FRAMES_PER_VIDEO.get(source.name, max(CLIP_FRAMES, clip_frames))
+    adapter = find_source(source.name)
+    clip_frames = adapter.frames_per_clip(source.options)
+    frames = max(adapter.frames_per_video, clip_frames)
     if not source.root and params.synthetic is not None:
         words = len(params.synthetic.words)
         clips = {split: words * n for split, n in params.synthetic.clips_per_word.items()}
@@ -100,7 +97,7 @@ def count_corpus(params: Params, paths: Paths) -> Corpus:
         clips,
         labels,
         rendered=False,
-        ready=source.name in READY_SOURCES,
+        ready=adapter.cropped,
         frames_per_clip=clip_frames,
         crop_size=params.crops.size,
     )
@@ -220,6 +217,16 @@ def warn_of_time(rows: Sequence[Estimate], *, on_gpu: bool) -> list[str]:
     return [
         f"this will take up to {format_seconds(seconds)} on this machine's CPU; use a CUDA device, "
         "or reduce the number of epochs, lineages or words"
+    ]
+
+
+def warn_of_upload(params: Params) -> list[str]:
+    """A warning if shards.url would receive clips that the corpus's licence may not let leave."""
+    if not params.shards.url or find_source(params.source.name).shareable:
+        return []
+    return [
+        f"shards.url: clips of {params.source.name} will be uploaded; the licence of this corpus "
+        "is not known to allow that, so make sure that it does, or leave shards.url empty"
     ]
 
 

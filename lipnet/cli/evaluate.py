@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING
 
 from lipnet.cli.face import add_face
 from lipnet.errors import InputError
+from lipnet.sources.discover import SOURCES
 
 if TYPE_CHECKING:
     from lipnet.inference.evaluate import Evaluation
     from lipnet.measure.accuracy import Estimate
-
-SOURCES = ("folder", "grid", "lrw")
-CENTRED = ("lrw",)  # the speaker is in the middle of the frame
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     verb = verbs.add_parser("evaluate", help="a model's accuracy on raw video, with intervals")
     verb.add_argument("model", type=Path, metavar="MODEL", help="a weights file (.safetensors)")
-    verb.add_argument("--source", required=True, choices=SOURCES, help="the layout of the videos")
-    verb.add_argument(
-        "--root", type=Path, required=True, metavar="DIR", help="the folder of the videos"
-    )
+    sources = [name for name, source in SOURCES.items() if not source.cropped]
+    verb.add_argument("--source", required=True, choices=sources, help="the videos' layout")
+    verb.add_argument("--root", type=Path, required=True, metavar="DIR", help="the videos' folder")
     verb.add_argument("--split", default="all", help="one of the source's splits, or all")
     verb.add_argument("--options", default="{}", metavar="JSON", help="the source's options")
     add_face(verb)
@@ -38,9 +35,8 @@ def run(parsed: argparse.Namespace) -> None:
     from lipnet.inference.evaluate import Corpus, evaluate
     from lipnet.landmarks.detector import DlibDetector, find_predictor
 
-    prefer = "centre" if parsed.source in CENTRED else "largest"
     options = read_options(parsed.options)
-    corpus = Corpus(parsed.source, parsed.root, parsed.split, options, prefer)
+    corpus = Corpus(parsed.source, parsed.root, parsed.split, options)
     detector = DlibDetector(find_predictor())
     found = evaluate(parsed.model, corpus, detector, face=parsed.face, on_video=show_progress)
     print(json.dumps(to_json(found)) if parsed.json else "\n".join(format_lines(found)))

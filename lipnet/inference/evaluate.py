@@ -29,7 +29,7 @@ from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ClipFailure
 from lipnet.shards.window import cut_clip, fail_clip
-from lipnet.sources.discover import discover_clips
+from lipnet.sources.discover import discover_clips, find_source
 from lipnet.video.decode import VideoError
 
 # B batch  K classes  N clips
@@ -39,14 +39,12 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Corpus:
-    """Videos with labels: a source's name, its root, one of its splits or ALL, its options, and
-    which face is followed if a frame has several."""
+    """Videos with labels: a source's name, its root, one of its splits or ALL, its options."""
 
     source: str
     root: Path
     split: str = ALL
     options: Mapping[str, object] = field(default_factory=dict)
-    prefer: str = "largest"
 
 
 @dataclass(frozen=True)
@@ -154,6 +152,8 @@ def read_corpus(
 
 def choose_clips(corpus: Corpus) -> tuple[list[Clip], list[Rejected]]:
     """The split's clips, ordered by video, and the rejected files; InputError if it has no clip."""
+    if find_source(corpus.source).cropped:
+        raise InputError(f"{corpus.source} has precropped mouths, not videos")
     found, rejected = discover_clips(corpus.source, corpus.root, corpus.options)
     splits = sorted({clip.split for clip in found})
     chosen = [clip for clip in found if corpus.split in (ALL, clip.split)]
@@ -162,8 +162,6 @@ def choose_clips(corpus: Corpus) -> tuple[list[Clip], list[Rejected]]:
             f"--split {corpus.split}: no such split in {corpus.root}; known: {ALL}, "
             f"{', '.join(splits)}"
         )
-    if any(clip.ready for clip in chosen):
-        raise InputError(f"{corpus.source} has precropped mouths, not videos")
     return sorted(chosen, key=lambda clip: (clip.video, clip.clip_id)), rejected
 
 
@@ -185,7 +183,7 @@ class _Cut:
     def samples(
         self, clips: Sequence[Clip], on_video: Callable[[int, int], None]
     ) -> Iterator[tuple[Clip, Sample]]:
-        landmarks = LandmarkOptions(prefer=self.corpus.prefer)
+        landmarks = LandmarkOptions(prefer=find_source(self.corpus.source).face)
         videos = [(video, list(own)) for video, own in groupby(clips, key=lambda clip: clip.video)]
         for done, (video, own) in enumerate(videos):
             try:

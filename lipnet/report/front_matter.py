@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-# The licence of the weights by source; the terms of other corpora are in the card's text.
-LICENCES = {"grid": "mit", "synthetic": "mit"}
+from lipnet.sources.discover import find_source
+
 TAGS = ("lipreading", "visual-speech-recognition", "knowledge-distillation")
 
 
@@ -23,7 +23,7 @@ def front_matter(name: str, source: str, top1: Mapping[str, float]) -> list[str]
     ]
     return [
         "---",
-        f"license: {LICENCES.get(source, 'other')}",
+        f"license: {find_source(source).weights_licence}",
         "library_name: lipnet",
         "pipeline_tag: video-classification",
         f"tags: [{', '.join(TAGS)}]",

@@ -13,6 +13,7 @@ from lipnet.report.results import read_mapping
 from lipnet.report.seeds import MIN_SEEDS
 from lipnet.report.spec_names import name_spec
 from lipnet.report.study import Study
+from lipnet.sources.discover import find_source
 
 PRINTED = {
     LRW: "Table 3: 500 words of LRW, 88 x 88 pixels",
@@ -53,7 +54,7 @@ def write_page(study: Study, rows: list[Row]) -> None:
         tell_homophenes(tables, best),
         tell_slots(tables / "per_slot.csv", best),
         tell_labels(read_rows(tables / "per_label.csv"), best),
-        tell_paper(rows, LRW1000 if corpus["source"] == "lrw1000" else LRW),
+        tell_paper(rows, find_source(corpus["source"]).paper_name or LRW),
     ]
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
     with write_atomic(study.report / "report.md") as beside:
@@ -180,7 +181,7 @@ def _tell_limits(rows: list[Row], comparisons: list[Row], corpus: dict[str, Any]
         "Intervals cover the choice of test clips. They do not cover the training seed: "
         "another seed moves every figure too."
     )
-    if corpus["source"] == "synthetic":
+    if find_source(corpus["source"]).rendered:
         yield "The clips are rendered faces: these figures say nothing of accuracy on real video."
 
 

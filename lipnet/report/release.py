@@ -12,14 +12,9 @@ from lipnet.report.front_matter import front_matter
 from lipnet.report.markdown import Row, interval, join, percent, read_rows
 from lipnet.report.results import read_mapping
 from lipnet.report.study import Study
+from lipnet.sources.discover import find_source
 
 MOST_BYTES = 20_000_000
-# What a card has to say of the corpus, by source; of another source the releasing person says it.
-ATTRIBUTION = {
-    "grid": "The GRID audiovisual sentence corpus (M. Cooke, J. Barker, S. Cunningham, X. Shao, "
-    "J. Acoust. Soc. Am. 120(5), 2006; doi:10.5281/zenodo.3625687), licensed CC BY 4.0.",
-    "synthetic": "Faces rendered by this project from one public-domain photograph.",
-}
 LIMITS = (
     "It knows the labels in its header and no others, and names one of them for any video. "
     "Accuracy on people, cameras and poses that it was not trained on is lower. Not for "
@@ -39,7 +34,7 @@ def release_model(study: Study, model_id: str, folder: Path, *, attribution: str
         known = ", ".join(name for name, own in rows.items() if not own["members"])
         raise InputError(f"{study.root} has no model {model_id!r}; it has: {known}")
     source = str(read_mapping(study.report / "metrics.json")["corpus"]["source"])
-    told = attribution or ATTRIBUTION.get(source)
+    told = attribution or find_source(source).attribution
     if not told:
         raise InputError(
             f"say what {model_id} was trained on and under which licence (--data): the terms of "

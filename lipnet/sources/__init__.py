@@ -1,1 +1,1 @@
-"""Corpus adapters: each lists the clips of one layout. `discover.SOURCES` is their table."""
+"""Corpus adapters: each lists the clips of one layout; `discover.SOURCES` is their table."""

@@ -3,59 +3,45 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from lipnet.clip import Clip, Rejected
 from lipnet.errors import InputError
-from lipnet.sources import folder, grid, lrw, lrw1000
+from lipnet.sources import folder, grid, lrw, lrw1000, rendered
 from lipnet.sources.scan import escape, is_folder, list_entries
+from lipnet.sources.source import Discovered, Source
 
 MENTIONED = 8
 
 
-class Source(Protocol):
-    """A corpus adapter: the layout that it reads, in words, and discovery in that layout."""
-
-    LAYOUT: str
-
-    def discover(
-        self, root: Path, options: Mapping[str, object]
-    ) -> tuple[list[Clip], list[Rejected]]:
-        """Clips sorted by id and records of what was left out; equal trees give equal lists."""
-        ...
-
-
-# Synthetic clips are rendered in LRW's layout; their .txt files also name the speaker.
+# A new corpus is a file with its SOURCE, and a row here.
 SOURCES: dict[str, Source] = {
-    "folder": folder,
-    "grid": grid,
-    "lrw": lrw,
-    "lrw1000": lrw1000,
-    "synthetic": lrw,
+    "folder": folder.SOURCE,
+    "grid": grid.SOURCE,
+    "lrw": lrw.SOURCE,
+    "lrw1000": lrw1000.SOURCE,
+    "synthetic": rendered.SOURCE,
 }
 
 
-def discover_clips(
-    name: str, root: Path, options: Mapping[str, object]
-) -> tuple[list[Clip], list[Rejected]]:
-    """At least one clip, with unique ids, and the rejected; else an InputError with the reason."""
+def discover_clips(name: str, root: Path, options: Mapping[str, object]) -> Discovered:
+    """One clip or more, with unique ids, and the rejected files; else an InputError says why."""
     source = find_source(name)
     clips, rejected = source.discover(root, options)
     if not clips:
-        raise InputError(describe_nothing(root, rejected, source.LAYOUT))
+        raise InputError(describe_nothing(root, rejected, source.layout))
     check_unique(clips)
     return clips, rejected
 
 
 def find_source(name: str) -> Source:
-    """The adapter of that name; an unknown one is an InputError that lists the known."""
+    """The adapter of that name; InputError lists the known ones for any other name."""
     if name not in SOURCES:
         raise InputError(f"unknown source.name {name!r}; known: {', '.join(sorted(SOURCES))}")
     return SOURCES[name]
 
 
 def check_unique(clips: list[Clip]) -> None:
-    """Two clips of one id are an InputError that names both videos."""
+    """Raise InputError, with both videos, if two clips have the same id."""
     videos: dict[str, str] = {}
     for clip in clips:
         if clip.clip_id in videos:
@@ -67,7 +53,7 @@ def check_unique(clips: list[Clip]) -> None:
 
 
 def describe_nothing(root: Path, rejected: list[Rejected], layout: str) -> str:
-    """What lies in a root that gave no clip, why nothing of it served, and what was expected."""
+    """What a root without clips holds, why each file was rejected, and what was expected."""
     names = [escape(entry.name) + "/" * is_folder(entry) for entry in list_entries(root)]
     shown = ", ".join(names[:MENTIONED]) + (", ..." if len(names) > MENTIONED else "")
     reasons = Counter(record.reason for record in rejected)

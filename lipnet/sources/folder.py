@@ -10,6 +10,7 @@ from lipnet.errors import InputError
 from lipnet.sources.names import hash_name, is_writable, make_id, normalise
 from lipnet.sources.options import check_known, read_fraction, read_integer, read_text
 from lipnet.sources.scan import find_video_fault, is_folder, list_entries, list_root, reject
+from lipnet.sources.source import Source
 
 LAYOUT = (
     "<word>/<any name>.mp4 (or avi, m4v, mkv, mov, mpeg, mpg, webm, wmv), split by fractions; or "
@@ -206,3 +207,6 @@ def make_clip(video: Video, split: str, options: FolderOptions) -> Clip:
         word_last=first + options.frames,
         centred=True,
     )
+
+
+SOURCE = Source(discover, LAYOUT, frames_per_clip=lambda options: read_options(options).frames)

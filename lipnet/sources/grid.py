@@ -13,6 +13,7 @@ from lipnet.errors import InputError
 from lipnet.sources.names import hash_name
 from lipnet.sources.options import check_known, read_fraction, read_integer, read_names, read_text
 from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
+from lipnet.sources.source import Source
 
 LAYOUT = "<speaker>/<sentence>.mpg or .mp4, with alignments/<speaker>/<sentence>.align"
 ALIGNMENTS = "alignments"
@@ -284,3 +285,14 @@ def cut_clip(sentence: Sentence, index: int, *, slot: str, split: str) -> Clip:
         word_first=word.start // UNITS_PER_FRAME,
         word_last=-(-word.end // UNITS_PER_FRAME),
     )
+
+
+SOURCE = Source(
+    discover,
+    LAYOUT,
+    frames_per_video=75,
+    attribution="The GRID audiovisual sentence corpus (M. Cooke, J. Barker, S. Cunningham, "
+    "X. Shao, J. Acoust. Soc. Am. 120(5), 2006; doi:10.5281/zenodo.3625687), licensed CC BY 4.0.",
+    weights_licence="mit",
+    shareable=True,
+)

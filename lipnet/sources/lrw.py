@@ -12,6 +12,7 @@ from lipnet.clip import CLIP_FRAMES, FPS, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources.options import check_known, read_names
 from lipnet.sources.scan import NAME, find_video_fault, is_folder, list_entries, list_root, reject
+from lipnet.sources.source import Source
 
 LAYOUT = "<WORD>/<train|val|test>/<WORD>_<NNNNN>.mp4, and beside each its .txt with a Duration line"
 LRW_SPLITS = ("train", "val", "test")
@@ -162,3 +163,7 @@ def make_clip(place: str, seconds: float, speaker: str) -> Clip:
         word_first=MIDDLE - half,
         word_last=MIDDLE + half + 1,
     )
+
+
+# The speaker is in the middle of the frame.
+SOURCE = Source(discover, LAYOUT, face="centre", paper_name="LRW")

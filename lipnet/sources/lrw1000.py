@@ -12,6 +12,7 @@ from lipnet.errors import InputError
 from lipnet.sources.names import is_writable, make_id, normalise
 from lipnet.sources.options import check_known, read_folder, read_names
 from lipnet.sources.scan import list_root, reject
+from lipnet.sources.source import Source
 from lipnet.stills import FrameMissing, choose_images, list_images
 
 LAYOUT = (
@@ -187,3 +188,12 @@ def make_clip(line: Line, video: str, listed: Images) -> Clip | Rejected:
         word_last=line.last,
         ready=True,
     )
+
+
+SOURCE = Source(
+    discover,
+    LAYOUT,
+    frames_per_clip=lambda options: 8,  # the mean; a clip is its word, without context
+    cropped=True,
+    paper_name="LRW-1000",
+)

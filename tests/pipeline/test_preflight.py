@@ -214,6 +214,24 @@ def test_a_long_run_on_a_cpu_is_warned_of() -> None:
     assert "3.5 days" in warning
 
 
+@pytest.mark.parametrize(
+    ("source", "url", "warned"),
+    [
+        ("lrw", "s3://clips", True),
+        ("folder", "s3://clips", True),
+        ("grid", "s3://clips", False),
+        ("synthetic", "s3://clips", False),
+        ("lrw", "", False),
+    ],
+)
+def test_an_upload_of_clips_that_may_not_leave_is_warned_of(
+    source: str, url: str, warned: bool
+) -> None:
+    params = make_params(name=source)
+    params.shards.url = url
+    assert bool(preflight.warn_of_upload(params)) == warned  # type: ignore[arg-type]
+
+
 def test_the_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "CALIBRATION_SECONDS", 0.01)
     machine = preflight.measure_machine()

@@ -1,0 +1,45 @@
+"""Source: a corpus adapter, how it lists clips and the facts of its corpus."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipnet.clip import CLIP_FRAMES, Clip, Rejected
+
+Discovered = tuple[list[Clip], list[Rejected]]
+
+
+def count_default_frames(options: Mapping[str, object]) -> int:
+    """The frames of a clip whatever the options."""
+    return CLIP_FRAMES
+
+
+@dataclass(frozen=True)
+class Source:
+    """A corpus, as the rest of the project needs to know it.
+
+    `discover` takes source.root and source.options, and returns the clips sorted by id and a record
+    of each file that was left out; equal trees give equal lists.
+    """
+
+    discover: Callable[[Path, Mapping[str, object]], Discovered]
+    # The expected files, in words.
+    layout: str
+    # Frames of a clip with these options (the mean, if clips differ), and of a whole video: for
+    # estimates of disk and time.
+    frames_per_clip: Callable[[Mapping[str, object]], int] = count_default_frames
+    frames_per_video: int = CLIP_FRAMES
+    # Whether the clips are images with the mouth cut out already, so that no face is looked for.
+    cropped: bool = False
+    # Whether the pipeline renders the videos if source.root is empty. They are not of real people.
+    rendered: bool = False
+    # The face to follow if a frame has several, as `landmarks.prefer` names it.
+    face: str = "largest"
+    # What a model card has to say of the corpus and its licence; empty: not known.
+    attribution: str = ""
+    # The licence of weights trained on it, as the Hugging Face Hub names it; other: see the card.
+    weights_licence: str = "other"
+    # Whether the licence lets anybody have the clips.
+    shareable: bool = False
+    # The corpus's name in the paper's tables; empty: not in them.
+    paper_name: str = ""
