@@ -24,6 +24,7 @@ from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
 from tests.lipnet.report.fabricated import SMALL, Fake, fabricate
+from tests.sharing import make_once
 
 BIG = SMALL[0].spec
 Rows = dict[str, dict[str, str]]
@@ -33,6 +34,20 @@ Rows = dict[str, dict[str, str]]
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.setattr(leaderboard, "_measure", lambda weights, size: Latency(8.25, 9.5, 1))
     return Study(tmp_path / "fabricated")
+
+
+@pytest.fixture
+def reported(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study with its report: written once, and copied per test."""
+    made = make_once(tmp_path_factory, "reported-small", _fabricate_reported)
+    shutil.copytree(made / study.root.name, study.root)
+    return study
+
+
+def _fabricate_reported(folder: Path) -> None:
+    study = Study(folder / "fabricated")
+    fabricate(study)
+    _report(study)
 
 
 def _report(study: Study, ceiling: float | None = None) -> None:
@@ -58,12 +73,10 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_rows_hold_what_the_logits_say_and_what_the_spec_costs(study: Study) -> None:
-    fabricate(study)
-    _report(study)
-    rows = _rows(study.report / "results.csv")
+def test_rows_hold_what_the_logits_say_and_what_the_spec_costs(reported: Study) -> None:
+    rows = _rows(reported.report / "results.csv")
     assert list(rows)[:4] == ["big-g0", "big-g1", "small-g0", "small-by-big-g1"]
-    saved = read_logits(study.logits("big", "g1", "test"))
+    saved = read_logits(reported.logits("big", "g1", "test"))
     right = (saved.logits.argmax(axis=1) == saved.labels).mean()
     assert float(rows["big-g1"]["test_top1"]) == pytest.approx(right, abs=1e-6)
     low, high = (float(rows["big-g1"][f"test_top1_{end}"]) for end in ("low", "high"))
@@ -76,14 +89,12 @@ def test_rows_hold_what_the_logits_say_and_what_the_spec_costs(study: Study) -> 
     assert not any("unseen" in column for column in rows["big-g1"])
 
 
-def test_distilled_is_set_against_scratch_of_the_same_spec(study: Study) -> None:
-    fabricate(study)
-    _report(study)
-    found = _rows(study.report / "tables" / "comparisons.csv", "second")
+def test_distilled_is_set_against_scratch_of_the_same_spec(reported: Study) -> None:
+    found = _rows(reported.report / "tables" / "comparisons.csv", "second")
     assert found["small-by-big-g1"]["first"] == "small-g0"
     assert found["big-g1"]["question"] == "born-again over scratch"
     scratch, taught = (
-        read_logits(study.logits(lineage, name, "test"))
+        read_logits(reported.logits(lineage, name, "test"))
         for lineage, name in (("small", "g0"), ("small-by-big", "g1"))
     )
     expected = paired_difference(
@@ -129,13 +140,11 @@ def test_a_single_model_makes_a_report(study: Study, capsys: pytest.CaptureFixtu
     assert not (study.report / "tables" / "per_slot.csv").exists()
 
 
-def test_confusion_plot_has_one_row_a_clip_of_the_best_on_validation(study: Study) -> None:
-    fabricate(study)
-    _report(study)
-    with (study.report / "plots" / "confusion.csv").open(encoding="utf-8") as lines:
+def test_confusion_plot_has_one_row_a_clip_of_the_best_on_validation(reported: Study) -> None:
+    with (reported.report / "plots" / "confusion.csv").open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     right = np.mean([row["actual"] == row["predicted"] for row in rows])
-    metrics = read_json(study.report / "metrics.json")
+    metrics = read_json(reported.report / "metrics.json")
     assert isinstance(metrics, dict)
     best = metrics["best_on_validation"]
     assert best["model"] == "big-g1"
@@ -162,56 +171,50 @@ def test_missing_pieces_are_named(study: Study) -> None:
         read_results(study)
 
 
-def test_leaderboard_adds_latency_and_an_ensemble_takes_its_members_together(study: Study) -> None:
-    fabricate(study)
-    _report(study)
-    write_leaderboard(study)
-    rows = _rows(study.report / "leaderboard.csv")
+def test_leaderboard_adds_latency_and_an_ensemble_takes_its_members_together(
+    reported: Study,
+) -> None:
+    write_leaderboard(reported)
+    rows = _rows(reported.report / "leaderboard.csv")
     assert (rows["big-g1"]["latency_ms_p50"], rows["big-g1"]["latency_ms_p95"]) == ("8.25", "9.50")
     assert (rows["big-all"]["latency_ms_p50"], rows["big-all"]["latency_ms_p95"]) == ("16.50", "")
     assert {row["latency_threads"] for row in rows.values()} == {"1"}
 
 
-def test_latency_is_measured_once_for_a_spec_and_then_kept(study: Study) -> None:
-    fabricate(study)
-    _report(study)
-    rows = list(_rows(study.report / "results.csv").values())
+def test_latency_is_measured_once_for_a_spec_and_then_kept(reported: Study) -> None:
+    rows = list(_rows(reported.report / "results.csv").values())
     timed: list[Path] = []
 
     def measure(weights: Path, size: int) -> Latency:
         timed.append(weights)
         return Latency(size / 10, 5.0, 1)
 
-    first = measure_all(rows, study, measure=measure)
+    first = measure_all(rows, reported, measure=measure)
     assert len(timed) == 2
     assert first["small-g0"]["p50_ms"] == 4.4
-    assert measure_all(rows, study, measure=measure) == first
+    assert measure_all(rows, reported, measure=measure) == first
     assert len(timed) == 2
 
 
-def test_weights_that_are_not_here_leave_the_latency_open(study: Study) -> None:
-    fabricate(study)
-    _report(study)
+def test_weights_that_are_not_here_leave_the_latency_open(reported: Study) -> None:
     for lineage, generation in (("small", "g0"), ("small-by-big", "g1")):
-        (study.lineage(lineage) / generation / "weights.safetensors").unlink()
-    write_leaderboard(study)
-    assert _rows(study.report / "leaderboard.csv")["small-g0"]["latency_ms_p50"] == ""
+        (reported.lineage(lineage) / generation / "weights.safetensors").unlink()
+    write_leaderboard(reported)
+    assert _rows(reported.report / "leaderboard.csv")["small-g0"]["latency_ms_p50"] == ""
 
 
 def test_without_weights_another_machines_latency_is_told_as_that(
-    study: Study, monkeypatch: pytest.MonkeyPatch
+    reported: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fabricate(study)
-    _report(study)
     monkeypatch.setattr(leaderboard, "describe_machine", lambda: "Abacus")
-    write_leaderboard(study)
-    for weights in study.models.rglob("weights.safetensors"):
+    write_leaderboard(reported)
+    for weights in reported.models.rglob("weights.safetensors"):
         weights.unlink()
     monkeypatch.setattr(leaderboard, "describe_machine", lambda: "Slide rule")
-    write_leaderboard(study)
-    row = _rows(study.report / "leaderboard.csv")["big-all"]
+    write_leaderboard(reported)
+    row = _rows(reported.report / "leaderboard.csv")["big-all"]
     assert (row["latency_ms_p50"], row["latency_machine"]) == ("16.50", "Abacus")
-    text = (study.report / "report.md").read_text(encoding="utf-8")
+    text = (reported.report / "report.md").read_text(encoding="utf-8")
     assert "one clip on 1 thread of Abacus;" in text
 
 
@@ -247,19 +250,17 @@ def test_the_page_has_the_papers_two_tables(study: Study) -> None:
     assert f"{100 * float(rows['small-g0']['test_top1']):.1f} [" in line
 
 
-def test_what_lips_cannot_tell_is_forgiven_apart(study: Study) -> None:
-    fabricate(study)
-    _report(study)
-    write_leaderboard(study)
-    groups = _rows(study.report / "tables/homophenes.csv", "labels")
+def test_what_lips_cannot_tell_is_forgiven_apart(reported: Study) -> None:
+    write_leaderboard(reported)
+    groups = _rows(reported.report / "tables/homophenes.csv", "labels")
     assert list(groups) == ["bark park"]
-    for row in _rows(study.report / "tables/homophene_accuracy.csv").values():
+    for row in _rows(reported.report / "tables/homophene_accuracy.csv").values():
         wrong, alike = int(row["mistakes"]), int(row["between_alike"])
         clips, forgiven = int(row["clips"]), float(row["merged_top1"])
         assert 0 <= alike <= wrong
         assert round(clips * (1 - float(row["top1"]))) == wrong
         assert round(clips * (1 - forgiven)) == wrong - alike
-    text = (study.report / "report.md").read_text(encoding="utf-8")
+    text = (reported.report / "report.md").read_text(encoding="utf-8")
     assert (
         "by the CMU Pronouncing Dictionary (American) and Lee and Yook's visemes: bark, park."
         in text
@@ -304,16 +305,14 @@ def test_the_printed_leaderboard_fits_and_cuts_no_figure(
     assert f"{100 * float(row['test_top1']):.1f}" in line.split()
 
 
-def test_the_page_names_the_labels_that_are_read_worst(study: Study) -> None:
-    fabricate(study)
-    _report(study)
-    write_leaderboard(study)
-    text = (study.report / "report.md").read_text(encoding="utf-8")
+def test_the_page_names_the_labels_that_are_read_worst(reported: Study) -> None:
+    write_leaderboard(reported)
+    text = (reported.report / "report.md").read_text(encoding="utf-8")
     section = text.partition("## By label\n")[2].partition("\n## ")[0]
     shown = [line.split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
     values = [float(cells[2].rstrip(" |")) for cells in shown]
     assert values == sorted(values)
-    with (study.report / "tables/per_label.csv").open(encoding="utf-8") as lines:
+    with (reported.report / "tables/per_label.csv").open(encoding="utf-8") as lines:
         rows = [row for row in csv.DictReader(lines) if row["model"] == "big-g1"]
     lowest = min(100 * float(row["top1"]) for row in rows if row["split"] == "test")
     assert values[0] == pytest.approx(lowest, abs=0.05)
