@@ -1,4 +1,4 @@
-"""The servers of the user interfaces, MLflow and Prefect: their addresses, and `make ui`."""
+"""The web servers of MLflow and Prefect: their addresses, and a program that runs both."""
 
 import argparse
 import os
@@ -170,10 +170,15 @@ def end_servers(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
 def main() -> None:
     """Run both servers, as `make ui` does."""
     parser = argparse.ArgumentParser(prog="python -m flows.servers", description=__doc__)
-    parser.add_argument("--mlflow-port", type=int, default=MLFLOW.port)
-    parser.add_argument("--prefect-port", type=int, default=PREFECT.port)
+    parser.add_argument("--mlflow-port", type=int, default=MLFLOW.port, help="default: %(default)s")
     parser.add_argument(
-        "--logs", type=Path, default=Path("data/tmp"), help="folder for the servers' logs"
+        "--prefect-port", type=int, default=PREFECT.port, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--logs",
+        type=Path,
+        default=Path("data/tmp"),
+        help="folder for the servers' logs (default: %(default)s)",
     )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)

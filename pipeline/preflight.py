@@ -199,7 +199,7 @@ def count_cores() -> int:
 
 def make_table(rows: Sequence[Estimate], profile: str) -> Table:
     """The estimate as a table to print."""
-    title = f"Preflight for profile {profile}, if every step runs"
+    title = f"Preflight: {profile}, all steps"
     table = Table("step", "disk", "time", title=title)
     for row in rows:
         table.add_row(row.step, format_bytes(row.disk_bytes), format_seconds(row.seconds))

@@ -94,9 +94,11 @@ def test_a_run_from_the_form_to_the_comparison(
     page.get_by_role("link", name="reproduce", exact=True).first.click()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").click()
-    expect(page.get_by_text("which one (conf/profile)")).to_be_visible()
+    expect(page.get_by_text("a name from conf/profile")).to_be_visible()
     page.locator("textarea").first.fill("tiny")
-    take(page, pictures / "prefect_form.png", page.get_by_text("run also what did not change"))
+    take(
+        page, pictures / "prefect_form.png", page.get_by_text("also run stages that are up to date")
+    )
     _submit(page)
 
     page.goto(f"{base}/runs")
