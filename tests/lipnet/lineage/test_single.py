@@ -21,7 +21,7 @@ RECIPE = Recipe(
 
 
 def make_clips(count: int, seed: int = 0) -> list[LabelledCrops]:
-    """Clips of 6 to 9 frames with a bright bar whose height tells the word."""
+    """Clips of 6 to 9 frames with a bright bar at a height that differs by word."""
     rng = np.random.default_rng(seed)
     clips = []
     for number in range(count):
