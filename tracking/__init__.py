@@ -1,4 +1,4 @@
-"""MLflow: runs, figures and registered models of a profile. Nothing else imports mlflow."""
+"""MLflow: runs, metrics and registered models of a profile; no other package imports mlflow."""
 
 from pathlib import Path
 

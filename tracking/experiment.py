@@ -1,6 +1,6 @@
-"""MLflow: one experiment a profile, one run a model, one parent over them.
+"""MLflow: one experiment per profile, one run per model, and one parent run.
 
-Every `fill_*` is idempotent: it looks at what is there and adds what is missing.
+Every `fill_*` method is idempotent: it logs only what is missing.
 """
 
 import fcntl
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
-BATCH = 900  # MLflow takes at most 1000 metrics in one request
-QUIET = {
+BATCH = 900  # MLflow accepts at most 1000 metrics per request
+ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -40,7 +40,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes a run the same run: the model's id and the fingerprint of its training inputs."""
+    """What identifies a run: the model's id and the fingerprint of its training inputs."""
 
     model_id: str
     fingerprint: str
@@ -61,7 +61,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """The data set as MLflow shows it: where it lies, what it is made of, and its digest."""
+    """The data set as MLflow shows it: its location, its contents and its digest."""
 
     name: str
     digest: str
@@ -80,18 +80,18 @@ class Experiment:
 
     @classmethod
     def open(cls, profile: str) -> "Experiment":
-        """Connect, making the experiment and its parent run where they are not there yet.
+        """Connect, and create the experiment and its parent run if they do not exist.
 
-        Raises InputError where MLflow is not to be had.
+        Raises InputError if MLflow cannot be used.
         """
-        _be_quiet()
+        _configure()
         try:
-            with _one_at_a_time(profile):
+            with _hold_lock(profile):
                 return cls._connect(profile)
-        except Exception as error:  # requests, SQL, MLflow's own and a missing package alike
+        except Exception as error:  # of requests, SQL, MLflow itself or a missing package
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            told = f"MLflow at {tracking_uri()} cannot be used: {reason}"
-            raise InputError(hide_password(told)) from error
+            message = f"MLflow at {tracking_uri()} cannot be used: {reason}"
+            raise InputError(hide_password(message)) from error
 
     @classmethod
     def _connect(cls, profile: str) -> "Experiment":
@@ -112,9 +112,9 @@ class Experiment:
         return found[0].info.run_id if found else self._create(f"reproduce-{self.profile}", tags)
 
     def ensure_run(self, identity: Identity) -> str:
-        """The run of this model and fingerprint, made if missing, with its tags and params."""
+        """The run of this model and fingerprint, created if missing, with its tags and params."""
         key = {"model": identity.model_id, "fingerprint": identity.fingerprint}
-        with _one_at_a_time(self.profile):
+        with _hold_lock(self.profile):
             found = self.find(key)
             parent = {"profile": self.profile, "mlflow.parentRunId": self.parent_id}
             run_id = (
@@ -134,20 +134,20 @@ class Experiment:
                 self.client.set_tag(run_id, key, value)
 
     def fill_params(self, run_id: str, params: Mapping[str, object]) -> None:
-        """Log the params that are missing; a logged one can't change in MLflow, and stays."""
+        """Log the params that are missing; MLflow does not let a logged one change."""
         from mlflow.entities import Param
 
         present = self.client.get_run(run_id).data.params
         missing = [Param(key, str(v)) for key, v in params.items() if key not in present]
-        for part in _parts(missing, 100):
+        for part in _batches(missing, 100):
             self.client.log_batch(run_id, params=part)
 
     def fill_epochs(
         self, run_id: str, epochs: Mapping[int, Figures], ended: Mapping[int, float] | None = None
     ) -> int:
-        """Log each epoch's figures that are not there yet, step = epoch; return how many.
+        """Log each epoch's missing figures with step = epoch; returns how many were logged.
 
-        `ended`: when an epoch was over, in seconds since 1970; now for one that is not named.
+        `ended`: when each epoch ended, in seconds since 1970; now for one that is not given.
         """
         from mlflow.entities import Metric
 
@@ -161,7 +161,7 @@ class Experiment:
             for key, value in figures.items()
             if math.isfinite(value) and epoch not in present[key]
         ]
-        for part in _parts(missing, BATCH):
+        for part in _batches(missing, BATCH):
             self.client.log_batch(run_id, metrics=part)
         return len(missing)
 
@@ -193,8 +193,8 @@ class Experiment:
         self.client.log_inputs(run_id, datasets=[DatasetInput(dataset, [tag])])
 
     def fill_files(self, run_id: str, files: Mapping[Path, str], digest: str) -> bool:
-        """Upload files to their artifact folders unless the run holds this digest of them."""
-        if self._holds(run_id, "files_digest", digest):
+        """Upload files to their artifact folders unless the run already has this digest of them."""
+        if self._has_tag(run_id, "files_digest", digest):
             return False
         for path, folder in files.items():
             self.client.log_artifact(run_id, str(path), folder or None)
@@ -202,12 +202,12 @@ class Experiment:
         return True
 
     def fill_model(self, run_id: str, weights: Path, digest: str) -> bool:
-        """Log the weights as a pyfunc model that loads anywhere, unless it is logged already."""
-        if self._holds(run_id, "weights_digest", digest):
+        """Log the weights as a pyfunc model that loads anywhere, unless they are logged already."""
+        if self._has_tag(run_id, "weights_digest", digest):
             return False
         from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
-        # By hand what mlflow.pyfunc.log_model does, less a prediction that takes it seconds.
+        # What mlflow.pyfunc.log_model does, without its test prediction, which takes seconds.
         name = self.client.get_run(run_id).info.run_name
         logged = self.client.create_logged_model(
             self.experiment_id, name=name, source_run_id=run_id, model_type="pyfunc"
@@ -227,12 +227,12 @@ class Experiment:
         if named := run.data.tags.get("logged_model"):
             return str(named)
         outputs = run.outputs.model_outputs if run.outputs else []
-        if len(outputs) != 1:  # of a run before that tag
+        if len(outputs) != 1:  # of a run from before that tag existed
             raise InputError(f"run {run_id} of {shown_uri()} has no model: delete it in MLflow")
         return str(outputs[0].model_id)
 
     def supersede_others(self, current: Mapping[str, str]) -> list[str]:
-        """Mark finished runs of models that are not `current` (model id -> run id) any more."""
+        """Mark finished runs that are no longer `current` (model id -> run id); returns them."""
         changed = []
         for run in self.find({"mlflow.parentRunId": self.parent_id}):
             run_id, tags = run.info.run_id, run.data.tags
@@ -249,19 +249,20 @@ class Experiment:
         return changed
 
     def reopen(self, run_id: str) -> None:
-        """Say that the run is being worked on."""
+        """Set the run's status to running."""
         self.client.update_run(run_id, status=RUNNING)
 
     def end(self, run_id: str, status: str = FINISHED) -> None:
-        """Say how the run ended, unless it says so already."""
+        """Set how the run ended, unless that is set already."""
         if self.client.get_run(run_id).info.status != status:
             self.client.set_terminated(run_id, status)
 
-    def _holds(self, run_id: str, tag: str, value: str) -> bool:
+    def _has_tag(self, run_id: str, tag: str, value: str) -> bool:
         return bool(self.client.get_run(run_id).data.tags.get(tag) == value)
 
     def find(self, tags: Mapping[str, str]) -> list["Run"]:
-        """Live runs with these tags, the oldest first: two racing makers agree on the same one."""
+        """Runs with these tags that are not deleted, the oldest first: of two processes that create
+        one at the same time, both then use the older."""
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         found: list[Run] = []
         token = None
@@ -282,8 +283,8 @@ class Experiment:
 
 
 @contextmanager
-def _one_at_a_time(profile: str) -> Iterator[None]:
-    """Only one process of this checkout looks for a run and makes it at a time."""
+def _hold_lock(profile: str) -> Iterator[None]:
+    """Let one process of this checkout at a time look for a run and create it."""
     place = Paths(profile).tmp / "tracking.lock"
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("w") as held:
@@ -291,12 +292,12 @@ def _one_at_a_time(profile: str) -> Iterator[None]:
         yield
 
 
-def _be_quiet() -> None:
-    """Before MLflow is imported: no telemetry, no chatter, little patience with a dead server."""
-    for name, value in QUIET.items():
+def _configure() -> None:
+    """Before MLflow is imported: no telemetry, few log lines, a short timeout."""
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
-def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]

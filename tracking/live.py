@@ -1,4 +1,4 @@
-"""One model's run in MLflow while it trains: trouble there never stops the training."""
+"""One model's run in MLflow while it trains; an error of MLflow never stops the training."""
 
 import sys
 import time
@@ -12,13 +12,13 @@ from tracking.uri import hide_password
 
 @dataclass
 class ModelRun:
-    """One model's run during its training; a context manager that says how training ended.
+    """One model's run during its training; a context manager that logs how training ended.
 
-    MLflow out of reach costs one warning and a growing pause between tries; the epochs held back
-    are logged once it answers, or by `tracking.publish` from history.csv.
+    If MLflow cannot be reached, there is one warning and a growing pause between attempts; the
+    epochs held back are logged once it answers, or by `tracking.publish` from history.csv.
     """
 
-    FIRST_PAUSE, LONGEST_PAUSE = 30.0, 600.0  # seconds
+    FIRST_PAUSE, MAX_PAUSE = 30.0, 600.0  # seconds
 
     profile: str
     identity: Identity
@@ -32,7 +32,7 @@ class ModelRun:
     _warned: bool = False
 
     def log_epoch(self, epoch: int, metrics: Figures) -> None:
-        """Log one epoch's figures, step = epoch; an epoch that is logged already is left alone."""
+        """Log one epoch's figures with step = epoch; an epoch is logged only once."""
         if epoch in self._seen:
             return
         self._seen.add(epoch)
@@ -42,11 +42,11 @@ class ModelRun:
             self._attempt()
 
     def finish(self) -> None:
-        """Training is complete."""
+        """Log that training is complete."""
         self._attempt(FINISHED)
 
     def fail(self, status: str = FAILED) -> None:
-        """Training ended early."""
+        """Log that training ended early."""
         self._attempt(status)
 
     def __enter__(self) -> Self:
@@ -70,9 +70,9 @@ class ModelRun:
             if status is not None and self._experiment is not None:
                 self._experiment.end(self._run_id, status)
             self._pause = self.FIRST_PAUSE
-        except Exception as error:  # whatever MLflow raises, training goes on
+        except Exception as error:  # of any kind: training continues
             self._retry_at = time.monotonic() + self._pause
-            self._pause = min(2 * self._pause, self.LONGEST_PAUSE)
+            self._pause = min(2 * self._pause, self.MAX_PAUSE)
             self._warn(error)
 
     def _log_held(self) -> None:
@@ -89,8 +89,8 @@ class ModelRun:
         self._warned = True
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         print(
-            f"warning: {hide_password(reason)}; training goes on, and `python -m tracking.publish` "
-            "fills in later what MLflow is missing",
+            f"warning: {hide_password(reason)}; training continues, and "
+            "`python -m tracking.publish` logs later what MLflow is missing",
             file=sys.stderr,
             flush=True,
         )

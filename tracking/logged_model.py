@@ -1,4 +1,4 @@
-"""A model as MLflow keeps it: a folder that loads on any machine, with nothing of this checkout."""
+"""A model as MLflow keeps it: a folder that loads on any machine without this checkout."""
 
 import shutil
 from importlib.metadata import version
@@ -11,7 +11,7 @@ REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "safetens
 
 
 def save_model(folder: Path, weights: Path, *, run_id: str, model_id: str) -> None:
-    """The model's folder: the weights file, pyfunc.py, and lipnet so that it loads anywhere."""
+    """Write the model's folder: the weights file, pyfunc.py and a copy of lipnet."""
     from mlflow import pyfunc
     from mlflow.models import Model
 
@@ -35,5 +35,5 @@ def save_model(folder: Path, weights: Path, *, run_id: str, model_id: str) -> No
 
 
 def _requirements() -> list[str]:
-    """What the logged model needs, at the versions in use; a local build tag (+cpu) is dropped."""
+    """The packages that the model needs, at the installed versions without a build tag (+cpu)."""
     return [f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS]

@@ -1,10 +1,10 @@
-"""The model as MLflow serves it: mouth crops in, words out, over the safetensors file.
+"""The model as MLflow serves it: mouth crops in, words out, from the safetensors file.
 
-Input: uint8 grey crops [N, T, S, S], N clips of one length at 25 fps, cut as the card says (S is
-96, for LRW-1000's own crops 122). A model whose spec says "boundary" also needs the parameters
-word_first and word_last: the word's frames, the last one not included, the same for all clips.
-Output: one row a clip: label, probability, top5 (labels, the likeliest first), top5_probability.
-MLflow runs this file where the model is loaded; lipnet travels with it.
+Input: uint8 grey crops [N, T, S, S], N clips of one length at 25 fps, cut as the model card
+describes (S is 96, for LRW-1000's own crops 122). A model with "boundary" in its spec also needs
+the parameters word_first and word_last: the word's frames, the last one excluded, the same for all
+clips. Output: one row per clip: label, probability, top5 (labels, the most likely first),
+top5_probability. MLflow runs this file when it loads the model, with the copy of lipnet in it.
 """
 
 from typing import Any
@@ -48,7 +48,7 @@ class LipreaderModel(PythonModel):
         model_input: np.ndarray,  # MLflow warns of NDArray[np.uint8]
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """One row a clip; clips of different lengths go in separate calls."""
+        """One row per clip; clips of different lengths need separate calls."""
         crops_NTHW = np.ascontiguousarray(model_input, dtype=np.uint8)
         if crops_NTHW.ndim != 4 or not crops_NTHW.size or set(crops_NTHW.shape[2:]) != {self.size}:
             raise ValueError(
@@ -74,7 +74,7 @@ class LipreaderModel(PythonModel):
         first, last = int(params.get("word_first", -1)), int(params.get("word_last", -1))
         if not 0 <= first < last <= steps:
             raise ValueError(
-                f"word_first {first}, word_last {last}: this model is told the word's frames, "
+                f"word_first {first}, word_last {last}: this model needs the word's frames, "
                 f"0 <= word_first < word_last <= {steps}"
             )
         return first, last
@@ -93,7 +93,7 @@ class LipreaderModel(PythonModel):
 
 
 def describe_use(card: ModelCard) -> tuple[ModelSignature, NDArray[np.uint8]]:
-    """The signature that the module's first lines state, for this model, and an input example."""
+    """This model's signature, as the module's docstring describes it, and an input example."""
     size = int(str(card.preprocessing["size"]))
     crops = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, size, size))])
     words = Schema(

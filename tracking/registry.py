@@ -1,4 +1,4 @@
-"""MLflow's model registry: a version for each lineage's best model, and who is champion."""
+"""MLflow's model registry: a version for each lineage's best model, and the champion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from lipnet.errors import InputError
 from tracking.experiment import Experiment
 
 CHAMPION = "champion"
-KEPT = ("model", "lineage", "spec", "weights_digest")  # tags that a version has from its run
+COPIED = ("model", "lineage", "spec", "weights_digest")  # tags of a run that its version has too
 
 
 @dataclass(frozen=True)
 class Registry:
-    """The registered model of one profile, `lipnet-<profile>`; made where there is none."""
+    """The registered model of one profile, `lipnet-<profile>`, created if it does not exist."""
 
     experiment: Experiment
 
@@ -24,8 +24,11 @@ class Registry:
         return f"lipnet-{self.experiment.profile}"
 
     def fill(self, best: Mapping[str, str], runs: Mapping[str, str], champion: str) -> int:
-        """A version for each lineage's best model (lineage -> model id -> run id) and an alias of
-        the lineage's name on it; `champion` on the model of that id. How many versions were new."""
+        """Register a version for each lineage's best model (lineage -> model id -> run id) with the
+        lineage's name as its alias, and `champion` on the model of that id.
+
+        Returns how many versions were added.
+        """
         try:
             return self._fill(best, runs, champion)
         except MlflowException as error:
@@ -54,8 +57,8 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-        told = f"The best model of each lineage of profile {self.experiment.profile}."
-        return client.create_registered_model(self.name, description=told)
+        description = f"The best model of each lineage of profile {self.experiment.profile}."
+        return client.create_registered_model(self.name, description=description)
 
     def _versions(self) -> list[ModelVersion]:
         return list(self.experiment.client.search_model_versions(f"name = '{self.name}'"))
@@ -67,7 +70,7 @@ class Registry:
             f"models:/{logged}",
             run_id=run_id,
             model_id=logged,
-            tags={name: tags[name] for name in KEPT},
+            tags={name: tags[name] for name in COPIED},
             description=f"{tags['model']}: best of its lineage on validation",
         )
 
@@ -77,5 +80,5 @@ class Registry:
 
 
 def _key(tags: Mapping[str, str]) -> tuple[str, str]:
-    """Equal for one model with the same weights."""
+    """Equal for the same weights of the same model."""
     return tags.get("model", ""), tags.get("weights_digest", "")

@@ -1,4 +1,4 @@
-"""Where MLflow's runs go, and how that is shown to people."""
+"""MLflow's address, and how it is shown without its password."""
 
 import os
 import re
@@ -13,7 +13,7 @@ def tracking_uri() -> str:
 
 
 def shown_uri() -> str:
-    """The same as people may see it."""
+    """The tracking URI without names and passwords."""
     return hide_password(tracking_uri())
 
 
@@ -23,7 +23,7 @@ def hide_password(text: str) -> str:
 
 
 def artifact_location(experiment: str) -> str | None:
-    """Artifacts of a sqlite store lie in mlartifacts beside it; a server knows its own place."""
+    """mlartifacts next to a sqlite store; None for a server, which has its own location."""
     uri = tracking_uri()
     if not uri.startswith("sqlite:///"):
         return None

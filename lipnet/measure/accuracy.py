@@ -1,9 +1,9 @@
 """Accuracy with its uncertainty: top-k, 95 % intervals and paired differences over units.
 
-What is resampled is the independent unit (GRID: the sentence), never the clip inside it.
-Where every clip is its own unit the interval is Wilson's, which needs no resampling and stays
-honest near 0 and 1; otherwise it is the percentile bootstrap over units. A bootstrap is blind
-where all units agree (it would give a width of zero): Wilson over the units stands in there.
+Independent units (GRID: sentences) are resampled, never the clips inside one. If every clip is its
+own unit, the interval is Wilson's, which needs no resampling and is valid near 0 and 1; otherwise
+it is the percentile bootstrap over units. If all units agree, the bootstrap would give a width of
+zero, so Wilson's interval over the units is used instead.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def topk(
 ) -> NDArray[np.bool_]:
     """Whether each clip's label is among its k highest scores; of equals the first class wins."""
     if scores_NK.ndim != 2 or labels_N.shape != scores_NK.shape[:1]:
-        raise InputError(f"scores {scores_NK.shape} do not fit labels {labels_N.shape}")
+        raise InputError(f"scores {scores_NK.shape} do not match labels {labels_N.shape}")
     if k < 1:
         raise InputError(f"top-{k}: k must be 1 or more")
     own_N1 = np.take_along_axis(scores_NK, labels_N[:, None], axis=1)
@@ -65,7 +65,7 @@ def accuracy(
     seed: int = SEED,
     resamples: int = RESAMPLES,
 ) -> Estimate:
-    """The share of correct clips, its 95 % interval by Wilson or by bootstrap over units."""
+    """The share of correct clips with its 95 % interval, Wilson's or by bootstrap over units."""
     sums_U, sizes_U = _by_unit(correct_N.astype(np.float64), units_N)
     value = float(sums_U.sum() / sizes_U.sum())
     clips, units = int(sizes_U.sum()), len(sizes_U)
@@ -86,8 +86,8 @@ def paired_difference(
 ) -> Estimate:
     """Accuracy of the second less that of the first on the same clips, 95 % bootstrap over units.
 
-    Each clip is right or wrong, or right to a fraction, as by several seeds of a model.
-    Where every unit differs alike, the bound on an unseen change, Wilson's for 0 of U, stands in.
+    Each clip is right or wrong, or right to a fraction: the share of a model's seeds. If every
+    unit has the same difference, the half-width is Wilson's upper bound for 0 of U.
     """
     if first_N.shape != second_N.shape:
         raise InputError(f"{first_N.shape} and {second_N.shape}: not the same clips")
@@ -149,7 +149,7 @@ def _bootstrap(
     """Percentile interval of sum(sums) / sum(sizes) when units are drawn with replacement.
 
     Units of equal (sum, size) are interchangeable, so drawing U units is one multinomial draw
-    over the few distinct kinds: the same distribution at a fraction of the work.
+    over the few distinct kinds: the same distribution with much less work.
     """
     return _bootstrap_trainings(sums_U[:, None], sizes_U, seed=seed, resamples=resamples)
 

@@ -1,4 +1,4 @@
-"""Which labels are mistaken for which: the confusion matrix and what looks alike in it."""
+"""Which labels are mistaken for which: the confusion matrix and its look-alikes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,10 +51,10 @@ def find_lookalikes(
 
 
 def group_lookalikes(matrix_KK: NDArray[np.int64]) -> list[list[int]]:
-    """Label indices in chains whose neighbours are the most confused, the worst chain first.
+    """Label indices in chains, the most confused labels next to each other, the worst chain first.
 
-    Pairs are linked in order of their share of mistakes while both labels still have a free
-    side; labels that are never confused follow one by one.
+    Pairs are linked in order of their share of mistakes, as long as both labels are at an end of
+    their chain; labels that are never confused follow one by one.
     """
     clips_K = matrix_KK.sum(axis=1)
     worst = sorted(
@@ -88,7 +88,7 @@ def _share(
 
 
 def _join(one: list[int], other: list[int], first: int, second: int) -> list[int] | None:
-    """The two chains end to end at `first` and `second`, or None where one is not at an end."""
+    """The two chains end to end at `first` and `second`, or None if one is not at an end."""
     if one is other or first not in (one[0], one[-1]) or second not in (other[0], other[-1]):
         return None
     left = one if one[-1] == first else one[::-1]

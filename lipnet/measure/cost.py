@@ -1,4 +1,4 @@
-"""Cost: what a spec takes, in parameters and multiply-adds, counted without computing anything."""
+"""Cost of a spec in parameters and multiply-adds, counted without computing anything."""
 # B batch  T frames  H W pixels
 
 import math
@@ -16,7 +16,7 @@ from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
 from lipnet.spec import ModelSpec
 
-BATCHNORM_OPERATIONS = 2  # per output element: how the paper's FLOPs come out to the digit
+BATCHNORM_OPERATIONS = 2  # per output element: reproduces the paper's FLOPs to the digit
 PRODUCTS = (F.conv1d, F.conv2d, F.conv3d, F.linear)
 RECURRENCES = (torch.gru, torch.lstm, torch.rnn_tanh, torch.rnn_relu)
 
@@ -26,14 +26,14 @@ class Cost:
     """One clip through a model, eval mode, multiply-adds / 1e9; weight_bytes as stored in float32.
 
     `gmacs` counts convolutions, linear layers and the matrix products of recurrent gates (each
-    weight matrix once a frame; biases and elementwise products are not counted); `gflops`, the
-    paper's figure, adds 2 per BatchNorm output. Both count what the published models compute: a
-    temporal convolution over steps padded on both sides by its full extent, the surplus then cut
-    off, and behind a recurrent head the last linear layer on every frame, the mean after it.
-    `gmacs_computed` is what this model does.
+    weight matrix once per frame; biases and elementwise products are not counted); `gflops`, the
+    paper's number, adds 2 per BatchNorm output. Both count what the published models compute: a
+    temporal convolution over frames padded on both sides by its full extent, with the surplus cut
+    off afterwards, and after a recurrent head the last linear layer on every frame before the
+    mean. `gmacs_computed` is what this model computes.
 
-    That reproduces the paper's 14 rows and its ResNet-34 + BGRU (18.71; 18.69 with one linear
-    layer, 18.48 without the gates, as counters give it that do not know a GRU).
+    This reproduces the paper's 14 rows and its ResNet-34 + BGRU (18.71; 18.69 with one linear
+    layer, 18.48 without the gates, as counters report it that do not support GRUs).
     """
 
     params: int
@@ -74,7 +74,7 @@ class _Counter(TorchFunctionMode):
     def _add(self, products: int, stretch: Fraction = Fraction(1)) -> None:
         self.computed += products
         self.multiply_adds += stretch * products
-        self._stretch = stretch  # a BatchNorm runs on what the convolution before it gave
+        self._stretch = stretch  # a BatchNorm runs on the output of the convolution before it
 
 
 def _argument(
@@ -84,7 +84,7 @@ def _argument(
 
 
 def _stretch_of(args: tuple[object, ...], named: Mapping[str, object], out_BCT: Tensor) -> Fraction:
-    """Steps of the paper's temporal convolution over ours, whose padding keeps the length."""
+    """Frames of the paper's temporal convolution over ours, which keeps the length by padding."""
     padding = _argument(args, {"padding": 0, **named}, 4, "padding")
     each_side = padding[0] if isinstance(padding, tuple) else padding
     assert isinstance(each_side, int)
@@ -92,7 +92,7 @@ def _stretch_of(args: tuple[object, ...], named: Mapping[str, object], out_BCT: 
 
 
 def _recurrent_products(args: tuple[object, ...]) -> int:
-    """Every frame meets every weight matrix of the layer once: gates, directions and layers."""
+    """Each frame is multiplied by each weight matrix once: gates, directions and layers."""
     frames = args[0]
     weights = next(part for part in args if isinstance(part, list))
     assert isinstance(frames, Tensor)
@@ -110,7 +110,7 @@ def cost_of(spec: ModelSpec, n_classes: int, *, frames: int = 29, size: int = 88
 
 
 def count_cost(model: Lipreader, *, frames: int, size: int) -> Cost:
-    """The cost of one clip through this model, which lies on the meta device."""
+    """The cost of one clip through this model, which is on the meta device."""
     with torch.no_grad(), _Counter() as counter:
         model.eval()(*blank_clip(frames, size))
     if model.head.classifies_frames:
@@ -136,5 +136,5 @@ def blank_clip(frames: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers training sets."""
+    """The number of trained parameters."""
     return sum(weight.numel() for weight in model.parameters())

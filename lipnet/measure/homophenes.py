@@ -1,4 +1,4 @@
-"""What lips cannot tell: words whose sounds look the same, by a dictionary and a map to visemes.
+"""Homophenes: words that look the same on the lips, by a dictionary and a map to visemes.
 
 Pronunciations are those of the CMU Pronouncing Dictionary (cmudict.dict.gz; cmudict.LICENSE). The
 visemes are Lee and Yook's (PRICAI 2002), as Cappelletta and Harte (ICPRAM 2012) tabulate them.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 # N clips  K classes
 DICTIONARY = Path(__file__).with_name("cmudict.dict.gz")
 WORD = re.compile(r"[a-z']+")
-FOREIGN = 0.25  # from this share of unknown labels on, they are no English words
+MAX_UNKNOWN = 0.25  # from this share of unknown labels on, they are not English words
 _PHONEMES_OF = {
     "P": "P B M",
     "T": "D T S Z TH DH",
@@ -42,8 +42,8 @@ Visemes = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class Homophenes:
-    """Labels by what the lips do: `group_K` numbers their groups, a label that the dictionary does
-    not know alone in its own; `order` are all labels, look-alikes side by side."""
+    """Labels grouped by viseme sequence: `group_K` is each label's group, and a label that is not
+    in the dictionary has one of its own; `order` are all labels, look-alikes next to each other."""
 
     labels: Sequence[str]
     group_K: NDArray[np.int64]
@@ -52,7 +52,7 @@ class Homophenes:
 
     @property
     def groups(self) -> list[list[str]]:
-        """The groups of two labels or more."""
+        """The groups of at least two labels."""
         members: defaultdict[int, list[str]] = defaultdict(list)
         for place in self.order:
             members[int(self.group_K[place])].append(self.labels[place])
@@ -60,13 +60,13 @@ class Homophenes:
 
     @property
     def english(self) -> bool:
-        """Whether the dictionary knows enough of the labels to say anything."""
-        return len(self.unknown) < FOREIGN * len(self.labels)
+        """Whether enough of the labels are in the dictionary for groups to mean anything."""
+        return len(self.unknown) < MAX_UNKNOWN * len(self.labels)
 
     def alike(
         self, labels_N: NDArray[np.integer], predicted_N: NDArray[np.integer]
     ) -> NDArray[np.bool_]:
-        """Whether each prediction is right but for what lips cannot tell."""
+        """Whether each prediction is right or looks the same as the label."""
         return np.asarray(self.group_K[labels_N] == self.group_K[predicted_N])
 
 
@@ -81,7 +81,7 @@ def find_homophenes(labels: Sequence[str]) -> Homophenes:
 
 
 def spell(label: str) -> Visemes | None:
-    """The visemes of a label, one word or several; None where one has no pronunciation."""
+    """The visemes of a label of one or more words; None if one has no known pronunciation."""
     words = [pronounce(word) for word in WORD.findall(label.lower())]
     if not words or None in words:
         return None
@@ -89,7 +89,7 @@ def spell(label: str) -> Visemes | None:
 
 
 def pronounce(word: str) -> tuple[str, ...] | None:
-    """The dictionary's first pronunciation in ARPAbet without stress; a letter is its name."""
+    """The dictionary's first pronunciation in ARPAbet without stress; of a letter, its name."""
     entry = _read_dictionary().get(f"{word}." if len(word) == 1 else word)
     return None if entry is None else tuple(sound.rstrip("012") for sound in entry.split())
 

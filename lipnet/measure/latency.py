@@ -1,4 +1,4 @@
-"""Latency: how long one clip takes on this machine's CPU or GPU, with the threads stated."""
+"""Latency of one clip on this machine's CPU or GPU, with a given number of threads."""
 # B batch  T frames  H W pixels
 
 import time
@@ -10,8 +10,8 @@ from torch import nn
 
 from lipnet.errors import InputError
 
-MOST_THREADS = 1024
-WARM_UPS = 5  # the first calls pay for allocation and kernel choice
+MAX_THREADS = 1024
+WARM_UPS = 5  # the first calls allocate memory and choose kernels
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Latency:
 def measure_latency(
     model: nn.Module, *, frames: int = 29, size: int = 88, threads: int = 1, repeats: int = 30
 ) -> Latency:
-    """Time eval-mode forwards of one blank clip; torch's thread count is put back afterwards."""
+    """Time eval-mode forwards of one blank clip; torch's thread count is restored afterwards."""
     if min(frames, size, threads, repeats) < 1:
         raise InputError("latency: frames, size, threads and repeats must all be at least 1")
-    if threads > MOST_THREADS:
-        raise InputError(f"latency: {threads} threads; at most {MOST_THREADS}")
+    if threads > MAX_THREADS:
+        raise InputError(f"latency: {threads} threads; at most {MAX_THREADS}")
     device = next(model.parameters()).device
     frames_BTHW = torch.zeros(1, frames, size, size, device=device)
     lengths_B = torch.tensor([frames])
@@ -52,6 +52,6 @@ def measure_latency(
 
 def _time_forward(model: nn.Module, *clip: torch.Tensor) -> float:
     start = time.perf_counter()
-    # Reading a value back waits for the device, so that queued work is counted.
+    # Reading a value back waits for the device, so queued work is counted.
     model(*clip).flatten()[0].item()
     return 1e3 * (time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""Memory: how many bytes of activations a forward holds at its fullest moment."""
+"""Peak memory of the activations of one forward pass."""
 
 from weakref import WeakSet
 
@@ -12,10 +12,10 @@ from lipnet.models.build import build_empty
 from lipnet.spec import ModelSpec
 
 
-class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Knows which of the tensors made under it still live, and the most bytes they ever had.
+class _PeakTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Tracks the living tensors that were made under it, and their peak in bytes.
 
-    A storage leaves the set with the last tensor on it, as its memory does.
+    A storage leaves the set when the last tensor on it is deleted, as its memory does.
     """
 
     def __init__(self, known: list[Tensor]) -> None:
@@ -38,14 +38,14 @@ class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def peak_activation_bytes(model: nn.Module, *inputs: Tensor) -> int:
-    """The most bytes that tensors made by one forward hold at a time, counted after every
-    operation; weights and inputs are not counted, nor is the working space inside an operation.
+    """Peak bytes of the tensors made by one forward pass, counted after every operation; without
+    weights, inputs and the working space inside an operation.
     """
     known = [*model.parameters(), *model.buffers(), *inputs]
-    ledger = _Ledger(known)
-    with torch.no_grad(), ledger:
+    tracker = _PeakTracker(known)
+    with torch.no_grad(), tracker:
         model(*inputs)
-    return ledger.peak_bytes
+    return tracker.peak_bytes
 
 
 def peak_memory_of(spec: ModelSpec, n_classes: int, *, frames: int = 29, size: int = 88) -> int:

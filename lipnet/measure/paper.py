@@ -1,4 +1,4 @@
-"""The paper's printed figures (Ma et al., ICASSP 2021, Tables 1, 3 and 4) as data."""
+"""The paper's printed numbers (Ma et al., ICASSP 2021, Tables 1, 3 and 4) as data."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ FRAMES = 29  # in both tables
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One model of Tables 3 and 4, figures as printed; top-1 in percent, None if not printed."""
+    """One model of Tables 3 and 4, numbers as printed; top-1 in percent, None if not printed."""
 
     spec: str
     corpus: str
@@ -50,10 +50,10 @@ PAPER_ROWS = (
 
 @dataclass(frozen=True)
 class OtherRow:
-    """A model of others that Tables 3 and 4 print for comparison; top-1 in percent.
+    """A model of other authors in Tables 3 and 4, for comparison; top-1 in percent.
 
-    `spec` is the nearest model that published facts allow, None where they do not suffice; `note`
-    says what differs or what is missing.
+    `spec` is the closest model that published facts allow, None if they are not sufficient; `note`
+    describes what differs or what is missing.
     """
 
     name: str
@@ -93,7 +93,7 @@ OTHER_ROWS = (
         72.2,
         None,
         "not built; its abstract names depthwise 3-D convolutions, channel shuffling and a design "
-        "parameter; no source found tells the blocks, channels, kernels, strides or TCN",
+        "parameter; no source found gives the blocks, channels, kernels, strides or TCN",
     ),
     OtherRow(
         "3D DenseNet + BGRU (256)",
@@ -110,7 +110,7 @@ OTHER_ROWS = (
 
 @dataclass(frozen=True)
 class BornAgain:
-    """A column of Tables 1 and 2: one start, its generations and their ensemble, percent."""
+    """A column of Tables 1 and 2: an initial model, its generations and ensemble, in percent."""
 
     corpus: str
     teacher_optimiser: str

@@ -1,4 +1,4 @@
-"""Fixtures of the stages: an empty MLflow store, made once because its tables take seconds."""
+"""An empty MLflow store, created once because its tables take seconds."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,7 @@ def _make_store(folder: Path) -> None:
 
 @pytest.fixture
 def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory is a fresh folder with its own empty store."""
+    """Work in a new folder with its own empty store."""
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")

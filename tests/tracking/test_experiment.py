@@ -1,4 +1,4 @@
-"""Runs in MLflow: found again, filled once, and no trouble of theirs stops a training."""
+"""Runs in MLflow: found again, logged once, and no error of MLflow stops a training."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ RECIPE = Recipe(lr=3e-4, epochs=4)
 
 @pytest.fixture(autouse=True)
 def _in_own_store(store: Path) -> None:
-    """Every test works in a folder of its own, on a fresh copy of an empty store."""
+    """Every test works in a folder of its own, on a copy of an empty store."""
 
 
 def identify(fingerprint: str = "a" * 16) -> Identity:
@@ -26,7 +26,7 @@ def identify(fingerprint: str = "a" * 16) -> Identity:
     return Identity.of("small-by-big-g1", facts, kind="taught", source="grid")
 
 
-def test_identity_says_lineage_generation_and_teacher() -> None:
+def test_identity_has_lineage_generation_and_teacher() -> None:
     identity = identify()
     assert identity.tags["lineage"] == "small-by-big"
     assert identity.tags["generation"] == "g1"
@@ -51,7 +51,7 @@ def test_model_run_is_a_named_child_with_tags_and_params() -> None:
     assert run.data.params["epochs"] == "4"
 
 
-def test_epochs_are_logged_once_however_often_they_are_told() -> None:
+def test_epochs_are_logged_once() -> None:
     for _ in range(2):
         with ModelRun("tiny", identify()) as tracked:
             tracked.log_epoch(0, {"val_loss": 2.0})
@@ -83,7 +83,7 @@ def test_a_password_in_the_address_is_not_shown(
 @pytest.mark.parametrize(
     ("error", "status"), [(RuntimeError("no memory"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
 )
-def test_run_says_how_training_ended(error: BaseException, status: str) -> None:
+def test_run_records_how_training_ended(error: BaseException, status: str) -> None:
     with pytest.raises(type(error)), ModelRun("tiny", identify()):
         raise error
     experiment = Experiment.open("tiny")
@@ -97,7 +97,7 @@ def test_missing_figures_are_not_logged() -> None:
     assert experiment.fill_epochs(run_id, {0: {"train_kd": float("nan"), "lr": 0.1}}) == 1
 
 
-def test_training_goes_on_without_mlflow(
+def test_training_continues_without_mlflow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
@@ -105,9 +105,9 @@ def test_training_goes_on_without_mlflow(
     with run:
         for epoch in range(3):
             run.log_epoch(epoch, {"val_loss": 1.0})
-    told = capsys.readouterr().err
-    assert told.count("warning:") == 1
-    assert "tracking.publish" in told
+    warned = capsys.readouterr().err
+    assert warned.count("warning:") == 1
+    assert "tracking.publish" in warned
 
 
 def test_epochs_held_back_arrive_when_mlflow_answers_again(

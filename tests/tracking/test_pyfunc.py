@@ -1,4 +1,4 @@
-"""The model as MLflow serves it: crops of its own size, and the word where it needs it."""
+"""The model as MLflow serves it: crops of its own size, and the word if the model needs it."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,10 +37,10 @@ def test_crops_have_the_size_that_the_model_was_trained_on(
         served.predict(None, crops_of(90))
 
 
-def test_a_boundary_model_is_told_the_words_frames(tmp_path: Path) -> None:
+def test_a_boundary_model_needs_the_words_frames(tmp_path: Path) -> None:
     served = serve(tmp_path, "resnet18_0.125x + tcn_0.25x + boundary")
     for missing in (None, {"word_first": -1, "word_last": -1}, {"word_first": 3, "word_last": 9}):
-        with pytest.raises(ValueError, match="told the word's frames, 0 <= word_first"):
+        with pytest.raises(ValueError, match="needs the word's frames, 0 <= word_first"):
             served.predict(None, crops_of(96), missing)
     early = served.predict(None, crops_of(96), {"word_first": 0, "word_last": 2})
     late = served.predict(None, crops_of(96), {"word_first": 3, "word_last": 5})

@@ -1,4 +1,4 @@
-"""The figure of what is mistaken for what, look-alikes side by side."""
+"""The confusion matrix as a figure, look-alikes next to each other."""
 # K classes
 
 from collections.abc import Sequence
@@ -14,29 +14,27 @@ from lipnet.measure.confusion import confusion_matrix, group_lookalikes
 from lipnet.measure.homophenes import find_homophenes
 from lipnet.report.results import Results
 
-MOST_LABELS = 60  # more cannot be read: the ones in the worst chains are shown
-WRITTEN = 20  # up to so many labels, cells carry their figures
-LINKED = 0.05  # a box is drawn about neighbours that swap at least this share of their clips
+MAX_LABELS = 60  # more are not legible: those in the worst chains are shown
+MAX_WRITTEN = 20  # up to this many labels, cells show their numbers
+MIN_LINKED = 0.05  # a box is drawn around neighbours that swap at least this share of their clips
 
 
 def draw_confusion(results: Results) -> Figure:
-    """Of the model best on validation; a box about neighbours that are often mistaken."""
+    """For the model that is best on validation; a box around neighbours that are often mistaken."""
     counts_KK = _count(results)
-    order = [label for chain in group_lookalikes(counts_KK) for label in chain][:MOST_LABELS]
+    order = [label for chain in group_lookalikes(counts_KK) for label in chain][:MAX_LABELS]
     clips_K = counts_KK.sum(axis=1)
     linked = [_are_linked(counts_KK, clips_K, *pair) for pair in pairwise(order)]
     return _draw(results, counts_KK, order, linked, "the most confused first")
 
 
 def draw_viseme_confusion(results: Results) -> Figure:
-    """The same in the order of visemes; a box about labels that lips show alike."""
+    """The same in the order of visemes; a box around labels that look the same."""
     counts_KK, alike = _count(results), find_homophenes(results.labels)
     order = list(alike.order)
-    if len(order) > MOST_LABELS:
+    if len(order) > MAX_LABELS:
         sizes_K = np.bincount(alike.group_K)[alike.group_K]
-        order = [place for place in order if sizes_K[place] > 1][:MOST_LABELS] or order[
-            :MOST_LABELS
-        ]
+        order = [place for place in order if sizes_K[place] > 1][:MAX_LABELS] or order[:MAX_LABELS]
     linked = [alike.group_K[first] == alike.group_K[second] for first, second in pairwise(order)]
     return _draw(results, counts_KK, order, linked, "ordered by visemes")
 
@@ -53,17 +51,17 @@ def _draw(
     linked: Sequence[bool],
     how: str,
 ) -> Figure:
-    """Rows: actual, columns: predicted, percent of the row; each label after the one before it in
-    `order`, in one box with it where they are linked."""
+    """Rows: actual, columns: predicted, in percent of the row. Labels are in `order`; `linked` is,
+    for each label but the last whether it shares a box with the next."""
     rows_K1 = np.maximum(1, counts_KK.sum(axis=1, keepdims=True))
     percent_KK = (100 * counts_KK / rows_K1)[np.ix_(order, order)]
     names = [results.labels[label] for label in order]
-    side = min(14.0, max(6.4, 2.2 + (0.46 if len(order) <= WRITTEN else 0.2) * len(order)))
+    side = min(14.0, max(6.4, 2.2 + (0.46 if len(order) <= MAX_WRITTEN else 0.2) * len(order)))
     figure = Figure(figsize=(side + 0.7, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(percent_KK, cmap="Blues", vmin=0, vmax=100)
     _name_cells(axes, names)
-    if len(order) <= WRITTEN:
+    if len(order) <= MAX_WRITTEN:
         _write_cells(axes, percent_KK)
     _box_neighbours(axes, linked)
     axes.set(xlabel="Predicted", ylabel="Actual")
@@ -77,10 +75,10 @@ def _draw(
 
 
 def _name_cells(axes: Axes, names: list[str]) -> None:
-    size = 9.5 if len(names) <= WRITTEN else 7.5
+    size = 9.5 if len(names) <= MAX_WRITTEN else 7.5
     places = range(len(names))
-    axes.set_xticks(places, names, rotation=90 if len(names) > WRITTEN else 45, fontsize=size)
-    if len(names) <= WRITTEN:
+    axes.set_xticks(places, names, rotation=90 if len(names) > MAX_WRITTEN else 45, fontsize=size)
+    if len(names) <= MAX_WRITTEN:
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")
     axes.set_yticks(places, names, fontsize=size)
@@ -99,10 +97,10 @@ def _write_cells(axes: Axes, percent_KK: NDArray[np.float64]) -> None:
 
 
 def _box_neighbours(axes: Axes, linked: Sequence[bool]) -> None:
-    """A frame about each stretch of labels that are linked, each with the next."""
+    """Draw a box around each run of labels that are linked to the next."""
     start = 0
-    for place, goes_on in enumerate([*linked, False], start=1):
-        if goes_on:
+    for place, is_linked in enumerate([*linked, False], start=1):
+        if is_linked:
             continue
         if place - start > 1:
             corner = (start - 0.5, start - 0.5)
@@ -115,4 +113,4 @@ def _are_linked(
     counts_KK: NDArray[np.int64], clips_K: NDArray[np.int64], first: int, second: int
 ) -> bool:
     swapped = counts_KK[first, second] + counts_KK[second, first]
-    return bool(swapped >= LINKED * max(1, clips_K[first] + clips_K[second]))
+    return bool(swapped >= MIN_LINKED * max(1, clips_K[first] + clips_K[second]))

@@ -1,4 +1,4 @@
-"""The figure of accuracy against cost: every spec from scratch and distilled (paper, Figure 3)."""
+"""The figure of accuracy against cost: specs from scratch and distilled (paper, Figure 3)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from lipnet.report.figures.placement import Label, boxes_along, boxes_of, place_
 from lipnet.report.results import Entry, Results
 from lipnet.report.spec_names import name_spec
 
-# Okabe and Ito's colours, told apart by colour-blind readers too.
+# Okabe and Ito's colours, distinguishable with colour blindness.
 COLOURS = {
     "scratch": "#6b6b6b",
     "born-again": "#0072B2",
@@ -26,15 +26,15 @@ MARKS = {"scratch": "o", "born-again": "o", "taught": "o", "ensemble": "*"}
 COSTS = {"params_m": "parameters", "gflops": "FLOPs"}
 AXES = {"params_m": "Parameters (millions)", "gflops": "Multiply-adds for one clip (GFLOPs)"}
 TICKS = (1, 2, 5)
-GAP = 0.022  # of the axis: points of equal cost stand side by side
+GAP = 0.022  # of the axis, between points of equal cost
 MARGIN = 0.12
-MOST_ENSEMBLES = 3  # every lineage has one; all of them would bury the models
+MAX_ENSEMBLES = 3  # every lineage has one; all of them would hide the models
 RADIUS = 6.0  # pixels around a point that no label covers
 
 
 @dataclass(frozen=True)
 class Mark:
-    """An entry's place on the figure: log10 of its cost, spread apart, and percent."""
+    """An entry's position: log10 of its cost, moved away from others, and top-1 in percent."""
 
     entry: Entry
     place: float
@@ -66,13 +66,13 @@ def draw_accuracy_by_cost(
     arrows = list(_find_arrows(results, marks))
     for start, end in arrows:
         _draw_arrow(axes, start, end)
-    figure.draw_without_rendering()  # fixes the layout, so that pixels are final
+    figure.draw_without_rendering()  # fixes the layout, so pixel positions are final
     _draw_labels(axes, marks, arrows, ceiling)
     return figure
 
 
 def choose_entries(results: Results) -> list[Entry]:
-    """Scratch models, each lineage's distilled model and the few ensembles best on validation."""
+    """Scratch models, each lineage's distilled model and the best ensembles on validation."""
     chosen = [model for model in results.models if model.training == "scratch"]
     for lineage in dict.fromkeys(model.lineage for model in results.models):
         distilled = [
@@ -82,7 +82,7 @@ def choose_entries(results: Results) -> list[Entry]:
         ]
         chosen += [best_of(distilled)] if distilled else []
     ensembles = sorted(results.ensembles, key=lambda own: -own.outcomes["val"].top1.value)
-    return chosen + ensembles[:MOST_ENSEMBLES]
+    return chosen + ensembles[:MAX_ENSEMBLES]
 
 
 def _place_marks(entries: list[Entry], cost: str) -> list[Mark]:
@@ -195,7 +195,7 @@ def _draw_arrow(axes: Axes, start: Mark, end: Mark) -> None:
 def _draw_labels(
     axes: Axes, marks: list[Mark], arrows: list[tuple[Mark, Mark]], ceiling: float | None
 ) -> None:
-    """One label a spec, at its highest point; an ensemble has its own."""
+    """One label per spec, at its highest point; one per ensemble."""
     obstacles = boxes_of(axes, [(mark.x, mark.value) for mark in marks], radius=RADIUS)
     for mark in marks:
         obstacles += boxes_along(axes, (mark.x, mark.low), (mark.x, mark.high), radius=3)

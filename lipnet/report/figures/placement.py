@@ -1,4 +1,4 @@
-"""Where labels go on a figure: beside their points, on top of nothing."""
+"""Where labels go on a figure: next to their points, without covering anything."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 DISTANCES = (11, 20, 32, 46, 64, 84)  # points
 TURNS = 16
 CLEARANCE = 2.0  # pixels around a label
-OUTSIDE, COVERED = 1000.0, 10.0  # penalties by pixel of area
+OUTSIDE, COVERED = 1000.0, 10.0  # penalties per pixel of area
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Label:
 def place_labels(
     axes: Axes, labels: Sequence[Label], obstacles: Sequence[Bbox], *, size: float
 ) -> None:
-    """Write each label near its point, where it covers no obstacle (pixels) and no other label;
-    one that had to go far gets a thin line to its point."""
+    """Draw each label near its point without covering an obstacle (in pixels) or another label;
+    a label far from its point gets a thin line to it."""
     taken = list(obstacles)
-    texts: list[Bbox] = []  # a leader may cross points and bars, but not what is to be read
+    texts: list[Bbox] = []  # a leader line may cross points and bars, but no text
     for label in labels:
         written = axes.annotate(
             label.text,
@@ -46,7 +46,7 @@ def place_labels(
 
 
 def boxes_of(axes: Axes, points: Sequence[tuple[float, float]], *, radius: float) -> list[Bbox]:
-    """Squares of `radius` pixels about data points: obstacles for `place_labels`."""
+    """Squares of `radius` pixels around data points: obstacles for `place_labels`."""
     return [
         Bbox([[x - radius, y - radius], [x + radius, y + radius]])
         for x, y in axes.transData.transform(list(points))
@@ -66,7 +66,7 @@ def boxes_along(
 
 
 def spread_apart(positions: Sequence[float], gap: float) -> list[float]:
-    """The positions moved as little as leaves `gap` between neighbours, in the order given."""
+    """The positions, moved as little as possible to leave `gap` between neighbours, in order."""
     order = sorted(range(len(positions)), key=lambda index: (positions[index], index))
     groups: list[_Row] = []
     for index in order:
@@ -83,7 +83,7 @@ def spread_apart(positions: Sequence[float], gap: float) -> list[float]:
 
 @dataclass(frozen=True)
 class _Row:
-    """Positions that had to move together, `gap` apart about their common middle."""
+    """Positions that had to move together, `gap` apart around their common middle."""
 
     members: list[int]
     middle: float
@@ -103,7 +103,7 @@ class _Row:
 def _settle(
     axes: Axes, written: Annotation, taken: Sequence[Bbox], texts: Sequence[Bbox]
 ) -> tuple[Bbox, list[Bbox]]:
-    """Move the label to its cheapest place; returns what it and its line now take."""
+    """Move the label to its best place; returns the area of it and of its line."""
     inside = axes.get_window_extent()
     places = []
     for distance in DISTANCES:
@@ -125,7 +125,7 @@ def _settle(
 
 
 def _leader_boxes(axes: Axes, written: Annotation, offset: tuple[float, float]) -> list[Bbox]:
-    """What the line to a distant label covers, but for its first stretch from the point."""
+    """What the line to a distant label covers, without its first quarter from the point."""
     if np.hypot(*offset) <= DISTANCES[1]:
         return []
     point = axes.transData.transform([written.xy])[0]

@@ -1,4 +1,4 @@
-"""The house style of every figure, and their files: equal bytes for equal contents (Agg)."""
+"""The style of every figure, and their files: equal bytes for equal contents (Agg)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ DPI = 130
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Figures drawn and saved inside look alike, whatever style the user has set."""
+    """Draw and save figures in this style, independent of the user's matplotlib settings."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)

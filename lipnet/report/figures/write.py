@@ -15,7 +15,7 @@ from lipnet.report.figures.style import house_style, save_figure
 from lipnet.report.results import Entry, Results
 from lipnet.train.history import read_history
 
-# Tableau's ten, then their light twins: lineages keep their colour over all figures.
+# Tableau's ten, then their lighter versions: a lineage has the same colour in all figures.
 COLOURS = [
     to_hex(colour)
     for colour in (*mpl.color_sequences["tab10"], *mpl.color_sequences["tab20"][1::2])
@@ -28,7 +28,7 @@ FIGURES = (
 
 
 def write_figures(folder: Path, results: Results, *, ceiling: float | None) -> None:
-    """Draw every figure into `folder`; `ceiling` is the top-1 that the clips allow, if known."""
+    """Draw every figure into `folder`; `ceiling`: the highest top-1 that the clips allow."""
     drawings: dict[str, Callable[[], Figure]] = {
         "accuracy_params": lambda: draw_accuracy_by_cost(results, "params_m", ceiling=ceiling),
         "accuracy_gflops": lambda: draw_accuracy_by_cost(results, "gflops", ceiling=ceiling),
@@ -44,7 +44,7 @@ def write_figures(folder: Path, results: Results, *, ceiling: float | None) -> N
 
 
 def draw_learning_curves(results: Results) -> Figure:
-    """Validation top-1 and training loss by epoch, a colour a lineage, a dash a generation."""
+    """Validation top-1 and training loss by epoch: a colour per lineage, a dash per generation."""
     height = max(4.6, 0.7 + 0.22 * len(results.models))
     figure = Figure(figsize=(11.5, height), layout=ConstrainedLayoutEngine(wspace=0.08))
     accuracy_axes, loss_axes = figure.subplots(1, 2)
@@ -108,7 +108,7 @@ def _draw_lineage(axes: Axes, results: Results, lineage: str, shift: float) -> N
 
 
 def lineage_colour(results: Results, lineage: str) -> str:
-    """The lineage's own colour, the same on every figure."""
+    """The lineage's colour, the same in every figure."""
     lineages = list(dict.fromkeys(model.lineage for model in results.models))
     return COLOURS[lineages.index(lineage) % len(COLOURS)]
 

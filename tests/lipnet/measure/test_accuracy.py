@@ -62,7 +62,7 @@ def test_bootstrap_over_units_against_brute_force_with_unequal_units() -> None:
     assert found.units == 50
 
 
-def test_six_equal_words_a_sentence_widen_the_interval_by_root_six() -> None:
+def test_six_equal_words_per_sentence_widen_the_interval_by_root_six() -> None:
     right_U = np.arange(100) % 4 != 0
     clips = accuracy(np.repeat(right_U, 6), [str(clip) for clip in range(600)])
     units = accuracy(np.repeat(right_U, 6), [str(clip // 6) for clip in range(600)])
@@ -163,14 +163,14 @@ def test_a_split_of_corpus_size_takes_no_time_and_no_memory() -> None:
     assert found.high - found.low < 0.01
 
 
-def test_bad_input_is_named() -> None:
+def test_bad_input_is_refused() -> None:
     with pytest.raises(InputError, match="at least one clip"):
         accuracy(np.zeros(0, dtype=bool), [])
     with pytest.raises(InputError, match="3 clips but 2 units"):
         accuracy(np.zeros(3, dtype=bool), ["a", "b"])
     with pytest.raises(InputError, match="not the same clips"):
         paired_difference(np.zeros(3, dtype=bool), np.zeros(2, dtype=bool), ["a", "b", "c"])
-    with pytest.raises(InputError, match="do not fit labels"):
+    with pytest.raises(InputError, match="do not match labels"):
         topk(np.zeros((3, 2)), np.zeros(2, dtype=np.int64), 1)
     with pytest.raises(InputError, match="not the same clips"):
         pooled_difference(np.zeros((2, 3), bool), np.zeros((1, 3), bool), ["a", "b", "c"])

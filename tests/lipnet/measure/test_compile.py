@@ -1,4 +1,4 @@
-"""torch.compile stands in where it pays, and steps back with a reason where it does not."""
+"""torch.compile is used if it is faster; otherwise the reason is returned."""
 
 import os
 import subprocess
@@ -41,12 +41,12 @@ def pretend(monkeypatch, compiled_ms, eager_ms):
 def test_only_a_faster_model_is_kept(monkeypatch, eager_ms, kept):
     pretend(monkeypatch, 10.0, eager_ms)
     model = make_model()
-    chosen, told = compile_model(model, **SHAPE)
+    chosen, reason = compile_model(model, **SHAPE)
     assert isinstance(chosen, FixedShape) == kept
     assert (chosen is model) != kept
-    assert (told == "") == kept
+    assert (reason == "") == kept
     if not kept:
-        assert told == f"not compiled: 10.0 ms a clip, {eager_ms:.1f} as it is"
+        assert reason == f"not compiled: 10.0 ms per clip, {eager_ms:.1f} without"
 
 
 WITHOUT_COMPILER = """
@@ -54,12 +54,12 @@ from lipnet.models.build import build_model
 from lipnet.measure.compile import compile_model
 from lipnet.spec import ModelSpec
 model = build_model(ModelSpec.parse("resnet18_0.125x + tcn_0.25x"), 3)
-chosen, told = compile_model(model, frames=4, size=16)
-print(chosen is model, told)
+chosen, reason = compile_model(model, frames=4, size=16)
+print(chosen is model, reason)
 """
 
 
-def test_without_a_compiler_the_model_stays_as_it_is(tmp_path):
+def test_without_a_compiler_the_model_is_unchanged(tmp_path):
     none = {"CXX": "/no/such/compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-W", "ignore", "-c", WITHOUT_COMPILER]
     run = subprocess.run(command, env={**os.environ, **none}, capture_output=True, text=True)
@@ -68,7 +68,7 @@ def test_without_a_compiler_the_model_stays_as_it_is(tmp_path):
 
 
 def test_compiled_clips_and_all_others_give_the_same_logits(monkeypatch):
-    monkeypatch.setattr(compile_module, "LEAST_GAIN", 0)
+    monkeypatch.setattr(compile_module, "MIN_SPEEDUP", 0)
     model = make_model()
     compiled, _ = compile_model(model, **SHAPE)
     assert isinstance(compiled, FixedShape)

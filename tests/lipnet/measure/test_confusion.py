@@ -1,4 +1,4 @@
-"""The confusion matrix, the pairs in it and the order that puts them side by side."""
+"""The confusion matrix, its look-alikes and the order that puts them next to each other."""
 
 import numpy as np
 from hypothesis import given
@@ -33,7 +33,7 @@ def test_pairs_count_both_directions_and_the_worst_comes_first() -> None:
     assert find_lookalikes(COUNTS_KK, LABELS, limit=1) == pairs[:1]
 
 
-def test_lookalikes_stand_side_by_side_and_the_rest_follows() -> None:
+def test_lookalikes_are_neighbours_and_the_rest_follows() -> None:
     chains = group_lookalikes(COUNTS_KK)
     assert [sorted(chain) for chain in chains] == [[0, 2, 3, 4], [1]]
     order = chains[0]
@@ -47,6 +47,6 @@ def test_a_perfect_model_has_no_pairs_and_keeps_its_order() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 5), min_size=6, max_size=6), min_size=6, max_size=6))
-def test_every_label_stands_in_the_order_once(rows: list[list[int]]) -> None:
+def test_every_label_is_in_the_order_once(rows: list[list[int]]) -> None:
     order = [label for chain in group_lookalikes(np.array(rows)) for label in chain]
     assert sorted(order) == list(range(6))

@@ -1,4 +1,4 @@
-"""Every row of the paper's Tables 3 and 4 comes out to the printed digit."""
+"""Every row of the paper's Tables 3 and 4 is reproduced to the printed digit."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_resnet34_with_a_bgru_is_the_papers_to_the_printed_digit():
     assert (f"{cost.params_m:.1f}", f"{cost.gflops:.2f}") == (row.params_m, row.gflops)
 
 
-def test_densenet3d_with_a_bgru_differs_from_the_paper_by_what_its_note_says():
+def test_densenet3d_with_a_bgru_differs_from_the_paper_as_its_note_states():
     row, cost = cost_of_other("3D DenseNet")
     assert (f"{cost.params_m:.2f}", f"{cost.gflops:.2f}") == ("14.54", "23.41")
     with torch.device("meta"):
@@ -81,7 +81,7 @@ def test_computed_multiply_adds_agree_with_torchs_own_counter(text):
 
 
 @pytest.mark.parametrize(("head", "gates"), [("bgru", 3), ("blstm", 4)])
-def test_a_recurrent_head_is_its_gates_products_each_frame(head, gates):
+def test_a_recurrent_head_costs_its_gates_products_per_frame(head, gates):
     frames, inputs, units, classes = 6, 64, 10, 9
     by_head = {
         text: cost_of(ModelSpec.parse(f"resnet18_0.125x + {text}"), classes, frames=frames, size=32)
@@ -103,7 +103,7 @@ def test_a_recurrent_head_is_its_gates_products_each_frame(head, gates):
         assert added == (frames - 1) * linear[text]
 
 
-def test_latency_is_positive_and_puts_threads_and_mode_back():
+def test_latency_is_positive_and_restores_threads_and_mode():
     model = build_model(ModelSpec.parse("shufflenetv2_0.5x + tcn_0.25x"), 3).train()
     before = torch.get_num_threads()
     latency = measure_latency(model, frames=2, size=16, threads=1, repeats=3)
@@ -114,6 +114,6 @@ def test_latency_is_positive_and_puts_threads_and_mode_back():
 
 
 @pytest.mark.parametrize(("frames", "size"), [(0, 88), (-1, 88), (29, 0), (29, 15)])
-def test_an_input_that_cannot_be_is_refused(frames, size):
+def test_an_impossible_input_is_refused(frames, size):
     with pytest.raises(InputError):
         cost_of(ModelSpec.parse("resnet18 + tcn_1x"), 5, frames=frames, size=size)

@@ -1,4 +1,4 @@
-"""Homophenes: what the dictionary and the visemes put together, and what stays apart."""
+"""Homophenes: which labels the dictionary and the visemes group, and which not."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def test_mark_park_and_bark_look_alike() -> None:
     assert find_homophenes(["MARK", "PARK", "BARK", "LARK"]).groups == [["MARK", "PARK", "BARK"]]
 
 
-def test_grids_words_fall_into_the_groups_that_lips_make() -> None:
+def test_grids_words_fall_into_their_viseme_groups() -> None:
     groups = {frozenset(group) for group in find_homophenes(GRID).groups}
     letters = {frozenset("bp"), frozenset("cdtz"), frozenset("ln")}
     assert groups == letters | {frozenset(["at", "eight", "s"]), frozenset(["k", "lay"])}
@@ -28,13 +28,13 @@ def test_a_letter_is_its_name_and_a_phrase_its_words() -> None:
 
 
 @pytest.mark.parametrize("label", ["qqzzx", "", "你好", "thank qqzzx"])
-def test_a_label_without_a_pronunciation_stands_alone(label: str) -> None:
+def test_a_label_without_a_pronunciation_is_a_group_of_its_own(label: str) -> None:
     alike = find_homophenes(["park", label, "bark"])
     assert alike.groups == [["park", "bark"]]
     assert alike.unknown == [label]
 
 
-def test_labels_that_are_no_english_words_are_not_judged() -> None:
+def test_labels_that_are_not_english_words_are_not_grouped() -> None:
     assert find_homophenes(["park", "bark", "world", "people"]).english
     assert not find_homophenes(["zhongguo", "xianzai", "park"]).english
 

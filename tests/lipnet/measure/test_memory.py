@@ -1,4 +1,4 @@
-"""Peak activation memory against cases that can be added up by hand."""
+"""Peak activation memory against cases that can be computed by hand."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ class Residual(nn.Module):
     ],
     ids=["one layer", "a copy", "in place", "views", "held"],
 )
-def test_peak_is_the_most_that_lives_at_once(model, peak, device):
+def test_peak_is_the_maximum_of_living_tensors(model, peak, device):
     x_NC = torch.zeros(3, 4, device=device)
     assert peak_activation_bytes(model.to(device), x_NC) == FLOAT * peak
 
@@ -49,7 +49,7 @@ def test_a_shufflenets_peak_is_its_front_ends():
     one_map = frames * channels * (size // 2) ** 2
     peak_bytes = peak_memory_of(ModelSpec.parse("shufflenetv2_0.5x + tcn_1x"), 500)
     by_hand = FLOAT * (stacked + 2 * one_map)  # the convolution's output and its BatchNorm's
-    assert by_hand <= peak_bytes <= by_hand + 1000  # BatchNorm's statistics lie on top
+    assert by_hand <= peak_bytes <= by_hand + 1000  # and BatchNorm's statistics
 
 
 @pytest.mark.parametrize("text", ["shufflenetv2_0.5x + dsmstcn_0.75x", "densenet3d + bgru_8"])
@@ -60,6 +60,6 @@ def test_a_forward_that_computes_holds_as_much(text):
     assert peak_memory_of(spec, 9, frames=4, size=32) == pytest.approx(computed, rel=0.01)
 
 
-def test_an_input_that_cannot_be_is_refused():
+def test_an_impossible_input_is_refused():
     with pytest.raises(InputError, match="0 frames"):
         peak_memory_of(ModelSpec.parse("resnet18 + tcn_1x"), 5, frames=0)

@@ -1,4 +1,4 @@
-"""Labels stand apart from one another, from the points and inside the axes."""
+"""Labels are apart from one another and from the points, and inside the axes."""
 
 from itertools import combinations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from lipnet.report.figures.placement import Label, boxes_of, place_labels, spread_apart
 
 
-def test_positions_move_only_where_they_are_too_near() -> None:
+def test_positions_move_only_if_they_are_too_close() -> None:
     moved = spread_apart([0.0, 5.0, 5.0, 5.1, 9.0], 1.0)
     assert moved[0] == 0.0
     assert moved[4] == 9.0
