@@ -93,6 +93,7 @@ def time_ways(
             own = read_times(clone)
             ways[way].append(Taken(whole, sum(own), len(own)))
             if way == "dvc repro":
+                run(clone, ("pipeline.leaderboard",))
                 others.setdefault(PUBLISHING, []).append(run(clone, ("tracking.publish",)))
                 for name, start in START_COMMANDS.items():
                     others.setdefault(name, []).append(run(clone, start, check=False))

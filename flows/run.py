@@ -97,7 +97,9 @@ def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Comman
 
 
 def publish_and_show(commands: Commands) -> None:
-    """Update MLflow, and show the leaderboard even if that fails; InputError if it failed."""
+    """Write the leaderboard, update MLflow, and show the leaderboard even if MLflow fails;
+    InputError if one of them failed."""
+    run_step("leaderboard", ["pipeline.leaderboard"], commands)
     failure = ""
     try:
         run_step("publish", ["tracking.publish"], commands)

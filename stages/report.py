@@ -1,6 +1,8 @@
-"""The stage `report`: results, metrics, plots, tables and figures; then the page beside."""
+"""The stage `report`: results, metrics, plots, tables and figures, all tracked.
 
-from lipnet.report.leaderboard import write_leaderboard
+The page and the leaderboard hold latencies of one machine; `pipeline.leaderboard` writes them.
+"""
+
 from lipnet.report.write import write_report
 from lipnet.sources.synthetic.words import accuracy_ceiling
 from pipeline.params import Params, load_params
@@ -9,15 +11,13 @@ from pipeline.program import run_program
 
 
 def main() -> None:
-    """Report on the profile that params.yaml names."""
+    """Write the report of the profile in params.yaml."""
     params = load_params()
-    study = Paths(params.profile).study
-    write_report(study, describe_corpus(params))
-    write_leaderboard(study)
+    write_report(Paths(params.profile).study, describe_corpus(params))
 
 
 def describe_corpus(params: Params) -> dict[str, object]:
-    """The corpus's name and, where it is rendered, the highest top-1 to expect of any reader."""
+    """The corpus's name and, if it is rendered, the highest top-1 that any model can reach."""
     corpus: dict[str, object] = {"source": params.source.name}
     if not params.source.root and params.synthetic is not None:
         words = params.synthetic.words

@@ -1,33 +1,35 @@
-"""Bring MLflow level with data/<profile>: every model, its epochs and figures, and the report.
+"""Bring MLflow up to date with data/<profile>: models, their epochs and figures, and the report.
 
-A stage that DVC restored or pulled ran no code, and MLflow may have been out of reach while one
-trained; this fills in what is missing. It is idempotent, and no DVC stage itself.
+A stage that DVC restored or pulled ran no code, and MLflow may have been unreachable while a model
+was trained; this logs what is missing. It is idempotent and not a DVC stage.
 """
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from lipnet.errors import InputError
-from lipnet.files import digest_files, digest_of, read_json, write_json
+from lipnet.files import digest_files, digest_of, write_json
 from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
 from lipnet.lineage.summary import LINEAGE_FILE, read_lineage
-from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.csv_rows import column_values
+from lipnet.report.json_files import read_mapping
+from lipnet.report.rows import LeaderboardRow
+from lipnet.report.saved import read_leaderboard, read_results_rows
+from lipnet.shards.summary import read_summary_file
+from lipnet.train.history import read_history
 from pipeline.params import load_params
 from pipeline.paths import Paths
 from pipeline.program import run_program
 from tracking.experiment import DatasetFacts, Experiment, Identity
 from tracking.uri import shown_uri
 
-# Columns of numbers that are no figures: keys, choices and what the parameters say already.
-NO_FIGURES = {"epoch", "best", "chosen", "epochs", "input_size", "seed"}
+# Numbers that are settings, logged as parameters, and not results.
+SETTINGS = {"epochs", "input_size", "seed"}
 REPORT_FILES = ("leaderboard.csv", "report.md", "report.html", "metrics.json")
-Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class ModelFolder:
 
 @dataclass
 class Published:
-    """What a call found and what it had to add."""
+    """What a call found and what it added."""
 
     models: int = 0
     ensembles: int = 0
@@ -66,20 +68,17 @@ class Published:
 
 
 def main() -> None:
-    """Publish the profile that params.yaml names."""
+    """Publish the profile in params.yaml."""
     params = load_params()
     paths = Paths(params.profile)
-    write_leaderboard(
-        paths.study
-    )  # untracked, so a restore from DVC's cache leaves none or an old one
     published = publish(paths, source=params.source.name)
     print(f"MLflow ({shown_uri()}): {published}", flush=True)
 
 
 def publish(paths: Paths, *, source: str) -> Published:
-    """Make MLflow agree with the profile's folder; a second call changes nothing."""
+    """Log to MLflow what it lacks of the profile's folder; a second call changes nothing."""
+    rows = read_current_leaderboard(paths)
     experiment = Experiment.open(paths.profile)
-    rows = read_leaderboard(paths.report / "leaderboard.csv")
     dataset = describe_dataset(paths)
     published = Published()
     current: dict[str, str] = {}
@@ -89,13 +88,13 @@ def publish(paths: Paths, *, source: str) -> Published:
             model.model_id, model.generation.facts, kind=model.kind, source=source
         )
         run_id = experiment.ensure_run(identity)
-        publish_model(experiment, run_id, model, rows.get(model.model_id, {}), published)
+        publish_model(experiment, run_id, model, rows.get(model.model_id), published)
         experiment.fill_dataset(run_id, dataset)
         experiment.end(run_id)
         current[model.model_id] = run_id
         fingerprints[model.model_id] = identity.fingerprint
     for name in sorted(rows.keys() - current.keys()):
-        identity = identify_ensemble(name, rows[name], fingerprints, source)
+        identity = identify_ensemble(rows[name], fingerprints, source)
         current[name] = experiment.ensure_run(identity)
         experiment.fill_figures(current[name], figures_of(rows[name]))
         experiment.end(current[name])
@@ -108,18 +107,18 @@ def publish(paths: Paths, *, source: str) -> Published:
 
 
 def find_pages(experiment: Experiment, paths: Paths, runs: Mapping[str, str]) -> dict[str, Any]:
-    """Where MLflow shows the profile's runs, and the generations of a lineage side by side.
+    """MLflow's page of the profile's runs, and for each lineage one that compares its generations.
 
-    Without saying so, MLflow opens an experiment as one of language models.
+    Without `workflowType`, MLflow opens an experiment as one of language models.
     """
     lineages: dict[str, list[str]] = {}
     for model in find_models(paths.models):
         lineages.setdefault(model.model_id.rpartition("-")[0], []).append(runs[model.model_id])
-    here = quote(json.dumps([experiment.experiment_id]))
+    experiments = quote(json.dumps([experiment.experiment_id]))
     return {
         "runs": f"/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning",
         "generations": {
-            lineage: f"/#/compare-runs?runs={quote(json.dumps(found))}&experiments={here}"
+            lineage: f"/#/compare-runs?runs={quote(json.dumps(found))}&experiments={experiments}"
             for lineage, found in lineages.items()
             if len(found) > 1
         },
@@ -127,29 +126,38 @@ def find_pages(experiment: Experiment, paths: Paths, runs: Mapping[str, str]) ->
 
 
 def register_best(experiment: Experiment, paths: Paths, runs: Mapping[str, str]) -> int:
-    """Each lineage's best on validation becomes a registered version, the best of all champion."""
+    """Register a version for each lineage's best on validation, and make the best one champion.
+
+    Returns how many versions were added.
+    """
     from tracking.registry import Registry
 
-    selection = _mapping(paths.study.selection)
+    selection = read_mapping(paths.study.selection)
     champion = str(selection["best"]["model"])
     return Registry(experiment).fill(selection["best_of_lineage"], runs, champion)
 
 
 def publish_model(
-    experiment: Experiment, run_id: str, model: ModelFolder, row: Row, published: Published
+    experiment: Experiment,
+    run_id: str,
+    model: ModelFolder,
+    row: LeaderboardRow | None,
+    published: Published,
 ) -> None:
-    """One model's epochs, final figures and weights."""
+    """Log one model's epochs, final figures and weights; without a row, no final figures."""
     published.models += 1
-    history = read_history_figures(model.folder / "history.csv")
-    published.epochs_filled += experiment.fill_epochs(run_id, history)
-    experiment.fill_figures(run_id, figures_of(row))
-    experiment.fill_tags(run_id, {"chosen": str(row.get("chosen") == "1").lower()})
+    epochs = read_epochs(model.folder / "history.csv")
+    published.epochs_filled += experiment.fill_epochs(run_id, epochs)
+    if row is not None:
+        experiment.fill_figures(run_id, figures_of(row))
+    is_chosen = row is not None and bool(row.chosen)
+    experiment.fill_tags(run_id, {"chosen": str(is_chosen).lower()})
     logged = experiment.fill_model(run_id, model.weights, digest_files([model.weights]))
     published.models_logged += logged
 
 
 def publish_report(experiment: Experiment, paths: Paths, dataset: DatasetFacts) -> None:
-    """The leaderboard, the report and its figures go to the parent run."""
+    """Log the leaderboard, the report and its figures to the parent run."""
     parent_id = experiment.parent_id
     files = {path: "" for name in REPORT_FILES if (path := paths.report / name).exists()}
     files |= {path: "figures" for path in sorted((paths.report / "figures").glob("*.*"))}
@@ -169,63 +177,61 @@ def find_models(models: Path) -> Iterator[ModelFolder]:
             yield ModelFolder(folder, kind, read_generation(folder))
 
 
-def read_history_figures(path: Path) -> dict[int, dict[str, float]]:
-    """Epoch -> figures of history.csv, under the names that training logs them by."""
-    with path.open(newline="", encoding="utf-8") as lines:
-        return {int(row["epoch"]): figures_of(row) for row in csv.DictReader(lines)}
+def read_epochs(history: Path) -> dict[int, dict[str, float]]:
+    """Each epoch's figures in history.csv, under the names that training logs them by."""
+    return {
+        record.epoch: {
+            name: value for name, value in asdict(record).items() if name not in ("epoch", "best")
+        }
+        for record in read_history(history)
+    }
 
 
-def read_leaderboard(path: Path) -> dict[str, Row]:
-    """Row by model or ensemble id; InputError where there is no leaderboard yet."""
-    if not path.exists():
-        raise InputError(f"no {path}: nothing to publish yet; run `make reproduce` first")
-    with path.open(newline="", encoding="utf-8") as lines:
-        return {row["model"]: row for row in csv.DictReader(lines)}
+def read_current_leaderboard(paths: Paths) -> dict[str, LeaderboardRow]:
+    """Row by model or ensemble id; InputError if the leaderboard is missing or of other results.
+
+    It is not tracked, so a restore from DVC's cache leaves none or an old one.
+    """
+    rows = {row.model: row for row in read_leaderboard(paths.study)}
+    results = {row.model: row for row in read_results_rows(paths.study)}
+    if {name: replace(row, latency=None) for name, row in rows.items()} != results:
+        raise InputError(
+            f"{paths.report / 'leaderboard.csv'} is not of the results in results.csv: "
+            "run `python -m pipeline.leaderboard` first"
+        )
+    return rows
 
 
-def figures_of(row: Row) -> dict[str, float]:
-    """The columns that hold numbers."""
-    figures: dict[str, float] = {}
-    for key in row.keys() - NO_FIGURES:
-        with suppress(TypeError, ValueError):
-            figures[key] = float(row[key])
-    return figures
+def figures_of(row: LeaderboardRow) -> dict[str, float]:
+    """The row's numbers by column, without settings and choices."""
+    return {
+        name: float(value)
+        for name, value in column_values(row).items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and name not in SETTINGS
+    }
 
 
 def describe_dataset(paths: Paths) -> DatasetFacts:
     """The shards as a data set; its digest is the shards' own fingerprint."""
-    summary = _mapping(paths.study.summary_file)
-    digest = str(summary.get("fingerprint") or digest_of(summary))
-    counts = {
-        f"{split}_clips": facts["clips"]
-        for split, facts in cast(Mapping[str, Any], summary.get("splits", {})).items()
-    }
-    return DatasetFacts(f"lipnet-{paths.profile}", digest, str(paths.shards), counts)
+    summary = read_summary_file(paths.study.summary_file)
+    counts = {f"{split}_clips": own.clips for split, own in summary.splits.items()}
+    return DatasetFacts(f"lipnet-{paths.profile}", summary.fingerprint, str(paths.shards), counts)
 
 
 def identify_ensemble(
-    name: str, row: Row, fingerprints: Mapping[str, str], source: str
+    row: LeaderboardRow, fingerprints: Mapping[str, str], source: str
 ) -> Identity:
-    """An ensemble is the same while its members and their fingerprints are."""
-    members = row.get("members", "").split()
-    unknown = sorted(set(members) - set(fingerprints))
-    if unknown or not members:
+    """The identity of an ensemble: its members and their fingerprints."""
+    unknown = sorted(set(row.members) - set(fingerprints))
+    if unknown or not row.members:
         raise InputError(
-            f"the leaderboard's {name} has no model on disk ({', '.join(unknown) or 'no members'})"
-            ": run `dvc repro` first"
+            f"the leaderboard's {row.model} has no model on disk "
+            f"({', '.join(unknown) or 'no members'}): run `dvc repro` first"
         )
-    tags = {"kind": "ensemble", "source": source, "members": " ".join(members)}
-    made_of = {member: fingerprints[member] for member in members}
-    return Identity(name, digest_of(made_of), tags, {"members": " ".join(members)})
-
-
-def _mapping(path: Path) -> Mapping[str, Any]:
-    if not path.exists():
-        raise InputError(f"no {path}: run `make reproduce` (or `dvc pull`) first")
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is not a JSON object: remove it and run `dvc repro`")
-    return value
+    members = " ".join(row.members)
+    tags = {"kind": "ensemble", "source": source, "members": members}
+    made_of = {member: fingerprints[member] for member in row.members}
+    return Identity(row.model, digest_of(made_of), tags, {"members": members})
 
 
 if __name__ == "__main__":

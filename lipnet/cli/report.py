@@ -21,13 +21,14 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def run(parsed: argparse.Namespace) -> None:
     """Write the report and print its leaderboard."""
     from lipnet.report.keep import keep_study
-    from lipnet.report.leaderboard import print_leaderboard, write_leaderboard
+    from lipnet.report.leaderboard import write_leaderboard
     from lipnet.report.study import Study
+    from lipnet.report.terminal import print_leaderboard
     from lipnet.report.write import read_corpus, write_report
 
     study = Study(parsed.study, parsed.out)
     write_report(study, read_corpus(study))
-    write_leaderboard(study)
+    rows = write_leaderboard(study)
     if parsed.keep:
         keep_study(study, parsed.keep)
-    print_leaderboard(study)
+    print_leaderboard(study, rows)

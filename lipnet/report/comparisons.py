@@ -1,4 +1,4 @@
-"""Which models are set against which, on the same test clips: what may be called better."""
+"""Which models are compared, on the same test clips: what may be called better."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ class Comparison:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.difference.low > 0 or self.difference.high < 0
 
 
 def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
     """Distilled against scratch of the same spec, and ensembles against their best member.
 
-    Of each lineage the distilled generation that is best on validation stands for it, against
-    the scratch model of its spec and seed: nothing here is picked by the split compared on.
+    Each lineage is represented by its distilled generation that is best on validation, against
+    the scratch model of its spec and seed: nothing is chosen on the split that is compared.
     """
     pairs = [*_twins(results.models), *_ensembles(results)]
     return [
@@ -40,15 +40,15 @@ def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
 
 
 def scratch_twin(models: Iterable[Entry], spec: str, seed: int) -> Entry | None:
-    """The spec's model from scratch: of the same seed where there is one, else of any; the best on
-    validation where there are several."""
+    """The spec's model from scratch: of the same seed if there is one, else of any; the best of
+    several on validation."""
     twins = [model for model in models if model.spec == spec and model.training == "scratch"]
     twins = [model for model in twins if model.seed == seed] or twins
     return best_of(twins) if twins else None
 
 
 def best_of(models: list[Entry]) -> Entry:
-    """The highest on validation, a lower loss deciding between equals, else the first."""
+    """The highest on validation; of equals the one with the lower loss, else the first."""
     best = models[0]
     for model in models[1:]:
         if beats(_val(model), _val(best)):

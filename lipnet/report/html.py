@@ -1,4 +1,4 @@
-"""report.html: the page as one file that any browser shows, figures inside, nothing fetched."""
+"""report.html: the page as one file with its figures inlined; a browser fetches nothing else."""
 
 import base64
 import html
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from lipnet.errors import InputError
 from lipnet.files import write_atomic
 
 IMAGE = re.compile(r'<img src="(?P<place>figures/[a-z_]+)\.png"')
@@ -29,7 +30,7 @@ code { font-size: .92em; background: #f3f3f3; padding: 0 .2em; border-radius: 3p
 
 
 def write_html(page: Path) -> None:
-    """Write the markdown page's twin beside it, as .html; figures are its SVG files, inlined."""
+    """Write the markdown page as .html next to it, with its figures' SVG files inlined."""
     text = page.read_text(encoding="utf-8")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     body = body.replace("<table>", '<div class="wide"><table>')
@@ -41,10 +42,13 @@ def write_html(page: Path) -> None:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
-    with write_atomic(page.with_suffix(".html")) as beside:
-        beside.write_text(whole, encoding="utf-8")
+    with write_atomic(page.with_suffix(".html")) as partial:
+        partial.write_text(whole, encoding="utf-8")
 
 
 def _inline(folder: Path, found: re.Match[str]) -> str:
-    drawing = (folder / f"{found['place']}.svg").read_bytes()
+    path = folder / f"{found['place']}.svg"
+    if not path.exists():
+        raise InputError(f"no {path}: run `dvc repro report` first")
+    drawing = path.read_bytes()
     return f'<img src="data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"'

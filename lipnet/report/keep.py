@@ -19,15 +19,15 @@ KEPT = {MARKER, "ensembles", "logits", "models", "report"}
 
 
 def keep_study(study: Study, folder: Path) -> None:
-    """Copy into `folder` what a report of the study reads, but for weights, and its corpus facts.
+    """Copy into `folder` what a report of the study reads, without weights.
 
     Logits are rounded to half precision and packed. What was kept there before is replaced;
-    InputError where anything else lies there, which would be lost.
+    InputError if the folder holds anything else, which would be lost.
     """
     _check_place(folder, study)
-    with write_folder_atomic(folder) as beside:
-        kept = Study(beside)
-        write_json(beside / MARKER, {"study": study.name})
+    with write_folder_atomic(folder) as partial:
+        kept = Study(partial)
+        write_json(partial / MARKER, {"study": study.name})
         _copy(study.selection, kept.selection)
         for name in (LABELS, SUMMARY, "metrics.json", "latency.json"):
             if name != "latency.json" or (study.report / name).exists():
@@ -45,7 +45,7 @@ def keep_study(study: Study, folder: Path) -> None:
 
 
 def _check_place(folder: Path, study: Study) -> None:
-    """InputError unless the folder is empty or holds what was kept before, and nothing else."""
+    """InputError unless the folder is empty or holds only what was kept before."""
     if folder.resolve() in (study.root.resolve(), *study.root.resolve().parents):
         raise InputError(f"--keep {folder}: it holds the study itself; name another folder")
     if study.report.resolve().is_relative_to(folder.resolve()):
@@ -53,12 +53,12 @@ def _check_place(folder: Path, study: Study) -> None:
     inside = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if inside and (MARKER not in inside or not inside <= KEPT):
         others = ", ".join(sorted(inside - KEPT)) or f"no {MARKER}"
-        raise InputError(f"{folder} is no kept study ({others}): name another folder")
+        raise InputError(f"{folder} is not a study that was kept ({others}): name another folder")
 
 
 def round_to_half(saved: SavedLogits) -> SavedLogits:
-    """The same with logits that half precision holds, still as float32: differences to the best
-    label, which are finest where labels are near a tie."""
+    """The same with logits rounded to half precision, still as float32: differences to the best
+    label, which are the most precise for labels that are nearly tied."""
     below_NK = saved.logits - saved.logits.max(axis=1, keepdims=True)
     return replace(saved, logits=below_NK.astype(np.float16).astype(np.float32))
 

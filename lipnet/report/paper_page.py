@@ -1,113 +1,145 @@
-"""The report's tables in the shape of the paper's: generations (Table 1) and students (Table 3)."""
+"""The page's sections in the form of the paper's tables: generations, students, its own figures."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from lipnet.report.markdown import Row, gain, interval, join, percent, read_rows
+from lipnet.measure.paper import LRW, LRW1000, PAPER_ROWS
+from lipnet.report.columns import format_spec, format_top1
+from lipnet.report.markdown import gain, join, percent
+from lipnet.report.rows import ComparisonRow, LeaderboardRow, StrategyRow
 from lipnet.report.spec_names import name_spec
+from lipnet.sources.discover import find_source
 
-HEADS = (
+PRINTED = {
+    LRW: "Table 3: 500 words of LRW, 88 x 88 pixels",
+    LRW1000: "Table 4: 1000 words of LRW-1000, 112 x 112 pixels",
+}
+STUDENT_HEADINGS = (
     *("spec", "params M", "GFLOPs", "without distillation", "with distillation"),
     *("chosen of", "gain [95 %]"),
 )
-WAYS = (
+STRATEGY_HEADINGS = (
     *("student", "seed", "chain of teachers", "shares", "recipe", "val top-1", "test top-1"),
     "over scratch [95 %]",
 )
 KINDS = ("born-again", "scratch")
 
 
-def tell_generations(rows: Sequence[Row]) -> list[str]:
-    """Each lineage that was born again: initial model, students, ensemble."""
-    lineages = dict.fromkeys(row["lineage"] for row in rows if row["training"] == "born-again")
+def describe_generations(rows: Sequence[LeaderboardRow]) -> list[str]:
+    """Each lineage with born-again generations: initial model, students, ensemble (Table 1)."""
+    lineages = dict.fromkeys(row.lineage for row in rows if row.training == "born-again")
     if not lineages:
         return []
     lines = [
         "## Generations",
         "",
-        "As the paper's Table 1: each student is trained with the model of the line above as its "
-        "teacher. Bold: the best of its lineage on validation. Other initial models of the spec, "
-        "trained otherwise or with another seed, stand first.",
+        "As in the paper's Table 1: each student is trained with the model of the line above as "
+        "its teacher. Bold: the best of its lineage on validation. Other initial models of the "
+        "spec, trained with another optimiser or seed, come first.",
         "",
         "| model | trained with | test top-1 [95 %] |",
         "|---|---|---:|",
     ]
     for lineage in lineages:
-        own = [row for row in rows if row["lineage"] == lineage]
-        others = [row for row in rows if _begins_likewise(row, own[0], lineages)]
-        for row in [*others, *(row for row in own if row["training"] in KINDS)]:
-            student = f"student {row['generation'][1:]}"
-            what = "initial model" if row["training"] == "scratch" else student
-            name = f"{_spec(row)}, {what} (`{row['model']}`)"
-            name = f"**{name}**" if row["chosen"] == "1" else name
-            lines.append(join([name, row["optimiser"], interval(row, "test_top1")]))
-        for row in [row for row in own if row["rule"] == "generations"]:
-            name = f"{_spec(row)}, ensemble (`{row['model']}`)"
-            lines.append(join([name, "-", interval(row, "test_top1")]))
+        own = [row for row in rows if row.lineage == lineage]
+        others = [row for row in rows if _is_other_initial(row, own[0], lineages)]
+        for row in [*others, *(row for row in own if row.training in KINDS)]:
+            student = f"student {row.generation[1:]}"
+            what = "initial model" if row.training == "scratch" else student
+            name = f"{format_spec(row)}, {what} (`{row.model}`)"
+            name = f"**{name}**" if row.chosen else name
+            lines.append(join([name, row.model_fit.optimiser, format_top1(row.test)]))
+        for row in [row for row in own if row.rule == "generations"]:
+            name = f"{format_spec(row)}, ensemble (`{row.model}`)"
+            lines.append(join([name, "-", format_top1(row.test)]))
     return [*lines, ""]
 
 
-def _begins_likewise(row: Row, first: Row, lineages: Mapping[str, None]) -> bool:
-    """Whether a row is an initial model of the same spec that was not born again itself."""
-    likewise = row["training"] == "scratch" and row["spec"] == first["spec"]
-    return likewise and row["lineage"] not in lineages
+def _is_other_initial(
+    row: LeaderboardRow, first: LeaderboardRow, lineages: Mapping[str, None]
+) -> bool:
+    """Whether a row is a scratch model of the same spec that has no born-again generation."""
+    same = row.training == "scratch" and row.spec == first.spec
+    return same and row.lineage not in lineages
 
 
-def tell_students(rows: Sequence[Row], comparisons: Sequence[Row]) -> list[str]:
-    """Each spec with and without distillation at its first seed; of several taught lineages of it
-    the best on validation stands for it."""
-    taught = [row for row in rows if row["training"] == "taught"]
-    specs = dict.fromkeys(row["spec"] for row in taught)
+def describe_students(
+    rows: Sequence[LeaderboardRow], comparisons: Sequence[ComparisonRow]
+) -> list[str]:
+    """Each spec with and without distillation at its first seed (Table 3); of several taught
+    lineages of a spec, the best on validation."""
+    taught = [row for row in rows if row.training == "taught"]
+    specs = dict.fromkeys(row.spec for row in taught)
     if not specs:
         return []
     lines = [
         "## Students",
         "",
-        "As the paper's Table 3. Where a spec was taught in several ways, validation chose the one "
-        "shown; it is set against the scratch model of its seed, the first of several.",
+        "As in the paper's Table 3. If a spec was taught in several ways, validation chose the one "
+        "shown; it is compared with the scratch model of its seed, the first of several.",
         "",
-        join(HEADS),
-        join(["---", *["---:"] * (len(HEADS) - 1)]),
+        join(STUDENT_HEADINGS),
+        join(["---", *["---:"] * (len(STUDENT_HEADINGS) - 1)]),
     ]
     for spec in specs:
-        candidates = [row for row in taught if row["spec"] == spec and row["chosen"] == "1"]
-        seed = min(int(row["seed"]) for row in candidates)
-        candidates = [row for row in candidates if int(row["seed"]) == seed]
-        best = max(candidates, key=lambda row: (float(row["val_top1"]), -float(row["val_loss"])))
-        pair = next((one for one in comparisons if one["second"] == best["model"]), None)
-        first = next((row for row in rows if pair and row["model"] == pair["first"]), None)
-        cells = [_spec(best), f"{float(best['params_m']):.2f}", f"{float(best['gflops']):.3f}"]
-        cells.append(interval(first, "test_top1") if first else "-")
-        cells.append(f"{interval(best, 'test_top1')} (by `{best['teacher']}`)")
+        candidates = [row for row in taught if row.spec == spec and row.chosen]
+        seed = min(row.model_fit.seed for row in candidates)
+        candidates = [row for row in candidates if row.model_fit.seed == seed]
+        best = max(candidates, key=lambda row: (row.val.top1, -row.model_fit.val_loss))
+        pair = next((one for one in comparisons if one.second == best.model), None)
+        first = next((row for row in rows if pair and row.model == pair.first), None)
+        cells = [format_spec(best), f"{best.params_m:.2f}", f"{best.gflops:.3f}"]
+        cells.append(format_top1(first.test) if first else "-")
+        cells.append(f"{format_top1(best.test)} (by `{best.teacher}`)")
         cells.append(str(len(candidates)))
-        cells.append(gain(pair) if pair else "-")
+        cells.append(gain(pair.difference, pair.low, pair.high) if pair else "-")
         lines.append(join(cells))
     return [*lines, ""]
 
 
-def tell_strategies(tables: Path) -> list[str]:
+def describe_strategies(rows: Sequence[StrategyRow]) -> list[str]:
     """Students that were taught in several ways."""
-    if not (tables / "strategies.csv").exists():
+    if not rows:
         return []
     lines = [
         "## Ways of teaching",
         "",
-        "One student, several teachers (paper, section 5.2). The chain begins with the model that "
-        "nobody taught; `shares` is what the student's architecture has in common with the last "
-        "teacher's, `recipe` in what the students' own training differs. Bold: validation's "
-        "choice.",
+        "One student, several teachers (paper, section 5.2). The chain starts with the model that "
+        "had no teacher; `shares` is what the student's architecture has in common with the last "
+        "teacher's, `recipe` is how the students' own training differs. Bold: chosen on "
+        "validation.",
         "",
-        join(WAYS),
+        join(STRATEGY_HEADINGS),
         join(["---", "---:", "---", "---", "---", "---:", "---:", "---:"]),
     ]
-    for row in read_rows(tables / "strategies.csv"):
-        chain = " → ".join(f"`{name}`" for name in row["chain"].split())
-        name = f"{_spec(row)} (`{row['model']}`)"
-        name = f"**{name}**" if row["chosen"] == "1" else name
-        cells = [name, row["seed"], chain, row["shares"], row["recipe"] or "the same"]
-        lines.append(join([*cells, percent(row["val_top1"]), percent(row["test_top1"]), gain(row)]))
+    for row in rows:
+        chain = " → ".join(f"`{name}`" for name in row.chain)
+        name = f"{name_spec(row.spec)} (`{row.model}`)".replace("\n", " + ")
+        name = f"**{name}**" if row.chosen else name
+        cells = [name, str(row.seed), chain, row.shares, row.recipe or "the same"]
+        cells += [percent(row.val_top1), percent(row.test_top1)]
+        lines.append(join([*cells, gain(row.difference, row.low, row.high)]))
     return [*lines, ""]
 
 
-def _spec(row: Row) -> str:
-    return name_spec(row["spec"]).replace("\n", " + ")
+def describe_paper(rows: Sequence[LeaderboardRow], source: str) -> list[str]:
+    """The paper's figures for the specs of the leaderboard, in a table of their own: they are of
+    another corpus."""
+    corpus = find_source(source).paper_name or LRW
+    specs = {row.spec for row in rows}
+    known = [row for row in PAPER_ROWS if row.corpus == corpus and row.spec in specs]
+    if not known:
+        return []
+    lines = [
+        f"## The paper's {corpus} figures, for the same specs",
+        "",
+        f"Ma et al., ICASSP 2021, {PRINTED[corpus]}. Not the clips of the "
+        "leaderboard above, so not comparable with it.",
+        "",
+        f"| spec | params M | GFLOPs | {corpus} top-1, scratch | {corpus} top-1, distilled |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for row in known:
+        top1 = ["-" if own is None else f"{own}" for own in (row.top1_scratch, row.top1_distilled)]
+        spec = name_spec(row.spec).replace("\n", " + ")
+        lines.append(join([spec, row.params_m, row.gflops, *top1]))
+    return [*lines, ""]

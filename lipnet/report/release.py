@@ -1,6 +1,7 @@
-"""Release a model of a study: half-precision weights, and a model card beside them."""
+"""Release a model of a study: half-precision weights and a model card."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,13 +9,16 @@ from tempfile import TemporaryDirectory
 from lipnet.errors import InputError
 from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
 from lipnet.models.weights import load_model, save_weights
+from lipnet.report.columns import format_top1, format_top5
 from lipnet.report.front_matter import front_matter
-from lipnet.report.markdown import Row, interval, join, percent, read_rows
-from lipnet.report.results import read_mapping
+from lipnet.report.markdown import join, percent
+from lipnet.report.rows import LeaderboardRow, Score, models_of
+from lipnet.report.saved import read_corpus, read_results_rows
 from lipnet.report.study import Study
+from lipnet.shards.summary import read_summary_file
 from lipnet.sources.discover import find_source
 
-MOST_BYTES = 20_000_000
+MAX_BYTES = 20_000_000
 LIMITS = (
     "It knows the labels in its header and no others, and names one of them for any video. "
     "Accuracy on people, cameras and poses that it was not trained on is lower. Not for "
@@ -23,42 +27,40 @@ LIMITS = (
 
 
 def release_model(study: Study, model_id: str, folder: Path, *, attribution: str = "") -> Path:
-    """Write <study>-<model>.safetensors and .md into `folder`; the weights' path.
+    """Write <study>-<model>.safetensors and .md into `folder`; returns the weights' path.
 
-    `attribution` says what it was trained on and under which licence, where the source's is not
-    known; InputError without it, for an unknown model or one above 20 MB.
+    `attribution` names the training data and its licence if the source's are not known;
+    InputError without it, for an unknown model or one above 20 MB.
     """
-    rows = {row["model"]: row for row in read_rows(study.report / "results.csv")}
-    row = rows.get(model_id)
-    if row is None or row["members"]:
-        known = ", ".join(name for name, own in rows.items() if not own["members"])
-        raise InputError(f"{study.root} has no model {model_id!r}; it has: {known}")
-    source = str(read_mapping(study.report / "metrics.json")["corpus"]["source"])
-    told = attribution or find_source(source).attribution
-    if not told:
+    models = {row.model: row for row in models_of(read_results_rows(study))}
+    row = models.get(model_id)
+    if row is None:
+        raise InputError(f"{study.root} has no model {model_id!r}; it has: {', '.join(models)}")
+    source = read_corpus(study.report).source
+    data = attribution or find_source(source).attribution
+    if not data:
         raise InputError(
-            f"say what {model_id} was trained on and under which licence (--data): the terms of "
-            f"{source!r} are not known here"
+            f"the terms of {source!r} are not known: name the data that {model_id} was trained on "
+            "and its licence with --data"
         )
     path = folder / f"{study.name}-{model_id}.safetensors"
-    place = study.lineage(row["lineage"]) / row["generation"]
+    place = study.lineage(row.lineage) / row.generation
     generation = read_generation(place)
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".") as beside:
-        weights = Path(beside) / path.name
+    with TemporaryDirectory(dir=folder, prefix=".") as partial:
+        weights = Path(partial) / path.name
         _write_weights(place / WEIGHTS_FILE, weights, generation.fingerprint)
-        described = _describe(study, row, rows, weights, generation, told)
+        described = _describe(study, row, models, weights, generation, data)
         text = "\n".join([*front_matter(path.stem, source, top1_of(row)), *described])
         weights.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
-        for made in (weights.with_suffix(".md"), weights):
-            made.replace(folder / made.name)
+        for written in (weights.with_suffix(".md"), weights):
+            written.replace(folder / written.name)
     return path
 
 
-def top1_of(row: Row) -> dict[str, float]:
+def top1_of(row: LeaderboardRow) -> dict[str, float]:
     """The model's accuracy on each split that it was measured on."""
-    splits = ("val", "test", "unseen")
-    return {split: float(row[f"{split}_top1"]) for split in splits if row.get(f"{split}_top1")}
+    return {split: score.top1 for split, score in row.scores.items()}
 
 
 def _write_weights(weights: Path, path: Path, fingerprint: str) -> None:
@@ -66,47 +68,47 @@ def _write_weights(weights: Path, path: Path, fingerprint: str) -> None:
     if card.origin.get("fingerprint") != fingerprint:
         raise InputError(f"{weights} is not what its generation.json describes: run `dvc repro`")
     size = sum(2 * tensor.numel() for tensor in model.state_dict().values())
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise InputError(
-            f"{path.name} would have {size / 1e6:.1f} MB; a released model has at most "
-            f"{MOST_BYTES / 1e6:.0f} MB: choose a smaller one"
+            f"{path.name} would be {size / 1e6:.1f} MB; a released model is at most "
+            f"{MAX_BYTES / 1e6:.0f} MB: choose a smaller one"
         )
     save_weights(path, model, card, half=True)
 
 
 def _describe(
     study: Study,
-    row: Row,
-    rows: dict[str, Row],
+    row: LeaderboardRow,
+    models: Mapping[str, LeaderboardRow],
     path: Path,
     generation: Generation,
-    attribution: str,
+    data: str,
 ) -> list[str]:
     """The model card."""
-    splits = read_mapping(study.summary_file)["splits"]
-    counts = ", ".join(f"{own['clips']} {split}" for split, own in splits.items())
-    recipe = ", ".join(f"{name} {value}" for name, value in asdict(generation.recipe).items())
-    weights = path.read_bytes()
+    splits = read_summary_file(study.summary_file).splits
+    counts = ", ".join(f"{own.clips} {split}" for split, own in splits.items())
+    settings = ", ".join(f"{name} {value}" for name, value in asdict(generation.recipe).items())
+    weights, fit = path.read_bytes(), row.model_fit
     return [
         f"# {path.stem}",
         "",
-        f"`{row['spec']}`: {float(row['params_m']):.2f} million parameters, "
-        f"{float(row['gflops']):.3f} GFLOPs for a clip of 29 frames at {row['input_size']} pixels; "
+        f"`{row.spec}`: {row.params_m:.2f} million parameters, "
+        f"{row.gflops:.3f} GFLOPs for a clip of 29 frames at {fit.input_size} pixels; "
         f"{len(weights) / 1e6:.1f} MB in half precision.",
         "",
-        f"**Data.** {attribution} Clips: {counts}.",
+        f"**Data.** {data} Clips: {counts}.",
         "",
-        f"**Lineage.** {_trace(row, rows)}",
+        f"**Lineage.** {_trace(row, models)}",
         "",
-        f"**Recipe.** {recipe}; weights of epoch {int(row['best_epoch']) + 1}, best on validation.",
+        f"**Recipe.** {settings}; weights of epoch {fit.best_epoch + 1}, best on validation.",
         "",
         "| split | clips | top-1 [95 %] | top-5 [95 %] |",
         "|---|---:|---:|---:|",
-        *(_accuracy(row, split) for split in ("val", "test", "unseen") if row.get(f"{split}_top1")),
+        *(_format_score(split, score) for split, score in row.scores.items()),
         "",
         f"Before the rounding to half precision, by the study `{study.name}`. Intervals resample "
         "what is independent (GRID: the sentence). The test split chose nothing"
-        f"{'; validation chose this model of its lineage' * (row['chosen'] == '1')}.",
+        f"{'; validation chose this model of its lineage' if row.chosen else ''}.",
         "",
         f"**Limits.** {LIMITS}",
         "",
@@ -114,18 +116,16 @@ def _describe(
     ]
 
 
-def _trace(row: Row, rows: dict[str, Row]) -> str:
-    """From the model to the one that nobody taught."""
-    parts = [f"`{row['model']}` ({row['training']})"]
-    while row["teacher"] in rows and not rows[row["teacher"]]["members"]:
-        row = rows[row["teacher"]]
-        top1 = percent(row["test_top1"])
-        parts.append(f"taught by `{row['model']}` ({row['spec']}, {top1} % on test)")
-    if row["teacher"]:
-        parts.append(f"taught by `{row['teacher']}`")
+def _trace(row: LeaderboardRow, models: Mapping[str, LeaderboardRow]) -> str:
+    """From the model back to the one that had no teacher."""
+    parts = [f"`{row.model}` ({row.training})"]
+    while row.teacher in models:
+        row = models[row.teacher]
+        parts.append(f"taught by `{row.model}` ({row.spec}, {percent(row.test.top1)} % on test)")
+    if row.teacher:
+        parts.append(f"taught by `{row.teacher}`")
     return ", ".join(parts) + "."
 
 
-def _accuracy(row: Row, split: str) -> str:
-    clips = row[f"{split}_clips"]
-    return join([split, clips, interval(row, f"{split}_top1"), interval(row, f"{split}_top5")])
+def _format_score(split: str, score: Score) -> str:
+    return join([split, str(score.clips), format_top1(score), format_top5(score)])

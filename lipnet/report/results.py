@@ -1,4 +1,4 @@
-"""What every model and ensemble achieved and costs, read once from models and saved logits."""
+"""Accuracy and cost of every model and ensemble, read once from models and saved logits."""
 # N clips  K classes
 
 from collections.abc import Mapping
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
-from lipnet.files import read_json
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
 from lipnet.lineage.ensemble import mean_probabilities
 from lipnet.lineage.generation import read_generation
 from lipnet.lineage.summary import read_lineage
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.measure.cost import Cost, cost_of
+from lipnet.report.json_files import read_mapping
 from lipnet.report.study import Study
+from lipnet.shards.summary import read_labels_file
 from lipnet.spec import ModelSpec
 
 SPLITS = ("val", "test", "unseen")
@@ -43,8 +44,9 @@ class Outcome:
 class Entry:
     """One row of the leaderboard: a model, or an ensemble with its members' costs added up.
 
-    `training` says how it came to be: from scratch, born again of such a model, taught (in a
-    lineage that another one taught), or an ensemble. `chosen`: its lineage's best on validation.
+    `training` is how it was made: "scratch", "born-again" (its teacher is of its own lineage),
+    "taught" (its lineage was taught by another one) or "ensemble". `chosen`: the best of its
+    lineage on validation.
     """
 
     name: str
@@ -71,7 +73,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Models (dearest spec first, scratch before taught) and ensembles of one profile."""
+    """Models (most expensive spec first, scratch before taught) and ensembles of one profile."""
 
     labels: list[str]
     models: list[Entry]
@@ -94,11 +96,11 @@ class Results:
 
 
 def read_results(study: Study) -> Results:
-    """Everything that the report tells, with intervals; InputError where a piece is missing.
+    """All that the report shows, with intervals; InputError if a file is missing.
 
-    Of the lineages that validation chose among: folders of others may still be there.
+    Only lineages that validation chose among are read: folders of others may still exist.
     """
-    labels = [str(label) for label in _list(study.labels_file)]
+    labels = read_labels_file(study.labels_file)
     selection = read_mapping(study.selection)
     models = [_read_model(folder, study, len(labels)) for folder in list_models(study)]
     by_name = {model.name: model for model in models}
@@ -115,30 +117,6 @@ def list_models(study: Study) -> list[Path]:
         for lineage in lineages
         for generation in read_lineage(lineage).generations
     ]
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """A JSON object; InputError where the file is missing or something else."""
-    value = _read(path)
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is not a JSON object: remove it and run `dvc repro`")
-    return value
-
-
-def _list(path: Path) -> list[Any]:
-    value = _read(path)
-    if not isinstance(value, list):
-        raise InputError(f"{path} is not a JSON list: remove it and run `dvc repro`")
-    return value
-
-
-def _read(path: Path) -> object:
-    if not path.exists():
-        raise InputError(f"no {path}: run `dvc repro` first")
-    try:
-        return read_json(path)
-    except ValueError:
-        raise InputError(f"{path} is not JSON: remove it and run `dvc repro`") from None
 
 
 @cache
@@ -193,8 +171,8 @@ def _read_outcomes(
             check_same_clips(saved[0], own, f"{files[0]} and {path}")
             if own.logits.shape[1] != n_classes:
                 raise InputError(
-                    f"{path} is over {own.logits.shape[1]} labels and the shards over "
-                    f"{n_classes}: run `dvc repro`"
+                    f"{path} has {own.logits.shape[1]} labels, but the shards have {n_classes}: "
+                    "run `dvc repro`"
                 )
         scores_NK = saved[0].logits
         if len(saved) > 1:
@@ -219,11 +197,14 @@ def _judge(scores_NK: NDArray[np.float32], clips: SavedLogits) -> Outcome:
 def _join_members(described: Mapping[str, Any], models: Mapping[str, Entry], study: Study) -> Entry:
     unknown = [name for name in described["members"] if name not in models]
     if unknown:
-        raise InputError(f"ensemble {described['name']} wants {unknown[0]}: run `dvc repro select`")
+        raise InputError(
+            f"ensemble {described['name']} needs {unknown[0]}, which is missing: "
+            "run `dvc repro select`"
+        )
     members = [models[name] for name in described["members"]]
     lineages = {member.lineage for member in members}
     specs = {member.spec for member in members}
-    n_classes = len(_list(study.labels_file))
+    n_classes = len(read_labels_file(study.labels_file))
     return Entry(
         name=str(described["name"]),
         lineage=lineages.pop() if len(lineages) == 1 else "",

@@ -13,16 +13,16 @@ from lipnet.lineage.generation import lineage_of
 from lipnet.measure.accuracy import Estimate, pooled_difference
 from lipnet.report.comparisons import best_of
 from lipnet.report.results import Entry, Results
+from lipnet.report.rows import FamilyRow, SeedPairRow
 
 # N clips  M seeds
-MIN_SEEDS = 3  # below, no difference is called better or worse
 SEEDS = ("seed", "stream")  # the fields of a recipe that may differ
 
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """Models that are each other's repetitions, by seed: each lineage's model from scratch, or its
-    best distilled one on validation."""
+    """Repetitions of one model, by seed: each lineage's model from scratch, or its distilled one
+    that is best on validation."""
 
     name: str
     kind: str
@@ -53,24 +53,24 @@ class Pooled:
 
 
 def find_families(results: Results) -> list[Family]:
-    """The families of two seeds or more, in the order of the leaderboard."""
+    """The families with at least two seeds, in the order of the leaderboard."""
     by_lineage: defaultdict[str, list[Entry]] = defaultdict(list)
     for model in results.models:
         by_lineage[model.lineage].append(model)
-    kin: defaultdict[tuple[str, str], dict[int, Entry]] = defaultdict(dict)
+    groups: defaultdict[tuple[str, str], dict[int, Entry]] = defaultdict(dict)
     for lineage, models in by_lineage.items():
-        for kind, model in _stand_ins(models):
-            kin[_kin_of(lineage, by_lineage), kind].setdefault(model.seed, model)
+        for kind, model in _representatives(models):
+            groups[_group_of(lineage, by_lineage), kind].setdefault(model.seed, model)
     return [
         Family(
             next(iter(members.values())).lineage, kind, next(iter(members.values())).spec, members
         )
-        for (_, kind), members in kin.items()
+        for (_, kind), members in groups.items()
         if len(members) > 1
     ]
 
 
-def _stand_ins(models: list[Entry]) -> Iterator[tuple[str, Entry]]:
+def _representatives(models: list[Entry]) -> Iterator[tuple[str, Entry]]:
     """A lineage's model from scratch, and the best of its distilled ones."""
     scratch = [model for model in models if model.training == "scratch"]
     distilled = [model for model in models if model.training != "scratch"]
@@ -81,15 +81,15 @@ def _stand_ins(models: list[Entry]) -> Iterator[tuple[str, Entry]]:
         yield best.training, best
 
 
-def _kin_of(lineage: str, by_lineage: Mapping[str, list[Entry]]) -> str:
-    """Equal for lineages that differ in the seed alone, their teachers' included."""
+def _group_of(lineage: str, by_lineage: Mapping[str, list[Entry]]) -> str:
+    """Equal for lineages that differ in the seed alone, including their teachers'."""
     models = by_lineage[lineage]
     recipes = [_seedless(models[0].recipe), _seedless(models[-1].recipe)]
     teacher = models[0].teacher
     above: list[str] = []
     if teacher:
         own = lineage_of(teacher)
-        above = [_kin_of(own, by_lineage) if own in by_lineage else own]
+        above = [_group_of(own, by_lineage) if own in by_lineage else own]
         above.append("all" if teacher.endswith("-all") else "best")
     return digest_of([models[0].spec, models[0].training, recipes, above])
 
@@ -128,37 +128,37 @@ def _top1(model: Entry, split: str) -> float:
     return model.outcomes[split].top1.value
 
 
-def family_rows(families: Sequence[Family], split: str = "test") -> Iterator[dict[str, Any]]:
-    """One row a family: the mean over its seeds, and how far seeds are apart."""
+def family_rows(families: Sequence[Family], split: str = "test") -> Iterator[FamilyRow]:
+    """One row per family: the mean over its seeds, and how far the seeds are apart."""
     for family in families:
         values = [_top1(model, split) for model in family.members.values()]
-        yield {
-            "family": family.name,
-            "kind": family.kind,
-            "spec": family.spec,
-            "split": split,
-            "seeds": " ".join(str(seed) for seed in family.members),
-            "mean_top1": float(np.mean(values)),
-            "deviation": float(np.std(values, ddof=1)),
-            "lowest": min(values),
-            "highest": max(values),
-        }
+        yield FamilyRow(
+            family=family.name,
+            kind=family.kind,
+            spec=family.spec,
+            split=split,
+            seeds=tuple(family.members),
+            mean_top1=float(np.mean(values)),
+            deviation=float(np.std(values, ddof=1)),
+            lowest=min(values),
+            highest=max(values),
+        )
 
 
-def pooled_rows(pairs: Sequence[Pooled]) -> Iterator[dict[str, Any]]:
-    """One row a pair of families."""
+def pooled_rows(pairs: Sequence[Pooled]) -> Iterator[SeedPairRow]:
+    """One row per pair of families."""
     for pair in pairs:
         found = pair.difference
-        yield {
-            "first": pair.first,
-            "second": pair.second,
-            "spec": pair.spec,
-            "seeds": " ".join(str(seed) for seed in pair.by_seed),
-            "difference": found.value,
-            "low": found.low,
-            "high": found.high,
-            "by_seed": " ".join(f"{value:+.4f}" for value in pair.by_seed.values()),
-            "clips": found.clips,
-            "units": found.units,
-            "teachers": pair.teachers,
-        }
+        yield SeedPairRow(
+            first=pair.first,
+            second=pair.second,
+            spec=pair.spec,
+            seeds=tuple(pair.by_seed),
+            difference=found.value,
+            low=found.low,
+            high=found.high,
+            by_seed=tuple(pair.by_seed.values()),
+            clips=found.clips,
+            units=found.units,
+            teachers=pair.teachers,
+        )

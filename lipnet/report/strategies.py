@@ -1,23 +1,19 @@
-"""Ways to teach one student, side by side: by whom, over which intermediates (section 5.2)."""
+"""Ways to teach one student: by which teachers, through which intermediates (section 5.2)."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lipnet.lineage.generation import lineage_of
-from lipnet.measure.accuracy import paired_difference
+from lipnet.measure.accuracy import Estimate, paired_difference
 from lipnet.report.comparisons import best_of, scratch_twin
 from lipnet.report.results import Entry, Results
+from lipnet.report.rows import StrategyRow
 from lipnet.spec import ModelSpec
 
-COLUMNS = (
-    *("spec", "seed", "model", "chain", "shares", "recipe", "chosen", "val_top1", "test_top1"),
-    *("scratch", "difference", "low", "high"),
-)
 
-
-def strategy_rows(results: Results) -> Iterator[dict[str, Any]]:
-    """One row a taught lineage of a spec and seed that was taught in several ways.
+def strategy_rows(results: Results) -> Iterator[StrategyRow]:
+    """One row per taught lineage of a spec and seed that was taught in several ways.
 
     `chosen` is the best of them on validation; the difference is to the scratch model of that
     spec and seed on the same test clips.
@@ -27,28 +23,31 @@ def strategy_rows(results: Results) -> Iterator[dict[str, Any]]:
         scratch = scratch_twin(results.models, spec, seed)
         differing = _find_differing([model.recipe for model in candidates])
         for model in candidates:
-            found = model.outcomes["test"]
-            row: dict[str, Any] = {
-                "spec": spec,
-                "seed": seed,
-                "model": model.name,
-                "chain": " ".join(_chain(model, results)),
-                "shares": _shared(model, results),
-                "recipe": ", ".join(f"{name} {model.recipe.get(name)}" for name in differing),
-                "chosen": model is best,
-                "val_top1": model.outcomes["val"].top1.value,
-                "test_top1": found.top1.value,
-            }
-            if scratch is not None:
-                first_N = scratch.outcomes["test"].correct_N
-                gain = paired_difference(first_N, found.correct_N, found.units_N)
-                row |= {"scratch": scratch.name, "difference": gain.value}
-                row |= {"low": gain.low, "high": gain.high}
-            yield row
+            gain = _gain_over(scratch, model) if scratch else None
+            yield StrategyRow(
+                spec=spec,
+                seed=seed,
+                model=model.name,
+                chain=tuple(_chain(model, results)),
+                shares=_shared(model, results),
+                recipe=", ".join(f"{name} {model.recipe.get(name)}" for name in differing),
+                chosen=model is best,
+                val_top1=model.outcomes["val"].top1.value,
+                test_top1=model.outcomes["test"].top1.value,
+                scratch=scratch.name if scratch else "",
+                difference=gain.value if gain else None,
+                low=gain.low if gain else None,
+                high=gain.high if gain else None,
+            )
+
+
+def _gain_over(scratch: Entry, model: Entry) -> Estimate:
+    first, second = scratch.outcomes["test"], model.outcomes["test"]
+    return paired_difference(first.correct_N, second.correct_N, second.units_N)
 
 
 def _find_candidates(results: Results) -> Mapping[tuple[str, int], list[Entry]]:
-    """The best model on validation of each taught lineage, by spec and seed; several of each."""
+    """The best model of each taught lineage on validation, by spec and seed with several."""
     lineages: defaultdict[str, list[Entry]] = defaultdict(list)
     for model in results.models:
         if model.training == "taught":
@@ -61,13 +60,13 @@ def _find_candidates(results: Results) -> Mapping[tuple[str, int], list[Entry]]:
 
 
 def _find_differing(recipes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The fields in which the candidates' own training differs."""
+    """The fields in which the candidates' recipes differ."""
     names = sorted({name for recipe in recipes for name in recipe})
     return [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
 
 
 def _chain(model: Entry, results: Results) -> list[str]:
-    """The teachers behind a model, the first one first: its own lineage's generations apart."""
+    """The teachers behind a model, the first one first, without its own lineage's generations."""
     chain: list[str] = []
     teacher = _first_teacher(model.lineage, results)
     while teacher:
@@ -77,7 +76,7 @@ def _chain(model: Entry, results: Results) -> list[str]:
 
 
 def _first_teacher(lineage: str, results: Results) -> str:
-    """Who taught the first model of a lineage; nobody where it began from scratch."""
+    """The teacher of a lineage's first model; "" if that was trained from scratch."""
     first = next((model for model in results.models if model.lineage == lineage), None)
     return first.teacher if first else ""
 

@@ -1,4 +1,4 @@
-"""A study: one folder with finished models, their logits and what validation chose among them."""
+"""A study: one folder with finished models, their logits and what validation chose."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ HELD_OUT = ("test", "unseen")  # predicted together, apart from validation
 
 @dataclass(frozen=True)
 class Study:
-    """Where each piece lies below `root` (data/<profile>), and where its report goes."""
+    """Where each file is below `root` (data/<profile>), and where its report goes."""
 
     root: Path
     out: Path | None = None
@@ -33,7 +33,7 @@ class Study:
         return self._find_fact(SUMMARY)
 
     def _find_fact(self, name: str) -> Path:
-        """Beside the clips or, where those are not (they never leave), in an earlier report."""
+        """Next to the clips or, if those are not on this machine, in an earlier report."""
         place = self.shards / name
         kept = self.root / "report" / name
         return kept if kept.exists() and not place.exists() else place
@@ -54,7 +54,7 @@ class Study:
         return self.root / "logits" / "test"
 
     def logits(self, lineage: str, generation: str, split: str) -> Path:
-        """One model's logits of one split; what is held out lies apart from validation."""
+        """One model's logits of one split; held-out splits are in a folder of their own."""
         if split in HELD_OUT:
             return self.logits_test / lineage / f"{generation}.{split}.npz"
         return self.logits_val / lineage / f"{generation}.npz"

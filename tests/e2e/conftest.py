@@ -13,6 +13,7 @@ def _reproduce(place: Path) -> None:
     checkout = Checkout.create(place)
     checkout.run("pipeline.profile", "tiny")
     checkout.run("dvc", "repro")
+    checkout.run("pipeline.leaderboard")
 
 
 @pytest.fixture(scope="session")

@@ -189,9 +189,9 @@ def _train_without_mlflow(checkout: Checkout, draw: random.Random, *, there_at_s
             os.killpg(first.pid, signal.SIGKILL)
         told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, told
-    assert "training goes on" in told, told
+    assert "training continues" in told, told
     with mlflow_at(checkout, server):
-        for command in (("dvc", "repro"), ("tracking.publish",)):
+        for command in (("dvc", "repro"), ("pipeline.leaderboard",), ("tracking.publish",)):
             process = checkout.start(*command, **address)
             told, _ = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, told

@@ -25,7 +25,10 @@ from flows.deployments import reproduce
 from flows.graph import command_of, dvc_environment
 from flows.walk import CACHED, RESTORED, SKIPPED, Walk, error_message, may_retry, state_of
 from lipnet.errors import InputError
+from lipnet.report.csv_rows import write_rows
+from lipnet.report.rows import LeaderboardRow
 from pipeline import checkout
+from tests.tracking.fabricated import model_row
 
 FAILING = """
 stages:
@@ -97,11 +100,6 @@ done
 echo $found > o/$1
 sleep 0.5; rm running-$1
 """
-LEADERBOARD = """\
-model,spec,teacher,members,test_top1,test_top1_low,test_top1_high,val_top1,params_m,gflops,\
-latency_ms_p50
-a-g0,resnet18 + tcn,,,0.5,0.25,0.75,0.625,1.5,0.25,3.0
-"""
 NO_LIMIT_SECONDS = 5.5  # Prefect caches for five seconds that a tag has no limit
 Repository = Callable[..., Path]
 Walked = tuple[Any, dict[str, str]]
@@ -113,16 +111,17 @@ def prepare(
     """Fake programs for the steps that are not stages, and a leaderboard."""
     programs = {
         "pipeline/preflight.py": preflight or "print('enough space')\n",
+        "pipeline/leaderboard.py": "print('a table')\n",
         "tracking/publish.py": "open('published', 'w').close()\n",
     }
     for name, content in programs.items():
-        (folder / name).parent.mkdir()
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).with_name("__init__.py").touch()
         (folder / name).write_text(content)
     report = folder / "data" / profile / "report"
     (report / "figures").mkdir(parents=True)
     (report / "figures" / "generations.png").write_bytes(b"a picture")
-    (report / "leaderboard.csv").write_text(LEADERBOARD)
+    write_rows(report / "leaderboard.csv", LeaderboardRow, [model_row("a-g0", latency=3.0)])
     pages = folder / "data" / "tmp" / profile / "mlflow.json"
     pages.parent.mkdir(parents=True, exist_ok=True)
     pages.write_text(json.dumps({"runs": "/#/experiments/1", "generations": {"a": "/#/compare"}}))
@@ -182,7 +181,7 @@ def test_the_first_walk_runs_all_stages_and_the_second_none(
 
 def _check_artifacts() -> None:
     (row,) = json.loads(latest_artifact("leaderboard-tiny")["data"])
-    assert (row["model"], row["test %"], row["interval"]) == ("a-g0", "50.0", "25.0 to 75.0")
+    assert (row["model"], row["test top-1"], row["95 % interval"]) == ("a-g0", "70.0", "60.0-80.0")
     links = latest_artifact("links-tiny")["data"]
     assert "[Compare the generations of a](http://" in links
     assert links.endswith("/#/compare)")

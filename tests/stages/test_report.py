@@ -1,4 +1,4 @@
-"""The stage `report`: what it says of the clips."""
+"""The stage `report`: how it describes the clips."""
 
 from lipnet.sources.synthetic.options import SyntheticOptions
 from pipeline.params import Params, Source
@@ -12,7 +12,7 @@ def test_rendered_clips_have_a_known_ceiling_and_others_none() -> None:
         source=Source(name="synthetic"),
         synthetic=SyntheticOptions(words=words, clips_per_word=clips),
     )
-    # park and bark are one to the eye
+    # PARK and BARK look the same
     assert describe_corpus(section) == {"source": "synthetic", "ceiling_top1": 0.75}
     real = section.model_copy(update={"source": Source(name="lrw", root="/lrw")})
     assert describe_corpus(real) == {"source": "lrw"}

@@ -1,16 +1,17 @@
 """A made-up profile whose models have real weights, and a leaderboard: what publish reads."""
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from lipnet.files import write_json
 from lipnet.lineage.generation import read_generation, write_generation
 from lipnet.lineage.selection import write_selection
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
+from lipnet.report.csv_rows import write_rows
+from lipnet.report.rows import Fit, LeaderboardRow, RowLatency, Score
+from lipnet.report.study import Study
 from lipnet.spec import ModelSpec
 from pipeline.paths import Paths
 from tests.lipnet.report.fabricated import LABELS, Fake, fabricate
@@ -24,38 +25,62 @@ def fabricate_finished(paths: Paths) -> None:
     """Three models, one ensemble and a report, below the working directory's data/."""
     fabricate(paths.study, FAKES, clips=12)
     write_selection(paths.logits_val, paths.study.selection)
-    write_json(
-        paths.shards / "summary.json",
-        {"fingerprint": "f" * 16, "splits": {"train": {"clips": 480}, "val": {"clips": 12}}},
-    )
     for described in sorted(paths.models.glob("*/g*/generation.json")):
         write_weights(described.with_name("weights.safetensors"))
-    write_leaderboard(paths.study.report / "leaderboard.csv")
+    write_leaderboard(paths.study)
     (paths.report / "report.md").write_text("# Report\n")
     (paths.report / "figures").mkdir()
     (paths.report / "figures" / "cost.svg").write_text("<svg/>")
 
 
 def write_weights(path: Path, seed: int = 0) -> None:
-    """Untrained weights with a card that says how to feed them."""
+    """Untrained weights with a card that describes their input."""
     torch.manual_seed(seed)
     seen: dict[str, object] = {"size": 96, "field": 88, "input_size": 44, "mean": 0.4, "std": 0.2}
     model = build_model(ModelSpec.parse(SPEC), len(LABELS))
     save_weights(path, model, ModelCard(SPEC, sorted(LABELS), seen))
 
 
-def write_leaderboard(path: Path, *, latency: float = 3.5) -> None:
-    """A row for each model and one for an ensemble, as the report writes them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    names = ("model", "spec", "members", "chosen", "params_m", "test_top1", "latency_p50_ms")
-    rows = [(name, SPEC, "", int(name == "big-g1"), 1.5, 0.7, latency) for name in MODELS]
-    rows.append(("ensemble-big", "", "big-g0 big-g1", "", 3.0, 0.8, ""))
-    with path.open("w", newline="") as out:
-        csv.writer(out).writerows([names, *rows])
+def write_leaderboard(study: Study, *, latency: float = 3.5) -> None:
+    """results.csv and leaderboard.csv, with a row per model and one for an ensemble."""
+    rows = [model_row(name, latency) for name in MODELS]
+    members = ("big-g0", "big-g1")
+    ensemble = replace(
+        model_row("ensemble-big", latency), members=members, fit=None, chosen=None, latency=None
+    )
+    rows.append(ensemble)
+    results = [replace(row, latency=None) for row in rows]
+    write_rows(study.report / "results.csv", LeaderboardRow, results)
+    write_rows(study.report / "leaderboard.csv", LeaderboardRow, rows)
+
+
+def model_row(name: str, latency: float = 3.5) -> LeaderboardRow:
+    """The row of a model that is 70 % right."""
+    score = Score(0.7, 0.6, 0.8, 0.9, 0.85, 0.95, clips=12, units=12)
+    lineage, _, generation = name.rpartition("-")
+    return LeaderboardRow(
+        model=name,
+        lineage=lineage,
+        generation=generation,
+        spec=SPEC,
+        teacher="",
+        training="scratch",
+        rule="",
+        members=(),
+        chosen=name == "big-g1",
+        params_m=1.5,
+        gflops=0.25,
+        gmacs=0.24,
+        fit=Fit(input_size=44, epochs=4, best_epoch=2, seed=1, val_loss=0.5, optimiser="adamw"),
+        val=score,
+        test=score,
+        unseen=None,
+        latency=RowLatency(latency, latency + 1, 1, "Abacus"),
+    )
 
 
 def retrain(paths: Paths, lineage: str, generation: str) -> None:
-    """As if the model had been trained again from other inputs."""
+    """Change the model as training from other inputs would."""
     folder = paths.lineage(lineage) / generation
     write_generation(folder, replace(read_generation(folder), fingerprint="e" * 16))
     write_weights(folder / "weights.safetensors", seed=1)

@@ -1,10 +1,10 @@
-"""Publishing brings MLflow level with the folder, and a second time changes nothing."""
+"""Publishing logs what MLflow lacks, and a second time changes nothing."""
 
-import csv
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from socket import socket
 from urllib.parse import parse_qs, urlsplit
@@ -17,10 +17,14 @@ from mlflow.pyfunc.model import PythonModelContext
 
 from flows.servers import Server, end_servers, start_server, wait_until_up
 from lipnet.errors import InputError
+from lipnet.report.csv_rows import write_rows
+from lipnet.report.rows import LeaderboardRow, RowLatency
+from lipnet.report.saved import read_results_rows
 from pipeline.paths import Paths
 from tests.tracking.fabricated import (
     MODELS,
     fabricate_finished,
+    model_row,
     retrain,
     write_leaderboard,
 )
@@ -42,7 +46,7 @@ print(json.dumps({"rows": rows.to_dict("records"), "lipnet": lipnet.__file__}))
 
 @pytest.fixture
 def paths(store: Path) -> Paths:
-    """A finished profile in a folder of its own, with an empty MLflow store beside it."""
+    """A finished profile in a folder of its own, with an empty MLflow store."""
     made = Paths("tiny")
     fabricate_finished(made)
     return made
@@ -121,7 +125,7 @@ def _check_pages(paths: Paths, experiment: Experiment) -> None:
 def _check_retrained(paths: Paths, experiment: Experiment) -> None:
     """A model trained again gets a run of its own; the old one and its ensemble are superseded."""
     retrain(paths, "big", "g1")
-    write_leaderboard(paths.study.report / "leaderboard.csv", latency=4.0)
+    write_leaderboard(paths.study, latency=4.0)
     published = publish(paths, source="synthetic")
     assert sorted(published.superseded) == ["big-g1", "ensemble-big"]
     assert published.registered == 1
@@ -130,13 +134,11 @@ def _check_retrained(paths: Paths, experiment: Experiment) -> None:
     assert children(experiment, model="big-g1", superseded="true") == ["big-g1"]
     assert children(experiment, model="big-g1", superseded="false") == ["big-g1"]
     (run,) = experiment.find({"model": "big-g0"})
-    assert run.data.metrics["final/latency_p50_ms"] == 4.0
+    assert run.data.metrics["final/latency_ms_p50"] == 4.0
 
 
 @pytest.mark.slow
 def test_logged_model_loads_and_predicts_in_a_fresh_process(paths: Paths, tmp_path: Path) -> None:
-    with (paths.report / "leaderboard.csv").open("w") as out:
-        csv.writer(out).writerows([["model", "members"], ["big-g0", ""]])
     publish(paths, source="synthetic")
     experiment = Experiment.open("tiny")
     (run,) = experiment.find({"model": "big-g0"})
@@ -158,9 +160,9 @@ def test_logged_model_loads_and_predicts_in_a_fresh_process(paths: Paths, tmp_pa
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
-    told = json.loads(answer.stdout.splitlines()[-1])
-    assert not Path(told["lipnet"]).is_relative_to(LIBRARY)
-    for row in told["rows"]:
+    loaded = json.loads(answer.stdout.splitlines()[-1])
+    assert not Path(loaded["lipnet"]).is_relative_to(LIBRARY)
+    for row in loaded["rows"]:
         assert row["label"] == row["top5"][0]
         assert row["probability"] == row["top5_probability"][0]
         assert len(row["top5"]) == 5
@@ -202,8 +204,8 @@ def test_the_champion_answers_over_http(
     assert np.allclose([row["probability"] for row in rows], expected["probability"])
 
 
-def test_nothing_to_publish_is_one_clear_error(store: Path) -> None:
-    with pytest.raises(InputError, match="nothing to publish yet"):
+def test_no_leaderboard_is_one_clear_error(store: Path) -> None:
+    with pytest.raises(InputError, match=r"run `python -m pipeline\.leaderboard`"):
         publish(Paths("tiny"), source="synthetic")
 
 
@@ -214,6 +216,14 @@ def test_leaderboard_row_of_no_model_is_refused(paths: Paths) -> None:
         publish(paths, source="synthetic")
 
 
-def test_figures_are_the_columns_with_numbers() -> None:
-    row = {"model": "a-g0", "test_top1": "0.5", "unseen_top1": "", "seed": "1"}
-    assert figures_of(row) == {"test_top1": 0.5}
+def test_figures_are_the_numbers_without_settings() -> None:
+    found = figures_of(replace(model_row("a-g0"), latency=RowLatency(2.5, None, 1, "Abacus")))
+    assert (found["test_top1"], found["test_clips"], found["latency_ms_p50"]) == (0.7, 12.0, 2.5)
+    assert found.keys().isdisjoint({"model", "chosen", "seed", "unseen_top1", "latency_ms_p95"})
+
+
+def test_a_leaderboard_of_other_results_is_refused(paths: Paths) -> None:
+    rows = read_results_rows(paths.study)
+    write_rows(paths.report / "results.csv", LeaderboardRow, rows[:-1])
+    with pytest.raises(InputError, match=r"is not of the results in results\.csv"):
+        publish(paths, source="synthetic")

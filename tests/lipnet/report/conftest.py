@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from lipnet.lineage.selection import write_selection
+from lipnet.report import write
 from lipnet.report.study import Study
-from lipnet.report.write import write_report
-from tests.lipnet.report.fabricated import SMALL, fabricate
+from tests.lipnet.report.fabricated import SMALL, fabricate, write_fake_figures
 from tests.sharing import make_once
 
 NAME = "fabricated"
@@ -18,7 +18,9 @@ def _report(folder: Path) -> None:
     study = Study(folder / NAME)
     fabricate(study, SMALL, slots=True, unseen=True)
     write_selection(study.logits_val, study.selection)
-    write_report(study, {"source": "grid"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "write_figures", write_fake_figures)
+        write.write_report(study, {"source": "grid"})
 
 
 @pytest.fixture

@@ -1,19 +1,21 @@
-"""A small finished profile, made up: what the other stages would leave for the report."""
+"""A small made-up finished profile: the files that the report reads."""
 # N clips  K classes
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
-from lipnet.files import write_json
 from lipnet.inference.logits import SavedLogits, write_logits
 from lipnet.lineage.generation import Generation, write_generation
 from lipnet.lineage.summary import LineageSummary, write_lineage
 from lipnet.recipe import Recipe
+from lipnet.report.figures.write import FIGURES
+from lipnet.report.results import Results
 from lipnet.report.study import Study
+from lipnet.shards.summary import ShardsSummary, SplitSummary, write_summary
 from lipnet.train.history import EpochRecord, write_history
 
 LABELS = ["about", "bark", "could", "fifty", "fifteen", "london", "million", "millions"] + [
@@ -24,7 +26,7 @@ ALIKE = {"bark": "park", "million": "millions", "could": "should", "fifty": "fif
 
 @dataclass(frozen=True)
 class Fake:
-    """One made-up lineage: `skill` of each generation is about its accuracy."""
+    """One made-up lineage; the `skill` of each generation is roughly its accuracy."""
 
     lineage: str
     spec: str
@@ -62,8 +64,8 @@ def fabricate(
     epochs: int = 4,
 ) -> None:
     """Write models, logits (a bigger test than val) and labels of the study."""
-    write_json(study.shards / "labels.json", sorted(LABELS))
-    write_json(study.shards / "summary.json", {"splits": {"train": {"clips": 480, "failed": {}}}})
+    splits = {"train": SplitSummary(clips=480, failed={}, shards=2)}
+    write_summary(study.shards, summarize(splits), sorted(LABELS))
     corpora = {"val": _corpus("val", clips, slots), "test": _corpus("test", 2 * clips, slots)}
     if unseen:
         corpora["unseen"] = _corpus("unseen", clips, slots)
@@ -73,6 +75,20 @@ def fabricate(
             for split, corpus in corpora.items():
                 path = study.logits(fake.lineage, f"g{number}", split)
                 _write_logits(path, corpus, split, skill)
+
+
+def summarize(splits: Mapping[str, SplitSummary]) -> ShardsSummary:
+    """A summary of shards with these splits."""
+    return ShardsSummary(
+        fingerprint="f" * 16,
+        splits=splits,
+        pixel_mean=0.4,
+        pixel_std=0.2,
+        preprocessing={"size": 96},
+        codec="delta",
+        url="",
+        bytes=1000,
+    )
 
 
 def _corpus(split: str, clips: int, slots: bool) -> Corpus:
@@ -155,3 +171,10 @@ def _history(skill: float, epochs: int) -> list[EpochRecord]:
         )
         for epoch in range(epochs)
     ]
+
+
+def write_fake_figures(folder: Path, results: Results, *, ceiling: float | None) -> None:
+    """Empty figures under the names of the real ones, for tests of what is around them."""
+    for name in FIGURES:
+        (folder / f"{name}.png").write_bytes(b"")
+        (folder / f"{name}.svg").write_text("<svg/>")

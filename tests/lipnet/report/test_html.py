@@ -1,4 +1,4 @@
-"""The page in one file: figures inside, tables whole, nothing fetched from elsewhere."""
+"""The page in one file: figures inside, tables complete, nothing fetched from elsewhere."""
 
 import base64
 import html
@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from lipnet.errors import InputError
 from lipnet.lineage.selection import write_selection
-from lipnet.report import leaderboard
+from lipnet.report import latencies, write
 from lipnet.report.html import write_html
 from lipnet.report.leaderboard import write_leaderboard
 from lipnet.report.markdown import join, verbatim
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
-from tests.lipnet.report.fabricated import fabricate
+from tests.lipnet.report.fabricated import fabricate, write_fake_figures
 
 
 class Reader(HTMLParser):
-    """Counts rows, takes sources and links, and sees that every element is closed."""
+    """Counts rows, collects images and links, and checks that every element is closed."""
 
     VOID = ("meta", "img", "br", "hr")
 
@@ -44,7 +45,8 @@ class Reader(HTMLParser):
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    monkeypatch.setattr(leaderboard, "measure_all", lambda rows, study: {})
+    monkeypatch.setattr(write, "write_figures", write_fake_figures)
+    monkeypatch.setattr(latencies, "measure_all", lambda rows, study: {})
     study = Study(tmp_path / "a<b>")
     fabricate(study, slots=True)
     write_selection(study.logits_val, study.selection)
@@ -53,7 +55,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return study
 
 
-def test_the_page_is_whole_and_stands_alone(study: Study) -> None:
+def test_the_page_is_complete_and_self_contained(study: Study) -> None:
     text = (study.report / "report.html").read_text(encoding="utf-8")
     reader = Reader()
     reader.feed(text)
@@ -81,3 +83,9 @@ def test_a_label_is_text_and_nothing_else(tmp_path: Path) -> None:
     text = page.with_suffix(".html").read_text(encoding="utf-8")
     assert f"<td>{html.escape(label, quote=False)}</td>" in text
     assert not any(mark in text for mark in ("<script", "<img", "<code", "<em"))
+
+
+def test_a_missing_figure_is_named(study: Study) -> None:
+    (study.report / "figures" / "confusion.svg").unlink()
+    with pytest.raises(InputError, match=r"no .*confusion\.svg: run `dvc repro report` first"):
+        write_html(study.report / "report.md")

@@ -1,4 +1,4 @@
-"""A kept study: the same report without weights, and nothing else is overwritten."""
+"""A study that was kept: the same report without weights, and nothing else is overwritten."""
 
 import shutil
 from pathlib import Path
@@ -9,25 +9,27 @@ import pytest
 from lipnet.cli.main import main
 from lipnet.errors import InputError
 from lipnet.inference.logits import read_logits
-from lipnet.report import leaderboard
+from lipnet.report import latencies, write
 from lipnet.report.keep import keep_study
-from lipnet.report.markdown import read_rows
+from lipnet.report.saved import read_results_rows
 from lipnet.report.study import Study
+from tests.lipnet.report.fabricated import write_fake_figures
 
 
 @pytest.fixture
-def study(reported_study: Study) -> Study:
+def study(reported_study: Study, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.setattr(write, "write_figures", write_fake_figures)
     return reported_study
 
 
-def test_the_report_of_what_was_kept_says_the_same(study: Study, tmp_path: Path) -> None:
+def test_the_report_of_what_was_kept_is_the_same(study: Study, tmp_path: Path) -> None:
     place = tmp_path / "kept" / "fabricated"
     keep_study(study, place)
     shutil.rmtree(study.root / "models")
     assert not list(place.rglob("*.safetensors"))
     main(["report", str(place)])
     kept = Study(place)
-    assert read_rows(kept.report / "results.csv") == read_rows(study.report / "results.csv")
+    assert read_results_rows(kept) == read_results_rows(study)
     assert (kept.report / "metrics.json").read_bytes() == (
         study.report / "metrics.json"
     ).read_bytes()
@@ -55,13 +57,13 @@ def test_keeping_again_replaces_and_nothing_else_is_replaced(study: Study, tmp_p
     (other / "thesis.txt").write_text("mine")
     notes = tmp_path / "kept" / "notes.md"
     notes.write_text("mine")
-    for folder, told in (
-        (other, "is no kept study"),
-        (notes.parent, r"is no kept study \(notes.md\)"),
+    for folder, message in (
+        (other, "is not a study that was kept"),
+        (notes.parent, r"is not a study that was kept \(notes.md\)"),
         (study.root, "holds the study itself"),
         (study.root.parent, "holds the study itself"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             keep_study(study, folder)
     with pytest.raises(InputError, match="the report itself goes there"):
         keep_study(Study(study.root, tmp_path / "new" / "report"), tmp_path / "new")
@@ -70,13 +72,13 @@ def test_keeping_again_replaces_and_nothing_else_is_replaced(study: Study, tmp_p
     assert study.lineage("big").is_dir()
 
 
-def test_the_report_goes_where_it_is_sent(
+def test_the_report_is_written_to_out(
     study: Study,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(leaderboard, "measure_all", lambda rows, study: {})
+    monkeypatch.setattr(latencies, "measure_all", lambda rows, study: {})
     before = sorted(study.report.rglob("*"))
     main(["report", str(study.root), "--out", str(tmp_path / "out")])
     assert sorted(study.report.rglob("*")) == before

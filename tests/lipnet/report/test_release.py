@@ -1,4 +1,4 @@
-"""Released models: half precision, a card that says where they come from, and limits."""
+"""Released models: half precision, a card with their origin, and limits."""
 
 import hashlib
 import re
@@ -14,14 +14,14 @@ from lipnet.files import read_json
 from lipnet.lineage.generation import read_generation
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_weights
-from lipnet.report import release
+from lipnet.report import release, write
 from lipnet.report.front_matter import front_matter
 from lipnet.report.release import release_model
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
 from tests.contract.imports import ROOT
-from tests.lipnet.report.fabricated import LABELS
+from tests.lipnet.report.fabricated import LABELS, write_fake_figures
 
 RELEASED = ROOT / "data" / "released"
 MODEL = "small-by-big-g1"
@@ -29,7 +29,8 @@ SPEC = ModelSpec.parse("shufflenetv2_0.5x + tcn_0.125x")
 
 
 @pytest.fixture
-def study(reported_study: Study) -> Study:
+def study(reported_study: Study, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.setattr(write, "write_figures", write_fake_figures)
     study = reported_study
     torch.manual_seed(1)
     card = ModelCard(
@@ -50,7 +51,7 @@ def _weights(study: Study) -> Path:
     return study.lineage("small-by-big") / "g1" / "weights.safetensors"
 
 
-def test_it_is_the_model_in_half_the_bytes(study: Study, tmp_path: Path) -> None:
+def test_a_released_model_is_the_same_in_half_the_bytes(study: Study, tmp_path: Path) -> None:
     path = release_model(study, MODEL, tmp_path / "released")
     assert path.name == f"fabricated-{MODEL}.safetensors"
     assert path.stat().st_size < 0.55 * _weights(study).stat().st_size
@@ -65,7 +66,7 @@ def test_it_is_the_model_in_half_the_bytes(study: Study, tmp_path: Path) -> None
     assert not torch.equal(first, second)
 
 
-def test_the_card_says_what_it_is(
+def test_the_card_has_licence_lineage_and_accuracy(
     study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["release", str(study.root), MODEL, "--out", str(tmp_path / "released")])
@@ -84,16 +85,16 @@ def test_the_card_says_what_it_is(
     assert hashlib.sha256(weights).hexdigest() in text
 
 
-def test_what_cannot_be_released_is_named(
+def test_a_model_that_cannot_be_released_is_refused(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "released"
     with pytest.raises(InputError, match="no model 'nobody'; it has: big-g0"):
         release_model(study, "nobody", place)
     write_report(study, {"source": "folder"})
-    with pytest.raises(InputError, match=r"under which licence \(--data\)"):
+    with pytest.raises(InputError, match=r"its licence with --data"):
         release_model(study, MODEL, place)
-    monkeypatch.setattr(release, "MOST_BYTES", 1000)
+    monkeypatch.setattr(release, "MAX_BYTES", 1000)
     with pytest.raises(InputError, match="choose a smaller one"):
         release_model(study, MODEL, place, attribution="My own films.")
     monkeypatch.undo()
@@ -104,7 +105,7 @@ def test_what_cannot_be_released_is_named(
     assert list(place.iterdir()) == []
 
 
-def test_a_weight_beyond_half_precision_is_named(tmp_path: Path) -> None:
+def test_a_weight_beyond_half_precision_is_refused(tmp_path: Path) -> None:
     model = build_model(SPEC, 2)
     with torch.no_grad():
         model.classifier.bias[0] = 1e6

@@ -1,4 +1,4 @@
-"""The report: its rows, its tables, its statements, and equal bytes for equal results."""
+"""The report: its rows, its tables, its findings, and equal bytes for equal results."""
 
 import csv
 import re
@@ -15,15 +15,17 @@ from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference, topk
 from lipnet.measure.cost import cost_of
 from lipnet.measure.latency import Latency
-from lipnet.measure.paper import LRW, LRW1000
-from lipnet.report import leaderboard
-from lipnet.report.leaderboard import measure_all, print_leaderboard, write_leaderboard
-from lipnet.report.page import tell_paper
+from lipnet.report import latencies, write
+from lipnet.report.latencies import measure_all
+from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.paper_page import describe_paper
 from lipnet.report.results import read_results
+from lipnet.report.saved import read_leaderboard, read_results_rows
 from lipnet.report.study import Study
+from lipnet.report.terminal import print_leaderboard
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
-from tests.lipnet.report.fabricated import SMALL, Fake, fabricate
+from tests.lipnet.report.fabricated import SMALL, Fake, fabricate, write_fake_figures
 from tests.sharing import make_once
 
 BIG = SMALL[0].spec
@@ -32,7 +34,8 @@ Rows = dict[str, dict[str, str]]
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    monkeypatch.setattr(leaderboard, "_measure", lambda weights, size: Latency(8.25, 9.5, 1))
+    monkeypatch.setattr(write, "write_figures", write_fake_figures)
+    monkeypatch.setattr(latencies, "measure_weights", lambda weights, size: Latency(8.25, 9.5, 1))
     return Study(tmp_path / "fabricated")
 
 
@@ -73,7 +76,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_rows_hold_what_the_logits_say_and_what_the_spec_costs(reported: Study) -> None:
+def test_rows_hold_the_accuracy_of_the_logits_and_the_cost_of_the_spec(reported: Study) -> None:
     rows = _rows(reported.report / "results.csv")
     assert list(rows)[:4] == ["big-g0", "big-g1", "small-g0", "small-by-big-g1"]
     saved = read_logits(reported.logits("big", "g1", "test"))
@@ -89,7 +92,7 @@ def test_rows_hold_what_the_logits_say_and_what_the_spec_costs(reported: Study) 
     assert not any("unseen" in column for column in rows["big-g1"])
 
 
-def test_distilled_is_set_against_scratch_of_the_same_spec(reported: Study) -> None:
+def test_distilled_is_compared_with_scratch_of_the_same_spec(reported: Study) -> None:
     found = _rows(reported.report / "tables" / "comparisons.csv", "second")
     assert found["small-by-big-g1"]["first"] == "small-g0"
     assert found["big-g1"]["question"] == "born-again over scratch"
@@ -103,7 +106,11 @@ def test_distilled_is_set_against_scratch_of_the_same_spec(reported: Study) -> N
     assert float(found["small-by-big-g1"]["low"]) == pytest.approx(expected.low, abs=1e-6)
 
 
-def test_the_tracked_report_is_the_same_to_the_byte(study: Study) -> None:
+@pytest.mark.slow
+def test_the_tracked_report_is_the_same_to_the_byte(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # with real figures
     fabricate(study)
     _report(study, ceiling=0.95)
     first = _bytes(study.report)
@@ -114,7 +121,7 @@ def test_the_tracked_report_is_the_same_to_the_byte(study: Study) -> None:
     assert not any(b"latency" in content for content in first.values())
 
 
-def test_slots_and_unseen_speakers_are_reported_where_there_are_any(study: Study) -> None:
+def test_slots_and_unseen_speakers_are_reported_if_there_are_any(study: Study) -> None:
     fabricate(study, SMALL[:2], slots=True, unseen=True)
     _report(study)
     row = _rows(study.report / "results.csv")["big-g1"]
@@ -134,13 +141,12 @@ def test_slots_and_unseen_speakers_are_reported_where_there_are_any(study: Study
 def test_a_single_model_makes_a_report(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     fabricate(study, [Fake("one", BIG, None, (0.9,))])
     _report(study)
-    write_leaderboard(study)
-    print_leaderboard(study)
+    print_leaderboard(study, write_leaderboard(study))
     assert "one-g0" in capsys.readouterr().out
     assert not (study.report / "tables" / "per_slot.csv").exists()
 
 
-def test_confusion_plot_has_one_row_a_clip_of_the_best_on_validation(reported: Study) -> None:
+def test_confusion_plot_has_one_row_per_clip_of_the_best_on_validation(reported: Study) -> None:
     with (reported.report / "plots" / "confusion.csv").open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     right = np.mean([row["actual"] == row["predicted"] for row in rows])
@@ -151,7 +157,7 @@ def test_confusion_plot_has_one_row_a_clip_of_the_best_on_validation(reported: S
     assert best["test"]["top1"] == pytest.approx(right, abs=1e-6)
 
 
-def test_folders_of_lineages_that_params_no_longer_have_are_left_out(study: Study) -> None:
+def test_folders_of_lineages_that_were_not_selected_are_left_out(study: Study) -> None:
     fabricate(study)
     wanted = ["small", "small-by-big"]
     write_selection(study.logits_val, study.selection, wanted)
@@ -159,10 +165,12 @@ def test_folders_of_lineages_that_params_no_longer_have_are_left_out(study: Stud
     assert {model.lineage for model in results.models} == set(wanted)
 
 
-def test_missing_pieces_are_named(study: Study) -> None:
+def test_missing_files_are_named(study: Study) -> None:
     with pytest.raises(InputError, match="run `make reproduce`"):
         write_leaderboard(study)
-    with pytest.raises(InputError, match=r"labels\.json: run `dvc repro`"):
+    with pytest.raises(InputError, match=r"run `python -m pipeline\.leaderboard`"):
+        read_leaderboard(study)
+    with pytest.raises(InputError, match="run the stage `shards` first"):
         read_results(study)
     fabricate(study)
     write_selection(study.logits_val, study.selection)
@@ -171,7 +179,7 @@ def test_missing_pieces_are_named(study: Study) -> None:
         read_results(study)
 
 
-def test_leaderboard_adds_latency_and_an_ensemble_takes_its_members_together(
+def test_leaderboard_adds_latency_and_for_an_ensemble_the_sum_of_its_members(
     reported: Study,
 ) -> None:
     write_leaderboard(reported)
@@ -181,8 +189,8 @@ def test_leaderboard_adds_latency_and_an_ensemble_takes_its_members_together(
     assert {row["latency_threads"] for row in rows.values()} == {"1"}
 
 
-def test_latency_is_measured_once_for_a_spec_and_then_kept(reported: Study) -> None:
-    rows = list(_rows(reported.report / "results.csv").values())
+def test_latency_is_measured_once_per_spec_and_then_kept(reported: Study) -> None:
+    rows = read_results_rows(reported)
     timed: list[Path] = []
 
     def measure(weights: Path, size: int) -> Latency:
@@ -191,26 +199,26 @@ def test_latency_is_measured_once_for_a_spec_and_then_kept(reported: Study) -> N
 
     first = measure_all(rows, reported, measure=measure)
     assert len(timed) == 2
-    assert first["small-g0"]["p50_ms"] == 4.4
+    assert first["small-g0"].p50_ms == 4.4
     assert measure_all(rows, reported, measure=measure) == first
     assert len(timed) == 2
 
 
-def test_weights_that_are_not_here_leave_the_latency_open(reported: Study) -> None:
+def test_without_weights_there_is_no_latency(reported: Study) -> None:
     for lineage, generation in (("small", "g0"), ("small-by-big", "g1")):
         (reported.lineage(lineage) / generation / "weights.safetensors").unlink()
     write_leaderboard(reported)
     assert _rows(reported.report / "leaderboard.csv")["small-g0"]["latency_ms_p50"] == ""
 
 
-def test_without_weights_another_machines_latency_is_told_as_that(
+def test_without_weights_another_machines_latency_is_shown_with_its_name(
     reported: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaderboard, "describe_machine", lambda: "Abacus")
+    monkeypatch.setattr(latencies, "describe_machine", lambda: "Abacus")
     write_leaderboard(reported)
     for weights in reported.models.rglob("weights.safetensors"):
         weights.unlink()
-    monkeypatch.setattr(leaderboard, "describe_machine", lambda: "Slide rule")
+    monkeypatch.setattr(latencies, "describe_machine", lambda: "Slide rule")
     write_leaderboard(reported)
     row = _rows(reported.report / "leaderboard.csv")["big-all"]
     assert (row["latency_ms_p50"], row["latency_machine"]) == ("16.50", "Abacus")
@@ -218,15 +226,15 @@ def test_without_weights_another_machines_latency_is_told_as_that(
     assert "one clip on 1 thread of Abacus;" in text
 
 
-def test_the_page_says_what_holds_and_what_does_not(study: Study) -> None:
+def test_the_page_states_what_the_numbers_support_and_what_not(study: Study) -> None:
     fabricate(study)
     _report(study, ceiling=0.93)
     write_leaderboard(study)
     text = (study.report / "report.md").read_text(encoding="utf-8")
     assert "Taught over scratch: `small-by-big-g1`" in text
     assert "95 % paired interval [" in text
-    assert "cap top-1 at about 93.0 %" in text
-    assert "say nothing of accuracy on real video" in text
+    assert "limit top-1 to about 93.0 %" in text
+    assert "do not show accuracy on real video" in text
     for line in text.splitlines():
         if line.startswith("!["):
             assert (study.report / line.partition("(")[2].rstrip(")")).exists()
@@ -250,16 +258,18 @@ def test_the_page_has_the_papers_two_tables(study: Study) -> None:
     assert f"{100 * float(rows['small-g0']['test_top1']):.1f} [" in line
 
 
-def test_what_lips_cannot_tell_is_forgiven_apart(reported: Study) -> None:
+def test_labels_that_look_the_same_are_counted_as_one_in_their_own_table(
+    reported: Study,
+) -> None:
     write_leaderboard(reported)
     groups = _rows(reported.report / "tables/homophenes.csv", "labels")
     assert list(groups) == ["bark park"]
     for row in _rows(reported.report / "tables/homophene_accuracy.csv").values():
         wrong, alike = int(row["mistakes"]), int(row["between_alike"])
-        clips, forgiven = int(row["clips"]), float(row["merged_top1"])
+        clips, merged = int(row["clips"]), float(row["merged_top1"])
         assert 0 <= alike <= wrong
         assert round(clips * (1 - float(row["top1"]))) == wrong
-        assert round(clips * (1 - forgiven)) == wrong - alike
+        assert round(clips * (1 - merged)) == wrong - alike
     text = (reported.report / "report.md").read_text(encoding="utf-8")
     assert (
         "by the CMU Pronouncing Dictionary (American) and Lee and Yook's visemes: bark, park."
@@ -267,7 +277,7 @@ def test_what_lips_cannot_tell_is_forgiven_apart(reported: Study) -> None:
     )
 
 
-def test_the_papers_figures_stand_apart_and_only_for_specs_that_are_here(study: Study) -> None:
+def test_the_papers_figures_are_apart_and_only_for_specs_of_the_study(study: Study) -> None:
     fabricate(study, [Fake("sn05-tcn1", "shufflenetv2_0.5x + tcn_1x", None, (0.8,))])
     _report(study)
     write_leaderboard(study)
@@ -278,23 +288,24 @@ def test_the_papers_figures_stand_apart_and_only_for_specs_that_are_here(study: 
     assert "LRW" not in board
 
 
-def test_the_papers_figures_are_those_of_the_corpus() -> None:
-    rows = [{"spec": "shufflenetv2_1x + tcn_1x"}]
-    ours, other = ("\n".join(tell_paper(rows, corpus)) for corpus in (LRW1000, LRW))
+def test_the_papers_figures_are_those_of_the_corpus(study: Study) -> None:
+    fabricate(study, [Fake("one", "shufflenetv2_1x + tcn_1x", None, (0.9,))])
+    _report(study)
+    rows = read_results_rows(study)
+    ours, other = ("\n".join(describe_paper(rows, source)) for source in ("lrw1000", "grid"))
     assert "Table 4: 1000 words of LRW-1000" in ours
     assert ("| 40.7 | 41.4 |" in ours, "81.0" in ours) == (True, False)
     assert ("| 81.0 | 82.7 |" in other, "40.7" in other) == (True, False)
 
 
-def test_the_printed_leaderboard_fits_and_cuts_no_figure(
+def test_the_printed_leaderboard_fits_and_cuts_no_number(
     study: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
     long = "sn05-dstcn2-by-sn10-dsmstcn3-adam-s3"
     fakes = [*SMALL, Fake(long, SMALL[1].spec, "small-by-big-g1", (0.6,))]
     fabricate(study, fakes, unseen=True)
     _report(study)
-    write_leaderboard(study)
-    print_leaderboard(study)
+    print_leaderboard(study, write_leaderboard(study))
     out = capsys.readouterr().out
     assert max(len(line) for line in out.splitlines()) <= 120
     assert "\x1b" not in out
@@ -305,7 +316,7 @@ def test_the_printed_leaderboard_fits_and_cuts_no_figure(
     assert f"{100 * float(row['test_top1']):.1f}" in line.split()
 
 
-def test_the_page_names_the_labels_that_are_read_worst(reported: Study) -> None:
+def test_the_page_names_the_labels_with_the_lowest_top1(reported: Study) -> None:
     write_leaderboard(reported)
     text = (reported.report / "report.md").read_text(encoding="utf-8")
     section = text.partition("## By label\n")[2].partition("\n## ")[0]

@@ -1,4 +1,4 @@
-"""Seeds: which lineages are repetitions of each other, and what they say together."""
+"""Seeds: which lineages are repetitions of each other, and their pooled difference."""
 
 import csv
 from pathlib import Path
@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from lipnet.lineage.selection import write_selection
+from lipnet.report import write
+from lipnet.report.csv_rows import read_rows
+from lipnet.report.findings import describe_seeds
 from lipnet.report.leaderboard import write_leaderboard
-from lipnet.report.page import tell_seeds
 from lipnet.report.results import Results, read_results
+from lipnet.report.rows import FamilyRow, SeedPairRow
 from lipnet.report.seeds import find_families, pool_pairs
 from lipnet.report.study import Study
 from lipnet.report.tables import write_tables
 from lipnet.report.write import write_report
-from tests.lipnet.report.fabricated import Fake, fabricate
+from tests.lipnet.report.fabricated import Fake, fabricate, write_fake_figures
 
 SPEC = "shufflenetv2_0.5x + tcn_0.125x"
 FAKES = (
@@ -79,12 +82,18 @@ def test_two_seeds_are_never_called_better(tmp_path: Path, seeds: int, verdict: 
     fabricate(study, fakes)
     write_selection(study.logits_val, study.selection)
     write_tables(tmp_path, read_results(study), [])
-    (line,) = [line for line in tell_seeds(tmp_path) if line.startswith("- Taught over scratch")]
+    families = read_rows(tmp_path / "seeds.csv", FamilyRow)
+    pairs = read_rows(tmp_path / "seed_pairs.csv", SeedPairRow)
+    described = describe_seeds(families, pairs)
+    (line,) = [line for line in described if line.startswith("- Taught over scratch")]
     assert verdict in line
     assert f"{seeds} seeds, one teacher run taught all seeds" in line
 
 
-def test_the_page_tells_means_and_the_pooled_difference(study: Study, results: Results) -> None:
+def test_the_page_shows_means_and_the_pooled_difference(
+    study: Study, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "write_figures", write_fake_figures)
     write_report(study, {"source": "synthetic"})
     for model in results.models:
         (model.folder / "weights.safetensors").unlink()

@@ -1,4 +1,4 @@
-"""Specs as people read them in tables and figures."""
+"""Specs as tables and figures name them."""
 
 import pytest
 

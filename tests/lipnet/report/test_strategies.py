@@ -1,4 +1,4 @@
-"""Ways of teaching: who taught whom over what, chosen on validation, against the same seed."""
+"""Ways of teaching: chains of teachers, the choice on validation, gain over the same seed."""
 
 from pathlib import Path
 
@@ -8,8 +8,10 @@ import pytest
 from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
 from lipnet.report.comparisons import compare_all
-from lipnet.report.paper_page import tell_strategies
+from lipnet.report.csv_rows import read_rows
+from lipnet.report.paper_page import describe_strategies
 from lipnet.report.results import Results, read_results
+from lipnet.report.rows import StrategyRow
 from lipnet.report.strategies import strategy_rows
 from lipnet.report.study import Study
 from lipnet.report.tables import write_tables
@@ -42,46 +44,44 @@ def results(study: Study) -> Results:
 
 
 def test_candidates_are_of_one_spec_and_seed_and_validation_chooses(results: Results) -> None:
-    rows = {row["model"]: row for row in strategy_rows(results)}
+    rows = {row.model: row for row in strategy_rows(results)}
     for seed in (1, 2):
-        own = {name: row for name, row in rows.items() if row["seed"] == seed}
+        own = {name: row for name, row in rows.items() if row.seed == seed}
         assert len(own) == 2
         val = {name: results.entry(name).outcomes["val"].top1.value for name in own}
-        (chosen,) = (name for name, row in own.items() if row["chosen"])
+        (chosen,) = (name for name, row in own.items() if row.chosen)
         assert val[chosen] == max(val.values())
 
 
-def test_a_row_says_in_what_the_candidates_recipes_differ(results: Results) -> None:
-    told = {row["model"].rpartition("-")[0]: row["recipe"] for row in strategy_rows(results)}
-    assert told["a-by-big"] == told["a-by-middle"] == ""
-    assert told["a-s2-by-big"] == "temperature 1.0"
-    assert told["a-s2-by-big-softly"] == "temperature 4.0"
+def test_a_row_names_the_settings_in_which_recipes_differ(results: Results) -> None:
+    recipes = {row.model.rpartition("-")[0]: row.recipe for row in strategy_rows(results)}
+    assert recipes["a-by-big"] == recipes["a-by-middle"] == ""
+    assert recipes["a-s2-by-big"] == "temperature 1.0"
+    assert recipes["a-s2-by-big-softly"] == "temperature 4.0"
 
 
-def test_the_chain_goes_back_to_the_model_that_nobody_taught(results: Results) -> None:
-    rows = {row["model"].rpartition("-")[0]: row for row in strategy_rows(results)}
-    assert rows["a-by-middle"]["chain"] == "big-g1 middle-by-big-g1"
-    assert rows["a-by-middle"]["shares"] == "backbone"
-    assert rows["a-by-big"]["chain"] == "big-g1"
-    assert rows["a-by-big"]["shares"] == "nothing"
+def test_the_chain_goes_back_to_the_model_without_a_teacher(results: Results) -> None:
+    rows = {row.model.rpartition("-")[0]: row for row in strategy_rows(results)}
+    assert rows["a-by-middle"].chain == ("big-g1", "middle-by-big-g1")
+    assert rows["a-by-middle"].shares == "backbone"
+    assert rows["a-by-big"].chain == ("big-g1",)
+    assert rows["a-by-big"].shares == "nothing"
 
 
-def test_a_taught_model_is_set_against_the_scratch_model_of_its_seed(results: Results) -> None:
+def test_a_taught_model_is_compared_with_the_scratch_model_of_its_seed(results: Results) -> None:
     pairs = {one.second: one.first for one in compare_all(results)}
     assert pairs["a-s2-by-big-g1"] == "a-s2-g0"
     assert pairs["a-by-big-g1"] == "a-g0"
-    row = next(row for row in strategy_rows(results) if row["model"] == "a-by-big-g1")
+    row = next(row for row in strategy_rows(results) if row.model == "a-by-big-g1")
     first, second = (results.entry(name).outcomes["test"] for name in ("a-g0", "a-by-big-g1"))
     expected = paired_difference(first.correct_N, second.correct_N, first.units_N)
-    assert np.isclose(row["difference"], expected.value)
-    assert (row["low"], row["high"]) == (expected.low, expected.high)
+    assert np.isclose(row.difference, expected.value)
+    assert (row.low, row.high) == (expected.low, expected.high)
 
 
-def test_the_page_shows_them_and_only_where_there_are_any(
-    study: Study, results: Results, tmp_path: Path
-) -> None:
-    write_tables(tmp_path / "tables", results, compare_all(results))
-    text = "\n".join(tell_strategies(tmp_path / "tables"))
+def test_the_page_shows_strategies_if_there_are_any(results: Results, tmp_path: Path) -> None:
+    write_tables(tmp_path, results, compare_all(results))
+    text = "\n".join(describe_strategies(read_rows(tmp_path / "strategies.csv", StrategyRow)))
     assert "`big-g1` → `middle-by-big-g1` | backbone |" in text
     assert text.count("| **") == 2
-    assert tell_strategies(tmp_path / "none") == []
+    assert describe_strategies([]) == []

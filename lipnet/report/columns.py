@@ -1,0 +1,144 @@
+"""The leaderboard's columns: what each is called, how it is written and where it is shown.
+
+A new column is one entry here and one field of `LeaderboardRow`, which also puts it into
+results.csv, leaderboard.csv and, if it is a number, MLflow.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+
+from lipnet.report.markdown import interval, percent
+from lipnet.report.rows import LeaderboardRow, Score
+from lipnet.report.spec_names import name_spec
+
+
+class Place(Flag):
+    """Where a column is shown."""
+
+    TERMINAL = auto()
+    PAGE = auto()
+    PREFECT = auto()
+
+
+TERMINAL, PAGE, PREFECT = Place.TERMINAL, Place.PAGE, Place.PREFECT
+
+
+@dataclass(frozen=True)
+class Column:
+    """One shown column; of an `optional` one no row may have a value, and then it is left out."""
+
+    name: str
+    heading: str
+    format: Callable[[LeaderboardRow], str]
+    shown_in: Place
+    is_text: bool = False
+    is_optional: bool = False
+
+
+def columns_for(place: Place, rows: Sequence[LeaderboardRow]) -> list[Column]:
+    """The columns shown there, in order."""
+    return [
+        column
+        for column in COLUMNS
+        if place in column.shown_in
+        and not (column.is_optional and all(column.format(row) == NONE for row in rows))
+    ]
+
+
+def format_rows(place: Place, rows: Sequence[LeaderboardRow]) -> list[dict[str, str]]:
+    """Each row's cells by heading, as shown there."""
+    columns = columns_for(place, rows)
+    return [{column.heading: column.format(row) for column in columns} for row in rows]
+
+
+def describe_machines(rows: Iterable[LeaderboardRow]) -> str:
+    """The machines that latencies were measured on, or "no machine"."""
+    found = dict.fromkeys(row.latency.machine for row in rows if row.latency)
+    return " or ".join(found) or "no machine"
+
+
+def format_spec(row: LeaderboardRow) -> str:
+    """The spec as the paper writes it, on one line; "several" for a mixed ensemble."""
+    return name_spec(row.spec).replace("\n", " + ") if row.spec else "several"
+
+
+def format_top1(score: Score) -> str:
+    """Top-1 with its interval, in percent."""
+    return interval(score.top1, score.top1_low, score.top1_high)
+
+
+def format_top5(score: Score) -> str:
+    """Top-5 with its interval, in percent."""
+    return interval(score.top5, score.top5_low, score.top5_high)
+
+
+NONE = "-"
+ENSEMBLES = {"generations": "all {} generations", "greedy": "{} models, greedy"}
+
+
+def _bold_if_chosen(row: LeaderboardRow) -> str:
+    return f"**{row.model}**" if row.chosen else row.model
+
+
+def _starred_if_chosen(row: LeaderboardRow) -> str:
+    return f"{row.model} *" if row.chosen else row.model
+
+
+def _teacher_or_members(row: LeaderboardRow) -> str:
+    return ", ".join(row.members) or row.teacher or NONE
+
+
+def _short_teacher(row: LeaderboardRow) -> str:
+    """A teacher of the same lineage by its generation alone; how an ensemble was chosen."""
+    if row.members:
+        return ENSEMBLES.get(row.rule, "{} models").format(len(row.members))
+    lineage, _, generation = row.teacher.rpartition("-")
+    return (generation if lineage == row.lineage else row.teacher) or NONE
+
+
+def _test_interval(row: LeaderboardRow) -> str:
+    return f"{percent(row.test.top1_low)}-{percent(row.test.top1_high)}"
+
+
+def _latency(row: LeaderboardRow) -> str:
+    return f"{row.latency.ms_p50:.1f}" if row.latency else NONE
+
+
+def _both_latencies(row: LeaderboardRow) -> str:
+    if row.latency is None or row.latency.ms_p95 is None:
+        return _latency(row)
+    return f"{_latency(row)} / {row.latency.ms_p95:.1f}"
+
+
+def _unseen(row: LeaderboardRow) -> str:
+    return percent(row.unseen.top1) if row.unseen else NONE
+
+
+def _unseen_interval(row: LeaderboardRow) -> str:
+    return format_top1(row.unseen) if row.unseen else NONE
+
+
+EVERYWHERE = TERMINAL | PAGE | PREFECT
+BRIEF = TERMINAL | PREFECT
+COLUMNS = (
+    Column("model", "model", _bold_if_chosen, PAGE, is_text=True),
+    Column("model", "model", _starred_if_chosen, TERMINAL, is_text=True),
+    Column("model", "model", lambda row: row.model, PREFECT, is_text=True),
+    Column("spec", "spec", format_spec, PAGE | PREFECT, is_text=True),
+    Column("training", "training", lambda row: row.training, PAGE, is_text=True),
+    Column("teacher", "teacher or members", _teacher_or_members, PAGE | PREFECT, is_text=True),
+    Column("teacher", "taught by", _short_teacher, TERMINAL, is_text=True),
+    Column("params_m", "params M", lambda row: f"{row.params_m:.2f}", EVERYWHERE),
+    Column("gflops", "GFLOPs", lambda row: f"{row.gflops:.3f}", EVERYWHERE),
+    Column("val_top1", "val top-1", lambda row: percent(row.val.top1), EVERYWHERE),
+    Column("test_top1", "test top-1", lambda row: percent(row.test.top1), BRIEF),
+    Column("test_interval", "95 % interval", _test_interval, BRIEF),
+    Column("test_top1", "test top-1 [95 %]", lambda row: format_top1(row.test), PAGE),
+    Column("test_top5", "test top-5", lambda row: percent(row.test.top5), TERMINAL),
+    Column("test_top5", "test top-5 [95 %]", lambda row: format_top5(row.test), PAGE),
+    Column("unseen_top1", "unseen top-1", _unseen, TERMINAL, is_optional=True),
+    Column("unseen_top1", "unseen speakers top-1 [95 %]", _unseen_interval, PAGE, is_optional=True),
+    Column("latency", "ms p50", _latency, BRIEF),
+    Column("latency", "ms per clip, p50 / p95", _both_latencies, PAGE),
+)

@@ -1,0 +1,232 @@
+"""The rows of a saved report: one dataclass per table, one field per column of its CSV file.
+
+Accuracies are fractions; `_low` and `_high` are the ends of 95 % intervals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from lipnet.errors import InputError
+from lipnet.report.csv_rows import Format, Prefix
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy on one split with its interval over `units`, the independent units of its clips."""
+
+    top1: float
+    top1_low: float
+    top1_high: float
+    top5: float
+    top5_low: float
+    top5_high: float
+    clips: int
+    units: int
+
+    def __post_init__(self) -> None:
+        for name in ("top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)}: an accuracy is between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a model was trained: its recipe's main settings, and the epoch that was kept."""
+
+    input_size: int
+    epochs: int
+    best_epoch: int
+    seed: int
+    val_loss: float
+    optimiser: str
+
+
+@dataclass(frozen=True)
+class RowLatency:
+    """Milliseconds per clip on one machine; 95th percentiles of ensemble members do not add up."""
+
+    ms_p50: Annotated[float, Format(".2f")]
+    ms_p95: Annotated[float | None, Format(".2f")]
+    threads: int
+    machine: str
+
+
+@dataclass(frozen=True)
+class LeaderboardRow:
+    """A model, or an ensemble with its members' costs added up.
+
+    An ensemble has `members` and neither `chosen` (its lineage's best on validation) nor `fit`.
+    results.csv, which is tracked, has no latency; leaderboard.csv is the same with it.
+    """
+
+    model: str
+    lineage: str
+    generation: str
+    spec: str
+    teacher: str
+    training: str
+    rule: str
+    members: tuple[str, ...]
+    chosen: bool | None
+    params_m: float
+    gflops: float
+    gmacs: float
+    fit: Annotated[Fit | None, Prefix("")]
+    val: Score
+    test: Score
+    unseen: Score | None
+    latency: RowLatency | None = None
+
+    @property
+    def is_model(self) -> bool:
+        return not self.members
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores by split, validation first."""
+        scores = {"val": self.val, "test": self.test, "unseen": self.unseen}
+        return {split: score for split, score in scores.items() if score is not None}
+
+    @property
+    def model_fit(self) -> Fit:
+        """How the model was trained; InputError for an ensemble."""
+        if self.fit is None:
+            raise InputError(f"{self.model} has no seed, epochs and input size: not a model's row")
+        return self.fit
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """The accuracy of `second` less that of `first`, paired by clip."""
+
+    question: str
+    first: str
+    second: str
+    spec: str
+    split: str
+    difference: float
+    low: float
+    high: float
+    clips: int
+    units: int
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """Lineages that differ in the seed alone: mean and spread of their top-1."""
+
+    family: str
+    kind: str
+    spec: str
+    split: str
+    seeds: tuple[int, ...]
+    mean_top1: float
+    deviation: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class SeedPairRow:
+    """A taught family, with this many trained teachers, against the family from scratch, over the
+    seeds that both have."""
+
+    first: str
+    second: str
+    spec: str
+    seeds: tuple[int, ...]
+    difference: float
+    low: float
+    high: float
+    by_seed: Annotated[tuple[float, ...], Format("+.4f")]
+    clips: int
+    units: int
+    teachers: int
+
+
+@dataclass(frozen=True)
+class StrategyRow:
+    """One of several ways in which a student was taught, against `scratch` if there is one."""
+
+    spec: str
+    seed: int
+    model: str
+    chain: tuple[str, ...]
+    shares: str
+    recipe: str
+    chosen: bool
+    val_top1: float
+    test_top1: float
+    scratch: str
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class LookalikeRow:
+    """Two labels that the best model mistakes for each other."""
+
+    model: str
+    split: str
+    first: str
+    second: str
+    mistaken: int
+    clips: int
+    share: float
+
+
+@dataclass(frozen=True)
+class HomopheneRow:
+    """Labels of one viseme sequence."""
+
+    visemes: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MergedRow:
+    """Top-1 when labels of one viseme sequence count as one label."""
+
+    model: str
+    split: str
+    clips: int
+    top1: float
+    merged_top1: float
+    merged_top1_low: float
+    merged_top1_high: float
+    mistakes: int
+    between_alike: int
+
+
+@dataclass(frozen=True)
+class SlotRow:
+    """Top-1 in one slot of the sentence, next to chance and to what the slot alone gives."""
+
+    model: str
+    split: str
+    slot: str
+    clips: int
+    units: int
+    top1: float
+    top1_low: float
+    top1_high: float
+    chance: float
+    slot_alone: float
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """Top-1 of one label; None for a label without clips."""
+
+    model: str
+    split: str
+    label: str
+    clips: int
+    top1: float | None
+
+
+def models_of(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
+    """The rows that are models, not ensembles."""
+    return [row for row in rows if row.is_model]

@@ -1,0 +1,90 @@
+"""The leaderboard as a terminal shows it, with where to look next."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lipnet.report.columns import Column, Place, columns_for, describe_machines, format_spec
+from lipnet.report.latencies import THREADS
+from lipnet.report.rows import LeaderboardRow
+from lipnet.report.study import Study
+
+WIDTH = 120
+MODEL_WIDTH, TEACHER_WIDTH, TEACHER_WIDTH_WITH_UNSEEN = 32, 25, 17  # characters
+
+
+def print_leaderboard(
+    study: Study, rows: Sequence[LeaderboardRow], console: Console | None = None
+) -> None:
+    """Print the leaderboard, at most 120 columns wide, and where to look next."""
+    console = console or Console()
+    if not console.is_terminal or console.width > WIDTH:
+        console = Console(file=console.file, width=WIDTH, force_terminal=console.is_terminal)
+    console.print()
+    console.print(_make_table(rows, study.name), soft_wrap=False)
+    console.print(_explain(rows), style="dim")
+    console.print()
+    for what, place in _list_files(study):
+        console.print(f"  {what:<28}{place}", highlight=False, markup=False)
+    console.print()
+
+
+def _make_table(rows: Sequence[LeaderboardRow], profile: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
+    table.title = Text(f"Leaderboard of profile {profile}", style="bold")
+    columns = columns_for(Place.TERMINAL, rows)
+    for column in columns:
+        # Numbers are narrower than their headings: the last word goes to a second line.
+        heading = column.heading if column.is_text else "\n".join(column.heading.rsplit(" ", 1))
+        table.add_column(heading, justify="left" if column.is_text else "right", no_wrap=True)
+    for spec, group in groupby(rows, key=lambda row: "" if row.members else row.spec):
+        table.add_row(Text(_name_group(spec, rows), style="bold cyan"))
+        for row in group:
+            table.add_row(*(_format_cell(column, row, columns) for column in columns))
+        table.add_section()
+    return table
+
+
+def _format_cell(column: Column, row: LeaderboardRow, shown: Sequence[Column]) -> str:
+    """The column's cell; names are cut, the teacher's more if unseen speakers take their place."""
+    text = column.format(row)
+    if column.name == "model":
+        return f"  {shorten(row.model, MODEL_WIDTH)}{text.removeprefix(row.model)}"
+    if column.name == "teacher":
+        has_unseen = any(own.name == "unseen_top1" for own in shown)
+        return shorten(text, TEACHER_WIDTH_WITH_UNSEEN if has_unseen else TEACHER_WIDTH)
+    return text
+
+
+def _name_group(spec: str, rows: Sequence[LeaderboardRow]) -> str:
+    named = next((row for row in rows if spec and row.spec == spec), None)
+    return format_spec(named).replace("×", "x") if named else "Ensembles"
+
+
+def shorten(name: str, width: int) -> str:
+    """The name in at most `width` characters: its middle is cut, its generation stays."""
+    return name if len(name) <= width else f"{name[: width - 5]}..{name[-3:]}"
+
+
+def _explain(rows: Sequence[LeaderboardRow]) -> str:
+    clips, units = rows[0].test.clips, rows[0].test.units
+    how = f"{clips} test clips" if clips == units else f"{clips} test clips in {units} units"
+    return (
+        f"* best of its lineage on validation, which alone selects. Intervals over {how}.\n"
+        f"ms: the median for one clip on {THREADS} thread of {describe_machines(rows)}."
+    )
+
+
+def _list_files(study: Study) -> list[tuple[str, str]]:
+    report = study.report
+    return [
+        ("The report with figures", str(report / "report.html")),
+        ("The figures", str(report / "figures")),
+        ("The numbers", f"{report / 'leaderboard.csv'}, {report / 'tables'}"),
+        ("Models and learning curves", "make ui  (MLflow and Prefect on 127.0.0.1)"),
+        ("Plots between commits", "dvc plots diff, dvc metrics diff"),
+    ]
