@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
+from lipnet.landmarks.summary import LandmarksSummary
 from lipnet.landmarks.track import LandmarkOptions
+from lipnet.shards.summary import ShardsSummary
 from lipnet.shards.tar import read_shard
 from lipnet.sources.discover import discover_clips
 from lipnet.sources.inventory import read_inventory, scan_inventory, write_inventory
+from lipnet.sources.manifest import ManifestSummary
 from lipnet.sources.scan import escape
 from lipnet.video import decode
 from stages.landmarks import LandmarkFolders, make_landmarks
@@ -36,9 +38,9 @@ class Ends:
     """Where every file and clip of the corpus ended, and the summaries that count them."""
 
     by_file: dict[str, str]
-    manifest: dict[str, Any]
-    landmarks: dict[str, Any]
-    shards: dict[str, Any]
+    manifest: ManifestSummary
+    landmarks: LandmarksSummary
+    shards: ShardsSummary
 
 
 def place_of(number: int, odd: Odd) -> str:
@@ -93,7 +95,7 @@ def list_ends(place: Path) -> Iterator[tuple[str, str]]:
         yield video, f"{stage} {row['reason']}"
     for tar in sorted((place / "shards").glob("*/*.tar")):
         for _, meta in read_shard(tar):
-            yield f"{meta['clip_id']}.mp4", "fine"
+            yield f"{meta.clip_id}.mp4", "fine"
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +124,12 @@ def test_it_ends_where_it_belongs(number: int, ends: Ends) -> None:
 
 def test_what_goes_in_comes_out_or_is_counted_as_failed(ends: Ends) -> None:
     manifest, landmarks, shards = ends.manifest, ends.landmarks, ends.shards
-    assert manifest["files"] == manifest["clips"] + manifest["rejected_files"] == len(ends.by_file)
-    assert manifest["files"] == len(INPUTS) + len(WHOLE)
-    tracked = landmarks["videos"]
-    assert tracked["in"] == manifest["clips"]
-    assert tracked["in"] == tracked["out"] + sum(tracked["failed"].values())
-    cut = sum(split["clips"] for split in shards["splits"].values())
-    failed = sum(sum(split["failed"].values()) for split in shards["splits"].values())
-    assert cut + failed == manifest["clips"]
+    assert manifest.files == manifest.clips + manifest.rejected_files == len(ends.by_file)
+    assert manifest.files == len(INPUTS) + len(WHOLE)
+    assert landmarks.videos == manifest.clips
+    assert landmarks.videos == landmarks.tracked_videos + sum(landmarks.failed.values())
+    cut = sum(split.clips for split in shards.splits.values())
+    assert sum(split.total for split in shards.splits.values()) == manifest.clips
     assert cut == sum(end == "fine" for end in ends.by_file.values())
 
 
@@ -181,4 +181,4 @@ def test_a_video_of_hours_is_given_up_before_it_fills_the_memory(
     monkeypatch.setattr(decode, "MAX_FRAMES", 29)
     ends = run_path(tmp_path / "corpus", tmp_path / "made")
     assert ends.by_file[place_of(0, long)] == "landmarks too_long"
-    assert ends.shards["splits"]["train"]["clips"] == 1
+    assert ends.shards.splits["train"].clips == 1
