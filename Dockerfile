@@ -5,7 +5,8 @@
 #     --weights data/released/grid_study-rn18-mstcn-g1.safetensors
 #   docker run --rm lipnet make test
 #
-# The image has torch's CPU build; for the default build: --build-arg TORCH_INDEX=https://pypi.org/simple
+# pip chooses the build of torch: its default on Linux brings CUDA. To use another build, configure pip
+# (PIP_CONFIG_FILE) as PyTorch's installation guide describes.
 FROM python:3.11-slim-trixie
 
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
@@ -21,11 +22,8 @@ WORKDIR /home/lipnet/lipnet
 ENV PATH=/home/lipnet/lipnet/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY --chown=1000:1000 requirements.lock pyproject.toml ./
-# Of equal versions pip prefers the one with a local label, such as 2.13.0+cpu.
-RUN python -m venv .venv \
-    && pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" --requirement requirements.lock
+RUN python -m venv .venv && pip install --no-cache-dir --requirement requirements.lock
 
 COPY --chown=1000:1000 . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
