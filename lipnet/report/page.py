@@ -24,13 +24,20 @@ from lipnet.report.saved import Corpus, SavedReport
 from lipnet.report.study import Study
 from lipnet.shards.summary import SplitSummary
 
+COST_CAPTION = (
+    "One column per spec, at its own cost. Large points: the mean of its models from scratch "
+    "(hollow) and its distilled model that is best on validation (filled); the arrow joins them. "
+    "Small points: single models, such as other seeds and teachers. Bars: 95 % intervals over the "
+    "test clips, and over seeds too if the point is a mean. Dashed, if it is known: the ceiling, "
+    "the top-1 that no model can exceed on average because some labels look exactly alike."
+)
 FIGURES = (
-    ("accuracy_params", "Accuracy against parameters"),
-    ("accuracy_gflops", "Accuracy against FLOPs"),
-    ("generations", "Top-1 by generation"),
-    ("learning_curves", "Learning curves"),
-    ("confusion", "Confusion, the most confused next to each other"),
-    ("confusion_visemes", "Confusion, labels that look the same next to each other"),
+    ("accuracy_params", "Accuracy against parameters", COST_CAPTION),
+    ("accuracy_gflops", "Accuracy against FLOPs", "The same at each spec's FLOPs."),
+    ("generations", "Top-1 by generation", ""),
+    ("learning_curves", "Learning curves", ""),
+    ("confusion", "Confusion, the most confused next to each other", ""),
+    ("confusion_visemes", "Confusion, labels that look the same next to each other", ""),
 )
 
 
@@ -115,11 +122,11 @@ def explain_leaderboard(rows: Sequence[LeaderboardRow]) -> list[str]:
 
 
 def list_figures() -> list[str]:
-    """Each figure under its name."""
+    """Each figure under its name, with its caption."""
     return [
         line
-        for name, title in FIGURES
-        for line in (f"### {title}", "", f"![{title}](figures/{name}.png)", "")
+        for name, title, caption in FIGURES
+        for line in (f"### {title}", "", f"![{title}](figures/{name}.png)", "", caption, "")
     ]
 
 

@@ -1,17 +1,20 @@
 """The figure of accuracy against cost: specs from scratch and distilled (paper, Figure 3)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log10
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, ScaledTranslation
 
-from lipnet.report.comparisons import best_of, scratch_twin
-from lipnet.report.figures.placement import Label, boxes_along, boxes_of, place_labels, spread_apart
+from lipnet.measure.accuracy import pooled_difference
+from lipnet.report.comparisons import best_of
+from lipnet.report.figures.placement import Label, boxes_along, boxes_of, place_labels
 from lipnet.report.results import Entry, Results
 from lipnet.report.spec_names import name_spec
 
@@ -22,29 +25,53 @@ COLOURS = {
     "taught": "#D55E00",
     "ensemble": "#009E73",
 }
-MARKS = {"scratch": "o", "born-again": "o", "taught": "o", "ensemble": "*"}
+NAMES = {
+    "scratch": "from scratch",
+    "born-again": "born again",
+    "taught": "distilled",
+    "ensemble": "ensemble",
+}
 COSTS = {"params_m": "parameters", "gflops": "FLOPs"}
-AXES = {"params_m": "Parameters (millions)", "gflops": "Multiply-adds for one clip (GFLOPs)"}
-TICKS = (1, 2, 5)
-GAP = 0.022  # of the axis, between points of equal cost
+AXES = {"params_m": "Parameters (millions)", "gflops": "GFLOPs per clip"}
+TICKS = (1, 2, 3, 5, 7)
 MARGIN = 0.12
 MAX_ENSEMBLES = 3  # every lineage has one; all of them would hide the models
 RADIUS = 6.0  # pixels around a point that no label covers
+DODGE = 1.5  # points: bars of one spec are drawn next to each other, their points are not moved
 
 
 @dataclass(frozen=True)
 class Mark:
-    """An entry's position: log10 of its cost, moved away from others, and top-1 in percent."""
+    """A point with its 95 % interval, all in percent, at a cost."""
 
-    entry: Entry
-    place: float
+    training: str
+    cost: float
     value: float
     low: float
     high: float
 
+
+@dataclass(frozen=True)
+class Column:
+    """One spec, or one ensemble: all of it is drawn at one cost.
+
+    `dots` are top-1 of single models (training, percent). The arrow goes from `scratch`, the mean
+    over seeds, to `distilled`, the best on validation.
+    """
+
+    label: str
+    cost: float
+    dots: tuple[tuple[str, float], ...]
+    scratch: Mark | None
+    distilled: Mark | None
+
     @property
-    def x(self) -> float:
-        return float(10**self.place)
+    def marks(self) -> list[Mark]:
+        return [mark for mark in (self.scratch, self.distilled) if mark is not None]
+
+    @property
+    def top(self) -> float:
+        return max([mark.value for mark in self.marks] + [value for _, value in self.dots])
 
 
 def draw_accuracy_by_cost(
@@ -53,80 +80,150 @@ def draw_accuracy_by_cost(
     *,
     ceiling: float | None,
 ) -> Figure:
-    """Test top-1 against `cost` (params_m or gflops), arrows from scratch to distilled."""
-    marks = _place_marks(choose_entries(results), cost)
+    """Test top-1 against `cost` (params_m or gflops), one arrow per spec: scratch to distilled."""
+    columns = [*_find_specs(results, cost), *_find_ensembles(results, cost)]
     figure = Figure(figsize=(9.5, 5.8), layout="constrained")
     axes = figure.subplots()
-    for mark in marks:
-        _draw_mark(axes, mark)
-    _set_scale(axes, marks, ceiling)
+    for column in columns:
+        _draw_column(axes, column)
+    _set_scale(axes, columns, ceiling)
     axes.set(title=f"Accuracy against {COSTS[cost]}", xlabel=f"{AXES[cost]}, log scale")
     axes.set_ylabel("Test top-1 (%), 95 % interval")
-    _draw_legend(axes, marks)
-    arrows = list(_find_arrows(results, marks))
-    for start, end in arrows:
-        _draw_arrow(axes, start, end)
+    _draw_legend(axes, columns)
     figure.draw_without_rendering()  # fixes the layout, so pixel positions are final
-    _draw_labels(axes, marks, arrows, ceiling)
+    _draw_labels(axes, columns, ceiling)
     return figure
 
 
-def choose_entries(results: Results) -> list[Entry]:
-    """Scratch models, each lineage's distilled model and the best ensembles on validation."""
-    chosen = [model for model in results.models if model.training == "scratch"]
-    for lineage in dict.fromkeys(model.lineage for model in results.models):
-        distilled = [
-            model
-            for model in results.models
-            if model.lineage == lineage and model.training != "scratch"
-        ]
-        chosen += [best_of(distilled)] if distilled else []
+def _find_specs(results: Results, cost: str) -> Iterator[Column]:
+    for spec in dict.fromkeys(model.spec for model in results.models):
+        own = [model for model in results.models if model.spec == spec]
+        scratch = [model for model in own if model.training == "scratch"]
+        distilled = list(_best_of_lineages(own))
+        shown = [*scratch, *distilled]
+        place = float(getattr(own[0], cost))
+        yield Column(
+            label=name_spec(spec),
+            cost=place,
+            dots=tuple((model.training, 100 * _test_top1(model)) for model in shown),
+            scratch=_mark_mean(scratch, place) if scratch else None,
+            distilled=_mark(best_of(distilled), place) if distilled else None,
+        )
+
+
+def _best_of_lineages(models: list[Entry]) -> Iterator[Entry]:
+    """Each lineage's distilled model that is best on validation."""
+    distilled = [model for model in models if model.training != "scratch"]
+    for lineage in dict.fromkeys(model.lineage for model in distilled):
+        yield best_of([model for model in distilled if model.lineage == lineage])
+
+
+def _find_ensembles(results: Results, cost: str) -> Iterator[Column]:
+    """The best ensembles on validation."""
     ensembles = sorted(results.ensembles, key=lambda own: -own.outcomes["val"].top1.value)
-    return chosen + ensembles[:MAX_ENSEMBLES]
+    for own in ensembles[:MAX_ENSEMBLES]:
+        place = float(getattr(own, cost))
+        many = len(own.members)
+        name = (
+            f"{name_spec(own.spec)}\nensemble of {many}"
+            if own.spec
+            else f"greedy ensemble\nof {many}"
+        )
+        yield Column(name, place, (), None, _mark(own, place))
 
 
-def _place_marks(entries: list[Entry], cost: str) -> list[Mark]:
-    entries = sorted(entries, key=lambda entry: (getattr(entry, cost), entry.training != "scratch"))
-    places = [log10(getattr(entry, cost)) for entry in entries]
-    width = max(places) - min(places) or 0.3
-    moved = spread_apart(places, GAP * width)
-    marks = []
-    for entry, place in zip(entries, moved, strict=True):
-        top1 = entry.outcomes["test"].top1
-        marks.append(Mark(entry, place, 100 * top1.value, 100 * top1.low, 100 * top1.high))
-    return marks
+def _mark(entry: Entry, cost: float) -> Mark:
+    top1 = entry.outcomes["test"].top1
+    return Mark(entry.training, cost, 100 * top1.value, 100 * top1.low, 100 * top1.high)
 
 
-def _draw_mark(axes: Axes, mark: Mark) -> None:
-    training = mark.entry.training
-    colour = COLOURS[training]
+def _mark_mean(models: list[Entry], cost: float) -> Mark:
+    """The mean over the trainings of one spec, with its interval over trainings and clips."""
+    if len(models) == 1:
+        return _mark(models[0], cost)
+    outcomes = [model.outcomes["test"] for model in models]
+    right_MN = np.stack([outcome.correct_N for outcome in outcomes])
+    mean = pooled_difference(np.zeros_like(right_MN), right_MN, outcomes[0].units_N)
+    return Mark(models[0].training, cost, 100 * mean.value, 100 * mean.low, 100 * mean.high)
+
+
+def _test_top1(model: Entry) -> float:
+    return model.outcomes["test"].top1.value
+
+
+def _draw_column(axes: Axes, column: Column) -> None:
+    for training, value in column.dots:
+        look: dict[str, Any] = {"ms": 4.5, "mec": "white", "mew": 0.5, "alpha": 0.75, "zorder": 3}
+        axes.plot([column.cost], [value], "o", color=COLOURS[training], **look)
+    for mark in column.marks:
+        _draw_mark(axes, mark, shift=0.0 if len(column.marks) == 1 else DODGE)
+    if column.scratch and column.distilled:
+        _draw_arrow(axes, column.scratch, column.distilled)
+
+
+def _draw_mark(axes: Axes, mark: Mark, *, shift: float) -> None:
+    """The point at its cost, and its bar `shift` points to the left (scratch) or right."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    offset = -shift if mark.training == "scratch" else shift
+    aside = ScaledTranslation(offset / 72, 0, figure.dpi_scale_trans)
     axes.errorbar(
-        [mark.x],
+        [mark.cost],
         [mark.value],
         [[mark.value - mark.low], [mark.high - mark.value]],
-        fmt=MARKS[training],
-        ms=14 if training == "ensemble" else 8,
-        color=colour,
-        mfc="white" if training == "scratch" else colour,
-        mew=1.6 if training == "scratch" else 0.8,
-        mec=colour if training == "scratch" else "white",
-        ecolor=(colour, 0.55),
+        fmt="none",
+        ecolor=(COLOURS[mark.training], 0.55),
         elinewidth=1.2,
         capsize=2.5,
-        zorder=3,
+        zorder=2,
+        transform=axes.transData + aside,
+    )
+    axes.plot([mark.cost], [mark.value], **_look_of(mark.training), zorder=4)
+
+
+def _look_of(training: str) -> dict[str, Any]:
+    """How the points of a column are drawn, also in the legend."""
+    hollow = training == "scratch"
+    return {
+        "ls": "",
+        "marker": "*" if training == "ensemble" else "o",
+        "ms": 14 if training == "ensemble" else 8,
+        "color": COLOURS[training],
+        "mfc": "white" if hollow else COLOURS[training],
+        "mew": 1.6 if hollow else 0.8,
+        "mec": COLOURS[training] if hollow else "white",
+    }
+
+
+def _draw_arrow(axes: Axes, start: Mark, end: Mark) -> None:
+    axes.annotate(
+        "",
+        (end.cost, end.value),
+        xytext=(start.cost, start.value),
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": COLOURS[end.training],
+            "lw": 1.3,
+            "shrinkA": 5,
+            "shrinkB": 4.5,
+            "mutation_scale": 10,
+        },
+        zorder=2,
     )
 
 
-def _set_scale(axes: Axes, marks: list[Mark], ceiling: float | None) -> None:
-    places = [mark.place for mark in marks]
+def _set_scale(axes: Axes, columns: list[Column], ceiling: float | None) -> None:
+    places = [log10(column.cost) for column in columns]
     pad = MARGIN * (max(places) - min(places) or 1.0)
     axes.set_xscale("log")
     axes.set_xlim(10 ** (min(places) - pad), 10 ** (max(places) + pad))
     axes.xaxis.set_major_locator(LogLocator(subs=TICKS))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    low = min(mark.low for mark in marks)
-    high = max([mark.high for mark in marks] + ([100 * ceiling] if ceiling else []))
+    values = [value for column in columns for _, value in column.dots]
+    low = min([mark.low for column in columns for mark in column.marks] + values)
+    highs = [mark.high for column in columns for mark in column.marks]
+    high = max([*highs, *values] + ([100 * ceiling] if ceiling else []))
     room = MARGIN * max(high - low, 4.0)
     axes.set_ylim(max(0.0, low - room), min(105.0, high + room))
     if ceiling is not None:
@@ -142,84 +239,29 @@ def _set_scale(axes: Axes, marks: list[Mark], ceiling: float | None) -> None:
         )
 
 
-def _draw_legend(axes: Axes, marks: list[Mark]) -> None:
-    shown = {mark.entry.training for mark in marks}
-    names = {"scratch": "from scratch", "born-again": "born again", "taught": "taught"}
+def _draw_legend(axes: Axes, columns: list[Column]) -> None:
+    shown = {training for column in columns for training, _ in column.dots}
+    shown |= {mark.training for column in columns for mark in column.marks}
     handles = [
-        Line2D(
-            [],
-            [],
-            ls="",
-            marker=MARKS[training],
-            ms=11 if training == "ensemble" else 8,
-            color=colour,
-            mfc="white" if training == "scratch" else colour,
-            mew=1.6 if training == "scratch" else 0.8,
-            label=names.get(training, training),
-        )
-        for training, colour in COLOURS.items()
+        Line2D([], [], **_look_of(training), label=NAMES[training])
+        for training in COLOURS
         if training in shown
     ]
     axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=9.5)
 
 
-def _find_arrows(results: Results, marks: list[Mark]) -> Iterable[tuple[Mark, Mark]]:
-    by_name = {mark.entry.name: mark for mark in marks}
-    for mark in marks:
-        if mark.entry.training not in ("born-again", "taught"):
-            continue
-        siblings = [model for model in results.models if model.lineage == mark.entry.lineage]
-        spec, seed = mark.entry.spec, mark.entry.seed
-        twin = scratch_twin(siblings, spec, seed) or scratch_twin(results.models, spec, seed)
-        if twin is not None:
-            yield by_name[twin.name], mark
-
-
-def _draw_arrow(axes: Axes, start: Mark, end: Mark) -> None:
-    axes.annotate(
-        "",
-        (end.x, end.value),
-        xytext=(start.x, start.value),
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": COLOURS[end.entry.training],
-            "lw": 1.3,
-            "shrinkA": 5,
-            "shrinkB": 4.5,
-            "mutation_scale": 10,
-        },
-        zorder=2,
-    )
-
-
-def _draw_labels(
-    axes: Axes, marks: list[Mark], arrows: list[tuple[Mark, Mark]], ceiling: float | None
-) -> None:
-    """One label per spec, at its highest point; one per ensemble."""
-    obstacles = boxes_of(axes, [(mark.x, mark.value) for mark in marks], radius=RADIUS)
-    for mark in marks:
-        obstacles += boxes_along(axes, (mark.x, mark.low), (mark.x, mark.high), radius=3)
-    for start, end in arrows:
-        obstacles += boxes_along(axes, (start.x, start.value), (end.x, end.value), radius=3)
-    obstacles += _text_boxes(axes)
+def _draw_labels(axes: Axes, columns: list[Column], ceiling: float | None) -> None:
+    """One label per column, next to its highest point."""
+    obstacles: list[Bbox] = []
+    for column in columns:
+        values = [value for _, value in column.dots] + [mark.value for mark in column.marks]
+        obstacles += boxes_of(axes, [(column.cost, value) for value in values], radius=RADIUS)
+        ends = [end for mark in column.marks for end in (mark.low, mark.high)]
+        low, high = (column.cost, min(ends)), (column.cost, max(ends))
+        obstacles += boxes_along(axes, low, high, radius=4)
+    obstacles += [text.get_window_extent() for text in axes.texts if text.get_text()]
     if ceiling is not None:
         left, right = axes.get_xlim()
         obstacles += boxes_along(axes, (left, 100 * ceiling), (right, 100 * ceiling), radius=3)
-    place_labels(axes, _list_labels(marks), obstacles, size=9)
-
-
-def _text_boxes(axes: Axes) -> list[Bbox]:
-    return [text.get_window_extent() for text in axes.texts if text.get_text()]
-
-
-def _list_labels(marks: list[Mark]) -> list[Label]:
-    labels = []
-    best: dict[str, Mark] = {}
-    for mark in marks:
-        if mark.entry.members:
-            labels.append(
-                Label(f"{mark.entry.name}\n({len(mark.entry.members)} models)", mark.x, mark.value)
-            )
-        elif mark.entry.spec not in best or mark.value > best[mark.entry.spec].value:
-            best[mark.entry.spec] = mark
-    return [Label(name_spec(spec), mark.x, mark.value) for spec, mark in best.items()] + labels
+    labels = [Label(column.label, column.cost, column.top) for column in columns]
+    place_labels(axes, labels, obstacles, size=9)

@@ -1,7 +1,7 @@
 """Where labels go on a figure: next to their points, without covering anything."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -63,41 +63,6 @@ def boxes_along(
         Bbox([[x - radius, y - radius], [x + radius, y + radius]])
         for x, y in np.linspace(first, last, steps)
     ]
-
-
-def spread_apart(positions: Sequence[float], gap: float) -> list[float]:
-    """The positions, moved as little as possible to leave `gap` between neighbours, in order."""
-    order = sorted(range(len(positions)), key=lambda index: (positions[index], index))
-    groups: list[_Row] = []
-    for index in order:
-        groups.append(_Row([index], positions[index]))
-        while len(groups) > 1 and groups[-1].left(gap) - groups[-2].right(gap) < gap - 1e-12:
-            last, before = groups.pop(), groups.pop()
-            groups.append(before.joined(last))
-    moved = list(positions)
-    for group in groups:
-        for place, index in enumerate(group.members):
-            moved[index] = group.left(gap) + place * gap
-    return moved
-
-
-@dataclass(frozen=True)
-class _Row:
-    """Positions that had to move together, `gap` apart around their common middle."""
-
-    members: list[int]
-    middle: float
-
-    def left(self, gap: float) -> float:
-        return self.middle - gap * (len(self.members) - 1) / 2
-
-    def right(self, gap: float) -> float:
-        return self.middle + gap * (len(self.members) - 1) / 2
-
-    def joined(self, other: "_Row") -> "_Row":
-        own, theirs = len(self.members), len(other.members)
-        middle = (self.middle * own + other.middle * theirs) / (own + theirs)
-        return replace(self, members=self.members + other.members, middle=middle)
 
 
 def _settle(

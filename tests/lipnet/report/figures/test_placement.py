@@ -2,24 +2,10 @@
 
 from itertools import combinations
 
-import numpy as np
-import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lipnet.report.figures.placement import Label, boxes_of, place_labels, spread_apart
-
-
-def test_positions_move_only_if_they_are_too_close() -> None:
-    moved = spread_apart([0.0, 5.0, 5.0, 5.1, 9.0], 1.0)
-    assert moved[0] == 0.0
-    assert moved[4] == 9.0
-    assert np.diff(sorted(moved)).min() >= 1.0 - 1e-9
-    assert np.mean(moved[1:4]) == pytest.approx(np.mean([5.0, 5.0, 5.1]))
-
-
-def test_spreading_keeps_the_order_given_for_equals() -> None:
-    assert spread_apart([2.0, 2.0], 1.0) == [1.5, 2.5]
+from lipnet.report.figures.placement import Label, boxes_of, place_labels
 
 
 def test_labels_of_crowded_points_do_not_overlap() -> None:
