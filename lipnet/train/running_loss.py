@@ -21,7 +21,7 @@ class RunningLoss:
         self._sums_3 += clips * losses_3
 
     def reduce(self) -> Tensor:
-        """The sums [3] over all processes. Rank 0 keeps them and the others go on from zero, so
+        """The sums [3] over all processes. Rank 0 keeps them and the others restart at zero, so
         that a checkpoint of rank 0 is complete and another `reduce` counts nothing twice."""
         self._processes.all_reduce([self._sums_3])
         total_3 = self._sums_3.clone()

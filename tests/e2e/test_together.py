@@ -79,6 +79,6 @@ def test_what_cannot_be_shared_is_said_as_one_line(undisturbed: Checkout, tmp_pa
     checkout = undisturbed.fork(tmp_path / "whole")
     checkout.run("pipeline.profile", "tiny", "compute.workers=2")
     told = checkout.run("stages.scratch", LINEAGE, status=1)
-    assert "error: a batch of 8 clips in 1 part cannot be shared by 2 processes" in told
+    assert "error: a batch of 8 clips in 1 micro-batch cannot be shared by 2 processes" in told
     assert "set recipe.micro_batch to 4 or less" in told
     assert "Traceback" not in told
