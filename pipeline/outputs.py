@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lipnet.files import write_atomic
+from pipeline.inputs import check_inputs
 
 
 def write_failures(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
@@ -20,8 +21,10 @@ def move_into_place(state: Path, place: Path, keep: Iterable[str]) -> None:
     """Rename the folder `state` to `place`, with only the files `keep` (relative names) in it.
 
     The old contents of `place` are removed, and so are files of earlier work in `state`.
-    RuntimeError if one of the files is missing.
+    RuntimeError if one of the files is missing; InputError, and nothing moves, if the inputs of the
+    stage changed while it ran: DVC would delete what it did not record.
     """
+    check_inputs()
     kept = {state / name for name in keep}
     missing = sorted(str(path) for path in kept if not path.is_file())
     if missing:

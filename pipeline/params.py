@@ -1,4 +1,4 @@
-"""params.yaml: read only here, and checked completely before any work."""
+"""params.yaml: parsed only here, and checked completely before any work."""
 
 import re
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from lipnet.shards.upload import resolve_url
 from lipnet.sources.discover import find_source
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.spec import ModelSpec
+from pipeline.inputs import PARAMS
 
-PARAMS = Path("params.yaml")
 RESERVED_ID = re.compile(r"champion|latest|v[0-9]+")  # aliases of the model registry
 LINEAGE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 

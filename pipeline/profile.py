@@ -8,7 +8,8 @@ from hydra.errors import HydraException
 
 from lipnet.errors import InputError
 from pipeline.checkout import lock_checkout
-from pipeline.params import PARAMS, load_params
+from pipeline.inputs import PARAMS
+from pipeline.params import load_params
 from pipeline.program import run_program
 
 CONF = Path("conf")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from lipnet.errors import InputError
+from pipeline.inputs import check_inputs
 
 
 def run_program(main: Callable[[], None]) -> None:
@@ -27,6 +28,17 @@ def run_program(main: Callable[[], None]) -> None:
         if not line:
             raise
         sys.exit(f"error: {line}")
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """`run_program` for a stage; also exit 1 if its inputs changed while it ran."""
+
+    def run() -> None:
+        check_inputs()  # they may have changed while the stage's modules were imported
+        main()
+        check_inputs()
+
+    run_program(run)
 
 
 def describe_full_disk(error: OSError) -> str:

@@ -18,7 +18,7 @@ from pipeline.meter import Meter
 from pipeline.outputs import move_into_place, write_failures
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
-from pipeline.program import run_program
+from pipeline.program import run_stage
 
 CODE = "landmarks.tracker"
 FAILURES, FAILURE_COLUMNS = "failures.csv", ("video", "reason", "detail")
@@ -117,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

@@ -10,7 +10,7 @@ from lipnet.sources.discover import discover_clips
 from lipnet.sources.manifest import ManifestSummary, check_complete, write_manifest
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
-from pipeline.program import run_program
+from pipeline.program import run_stage
 
 
 def main() -> None:
@@ -49,4 +49,4 @@ def print_summary(summary: ManifestSummary, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

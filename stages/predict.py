@@ -21,7 +21,7 @@ from lipnet.shards.storage import list_shards
 from pipeline.lease import lease_device
 from pipeline.params import load_params
 from pipeline.paths import Paths
-from pipeline.program import run_program
+from pipeline.program import run_stage
 
 USAGE = "usage: python -m stages.predict val|test LINEAGE"
 OPTIONAL_SPLITS = ("unseen",)  # speakers who are in no other split, if the source has any
@@ -65,4 +65,4 @@ def _present(shards: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

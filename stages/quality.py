@@ -10,7 +10,7 @@ from lipnet.quality.sheets import draw_random, draw_worst
 from lipnet.report.figures.style import house_style, save_figure
 from pipeline.params import load_params
 from pipeline.paths import Paths
-from pipeline.program import run_program
+from pipeline.program import run_stage
 
 
 def main() -> None:
@@ -40,4 +40,4 @@ def write_report(folder: Path, quality: Quality) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

@@ -20,7 +20,7 @@ from pipeline.meter import Meter
 from pipeline.outputs import move_into_place
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
-from pipeline.program import run_program
+from pipeline.program import run_stage
 
 # The module that decides a clip's bytes, besides the options.
 CODE = "sources.synthetic.corpus"
@@ -95,4 +95,4 @@ def make_renderer(options: SyntheticOptions, videos: Path) -> Callable[[Sequence
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

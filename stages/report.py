@@ -7,7 +7,7 @@ from lipnet.report.write import write_report
 from lipnet.sources.synthetic.words import accuracy_ceiling
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
-from pipeline.program import run_program
+from pipeline.program import run_stage
 
 
 def main() -> None:
@@ -27,4 +27,4 @@ def describe_corpus(params: Params) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

@@ -2,7 +2,7 @@
 
 from lipnet.lineage.plan import LineagePlan
 from pipeline.params import load_params
-from pipeline.program import run_program
+from pipeline.program import run_stage
 from stages.train import named_lineage, start_weights, train
 
 USAGE = "usage: python -m stages.scratch LINEAGE"
@@ -26,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

@@ -3,7 +3,7 @@
 from lipnet.lineage.selection import write_selection
 from pipeline.params import load_params
 from pipeline.paths import Paths
-from pipeline.program import run_program
+from pipeline.program import run_stage
 
 
 def main() -> None:
@@ -14,4 +14,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

@@ -27,7 +27,7 @@ from pipeline.meter import Meter
 from pipeline.outputs import move_into_place, write_failures
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
-from pipeline.program import run_program
+from pipeline.program import run_stage
 from pipeline.timings import TimedWorker, write_timings
 
 CODE = "shards.cut"
@@ -224,4 +224,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_stage(main)

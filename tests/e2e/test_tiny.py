@@ -97,3 +97,25 @@ def test_stages_killed_at_work_end_with_the_same_outputs(
         f"data/tiny/{made}" for made in ("raw", "landmarks", "shards", "models/rn18-tcn")
     }
     assert outputs.items() <= undisturbed.outputs().items()
+
+
+def test_parameters_that_change_while_a_stage_runs_are_not_recorded(
+    undisturbed: Checkout, tmp_path: Path
+) -> None:
+    checkout, stage = undisturbed.fork(tmp_path / "changed"), "scratch@rn18-tcn"
+    lock = checkout.place / "dvc.lock"
+    recorded = lock.read_bytes()
+    checkout.run("pipeline.profile", "tiny", "recipe.epochs=4")
+    process = checkout.start("dvc", "repro", stage)
+    assert wait_until(lambda: any(checkout.place.glob(SIGNS[stage])), process)
+    checkout.run("pipeline.profile", "tiny", "recipe.epochs=5")
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert "error: params.yaml: recipe changed while this stage ran" in output
+    assert "epoch 4/4" in output
+    assert lock.read_bytes() == recorded
+    checkout.run("pipeline.profile", "tiny", "recipe.epochs=4")
+    output = checkout.run("dvc", "repro", stage)
+    assert f"Running stage '{stage}'" in output
+    assert "epoch" not in output  # both generations are found again
+    assert (checkout.place / "data/tiny/models/rn18-tcn/g1/weights.safetensors").exists()

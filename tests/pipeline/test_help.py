@@ -1,5 +1,6 @@
 """`--help` of every program is printed before anything is imported or done."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ PROGRAMS = sorted(
     f"{package}.{path.stem}"
     for package in ("stages", "pipeline", "tracking")
     for path in (ROOT / package).glob("*.py")
-    if "    run_program(main)" in path.read_text("utf-8")
+    if re.search(r"^    run_(program|stage)\(main\)", path.read_text("utf-8"), re.MULTILINE)
 )
 HEAVY = ("torch", "cv2", "numpy", "pandas", "mlflow", "yaml")
 
