@@ -5,9 +5,11 @@ VENV := .venv
 PYTHON ?= python3.11
 # Processes that share the tests; 0 for one that a debugger can stop
 WORKERS ?= 2
-BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
-export PATH := $(BIN):$(PATH)
+# The environment's own interpreter, by its path: without one, a command must fail rather than use
+# the system's. The stages that DVC starts find it by PATH.
+PY := $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export RAY_USAGE_STATS_ENABLED := 0
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -15,48 +17,45 @@ export DO_NOT_TRACK := 1
 
 .PHONY: reproduce held flow test lint phrases ui faults profile
 reproduce: $(STAMP)
-	@python -m pipeline.checkout $(MAKE) --no-print-directory held
+	@$(PY) -m pipeline.checkout $(MAKE) --no-print-directory held
 
 # The steps of `reproduce`, run while it holds the checkout's lock
 held: profile
-	@python -m pipeline.preflight
-	@dvc repro
-	@python -m pipeline.leaderboard
-	@python -m tracking.publish
+	@$(PY) -m pipeline.preflight
+	@$(PY) -m dvc repro
+	@$(PY) -m pipeline.leaderboard
+	@$(PY) -m tracking.publish
 
 flow: $(STAMP) profile
-	@python -m flows.deployments
+	@$(PY) -m flows.deployments
 
 test: $(STAMP)
-	@python -m pytest -n $(WORKERS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 # Injects kill -9, lost actors and full disks, FAULTS times each in preprocessing and in training,
 # and lost nodes and faults of the whole system at least three times each, at random moments
 # (FAULTS_SEED)
 faults: $(STAMP)
-	@FAULTS=$(or $(FAULTS),20) python -m pytest --capture=no tests/e2e/test_faults.py \
+	@FAULTS=$(or $(FAULTS),20) $(PY) -m pytest --capture=no tests/e2e/test_faults.py \
 		tests/e2e/test_nodes.py tests/e2e/test_system.py tests/lipnet/train/test_resume.py \
 		-k "fault or killed or lost or documented" $(ARGS)
 
 lint: $(STAMP)
-	@ruff check .
-	@ruff format --check .
-	@mypy
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
 
 # Lists the phrases that scripts/check_phrases.py bans, and what to write instead
 phrases: $(STAMP)
-	@python scripts/check_phrases.py
+	@$(PY) scripts/check_phrases.py
 
 ui: $(STAMP)
-	@python -m flows.servers
+	@$(PY) -m flows.servers
 
 profile: $(STAMP)
 ifneq ($(PROFILE)$(SET),)
-	@python -m pipeline.profile $(or $(PROFILE),$(shell sed -n 's/^profile: //p' params.yaml)) $(SET)
+	@$(PY) -m pipeline.profile $(or $(PROFILE),$(shell sed -n 's/^profile: //p' params.yaml)) $(SET)
 endif
 
 $(STAMP): requirements.lock pyproject.toml
-	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	@python -m pip install --quiet --requirement requirements.lock
-	@python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $(STAMP)
+	@sh scripts/install.sh $(VENV) $(PYTHON)
