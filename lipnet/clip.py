@@ -11,10 +11,10 @@ SPLITS = ("train", "val", "test", "unseen")
 class Clip:
     """One word in one video; all frame indices count the video's frames after resampling to fps.
 
-    `unit` is what is statistically independent (GRID: the sentence; LRW: the clip itself).
+    `unit` is the statistically independent unit (GRID: the sentence; LRW: the clip itself).
     The window is [first, last) with last = -1 for "to the end"; the word is
-    [word_first, word_last) and may stick out of the window where a video is short. Frames count
-    from the first, or from the middle one where the video is `centred` on its word. A `ready`
+    [word_first, word_last) and may extend beyond the window if a video is short. Frames count
+    from the first, or from the middle one if the video is `centred` on its word. A `ready`
     video is a folder of numbered images, frame 0 being image 1, with the mouth cut out already.
     """
 
@@ -36,7 +36,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A source file that cannot become a clip, with a snake_case reason and a detail to act on."""
+    """A source file that cannot become a clip, with a snake_case reason and details."""
 
     path: str
     reason: str

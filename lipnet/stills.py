@@ -1,4 +1,4 @@
-"""Stills: a folder of numbered images that stands for a video; which file is which frame."""
+"""Stills: a folder of numbered images in place of a video; the file of each frame."""
 
 import os
 import re
@@ -9,11 +9,11 @@ IMAGE = re.compile(r"([0-9]{1,9})\.(?:jpg|jpeg|png|bmp)", re.IGNORECASE)
 
 
 class FrameMissing(Exception):
-    """A frame for which the folder has no image, or two; the message says which."""
+    """A frame for which the folder has no image, or two; the message names it."""
 
 
 def list_images(folder: Path) -> dict[int, list[str]]:
-    """The names of each number's images, sorted; OSError where there is no such folder."""
+    """The names of each number's images, sorted; OSError if there is no such folder."""
     found: dict[int, list[str]] = {}
     for name in sorted(os.listdir(folder)):
         if matched := IMAGE.fullmatch(name):

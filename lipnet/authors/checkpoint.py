@@ -1,4 +1,4 @@
-"""The authors' released checkpoints: their settings as a spec, their tensors as a model."""
+"""The authors' checkpoints: their settings as a spec, their tensors as a model."""
 
 import json
 import warnings
@@ -20,8 +20,8 @@ from lipnet.sizes import BASE_CHANNELS
 from lipnet.spec import ACTIVATIONS, ModelSpec
 
 Known = TypeVar("Known")
-STATE = "model_state_dict"  # where a released file keeps its tensors
-OUTPUT = "tcn.tcn_output.weight"  # one row a class
+STATE = "model_state_dict"  # the key of the tensors in an authors' file
+OUTPUT = "tcn.tcn_output.weight"  # one row per class
 TRUNKS = {
     "resnet": ("resnet18", (1.0,)),
     "shufflenet": ("shufflenetv2", tuple(SHUFFLENET_CHANNELS)),
@@ -31,7 +31,7 @@ WIDEST = 16  # times 256 channels: a head's most
 RELU_TYPES = ("relu", *ACTIVATIONS)
 TRUNK_KEYS = {"backbone_type", "relu_type", "width_mult"}
 TCN_KEYS = {"tcn_kernel_size", "tcn_dwpw", "tcn_width_mult"}
-# What the released models have in common and a spec does not name.
+# What all of the authors' models have in common and a spec does not name.
 TCN_FIXED = {"tcn_num_layers": 4, "tcn_dropout": 0.2}
 DCTCN_FIXED = {
     "densetcn_block_config": [3, 3, 3, 3],
@@ -44,7 +44,7 @@ DCTCN_FIXED = {
 }
 
 
-def load_released(checkpoint: Path, config: Path) -> tuple[Lipreader, ModelSpec]:
+def load_authors_model(checkpoint: Path, config: Path) -> tuple[Lipreader, ModelSpec]:
     """The model in eval mode and its spec; an InputError names what does not fit.
 
     Nothing in the file is executed: it is read as tensors and plain values, or refused.
@@ -53,9 +53,9 @@ def load_released(checkpoint: Path, config: Path) -> tuple[Lipreader, ModelSpec]
     tensors = read_tensors(checkpoint)
     output = tensors.get(OUTPUT)
     if output is None or output.dim() != 2:
-        raise InputError(f"{checkpoint} has no matrix {OUTPUT!r} to tell its number of classes")
+        raise InputError(f"{checkpoint} has no matrix {OUTPUT!r} with a row per class")
     theirs = _name_tensors(checkpoint, tensors)
-    # The file's own sizes decide nothing until all of them are known to be true.
+    # Nothing of the file's own sizes is allocated before all of them have been checked.
     plan = build_empty(spec, len(output), device="meta")
     check_tensors(  # in the file's own names, so that they can be looked up there
         {theirs.get(ours, ours): tensor for ours, tensor in plan.state_dict().items()},
@@ -69,13 +69,13 @@ def load_released(checkpoint: Path, config: Path) -> tuple[Lipreader, ModelSpec]
 
 
 def read_spec(config: Path) -> ModelSpec:
-    """The spec of a released model's settings (a JSON object in the authors' own keys)."""
+    """The spec of an authors' model from its settings, a JSON object with the authors' keys."""
     try:
         facts = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{config} is no readable JSON: {error}") from None
+        raise InputError(f"{config} is not readable JSON: {error}") from None
     if not isinstance(facts, dict):
-        raise InputError(f"{config} is not a JSON object of the released models' settings")
+        raise InputError(f"{config} is not a JSON object of an authors' model's settings")
     try:
         return spec_of_config(facts)
     except InputError as error:
@@ -83,7 +83,7 @@ def read_spec(config: Path) -> ModelSpec:
 
 
 def spec_of_config(facts: Mapping[str, object]) -> ModelSpec:
-    """The spec that a released configuration stands for; InputError for any other key or value."""
+    """The spec of an authors' configuration; InputError for any other key or value."""
     dense = any(key.startswith("densetcn_") for key in facts)
     fixed: dict[str, object] = {**DCTCN_FIXED} if dense else {**TCN_FIXED}
     _check_keys(facts, TRUNK_KEYS | fixed.keys() | (set() if dense else TCN_KEYS))
@@ -100,7 +100,7 @@ def spec_of_config(facts: Mapping[str, object]) -> ModelSpec:
 
 
 def read_tensors(checkpoint: Path) -> dict[str, Tensor]:
-    """A released file's tensors by their released names."""
+    """The tensors of an authors' file by the authors' names."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, on pickles that are then refused
@@ -118,15 +118,15 @@ def read_tensors(checkpoint: Path) -> dict[str, Tensor]:
     state = held[STATE]
     wrong = [name for name, value in state.items() if not _is_plain(value)]
     if wrong:
-        raise InputError(f"{checkpoint}: {wrong[0]!r} of its {STATE} is no plain tensor")
+        raise InputError(f"{checkpoint}: {wrong[0]!r} of its {STATE} is not a plain tensor")
     return {str(name): tensor for name, tensor in state.items()}
 
 
 def _name_tensors(checkpoint: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """Our name -> the released one; a second name must hold the same tensor as the first."""
+    """Our name -> the authors'; a second name must hold the same tensor as the first."""
     theirs: dict[str, str] = {}
     for name, tensor in tensors.items():
-        # A name that no released model has stays as it is: it will be told as surplus.
+        # A name that no authors' model has is kept, and reported as surplus.
         first = theirs.setdefault(rename_tensor(name) or name, name)
         if first != name and not _equal(tensors[first], tensor):
             raise InputError(
@@ -136,13 +136,13 @@ def _name_tensors(checkpoint: Path, tensors: Mapping[str, Tensor]) -> dict[str, 
 
 
 def _check_values(checkpoint: Path, tensors: Mapping[str, Tensor]) -> None:
-    """InputError for weights that are no finite floating-point numbers."""
+    """InputError for weights that are not finite floating-point numbers."""
     for name, tensor in tensors.items():
         counts = name.endswith("num_batches_tracked")
         if not (counts or tensor.is_floating_point()):
             raise InputError(f"{checkpoint}: {name!r} holds {tensor.dtype}, not real numbers")
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{checkpoint}: {name!r} holds values that are no finite numbers")
+            raise InputError(f"{checkpoint}: {name!r} holds values that are not finite numbers")
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
@@ -173,10 +173,10 @@ def _temporal_head(facts: Mapping[str, object]) -> tuple[str, int]:
 def _check_keys(facts: Mapping[str, object], wanted: set[str]) -> None:
     missing = sorted(wanted - facts.keys())
     unknown = sorted(facts.keys() - wanted - {"use_boundary"})
-    told = [f"missing {', '.join(missing)}"] * bool(missing)
-    told += [f"unknown {', '.join(unknown)}"] * bool(unknown)
-    if told:
-        raise InputError(f"not the keys of a released model: {'; '.join(told)}")
+    faults = [f"missing {', '.join(missing)}"] * bool(missing)
+    faults += [f"unknown {', '.join(unknown)}"] * bool(unknown)
+    if faults:
+        raise InputError(f"not the keys of an authors' model: {'; '.join(faults)}")
 
 
 def _choose(facts: Mapping[str, object], key: str, known: tuple[Known, ...]) -> Known:
@@ -185,8 +185,8 @@ def _choose(facts: Mapping[str, object], key: str, known: tuple[Known, ...]) -> 
     for each in known:
         if each == value and isinstance(each, bool) == isinstance(value, bool):
             return each
-    told = ", ".join(json.dumps(each) for each in known)
-    raise InputError(f"{key!r} is {json.dumps(value)}; known: {told}")
+    known_values = ", ".join(json.dumps(each) for each in known)
+    raise InputError(f"{key!r} is {json.dumps(value)}; known: {known_values}")
 
 
 def _number(facts: Mapping[str, object], key: str) -> float:

@@ -1,4 +1,4 @@
-"""The tensor names of the authors' released checkpoints, and ours for the same tensors."""
+"""The tensor names of the authors' checkpoints, and ours for the same tensors."""
 
 import re
 from collections.abc import Callable
@@ -101,7 +101,7 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 
 
 def rename_tensor(name: str) -> str | None:
-    """Our name of a released tensor; None for a name that no released model has."""
+    """Our name of an authors' tensor; None for a name that no authors' model has."""
     for pattern, ours in _RULES:
         match = re.fullmatch(pattern, name)
         if match is not None:

@@ -1,4 +1,4 @@
-"""`lipnet cost`: what one spec takes, in parameters, multiply-adds, bytes and milliseconds."""
+"""`lipnet cost`: the cost of one spec, in parameters, multiply-adds, bytes and milliseconds."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lipnet.measure.latency import Latency
     from lipnet.spec import ModelSpec
 
-MOST_BYTES = 16 * 2**30  # of weights and activations; more is a slip of the keyboard
+MAX_BYTES = 16 * 2**30  # of weights and activations; more is surely a typing error
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,7 +27,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print the figures of one spec, its latency measured here and now."""
+    """Print the figures of one spec; its latency is measured on this machine."""
     from lipnet.measure.cost import cost_of
     from lipnet.measure.latency import measure_latency
     from lipnet.measure.memory import peak_memory_of
@@ -37,11 +37,11 @@ def run(parsed: argparse.Namespace) -> None:
     spec, frames, size = ModelSpec.parse(parsed.spec), parsed.frames, parsed.size
     cost = cost_of(spec, parsed.classes, frames=frames, size=size)
     peak_bytes = peak_memory_of(spec, parsed.classes, frames=frames, size=size)
-    if cost.weight_bytes + peak_bytes > MOST_BYTES:
+    if cost.weight_bytes + peak_bytes > MAX_BYTES:
         raise InputError(
-            f"{spec} of {parsed.classes} classes on {frames} frames of {size} x {size} would take "
-            f"{(cost.weight_bytes + peak_bytes) / 2**30:.0f} GiB to be measured; at most "
-            f"{MOST_BYTES / 2**30:.0f}"
+            f"{spec} of {parsed.classes} classes on {frames} frames of {size} x {size} needs "
+            f"{(cost.weight_bytes + peak_bytes) / 2**30:.0f} GiB to measure; the limit is "
+            f"{MAX_BYTES / 2**30:.0f}"
         )
     model = build_model(spec, parsed.classes).eval()
     latency = measure_latency(model, frames=frames, size=size, threads=parsed.threads)
@@ -70,7 +70,7 @@ def _lines(cost: "Cost", latency: "Latency", peak_bytes: int) -> list[tuple[str,
     return [
         ("params", f"{cost.params:,}", ""),
         ("params_m", f"{cost.params_m:.4f}", "parameters / 1e6"),
-        ("gflops", f"{cost.gflops:.4f}", "gmacs and 2 per BatchNorm output: the paper's figure"),
+        ("gflops", f"{cost.gflops:.4f}", "gmacs plus 2 per BatchNorm output: the paper's figure"),
         ("gmacs", f"{cost.gmacs:.4f}", "multiply-adds of matrix products / 1e9"),
         ("weight_bytes", f"{cost.weight_bytes:,}", "float32, BatchNorm statistics among them"),
         ("peak_activation_bytes", f"{peak_bytes:,}", "held at once in a forward of one clip"),

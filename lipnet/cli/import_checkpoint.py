@@ -1,4 +1,4 @@
-"""`lipnet import-checkpoint`: a released file of the paper's authors becomes our weights file."""
+"""`lipnet import-checkpoint`: a checkpoint of the paper's authors becomes our weights file."""
 
 import argparse
 from pathlib import Path
@@ -15,28 +15,30 @@ ORDER = "the authors' class order for LRW is the sorted list of its 500 words"
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     parser = verbs.add_parser(
-        "import-checkpoint", help="turn a released .pth of the paper's authors into our weights"
+        "import-checkpoint", help="turn a .pth file of the paper's authors into our weights"
     )
     parser.add_argument("checkpoint", type=Path, metavar="FILE.pth")
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE.json", help="its own")
+    parser.add_argument(
+        "--config", type=Path, required=True, metavar="FILE.json", help="its settings"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help=f"one word a line; {ORDER}")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help=f"one word per line; {ORDER}")
     parser.add_argument(
         "--face",
         metavar="FILE.npy",
         default="",
-        help="the authors' reference face (68 x 2), which `lipnet read --face` then needs too; "
+        help="the authors' reference face (68 x 2), which `lipnet read --face` then also needs; "
         "without it, crops are aligned to the package's",
     )
     parser.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Write DIR/weights.safetensors, and print what it holds and what it expects."""
-    from lipnet.authors.checkpoint import load_released
+    """Write DIR/weights.safetensors, and print its spec and the reference face that it expects."""
+    from lipnet.authors.checkpoint import load_authors_model
     from lipnet.models.weights import save_weights
 
-    model, spec = load_released(parsed.checkpoint, parsed.config)
+    model, spec = load_authors_model(parsed.checkpoint, parsed.config)
     print(_describe_face(parsed.face))
     classes = model.classifier.out_features
     labels = _choose_labels(parsed.labels, classes)
@@ -51,7 +53,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def _make_card(parsed: argparse.Namespace, *, spec: str, labels: list[str]) -> "ModelCard":
-    """The card says how the authors cut crops and normalised pixels, and where this came from."""
+    """The card records how the authors cut crops and normalised pixels, and the file imported."""
     from lipnet.clip import FPS
     from lipnet.crops.crop import CropOptions
     from lipnet.files import digest_files
@@ -69,14 +71,14 @@ def _make_card(parsed: argparse.Namespace, *, spec: str, labels: list[str]) -> "
 
 
 def _choose_labels(file: Path | None, classes: int) -> list[str]:
-    """The words of the file, one a class; class-000, class-001, ... without a file."""
+    """The words of the file, one per class; class-000, class-001, ... without a file."""
     if file is None:
-        print(f"no --labels: the classes are called class-000 and so on ({ORDER})")
+        print(f"no --labels: the classes are named class-000, class-001, ... ({ORDER})")
         return [f"class-{number:03d}" for number in range(classes)]
     try:
         labels = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is no readable list of labels: {error}") from None
+        raise InputError(f"{file} is not a readable list of labels: {error}") from None
     labels = [label.strip() for label in labels if label.strip()]
     repeated = sorted({label for label in labels if labels.count(label) > 1})
     if repeated:
@@ -89,14 +91,14 @@ def _choose_labels(file: Path | None, classes: int) -> list[str]:
 
 
 def _describe_face(face: str) -> str:
-    """Which reference face the weights will expect, and how far it is from the package's."""
+    """The reference face that the weights expect, and its distance from the package's."""
     from lipnet.crops.align import face_digest, load_face
     from lipnet.quality.face_gap import measure_gap
 
     if not face:
         return (
             f"reference face: the package's ({face_digest()}); the authors' own differs a little, "
-            "--face FILE.npy names it"
+            "--face FILE.npy selects it"
         )
     gap = measure_gap(load_face(), load_face(face))
     return f"reference face: {face} ({face_digest(face)}), from the package's {gap}"

@@ -1,4 +1,4 @@
-"""`lipnet models`: the models of the paper's Tables 3 and 4, our figures beside those printed."""
+"""`lipnet models`: the models of the paper's Tables 3 and 4, our figures next to those printed."""
 
 import argparse
 import json
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from lipnet.measure.paper import OtherRow, PaperRow
 
 HEADINGS = ("corpus", "input", "spec", "M params", "paper", "", "GFLOPs", "paper", "")
-NUMBERS = {3, 4, 6, 7}  # columns, set to the right
+NUMBERS = {3, 4, 6, 7}  # columns, right-aligned
 WIDTH = 100
 
 
 @dataclass(frozen=True)
 class Line:
-    """A model: what the paper prints of it, and what we count (None where it is not built)."""
+    """A model: the paper's figures, and ours (None if it is not built)."""
 
     name: str
     spec: str | None
@@ -50,13 +50,13 @@ class Line:
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
-    models = verbs.add_parser("models", help="the paper's models, our figures beside its own")
+    models = verbs.add_parser("models", help="the paper's models, our figures next to its own")
     models.add_argument("--json", action="store_true")
     models.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print the tables; exit status 1 where a model of the paper differs in a printed digit."""
+    """Print the tables; exit status 1 if a model of the paper differs in a printed digit."""
     from lipnet.measure.paper import OTHER_ROWS, PAPER_ROWS
 
     papers = [_count(row, name=row.spec, note="") for row in PAPER_ROWS]
@@ -97,7 +97,7 @@ def _page(papers: Sequence[Line], others: Sequence[Line]) -> list[str]:
         "",
         f"{equal} of {len(papers)} are equal in every printed digit.",
         "",
-        "The models of others in those tables, as near as published facts allow",
+        "The models of others in those tables, as far as they are published",
         "",
         *_table(others),
         "",

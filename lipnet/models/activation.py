@@ -1,5 +1,5 @@
 """The non-linearities a spec can name."""
-# N rows  C channels  ... what else a tensor has
+# N rows  C channels  ... other dimensions
 
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +10,8 @@ from torch.autograd.function import once_differentiable
 
 
 class PReLU(nn.PReLU):
-    """nn.PReLU with the same values and gradients, whose backward takes a third of the time on a
-    CPU: torch's asks of each number which side it is on, which no vector unit likes."""
+    """nn.PReLU with the same values and gradients, with a backward pass that takes a third of the
+    time on a CPU: torch's branches on each number and is not vectorised."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, ...] -> the same shape."""
@@ -33,7 +33,7 @@ class _PReLU(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         x, slopes_C = ctx.saved_tensors
         others = range(2, x.dim())
-        grad_above = torch.ops.aten.threshold_backward(grad, x, 0)  # 0 where x <= 0
+        grad_above = torch.ops.aten.threshold_backward(grad, x, 0)  # 0 for x <= 0
         grad_below = grad - grad_above
         grad_x = grad_above.addcmul_(grad_below, slopes_C.view(-1, *(1 for _ in others)))
         return grad_x, grad_below.mul_(x).sum((0, *others))
@@ -47,5 +47,5 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
 
 
 def make_activation(name: str, channels: int) -> nn.Module:
-    """A fresh activation for `channels` channels; PReLU alone has weights, one a channel."""
+    """A fresh activation for `channels` channels; only PReLU has weights, one per channel."""
     return ACTIVATIONS[name](channels)

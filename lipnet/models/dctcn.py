@@ -1,7 +1,8 @@
 """The DC-TCN head: densely connected temporal convolutions with squeeze and excitation.
 
 Ma, Wang, Shen, Petridis, Pantic, "Lip-reading with densely connected temporal convolutional
-networks", WACV 2021. Where the paper is silent, the released models' logits decided.
+networks", WACV 2021. What the paper does not specify was chosen to reproduce the logits of the
+authors' models.
 """
 # B batch  T steps  N valid frames of the whole batch  C channels
 
@@ -12,15 +13,15 @@ from lipnet.models.activation import make_activation
 from lipnet.models.packing import ValidFrames
 from lipnet.models.tcn import DROPOUT, KINDS, Branch, Layer, PointConv
 
-KIND = KINDS["mstcn"]  # kernels 3, 5, 7 side by side
+KIND = KINDS["mstcn"]  # kernels 3, 5 and 7 in parallel
 DILATIONS = (1, 2, 5)  # of a block's three layers
 BLOCKS = 4
-GROWTH = 384  # channels that a layer adds to what it was given
+GROWTH = 384  # channels that a layer adds to its input
 SQUEEZE = 16  # a gate's hidden layer is its channels over this
 
 
 class Gate(nn.Module):
-    """Squeeze and excitation: a share in (0, 1) for each channel of a clip, from its mean frame."""
+    """Squeeze and excitation: a factor in (0, 1) per channel of a clip, from its mean frame."""
 
     def __init__(self, channels: int, activation: str) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class Gate(nn.Module):
 
 
 class GatedLayer(nn.Module):
-    """The branches of one dilated convolution, each behind a gate of its own, then dropout."""
+    """The branches of one dilated convolution, each after its own gate, then dropout."""
 
     def __init__(self, inputs: int, *, dilation: int, activation: str) -> None:
         super().__init__()
@@ -48,7 +49,7 @@ class GatedLayer(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
-        """Packed [N, inputs] -> packed [N, GROWTH]; a gate sees its clip's own frames only."""
+        """Packed [N, inputs] -> packed [N, GROWTH]; a gate depends on its own clip only."""
         grid_BCT = valid.unpack(x_NC).transpose(1, 2)
         mean_BC = valid.mean(x_NC)
         outs = [
@@ -70,7 +71,7 @@ class DenseLayer(nn.Module):
         self.act = make_activation(activation, GROWTH)
 
     def forward(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
-        """Packed [N, inputs] -> packed [N, inputs + GROWTH]: what came in, and what is new."""
+        """Packed [N, inputs] -> packed [N, inputs + GROWTH]: the input, then the new ones."""
         y_NC = self.layer2(self.layer1(x_NC, valid), valid)
         return torch.cat((x_NC, self.act(y_NC + self.residual(x_NC))), 1)
 
@@ -119,9 +120,9 @@ class DenseHead(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList()
         self.features = inputs
-        for place in range(BLOCKS):
-            # The first is a PReLU in the released models, whose other activations are Swish.
-            chosen = "prelu" if place == 0 else activation
+        for index in range(BLOCKS):
+            # The authors' models have a PReLU here; their other activations are Swish.
+            chosen = "prelu" if index == 0 else activation
             transition = Transition(self.features, channels, chosen)
             block = DenseBlock(transition, channels, activation)
             self.blocks.append(block)

@@ -6,9 +6,9 @@ growth, 1x1x1 then 3x3x3 convolutions without bias, BatchNorm and ReLU before ea
 that halve the channels and then pool 2x2 in space and not in time, a last BatchNorm, no ReLU
 after it, the 3x3 map that 112 pixels leave flattened: 536 * 9 features for the GRU.
 
-Choices: grey input, as in every other model here (theirs sees three colours); no dropout (both
+Choices: grey input, as in every other model here (theirs has three colours); no dropout (both
 have 0.5 before the last linear layer, one 0.2 in the dense layers, the other none); the last map
-averaged to 3x3 where the input is not of 112 pixels, which changes nothing at 112; maps of one
+is averaged to 3x3 if the input is not of 112 pixels, which changes nothing at 112; maps of one
 pixel are not pooled.
 """
 # N valid frames of the whole batch  C channels  H W pixels
@@ -27,10 +27,10 @@ MAP_SIDE = 3  # of the last map
 
 
 class NeighbourConv(nn.Module):
-    """A 3x3x3 convolution over packed frames; before a clip's first and after its last are zeros.
+    """A 3x3x3 convolution over packed frames, with zeros before a clip's first and after its last.
 
-    One 2-D convolution gives every frame's share in the frame after it, in itself and in the
-    frame before it. The shares are then added up within each clip.
+    One 2-D convolution computes each frame's contribution to the next frame, to itself and to the
+    previous one. The contributions are then added up within each clip.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -40,18 +40,18 @@ class NeighbourConv(nn.Module):
     def forward(self, x_NCHW: Tensor, first_N: Tensor) -> Tensor:
         """[N, inputs, H, W] -> [N, outputs, H, W]; `first_N` marks each clip's first frame."""
         weight_CCHW = self.conv.weight.permute(2, 0, 1, 3, 4).flatten(0, 1)
-        shares_NCHW = F.conv2d(x_NCHW, weight_CCHW, padding=1)
-        to_next_NCHW, own_NCHW, to_previous_NCHW = shares_NCHW.chunk(3, 1)
-        strangers_N111 = first_N[1:, None, None, None]  # to the frame before them
+        parts_NCHW = F.conv2d(x_NCHW, weight_CCHW, padding=1)
+        to_next_NCHW, own_NCHW, to_previous_NCHW = parts_NCHW.chunk(3, 1)
+        other_clip_N111 = first_N[1:, None, None, None]  # the next frame is of another clip
         out_NCHW = own_NCHW.clone()
-        # Filled, not multiplied by zero: a neighbour's NaN must not cross either.
-        out_NCHW[1:] += to_next_NCHW[:-1].masked_fill(strangers_N111, 0)
-        out_NCHW[:-1] += to_previous_NCHW[1:].masked_fill(strangers_N111, 0)
+        # Filled, not multiplied by zero, because NaN times zero is NaN.
+        out_NCHW[1:] += to_next_NCHW[:-1].masked_fill(other_clip_N111, 0)
+        out_NCHW[:-1] += to_previous_NCHW[1:].masked_fill(other_clip_N111, 0)
         return out_NCHW
 
 
 class DenseLayer(nn.Module):
-    """Adds GROWTH channels, computed from all before them, to what it was given."""
+    """Adds GROWTH channels, computed from all of its input, to its input."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class DenseNet3D(nn.Module):
 
 
 def mark_first_frames(valid: ValidFrames, *, frames: int) -> Tensor:
-    """[N] true where a clip begins in the packed layout of `frames` rows."""
+    """[N] true at each clip's first frame in the packed layout of `frames` rows."""
     lengths_B = valid.lengths_B.long()
     first_N = torch.zeros(frames, dtype=torch.bool, device=lengths_B.device)
     return first_N.index_fill(0, lengths_B.cumsum(0) - lengths_B, True)

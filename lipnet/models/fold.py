@@ -1,4 +1,4 @@
-"""Folding BatchNorm into the convolution before it: the same numbers in fewer passes."""
+"""Folds BatchNorm into the convolution before it: the same numbers in fewer passes."""
 # C channels
 
 import copy
@@ -15,8 +15,8 @@ Module = TypeVar("Module", bound=nn.Module)
 def fold_batchnorm(model: Module) -> Module:
     """A frozen copy for inference, without the BatchNorms that follow a convolution.
 
-    A BatchNorm is taken to normalise the convolution (or linear layer) that is declared right
-    before it in the same module and has as many outputs; every other one stays as it is.
+    A BatchNorm is folded into the convolution (or linear layer) that is declared right before it in
+    the same module if that has as many outputs; every other one stays.
     """
     folded = copy.deepcopy(model).eval().requires_grad_(False)
     for module in list(folded.modules()):
@@ -30,7 +30,7 @@ def fold_batchnorm(model: Module) -> Module:
 
 
 def _fold(conv: Convolution, norm: Norm) -> None:
-    """Set the convolution's weight and bias so that it alone gives what both gave."""
+    """Set the convolution's weight and bias so that it alone computes what both did."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     weight = conv.weight

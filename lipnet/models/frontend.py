@@ -38,25 +38,25 @@ class FrontEnd(nn.Module):
         weight_C5HW = self.conv.weight.squeeze(1)
         maps_NCHW = F.conv2d(stacked_N5HW, weight_C5HW, self.conv.bias, stride=2, padding=3)
         maps_NCHW = self.norm(maps_NCHW)
-        # What never falls commutes with max, gradients included; pooling first leaves it a quarter
-        # of the work.
-        first, then = (self.pool, self.act) if never_falls(self.act) else (self.act, self.pool)
+        # A monotone activation commutes with max, gradients included, and costs a quarter after the
+        # pooling.
+        first, then = (self.pool, self.act) if is_monotone(self.act) else (self.act, self.pool)
         pooled_NCHW: Tensor = then(first(maps_NCHW))
         return pooled_NCHW
 
 
-def never_falls(activation: nn.Module) -> bool:
-    """Whether a larger input surely gives no smaller output; PReLU's slopes are asked on a CPU."""
+def is_monotone(activation: nn.Module) -> bool:
+    """Whether a larger input never gives a smaller output; for PReLU known only on a CPU."""
     if isinstance(activation, nn.ReLU):
         return True
     if not isinstance(activation, nn.PReLU) or torch.compiler.is_compiling():
         return False
-    slopes_C = activation.weight  # on a GPU, asking would wait for all that is queued
+    slopes_C = activation.weight  # on a GPU, reading them would wait for the queue
     return slopes_C.device.type == "cpu" and bool((slopes_C > 0).all())
 
 
 def stack_neighbours(frames_BTHW: Tensor, valid: ValidFrames) -> Tensor:
-    """Each valid frame with its two neighbours on either side: [N, 5, H, W], zeros beyond."""
+    """Each valid frame with its two neighbours on either side: [N, 5, H, W], zeros outside it."""
     if valid.index_N is not None:
         steps_T = torch.arange(valid.steps, device=frames_BTHW.device)
         padding_BT = steps_T >= valid.lengths_B.unsqueeze(1)

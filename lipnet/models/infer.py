@@ -1,4 +1,4 @@
-"""A batch through a model that is not being trained, in parts that a CPU's caches hold."""
+"""A batch through a model that is not being trained, in parts that fit in a CPU's caches."""
 # B batch  T frames  H W pixels
 
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-PIXELS = 8 * 29 * 88 * 88  # of a part; with more, a CPU waits for memory
+PIXELS = 8 * 29 * 88 * 88  # per part; with more, a CPU waits for memory
 
 
 def infer_clips(
@@ -15,7 +15,7 @@ def infer_clips(
     lengths_B: Tensor,
     word_BT: Tensor | None = None,
 ) -> Tensor:
-    """`forward` of the whole batch: no clip's output depends on another, so parts do as well."""
+    """`forward` of the whole batch, in parts: no clip's output depends on another clip."""
     batch = (frames_BTHW, lengths_B) if word_BT is None else (frames_BTHW, lengths_B, word_BT)
     clips = max(1, PIXELS // max(1, frames_BTHW[0].numel()))
     if frames_BTHW.device.type != "cpu" or len(frames_BTHW) <= clips:

@@ -10,11 +10,11 @@ from lipnet.errors import InputError
 from lipnet.models.frontend import FrontEnd
 from lipnet.models.packing import ValidFrames, find_valid_frames
 
-LEAST_SIZE = 16  # pixels; below, the last stages have nothing left to see
+MIN_SIZE = 16  # pixels; a smaller input leaves the last stages without a map
 
 
 class Trunk(Protocol):
-    """Turns each frame's maps into one vector; a 3-D one looks at neighbouring frames too."""
+    """Turns each frame's maps into one vector; a 3-D one also uses neighbouring frames."""
 
     stem_channels: int
     features: int
@@ -40,7 +40,7 @@ class Head(Protocol):
 
 
 class Lipreader(nn.Module):
-    """A clip's logits depend on its own valid frames only, in any batch and with any padding."""
+    """A clip's logits depend only on its own valid frames, in any batch and with any padding."""
 
     def __init__(
         self, frontend: FrontEnd, trunk: Trunk, head: Head, n_classes: int, *, boundary: bool
@@ -57,8 +57,8 @@ class Lipreader(nn.Module):
     ) -> Tensor:
         """Normalised frames [B, T, H, W] and their lengths -> logits [B, K].
 
-        `word_BT` is 1 on the frames of the word and 0 around it: one more feature of each frame
-        where the spec says "boundary" (InputError if it is missing), unread elsewhere.
+        `word_BT` is 1 on the frames of the word and 0 around it. If the spec has "boundary", it is
+        one more feature of each frame (InputError if it is missing); other models ignore it.
         """
         logits_BK: Tensor = self.classifier(self.embed(frames_BTHW, lengths_B, word_BT))
         return logits_BK
@@ -76,12 +76,12 @@ class Lipreader(nn.Module):
 
 
 def check_batch(frames_BTHW: Tensor, lengths_B: Tensor) -> ValidFrames:
-    """The batch's valid frames; InputError where shapes or lengths do not fit the model."""
+    """The batch's valid frames; InputError if shapes or lengths do not fit the model."""
     shape = tuple(frames_BTHW.shape)
-    if len(shape) != 4 or min(shape[2:]) < LEAST_SIZE:
+    if len(shape) != 4 or min(shape[2:]) < MIN_SIZE:
         raise InputError(
             f"frames of shape {shape}: expected [clips, frames, height, width] "
-            f"of at least {LEAST_SIZE} x {LEAST_SIZE} pixels"
+            f"of at least {MIN_SIZE} x {MIN_SIZE} pixels"
         )
     if tuple(lengths_B.shape) != shape[:1]:
         raise InputError(f"{tuple(lengths_B.shape)} lengths for {shape[0]} clips: one each")
@@ -89,9 +89,9 @@ def check_batch(frames_BTHW: Tensor, lengths_B: Tensor) -> ValidFrames:
 
 
 def check_word(word_BT: Tensor | None, valid: ValidFrames) -> Tensor:
-    """`word_BT` itself; InputError where it is missing or not of the batch's shape."""
+    """`word_BT` itself; InputError if it is missing or not of the batch's shape."""
     if word_BT is None:
-        raise InputError("this model's spec says 'boundary': it needs to know the word's frames")
+        raise InputError("this model's spec has 'boundary': it needs to know the word's frames")
     if tuple(word_BT.shape) != (valid.batch, valid.steps):
         raise InputError(
             f"word boundary of shape {tuple(word_BT.shape)}: expected {(valid.batch, valid.steps)}"

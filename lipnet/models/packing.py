@@ -1,7 +1,7 @@
-"""ValidFrames: which steps of a padded batch hold a frame, and the ways between both layouts.
+"""ValidFrames: which steps of a padded batch are frames, and the two layouts.
 
-Between temporal convolutions everything lives packed, one row a real frame (N rows), so that no
-padding is ever computed on, enters a BatchNorm or reaches a neighbour.
+Between temporal convolutions everything is packed, one row per real frame (N rows): padding costs
+no computation, enters no BatchNorm and reaches no other frame.
 """
 # B batch  T steps  N valid frames of the whole batch  C channels
 
@@ -15,7 +15,7 @@ from lipnet.errors import InputError
 
 @dataclass(frozen=True)
 class ValidFrames:
-    """`index_N` numbers the valid steps in the flat B*T layout; None where every step is valid."""
+    """`index_N` numbers the valid steps in the flat B*T layout; None if every step is valid."""
 
     batch: int
     steps: int
@@ -28,7 +28,7 @@ class ValidFrames:
         return flat if self.index_N is None else flat.index_select(0, self.index_N)
 
     def unpack(self, packed_NC: Tensor) -> Tensor:
-        """[N, C] -> [B, T, C], zero where padded."""
+        """[N, C] -> [B, T, C], with zeros as padding."""
         flat = packed_NC
         if self.index_N is not None:
             empty = packed_NC.new_zeros(self.batch * self.steps, packed_NC.shape[1])

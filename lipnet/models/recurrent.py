@@ -5,8 +5,8 @@ layers of 512 GRU units each way, one linear layer on every frame, logits averag
 frames: the same numbers as the mean before the linear layer here) and Stafylakis and
 Tzimiropoulos, "Combining residual networks with LSTMs for lipreading", Interspeech 2017.
 Petridis' public code also narrows the trunk's 512 features to 256 before the GRU; that layer is
-left out here, as in the row that the paper prints: 29.7 M parameters come out without it, 29.0 M
-with it. A choice: no dropout, as in that code.
+left out here, as in the row that the paper prints: a model without it has 29.7 M parameters, one
+with it 29.0 M. A choice: no dropout, as in that code.
 """
 # B batch  T steps  N valid frames of the whole batch  C channels
 
@@ -32,7 +32,7 @@ class RecurrentHead(nn.Module):
     def forward(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
         """Packed [N, inputs] -> packed [N, 2 * units]."""
         grid_BTC = valid.unpack(x_NC)
-        if valid.index_N is None:  # every clip is full: nothing to sort, nothing to leave out
+        if valid.index_N is None:  # no padding: nothing to sort or to leave out
             full_BTC: Tensor = self.cells(grid_BTC)[0]
             return valid.pack(full_BTC)
         sequence = pack_padded_sequence(

@@ -10,19 +10,19 @@ from lipnet.models.packing import ValidFrames
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 PLAIN_CHANNELS = (64, 128, 256, 512)
 STEM_CHANNELS = 64
-LEAST_CHANNELS = 8
+MIN_CHANNELS = 8
 
 
 def scale_channels(channels: int, width: float) -> int:
-    """A published channel count times the spec's width, never under eight."""
-    return max(LEAST_CHANNELS, round(channels * width))
+    """A published channel count times the spec's width, at least eight."""
+    return max(MIN_CHANNELS, round(channels * width))
 
 
 class SparsePointConv(nn.Conv2d):
-    """A 1x1 convolution with a stride, computed on the pixels that it sees.
+    """A 1x1 convolution with a stride, as one without on every `stride`-th pixel.
 
-    Left to itself, torch 2.13's backward on two CPU threads writes beyond its memory for 8 channels
-    and an odd number of frames.
+    The backward pass of a strided one in torch 2.13 writes out of bounds on two CPU threads for 8
+    channels and an odd number of frames.
     """
 
     def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
@@ -35,7 +35,7 @@ class SparsePointConv(nn.Conv2d):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around which the input is added (He et al., 2016)."""
+    """Two 3x3 convolutions, and the input added to their output (He et al., 2016)."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int, activation: str) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Four stages of basic blocks, then the mean over the whole map, whatever its size."""
+    """Four stages of basic blocks, then the mean over the whole map, of any size."""
 
     def __init__(self, name: str, *, width: float, activation: str) -> None:
         super().__init__()

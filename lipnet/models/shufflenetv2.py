@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from lipnet.models.packing import ValidFrames
 
-STEM_CHANNELS = 24  # the front end gives these: ShuffleNet's own stem is dropped
+STEM_CHANNELS = 24  # from the front end, which replaces ShuffleNet's own stem
 UNITS = (4, 8, 4)
 CHANNELS = {
     0.5: (48, 96, 192),
@@ -29,14 +29,14 @@ def interleave(left_NCHW: Tensor, right_NCHW: Tensor) -> Tensor:
 
 
 def _pairs_are_complex(maps_NCHW: Tensor) -> bool:
-    """Whether torch can pair numbers as complex ones: the same bytes, and three times as fast on
-    a CPU as stacking them one by one."""
+    """Whether torch can pair numbers as complex ones: the same bytes as stacking, three times as
+    fast on a CPU."""
     wide = maps_NCHW.dtype in (torch.float32, torch.float64)
     return wide and maps_NCHW.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def shuffle(left_NCHW: Tensor, right_NCHW: Tensor) -> Groups:
-    """The first and the second half of the shuffled channels, each in a piece of its own."""
+    """The first and the second half of the shuffled channels, as two tensors."""
     (left1, left2), (right1, right2) = left_NCHW.chunk(2, 1), right_NCHW.chunk(2, 1)
     return interleave(left1, right1), interleave(left2, right2)
 
@@ -59,7 +59,7 @@ def depth_conv(channels: int, stride: int) -> list[nn.Module]:
 
 
 class PlainUnit(nn.Module):
-    """Half of the channels pass, half are convolved, then both are shuffled together."""
+    """Half of the channels pass unchanged, half are convolved, then both are shuffled."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class PlainUnit(nn.Module):
 
 
 class DownUnit(nn.Module):
-    """Both branches see every channel and halve the map; the channel count grows."""
+    """Both branches use every channel and halve the map; the number of channels grows."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class DownUnit(nn.Module):
 class ShuffleNetV2(nn.Module):
     """Sixteen units in three stages, a last 1x1 convolution, the mean over the whole map.
 
-    Its activation is ReLU in every released model, whatever the rest of the model uses.
+    Its activation is ReLU in all of the authors' models, also if the rest of the model has another.
     """
 
     def __init__(self, width: float) -> None:

@@ -1,4 +1,4 @@
-"""The temporal heads: TCN, MS-TCN, DS-TCN and DS-MS-TCN are one block with different tables."""
+"""The temporal heads: TCN, MS-TCN, DS-TCN and DS-MS-TCN are one block with different kernels."""
 # B batch  T steps  N valid frames of the whole batch  C channels
 
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ class SeparableBranch(nn.Module):
 
 
 class Layer(nn.Module):
-    """The branches of one dilated convolution, side by side, then dropout."""
+    """The branches of one dilated convolution, in parallel, then dropout."""
 
     def __init__(
         self, inputs: int, outputs: int, *, kind: HeadKind, dilation: int, activation: str
@@ -101,7 +101,7 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
-        """Packed [N, inputs] -> packed [N, outputs]; the only place where frames meet."""
+        """Packed [N, inputs] -> packed [N, outputs]; the only layer that mixes frames."""
         grid_BCT = valid.unpack(x_NC).transpose(1, 2)
         outs = [branch(grid_BCT, valid) for branch in self.branches]
         out_NC: Tensor = self.dropout(outs[0] if len(outs) == 1 else torch.cat(outs, 1))
@@ -111,8 +111,8 @@ class Layer(nn.Module):
 class Block(nn.Module):
     """Two layers of one dilation, the input added, activation.
 
-    Several branches always bring a 1x1 residual convolution, even where the shapes agree: the
-    paper's parameter counts need it. One branch has it only where the widths differ.
+    With several branches there is always a 1x1 residual convolution, even if the shapes agree: the
+    paper's parameter counts need it. With one branch there is one only if the widths differ.
     """
 
     def __init__(

@@ -1,18 +1,18 @@
-"""Convolutions over time on a CPU: three ways to the same numbers, each where it is the fastest."""
+"""Convolutions over time on a CPU: three ways to compute it, of which the fastest is used."""
 # B batch  T steps  C channels
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Up to so many numbers of one clip, torch takes its own slow loop for a dilated convolution.
+# For a clip of at most this many numbers, torch uses a slow loop for a dilated convolution.
 FEW = 20480
 
 
 def convolve_steps(conv: nn.Conv1d, grid_BCT: Tensor) -> Tensor:
     """[B, C, T] -> [B, T, outputs] by a convolution that keeps the steps ("same" padding).
 
-    The grid is a transposed [B, T, C]: Conv1d would copy it, and its result has to be turned back.
+    The grid is a transposed [B, T, C]: Conv1d would copy it, and its result must be transposed.
     """
     if grid_BCT.device.type == "cpu":
         if conv.groups > 1:
@@ -24,12 +24,12 @@ def convolve_steps(conv: nn.Conv1d, grid_BCT: Tensor) -> Tensor:
 
 
 def _extent(conv: nn.Conv1d) -> int:
-    """Steps that a convolution sees on either side."""
+    """Steps on either side that a convolution uses."""
     return (conv.kernel_size[0] - 1) // 2 * conv.dilation[0]
 
 
 def _convolve_depthwise(conv: nn.Conv1d, grid_BCT: Tensor) -> Tensor:
-    """As a convolution of maps one pixel high, which torch computes channels last, uncopied."""
+    """As a convolution of maps one pixel high, which torch computes without a copy."""
     out_BC1T = F.conv2d(
         grid_BCT.unsqueeze(2),
         conv.weight.unsqueeze(2),
@@ -42,7 +42,7 @@ def _convolve_depthwise(conv: nn.Conv1d, grid_BCT: Tensor) -> Tensor:
 
 
 def _convolve_clip(conv: nn.Conv1d, grid_1CT: Tensor) -> Tensor:
-    """As one matrix product: each step beside the steps that the kernel sees."""
+    """As one matrix product: a row per step, with the steps under the kernel as its columns."""
     steps, extent, dilation = grid_1CT.shape[2], _extent(conv), conv.dilation[0]
     padded_TC = F.pad(grid_1CT[0].t(), (0, 0, extent, extent))
     seen = [padded_TC[start : start + steps] for start in range(0, 2 * extent + 1, dilation)]

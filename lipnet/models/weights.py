@@ -1,4 +1,4 @@
-"""The weights file: safetensors whose header says all that is needed to use the model."""
+"""The weights file: safetensors with all that is needed to use the model in its header."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ NAMED = 3  # tensors that an error message lists before it counts the rest
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a weights file says of itself: spec, labels in class order, preprocessing, origin."""
+    """The header of a weights file: spec, labels in class order, preprocessing, origin."""
 
     spec: str
     labels: list[str]
@@ -35,8 +35,8 @@ class ModelCard:
 def save_weights(path: Path, model: Lipreader, card: ModelCard, *, half: bool = False) -> None:
     """Write the model's tensors and its card whole or not at all; equal models, equal bytes.
 
-    With `half` in half precision, which `load_model` reads as well; InputError where a weight is
-    beyond its range.
+    With `half` in half precision, which `load_model` reads as well; InputError if a weight is
+    out of its range.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
@@ -47,9 +47,9 @@ def save_weights(path: Path, model: Lipreader, card: ModelCard, *, half: bool = 
     if outputs != len(card.labels):
         raise InputError(f"{path}: {len(card.labels)} labels for a model of {outputs} classes")
     header = json.dumps(asdict(card), sort_keys=True, ensure_ascii=False)
-    with write_atomic(path) as beside:
+    with write_atomic(path) as temporary:
         # Written by Python, so that a full disk is an OSError and not safetensors' own.
-        beside.write_bytes(save(tensors, {HEADER_KEY: header}))
+        temporary.write_bytes(save(tensors, {HEADER_KEY: header}))
 
 
 def load_card(path: Path | str) -> ModelCard:
@@ -87,8 +87,8 @@ def load_model(path: Path | str, device: str = "cpu") -> tuple[Lipreader, ModelC
 def load_initial(model: Lipreader, path: Path, labels: list[str]) -> list[str]:
     """Start a model from a weights file of any spec and labels; the names of what was not loaded.
 
-    Tensors of the same name and shape are taken, the last linear layer only where the labels are
-    the same. InputError where nothing fits.
+    Tensors of the same name and shape are taken, the last linear layer only if the labels are
+    the same. InputError if nothing fits.
     """
     same_labels = load_card(path).labels == labels
     own = model.state_dict()
@@ -100,7 +100,9 @@ def load_initial(model: Lipreader, path: Path, labels: list[str]) -> list[str]:
         and (same_labels or not name.startswith("classifier."))
     }
     if not any(tensor.dim() > 1 for tensor in fitting.values()):
-        raise InputError(f"{path} has no tensor that fits this model: is it of another family?")
+        raise InputError(
+            f"{path} has no tensor that fits this model: does it have another backbone and head?"
+        )
     model.load_state_dict(fitting, strict=False)
     return sorted(set(own) - set(fitting))
 
@@ -119,9 +121,9 @@ def check_tensors(
         "surplus": sorted(set(found) - set(expected)),
         "misshapen": misshapen,
     }
-    told = [f"{kind}: {_shorten(names)}" for kind, names in faults.items() if names]
-    if told:
-        raise InputError(f"{where} does not fit its spec; " + "; ".join(told))
+    listed = [f"{kind}: {_shorten(names)}" for kind, names in faults.items() if names]
+    if listed:
+        raise InputError(f"{where} does not fit its spec; " + "; ".join(listed))
 
 
 def _parse_card(path: Path, text: str) -> ModelCard:
@@ -144,7 +146,7 @@ def _halve(path: Path, name: str, tensor: Tensor) -> Tensor:
         return tensor
     halved = tensor.half()
     if not torch.isfinite(halved).all():
-        raise InputError(f"{path}: {name} is beyond the range of half precision")
+        raise InputError(f"{path}: {name} is out of the range of half precision")
     return halved
 
 

@@ -24,7 +24,7 @@ SOURCES: dict[str, Source] = {
 
 
 def discover_clips(name: str, root: Path, options: Mapping[str, object]) -> Discovered:
-    """One clip or more, with unique ids, and the rejected files; else an InputError says why."""
+    """One clip or more, with unique ids, and the rejected files; InputError if there is none."""
     source = find_source(name)
     clips, rejected = source.discover(root, options)
     if not clips:

@@ -1,4 +1,4 @@
-"""A folder a word: anyone's own videos, each of one word, with no file that says more."""
+"""One folder per word: the user's own videos of one word each, without annotations."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,16 +14,16 @@ from lipnet.sources.source import Source
 
 LAYOUT = (
     "<word>/<any name>.mp4 (or avi, m4v, mkv, mov, mpeg, mpg, webm, wmv), split by fractions; or "
-    "<train|val|test>/<word>/<any name>.mp4, split as it lies"
+    "<train|val|test>/<word>/<any name>.mp4, with the splits given"
 )
 VIDEO_KINDS = ("avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "webm", "wmv")
 SPLIT_FOLDERS = ("train", "val", "test")
-LEAST_TO_SPLIT = 3  # with fewer, all are for training
+MIN_TO_SPLIT = 3  # with fewer, all are for training
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One video; `split` is empty where a fraction will decide."""
+    """One video; `split` is empty if it will be drawn."""
 
     place: str
     word: str
@@ -33,10 +33,10 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class FolderOptions:
-    """How splits are drawn, how much of a video is looked at, and who speaks.
+    """How splits are drawn, how many frames are used, and who speaks.
 
-    A video of more than `frames` gives its middle ones. What stands before `speaker_until` in a
-    file's name is its speaker, and then speakers are split, not videos; empty: not known.
+    Of a video with more than `frames`, the middle ones are used. The part of a file's name before
+    `speaker_until` is its speaker, and then speakers are split, not videos; empty: not known.
     """
 
     val_fraction: float
@@ -81,7 +81,7 @@ def read_options(options: Mapping[str, object]) -> FolderOptions:
 
 
 def scan_root(root: Path) -> Iterator[Video | Rejected]:
-    """Every video and rejected entry; folders named for splits alone are taken for splits."""
+    """Every video and rejected entry; if all folders have the names of splits, they are splits."""
     folders = [entry.name for entry in list_root(root)]
     for entry in list_entries(root):
         if kind_of(entry.name) in VIDEO_KINDS and not is_folder(entry):
@@ -105,7 +105,7 @@ def scan_split(root: Path, split: str) -> Iterator[Video | Rejected]:
 
 
 def scan_word(root: Path, folder: str, word: str, *, split: str) -> Iterator[Video | Rejected]:
-    """The videos of one word's folder, and a record for each entry that is none."""
+    """The videos of one word's folder, and a record for each other entry."""
     entries = list_entries(root / folder)
     if not entries:
         yield reject(folder, "no_clips", "the word's folder is empty")
@@ -118,7 +118,7 @@ def scan_word(root: Path, folder: str, word: str, *, split: str) -> Iterator[Vid
 
 
 def reject_folder(folder: str, place: str) -> Iterator[Rejected]:
-    """A record for each file below a folder that has no meaning, or for it where it is empty."""
+    """A record for each file below an unexpected folder, or for the folder if it is empty."""
     entries = list_entries(folder)
     if not entries:
         yield reject(place, "unexpected_folder", f"a folder in a word's folder: {LAYOUT}")
@@ -133,7 +133,7 @@ def reject_folder(folder: str, place: str) -> Iterator[Rejected]:
 def read_video(entry: os.DirEntry[str], place: str, word: str, split: str) -> Video | Rejected:
     """One video from its entry; nothing of it is opened."""
     if kind_of(entry.name) not in VIDEO_KINDS or entry.name.startswith("."):
-        return reject(place, "not_a_video", f"not named like one: {', '.join(VIDEO_KINDS)}")
+        return reject(place, "not_a_video", f"its ending is not one of: {', '.join(VIDEO_KINDS)}")
     if not is_writable(place):
         return reject(place, "unexpected_name", "the name holds control or undecodable characters")
     fault = find_video_fault(entry, place)
@@ -164,7 +164,7 @@ def assign_splits(videos: list[Video], options: FolderOptions) -> dict[str, str]
 
 
 def draw_splits(names: Mapping[str, str], options: FolderOptions) -> dict[str, str]:
-    """Splits by key, in an order that each key's name and the seed decide.
+    """Splits by key, in an order that depends on each key's name and the seed only.
 
     Of three or more, a fraction above 0 gets at least one, and one is left to train on.
     """
@@ -177,13 +177,13 @@ def draw_splits(names: Mapping[str, str], options: FolderOptions) -> dict[str, s
 
 def count_held(count: int, fraction: float, *, room: int) -> int:
     """How many of `count` a fraction holds out, `room` at most."""
-    if fraction == 0 or count < LEAST_TO_SPLIT:
+    if fraction == 0 or count < MIN_TO_SPLIT:
         return 0
     return min(max(1, round(count * fraction)), room)
 
 
 def name_speaker(video: Video, options: FolderOptions) -> str:
-    """What stands before the separator in the file's name; the whole name where it is not there."""
+    """The file's name up to the separator; all of it if it has no separator."""
     return video.stem.partition(options.speaker_until)[0] if options.speaker_until else ""
 
 
@@ -191,7 +191,8 @@ def make_clip(video: Video, split: str, options: FolderOptions) -> Clip:
     """The middle of a video, all of it the word."""
     first = -((options.frames - 1) // 2)
     names = [make_id(part) for part in (video.word, video.stem)]
-    # A split's folder numbers its videos on its own; else an id outlives another draw.
+    # Split folders may have videos of the same name. A drawn split is not in the id, so that the id
+    # stays the same in another draw.
     clip_id = "/".join([video.split, *names] if video.split else names)
     return Clip(
         clip_id=clip_id,

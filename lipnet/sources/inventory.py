@@ -1,7 +1,7 @@
-"""The inventory of a corpus: every file's path and size, which stands for the files themselves.
+"""The inventory of a corpus: every file's path and size, in place of the files themselves.
 
 A folder of nothing but numbered images is one entry, `folder/ (<count> images, <digest of their
-names and sizes>)` with their bytes in all: ten million frames need no line each.
+names and sizes>)` with their bytes in all: otherwise ten million frames would be ten million lines.
 """
 
 import os
@@ -31,9 +31,9 @@ class Changes:
 
 
 def scan_inventory(root: Path) -> dict[str, int]:
-    """Size in bytes of all that lies in the root's folders, by path from the root, sorted.
+    """Size in bytes of every file in the root's folders, by path from the root, sorted.
 
-    Files in the root itself and hidden folders there are no part of a corpus.
+    Files directly in the root and hidden folders are not part of a corpus.
     """
     folders = [entry.path for entry in list_root(root)]
     sizes: dict[str, int] = {}
@@ -47,7 +47,7 @@ def scan_inventory(root: Path) -> dict[str, int]:
 def scan_folder(folder: str) -> dict[str, int]:
     """Size of every file or folder of images below a folder, by full path.
 
-    It is -1 for a link that leads nowhere.
+    It is -1 for a broken link.
     """
     sizes: dict[str, int] = {}
     for entry in list_entries(folder):
@@ -66,8 +66,8 @@ def scan_folder(folder: str) -> dict[str, int]:
 
 
 def write_inventory(path: Path, sizes: Mapping[str, int]) -> None:
-    """One line `path<TAB>size` a file, sorted by path."""
-    with write_atomic(path) as beside, beside.open("w", encoding="utf-8", newline="") as out:
+    """One line `path<TAB>size` per file, sorted by path."""
+    with write_atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
         out.writelines(f"{name}\t{size}\n" for name, size in sorted(sizes.items()))
 
 

@@ -1,4 +1,4 @@
-"""LRW's layout: one word a video, in the middle of it, with its duration in a .txt file beside."""
+"""LRW's layout: one word in the middle of each video, and its duration in a .txt file."""
 
 import math
 import os
@@ -14,14 +14,14 @@ from lipnet.sources.options import check_known, read_names
 from lipnet.sources.scan import NAME, find_video_fault, is_folder, list_entries, list_root, reject
 from lipnet.sources.source import Source
 
-LAYOUT = "<WORD>/<train|val|test>/<WORD>_<NNNNN>.mp4, and beside each its .txt with a Duration line"
+LAYOUT = "<WORD>/<train|val|test>/<WORD>_<NNNNN>.mp4, and next to it a .txt with a Duration line"
 LRW_SPLITS = ("train", "val", "test")
 MIDDLE = (CLIP_FRAMES - 1) // 2
-LONGEST_SECONDS = 60.0
+MAX_SECONDS = 60.0
 DURATION = re.compile(rb"^[ \t]*duration[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 SECONDS = re.compile(rb"([0-9.eE+-]+)[ \t]*(?:s|sec|seconds?)?", re.IGNORECASE)
 SPEAKER = re.compile(rb"^[ \t]*speaker[ \t]*:[ \t]*([A-Za-z0-9_-]+)", re.IGNORECASE | re.MULTILINE)
-# Reading half a million small files waits on the disk, above all on a network's.
+# Reading half a million small files is bound by the disk's latency, above all on a network.
 READERS = 8
 TEXT_BYTES = 1 << 16
 
@@ -45,7 +45,7 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
 
 
 def choose_words(present: list[str], wanted: list[str]) -> list[str]:
-    """The wanted words, or all where none is named; a wanted word with no folder is an error."""
+    """The wanted words, or all if none is named; InputError for a word without a folder."""
     missing = sorted(set(wanted) - set(present))
     if missing:
         raise InputError(
@@ -70,7 +70,7 @@ def scan_word(root: str, word: str) -> Found:
 
 
 def reject_folder(folder: str, place: str) -> Iterable[Rejected]:
-    """A record for each video of a folder that is no split; one for the folder where it has none.
+    """A record for each video of a folder that is no split; one for the folder if it has none.
 
     A folder of videos counts by its videos, so that the files seen add up.
     """
@@ -95,7 +95,7 @@ def scan_split(folder: str, word: str, split: str) -> Found:
             text = entries.get(f"{stem}.txt")
             found.append(read_clip(entry, place, text))
         elif f"{stem}.mp4" not in entries:
-            found.append(reject(place, "no_video", "no .mp4 beside this .txt"))
+            found.append(reject(place, "no_video", "no .mp4 next to this .txt"))
     return found
 
 
@@ -107,7 +107,7 @@ def read_clip(
     if fault is not None:
         return fault
     if text is None:
-        return reject(place, "no_annotation", "no .txt beside the video")
+        return reject(place, "no_annotation", "no .txt next to the video")
     try:
         if not text.is_file():  # to open a pipe would wait for its writer
             return reject(place, "unreadable_annotation", "the .txt is not a file")
@@ -121,13 +121,13 @@ def read_clip(
     seconds = parse_seconds(value)
     if seconds is None:
         shown = value[:40].decode("utf-8", "replace")
-        return reject(place, "bad_duration", f"{shown!r} is no length of a word in seconds")
+        return reject(place, "bad_duration", f"{shown!r} is not the length of a word in seconds")
     speaker = SPEAKER.search(content)
     return make_clip(place, seconds, speaker[1].decode() if speaker else "")
 
 
 def read_text(path: str) -> bytes:
-    """The head of a small file, with as few system calls as can be."""
+    """The head of a small file, with as few system calls as possible."""
     handle = os.open(path, os.O_RDONLY)
     try:
         return os.read(handle, TEXT_BYTES)
@@ -136,17 +136,17 @@ def read_text(path: str) -> bytes:
 
 
 def parse_seconds(text: bytes) -> float | None:
-    """A duration above 0 and at most LONGEST_SECONDS, with or without its unit; else None."""
+    """A duration above 0 and at most MAX_SECONDS, with or without its unit; else None."""
     found = SECONDS.fullmatch(text)
     try:
         seconds = float(found[1]) if found else math.nan
     except ValueError:
         return None
-    return seconds if 0 < seconds <= LONGEST_SECONDS else None
+    return seconds if 0 < seconds <= MAX_SECONDS else None
 
 
 def make_clip(place: str, seconds: float, speaker: str) -> Clip:
-    """The clip of a whole video, its word about the middle frame (REPRODUCTION 5)."""
+    """The clip of a whole video, with its word around the middle frame."""
     clip_id = place.removesuffix(".mp4")
     word, split, _ = clip_id.split("/")
     half = int(seconds / 2 * FPS)

@@ -54,7 +54,7 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
     found = [item for name in LABEL_FILES for item in read_label_file(root, labels, name)]
     lines = [item for item in found if isinstance(item, Line)]
     rejected = [item for item in found if isinstance(item, Rejected)]
-    chosen, repeated = part_repeated(choose_words(lines, read_names(options, "words")))
+    chosen, repeated = reject_repeated(choose_words(lines, read_names(options, "words")))
     results = list(check_lines(root, images, chosen))
     clips = [item for item in results if isinstance(item, Clip)]
     rejected += repeated + [item for item in results if isinstance(item, Rejected)]
@@ -65,10 +65,10 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
 
 
 def read_label_file(root: Path, folder: str, name: str) -> Iterator[Line | Rejected]:
-    """Each line that is not blank; InputError where there is no such file."""
+    """Each line that is not blank; InputError if there is no such file."""
     path = root / folder / name
     if PurePosixPath(folder) == PurePosixPath():
-        # Files in the root itself are no part of the inventory that stands for a corpus.
+        # Files directly in the root are not in the inventory of a corpus.
         raise InputError("source.options.labels must name a folder below source.root, such as info")
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
@@ -83,17 +83,19 @@ def read_label_file(root: Path, folder: str, name: str) -> Iterator[Line | Rejec
 
 
 def parse_line(line: str, place: str, split: str) -> Line | Rejected:
-    """One line; a record where it is no clip or its window holds no frame."""
+    """One line; a record if it is not a clip or its window has no frame."""
     fields = [field.strip() for field in line.split(",")]
     if len(fields) not in FIELDS:
         return reject(place, "bad_line", f"{len(fields)} fields where 4 or 5 are expected")
     folder, label = str(PurePosixPath(fields[0])), normalise(fields[-3])
     if not label or not is_inside(folder) or not all(map(is_writable, (label, folder))):
-        return reject(place, "bad_line", f"{folder!r} is no folder's name or {label!r} no word")
+        return reject(
+            place, "bad_line", f"{folder!r} is not a folder's name or {label!r} not a word"
+        )
     start, end = map(parse_seconds, fields[-2:])
     if start is None or end is None or end < start:
         return reject(place, "bad_times", f"no time from {fields[-2]!r} to {fields[-1]!r}")
-    # As the corpus's users count, floating-point rounding included: images int(start * 25) + 1 to
+    # As the corpus's users count, including floating-point rounding: images int(start * 25) + 1 to
     # int(end * 25), no context.
     first, last = int(start * FPS), int(end * FPS)
     if first >= last:
@@ -102,7 +104,7 @@ def parse_line(line: str, place: str, split: str) -> Line | Rejected:
 
 
 def is_inside(folder: str) -> bool:
-    """Whether a folder's name leads below the folder that it is joined to."""
+    """Whether a folder's name stays below the folder that it is joined to."""
     parts = PurePosixPath(folder).parts
     return bool(parts) and not folder.startswith("/") and ".." not in parts
 
@@ -128,9 +130,9 @@ def choose_words(lines: list[Line], wanted: list[str]) -> list[Line]:
     return [line for line in lines if line.label in wanted] if wanted else lines
 
 
-def part_repeated(lines: list[Line]) -> tuple[list[Line], list[Rejected]]:
-    """The lines without those that say again what an earlier one of their file says, or whose
-    window stands in the label file of an earlier split (train, val, test) as well."""
+def reject_repeated(lines: list[Line]) -> tuple[list[Line], list[Rejected]]:
+    """The lines, and a record for each repeated line of a file and for each line with a window that
+    is also in the label file of an earlier split (train, val, test)."""
     first: dict[tuple[str, str, int, int], Line] = {}
     windows: dict[tuple[str, int, int], Line] = {}
     repeated: list[Rejected] = []
@@ -157,7 +159,7 @@ def check_lines(root: Path, images: str, lines: list[Line]) -> Iterator[Clip | R
 
 
 def check_folder(root: Path, images: str, lines: list[Line]) -> Iterable[Clip | Rejected]:
-    """What becomes of the lines that name one folder."""
+    """A clip or a record for each of the lines that name one folder."""
     video = str(PurePosixPath(images) / lines[0].folder)
     try:
         listed = list_images(root / video)
@@ -168,7 +170,7 @@ def check_folder(root: Path, images: str, lines: list[Line]) -> Iterable[Clip | 
 
 
 def make_clip(line: Line, video: str, listed: Images) -> Clip | Rejected:
-    """The clip of a line: its window is the word, the whole folder what is independent."""
+    """The clip of a line: its window is the word; the folder is the independent unit."""
     try:
         choose_images(listed, range(line.first + 1, line.last + 1))
     except FrameMissing as error:

@@ -125,7 +125,7 @@ def count_splits(clips: Iterable[Clip]) -> dict[str, int]:
 
 
 def check_complete(clips: Sequence[Clip]) -> None:
-    """InputError where train, val or test has no clip, or a label has none to train on."""
+    """InputError if train, val or test has no clip, or a label has none to train on."""
     counts = count_splits(clips)
     missing = [split for split in REQUIRED_SPLITS if split not in counts]
     if missing:
@@ -152,7 +152,7 @@ def read_frame(folder: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise InputError(f"no manifest at {path}; make it first") from error
     except (ValueError, KeyError) as error:
-        raise InputError(f"{path} is no manifest: {error}; make it again") from error
+        raise InputError(f"{path} is not a manifest: {error}; make it again") from error
     if tuple(frame.columns) != CLIP_COLUMNS:
         raise InputError(f"{path} has columns {', '.join(frame.columns)}; make it again")
     return frame

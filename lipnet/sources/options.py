@@ -6,7 +6,7 @@ from lipnet.errors import InputError
 
 
 def check_known(options: Mapping[str, object], known: tuple[str, ...]) -> None:
-    """An option that the source does not have is an InputError that lists those it has."""
+    """Raise InputError, with the known options, for an option that the source does not have."""
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise InputError(
@@ -15,7 +15,7 @@ def check_known(options: Mapping[str, object], known: tuple[str, ...]) -> None:
 
 
 def read_names(options: Mapping[str, object], key: str) -> list[str]:
-    """A list of names, empty where the option is absent, null or empty; each at most once."""
+    """A list of names, empty if the option is absent, null or empty; each at most once."""
     value = options.get(key)
     if value is None:
         return []
@@ -44,7 +44,7 @@ def read_fraction(options: Mapping[str, object], key: str, default: float) -> fl
 
 
 def read_text(options: Mapping[str, object], key: str, default: str) -> str:
-    """A text, perhaps empty."""
+    """A text; it may be empty."""
     value = options.get(key, default)
     if not isinstance(value, str):
         raise InputError(f"source.options.{key} must be a text in quotes, not {value!r}")

@@ -1,4 +1,4 @@
-"""Walking a corpus: a checked root, its entries in order, and records for what cannot be used."""
+"""Walking a corpus: the root, entries in order, and records for what cannot be used."""
 
 import os
 import re
@@ -11,7 +11,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def list_entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """Every entry of a folder, sorted by name; none of them has been opened."""
+    """Every entry of a folder, sorted by name; no entry is opened."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
@@ -20,7 +20,7 @@ def list_entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder or leads to one; a link that leads round to itself is none."""
+    """Whether it is a folder or a link to one; a link that loops is not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -55,7 +55,7 @@ def escape(text: str) -> str:
 
 
 def find_video_fault(entry: os.DirEntry[str], path: str) -> Rejected | None:
-    """Why a video cannot hold a picture, judged by its size alone; None where nothing is wrong."""
+    """A record if a video is not a file, or empty; None if nothing is wrong. It is not opened."""
     try:
         size = entry.stat().st_size
         regular = entry.is_file()

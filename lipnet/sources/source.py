@@ -10,7 +10,7 @@ Discovered = tuple[list[Clip], list[Rejected]]
 
 
 def count_default_frames(options: Mapping[str, object]) -> int:
-    """The frames of a clip whatever the options."""
+    """The frames of a clip with any options."""
     return CLIP_FRAMES
 
 
@@ -31,15 +31,15 @@ class Source:
     frames_per_video: int = CLIP_FRAMES
     # Whether the clips are images with the mouth cut out already, so that no face is looked for.
     cropped: bool = False
-    # Whether the pipeline renders the videos if source.root is empty. They are not of real people.
+    # Whether the pipeline renders the videos if source.root is empty; they show no real people.
     rendered: bool = False
     # The face to follow if a frame has several, as `landmarks.prefer` names it.
     face: str = "largest"
-    # What a model card has to say of the corpus and its licence; empty: not known.
+    # The corpus, its authors and its licence, for model cards; empty: not known.
     attribution: str = ""
     # The licence of weights trained on it, as the Hugging Face Hub names it; other: see the card.
     weights_licence: str = "other"
-    # Whether the licence lets anybody have the clips.
+    # Whether the licence allows sharing the clips.
     shareable: bool = False
     # The corpus's name in the paper's tables; empty: not in them.
     paper_name: str = ""

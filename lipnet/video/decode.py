@@ -1,4 +1,4 @@
-"""Decoding: any video file as grey frames at 25 a second, one at a time, or a reason why not."""
+"""Decoding: any video file as grey frames at 25 per second, or the reason if it cannot be read."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -13,15 +13,15 @@ from lipnet.clip import FPS
 # T frames  H W pixels
 Frame = NDArray[np.uint8]
 
-# OpenCV has no call for this: FFmpeg else writes a line to stderr for every damaged packet.
+# Else FFmpeg writes a line to stderr for every damaged packet; OpenCV has no call for this.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 MAX_FRAMES = 15_000  # ten minutes: landmarks and crops of one video are held in memory
-LONGEST_GAP = 10.0  # seconds; a longer step between two frames is a broken timestamp
-FASTEST = 1000.0  # frames a second; containers without a rate claim 90000
-LISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD")  # at them FFmpeg opens the files they name
-TIE = 1e-6  # seconds; of two frames equally near, the earlier
+MAX_GAP = 10.0  # seconds; a longer step between two frames is a broken timestamp
+MAX_RATE = 1000.0  # frames per second; containers without a rate claim 90000
+LISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD")  # FFmpeg would open the files that they name
+TIE = 1e-6  # seconds; of two equally near frames, the earlier is taken
 
 
 class VideoError(Exception):
@@ -44,7 +44,7 @@ def read_frames(path: Path) -> Frame:
 def iter_frames(path: Path) -> Iterator[Frame]:
     """Grey frames [H, W] at 25 fps, each the nearest in time to its instant, one or more.
 
-    A video of 25 fps passes frame by frame. A truncated file gives what it holds. Raises
+    A video of 25 fps passes frame by frame. A truncated file gives the frames that it has. Raises
     VideoError (missing, zero_bytes, unreadable, no_frames) before the first frame.
     """
     capture = _open(path)
@@ -85,7 +85,7 @@ def _open(path: Path) -> cv2.VideoCapture:
 
 
 def _check_head(path: Path) -> None:
-    """VideoError where the file cannot be read, or is a list of other files."""
+    """VideoError if the file cannot be read, or is a list of other files."""
     try:
         with path.open("rb") as file:
             head = file.read(max(map(len, LISTS)))
@@ -96,9 +96,9 @@ def _check_head(path: Path) -> None:
 
 
 def _period(capture: cv2.VideoCapture) -> float:
-    """Seconds a frame, as the container says; 1/25 where it makes no sense."""
+    """Seconds per frame by the container's rate; 1/25 if that rate makes no sense."""
     rate = capture.get(cv2.CAP_PROP_FPS)
-    return 1 / rate if 1 <= rate <= FASTEST else 1 / FPS
+    return 1 / rate if 1 <= rate <= MAX_RATE else 1 / FPS
 
 
 def _stamp(capture: cv2.VideoCapture) -> Iterator[tuple[float, Frame]]:
@@ -115,7 +115,7 @@ def _stamp(capture: cv2.VideoCapture) -> Iterator[tuple[float, Frame]]:
             start, seconds = stamp, 0.0
         else:
             seconds = stamp - start
-            if not 0 < seconds - previous <= LONGEST_GAP:
+            if not 0 < seconds - previous <= MAX_GAP:
                 seconds = previous + period
                 start = stamp - seconds
         previous = seconds
@@ -142,7 +142,7 @@ def _resample(stamped: Iterator[tuple[float, Frame]], period: float) -> Iterator
 
 
 def limit_frames(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The same frames; VideoError "too_long" before there are more than an actor can hold."""
+    """The same frames; VideoError "too_long" if there are more than fit in an actor's memory."""
     for count, frame in enumerate(frames):
         if count >= MAX_FRAMES:
             raise VideoError("too_long", f"more than {MAX_FRAMES} frames; cut it into parts")

@@ -1,4 +1,4 @@
-"""Images: the frames of a folder of numbered images, cut already, as grey squares of one size."""
+"""Images: the frames of a folder of numbered, cropped images, as grey squares of one size."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from lipnet.video.decode import VideoError
 
 # T frames  H W pixels
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
-JPEG_TAIL = 1024  # bytes; some writers leave something behind the end
+JPEG_TAIL = 1024  # bytes; some writers add bytes after the end
 
 
 def find_images(folder: Path, first: int, last: int) -> list[Path]:
-    """The images of frames [first, last), frame 0 being image 1; VideoError where one lacks.
+    """The images of frames [first, last), frame 0 being image 1; VideoError if one is missing.
 
     Reasons: missing (no folder), frame_missing.
     """
@@ -33,7 +33,7 @@ def find_images(folder: Path, first: int, last: int) -> list[Path]:
 
 
 def read_images(images: Sequence[Path], size: int) -> NDArray[np.uint8]:
-    """The images [T, size, size], grey; VideoError "unreadable_frame" for one that is none."""
+    """The images [T, size, size], grey; VideoError "unreadable_frame" if one cannot be decoded."""
     return np.stack([_read_image(path, size) for path in images])
 
 
@@ -49,7 +49,7 @@ def _read_image(path: Path, size: int) -> NDArray[np.uint8]:
     content = _read_bytes(path)
     if not content:
         raise VideoError("unreadable_frame", f"{path.name} is empty or cannot be read")
-    # OpenCV fills up what is missing of a cut JPEG with grey, and says nothing.
+    # OpenCV fills the missing part of a truncated JPEG with grey, without an error.
     if content.startswith(JPEG_START) and JPEG_END not in content[-JPEG_TAIL:]:
         raise VideoError("unreadable_frame", f"{path.name} is cut short")
     try:

@@ -109,7 +109,7 @@ def test_head_number_is_hidden_width_over_256():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "not 'backbone + head"),
         ("resnet18", "not 'backbone + head"),
@@ -137,14 +137,14 @@ def test_head_number_is_hidden_width_over_256():
         ("resnet18 + mstcn_3x + boundaries", "unknown option 'boundaries'"),
     ],
 )
-def test_a_bad_spec_is_an_error_that_names_the_fault(text, told):
+def test_a_bad_spec_is_an_error_that_names_the_fault(text, message):
     with pytest.raises(InputError) as error:
         ModelSpec.parse(text)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "message"),
     [
         (("resnet50", 1.0, "dctcn", 512), "unknown backbone 'resnet50'"),
         (("resnet18", 1.0, "gru", 512), "unknown head 'gru'"),
@@ -153,8 +153,8 @@ def test_a_bad_spec_is_an_error_that_names_the_fault(text, told):
         (("resnet18", float("nan"), "dctcn", 512), "width is 0.125 to 4"),
     ],
 )
-def test_parts_that_no_model_has_are_refused(parts, told):
-    with pytest.raises(InputError, match=told):
+def test_parts_that_no_model_has_are_refused(parts, message):
+    with pytest.raises(InputError, match=message):
         ModelSpec(*parts)
 
 

@@ -1,4 +1,4 @@
-"""The corpus on disk, in LRW's layout: which clips there are, and how one is written."""
+"""The corpus on disk, in LRW's layout: the list of clips, and the writing of one."""
 
 import errno
 import os
@@ -30,27 +30,27 @@ def plan_corpus(options: SyntheticOptions) -> list[ClipPlan]:
 
 
 def is_written(plan: ClipPlan, root: Path) -> bool:
-    """Whether the clip is there in full: its .txt is written last."""
+    """Whether the clip is complete: its .txt is written last."""
     return (root / f"{plan.stem}.txt").is_file() and (root / f"{plan.stem}.mp4").is_file()
 
 
 def write_clip(plan: ClipPlan, options: SyntheticOptions, root: Path) -> None:
     """Render the clip to <root>/<WORD>/<split>/<WORD>_<NNNNN>.mp4, with its .txt."""
     frames_THWC, seconds = render_clip(plan, options)
-    with write_atomic(root / f"{plan.stem}.mp4") as beside:
-        # The container is chosen by the name's ending.
-        movie = beside.with_name(f"{beside.name}.mp4")
+    with write_atomic(root / f"{plan.stem}.mp4") as temporary:
+        # OpenCV chooses the container by the name's ending.
+        movie = temporary.with_name(f"{temporary.name}.mp4")
         try:
             encode_movie(movie, frames_THWC)
-            movie.replace(beside)
+            movie.replace(temporary)
         finally:
             movie.unlink(missing_ok=True)
-    with write_atomic(root / f"{plan.stem}.txt") as beside:
-        beside.write_text(describe_clip(plan, seconds), encoding="utf-8")
+    with write_atomic(root / f"{plan.stem}.txt") as temporary:
+        temporary.write_text(describe_clip(plan, seconds), encoding="utf-8")
 
 
 def encode_movie(path: Path, frames_THWC: NDArray[np.uint8]) -> None:
-    """MPEG-4 at 25 fps; OSError where nothing can be written (a full disk)."""
+    """MPEG-4 at 25 fps; OSError if it cannot be written (a full disk)."""
     height, width = frames_THWC.shape[1:3]
     fourcc = cv2.VideoWriter.fourcc(*CODEC)
     writer = cv2.VideoWriter(str(path), fourcc, FPS, (width, height))
@@ -61,7 +61,7 @@ def encode_movie(path: Path, frames_THWC: NDArray[np.uint8]) -> None:
 
 
 def check_movie(path: Path, frames: int) -> None:
-    """OSError unless the movie has all its frames: the writer says nothing of a full disk."""
+    """OSError unless the movie has all its frames: the writer reports no error on a full disk."""
     reader = cv2.VideoCapture(str(path))
     found = round(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
     reader.release()
@@ -72,12 +72,12 @@ def check_movie(path: Path, frames: int) -> None:
 
 
 def frames_bytes(frames: int) -> int:
-    """Room without which a movie cannot be written, in bytes: more than one ever takes."""
+    """Bytes free below which a failed write means a full disk: more than a movie needs."""
     return frames * 64 * 1024
 
 
 def describe_clip(plan: ClipPlan, seconds: float) -> str:
-    """The .txt beside a clip, in LRW's form, with a line for the speaker."""
+    """The .txt of a clip, in LRW's form, with a line for the speaker."""
     start = CLIP_SECONDS / 2 - seconds / 2
     return (
         f"Text:  {plan.word}\n"

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# H W pixels of the canvas; positions (x, y) in canvas pixels unless said otherwise
+# H W pixels of the canvas; positions (x, y) in canvas pixels unless noted otherwise
 CANVAS = 400
 ENLARGED = 1.45  # canvas pixels for each of the photograph's: a face about 130 pixels wide
 # In the photograph's pixels: dlib's 68-point predictor on the photograph enlarged four times (so
@@ -45,7 +45,7 @@ class Rest:
 
 
 # Beyond these distances from the mouth's centre nothing moves.
-STILL_BESIDE = 72.0
+STILL_ASIDE = 72.0
 STILL_BELOW = 45.0  # below the chin
 STILL_ABOVE = 14.0  # above the nose's base
 
@@ -58,7 +58,7 @@ def place_landmarks() -> dict[int, NDArray[np.float64]]:
 
 @cache
 def rest_mouth() -> Rest:
-    """Where the closed mouth lies on the canvas."""
+    """The position of the closed mouth on the canvas."""
     points = place_landmarks()
     x, y = (points[48] + points[54] + 2 * points[62] + 2 * points[66]) / 6
     return Rest(float(x), float(y), chin=float(points[8][1] - y), nose=float(y - points[33][1]))
@@ -88,13 +88,13 @@ def spread_columns(
 ) -> NDArray[np.float32]:
     """Distances x from the mouth's middle, moved so that half_width becomes rest_half_width.
 
-    Linear inside the mouth, evened out up to STILL_BESIDE; never folds.
+    Linear inside the mouth, evened out up to STILL_ASIDE; never folds.
     """
     far = np.abs(x)
-    beside = (STILL_BESIDE - rest_half_width) / (STILL_BESIDE - half_width)
+    outside = (STILL_ASIDE - rest_half_width) / (STILL_ASIDE - half_width)
     moved = np.minimum(far, half_width) * (rest_half_width / half_width)
-    moved += np.clip(far - half_width, 0, STILL_BESIDE - half_width) * beside
-    moved += np.maximum(far - STILL_BESIDE, 0)
+    moved += np.clip(far - half_width, 0, STILL_ASIDE - half_width) * outside
+    moved += np.maximum(far - STILL_ASIDE, 0)
     return np.copysign(moved, x)
 
 
@@ -114,7 +114,7 @@ def _canvas_matrix() -> NDArray[np.float64]:
 
 
 def _closing_maps() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each pixel of the closed face, where it lies in the smiling one (x and y maps)."""
+    """For each pixel of the closed face, its position in the smiling one (x and y maps)."""
     rest, points = rest_mouth(), place_landmarks()
     rows, columns = np.mgrid[0:CANVAS, 0:CANVAS].astype(np.float32)
     x, y = columns - np.float32(rest.x), rows - np.float32(rest.y)
@@ -123,9 +123,9 @@ def _closing_maps() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     smiling_x = x + level * (spread_columns(x, rest.half_width, smile) - x)
     part, thick = lip_profile(x / np.float32(rest.half_width))
     corner = float(points[48][1] + points[54][1]) / 2 - rest.y
-    beside = np.maximum(np.abs(x) - rest.half_width, 0)
-    raised = corner * np.exp(-((beside / 14) ** 2))
-    # The smile's corners are dark, and the landmarks lie a little inside the teeth: cut wider.
+    outside = np.maximum(np.abs(x) - rest.half_width, 0)
+    raised = corner * np.exp(-((outside / 14) ** 2))
+    # The smile's corners are dark, and the landmarks are a little inside the teeth: cut wider.
     dark = np.exp(-(((np.abs(x) / rest.half_width - 0.92) / 0.14) ** 2))
     upper_inner = raised + part * (points[62][1] - rest.y - corner) - 1.2 * thick - 2.0 * dark
     lower_inner = raised + part * (points[66][1] - rest.y - corner) + 2.6 * thick + 2.0 * dark
@@ -141,7 +141,7 @@ def _closing_maps() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         slope = (from_bottom - from_top) / (bottom - top)
         smiling_y = np.where(y > top, from_top + slope * (np.minimum(y, bottom) - top), smiling_y)
     smiling_y += np.maximum(y - rest.chin, 0)
-    fade = np.clip((STILL_BESIDE - np.abs(x)) / 20, 0, 1)
+    fade = np.clip((STILL_ASIDE - np.abs(x)) / 20, 0, 1)
     smiling_y = y + fade * (smiling_y - y)
     return (
         (smiling_x + rest.x).astype(np.float32),

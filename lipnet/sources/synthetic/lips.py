@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from lipnet.sources.synthetic.face import (
     STILL_ABOVE,
+    STILL_ASIDE,
     STILL_BELOW,
-    STILL_BESIDE,
     Rest,
     lip_profile,
     spread_columns,
@@ -47,7 +47,7 @@ class MouthBuild:
 
 @dataclass(frozen=True)
 class Lips:
-    """An outline: half the mouth's width, how far each lip's inner edge lies from the seam, the
+    """An outline: half the mouth's width, each lip's inner edge's distance from the seam, the
     chin's drop and each lip's thickness, all in canvas pixels; the tongue's height (0 to 1)."""
 
     half_width: float
@@ -84,8 +84,8 @@ def shape_lips(shape_M: NDArray[np.float64], rest: Rest, build: MouthBuild) -> L
 
 
 def warp_lips(x_N: Floats, y_N: Floats, lips: Lips, rest: Rest) -> tuple[Floats, Floats, Floats]:
-    """Where pixels at (x, y) of the drawn face lie on the closed one, and how much of each lies
-    between the lips (0 to 1)."""
+    """Positions on the closed face of pixels at (x, y) of the drawn one, and the share of each that
+    is between the lips (0 to 1)."""
     level_N = np.exp(-((y_N * np.float32(1 / 40)) ** 2))
     level_N *= np.clip((y_N + np.float32(rest.nose + STILL_ABOVE)) * np.float32(1 / 26), 0, 1)
     closed_x_N = x_N + level_N * (spread_columns(x_N, lips.half_width, rest.half_width) - x_N)
@@ -107,7 +107,7 @@ def warp_lips(x_N: Floats, y_N: Floats, lips: Lips, rest: Rest) -> tuple[Floats,
     upper_rest_N, lower_rest_N = thick_N * np.float32(-rest.upper), thick_N * np.float32(rest.lower)
     closed = (-rest.nose, upper_rest_N, 0.0, 0.0, lower_rest_N, rest.chin, rest.chin + STILL_BELOW)
     closed_y_N = _follow_chain(y_N, drawn, closed)
-    fade_N = np.clip((STILL_BESIDE - np.abs(x_N)) * np.float32(1 / 24), 0, 1)
+    fade_N = np.clip((STILL_ASIDE - np.abs(x_N)) * np.float32(1 / 24), 0, 1)
     inside_N = np.clip(y_N - upper_N + 0.5, 0, 1) * np.clip(lower_N - y_N + 0.5, 0, 1)
     inside_N *= np.clip((lower_N - upper_N) * 2 - np.float32(0.4), 0, 1)
     return closed_x_N, y_N + fade_N * (closed_y_N - y_N), inside_N

@@ -7,17 +7,17 @@ from lipnet.errors import InputError
 from lipnet.sources.synthetic.words import DEFAULT_WORDS, spell_visemes
 
 SPLITS = ("train", "val", "test")
-LARGEST_SEED = 2**32
-LARGEST_COUNT = 99_999  # file names have five digits
+SEED_LIMIT = 2**32
+MAX_COUNT = 99_999  # file names have five digits
 
 
 @dataclass(frozen=True)
 class SyntheticOptions:
-    """The corpus and its difficulty; every field but the counts may stay as it is.
+    """The corpus and its difficulty.
 
-    `mumble` (0 to 1) weakens and scatters the articulation, `pauses` (0 to 1) is how much of what
-    surrounds the word is silence instead of other speech, `noise` is the sensor's, in grey
-    levels, `sway` scales the head's pose and its drift, `light` how far the light varies.
+    `mumble` (0 to 1) weakens and scatters the articulation, `pauses` (0 to 1) is the share of
+    silence, instead of other speech, around the word, `noise` is the sensor's, in grey levels,
+    `sway` scales the head's pose and its drift, `light` how far the light varies.
     """
 
     words: tuple[str, ...] = DEFAULT_WORDS
@@ -37,8 +37,8 @@ class SyntheticOptions:
         _check_words(self.words)
         _check_counts("clips_per_word", self.clips_per_word)
         _check_counts("speakers", self.speakers)
-        if not 0 <= self.seed < LARGEST_SEED:
-            raise InputError(f"synthetic.seed is {self.seed}; it must lie in 0..{LARGEST_SEED - 1}")
+        if not 0 <= self.seed < SEED_LIMIT:
+            raise InputError(f"synthetic.seed is {self.seed}; it must be in 0..{SEED_LIMIT - 1}")
         for name, most in (
             ("mumble", 1.0),
             ("pauses", 1.0),
@@ -48,7 +48,7 @@ class SyntheticOptions:
         ):
             if not 0 <= getattr(self, name) <= most:
                 value = getattr(self, name)
-                raise InputError(f"synthetic.{name} is {value}; it must lie in 0..{most:g}")
+                raise InputError(f"synthetic.{name} is {value}; it must be in 0..{most:g}")
 
 
 def _check_words(words: tuple[str, ...]) -> None:
@@ -69,7 +69,5 @@ def _check_counts(name: str, counts: Mapping[str, int]) -> None:
         given = ", ".join(map(str, counts)) or "nothing"
         raise InputError(f"synthetic.{name} must give train, val and test, not {given}")
     for split, count in counts.items():
-        if not 1 <= count <= LARGEST_COUNT:
-            raise InputError(
-                f"synthetic.{name}.{split} is {count}; it must lie in 1..{LARGEST_COUNT}"
-            )
+        if not 1 <= count <= MAX_COUNT:
+            raise InputError(f"synthetic.{name}.{split} is {count}; it must be in 1..{MAX_COUNT}")

@@ -15,7 +15,7 @@ DRIFT = 0.45  # of the above: how far a pose drifts through a clip
 
 
 def draw_poses(frames: int, sway: float, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Turn, x, y, log scale, shear x, shear y [T, 6]: one pose a clip, and slow waves about it."""
+    """Turn, x, y, log scale, shear x, shear y [T, 6]: a pose per clip and slow waves around it."""
     spread = sway * np.array([TURN, SHIFT, SHIFT, SCALE, SHEAR, SHEAR / 2])
     pose = spread * np.clip(generator.standard_normal(6), -2, 2)
     times_T1 = np.arange(frames)[:, None] / 25

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.clip import CLIP_FRAMES
-from lipnet.sources.synthetic.face import CANVAS, STILL_ABOVE, STILL_BELOW, STILL_BESIDE, rest_mouth
+from lipnet.sources.synthetic.face import CANVAS, STILL_ABOVE, STILL_ASIDE, STILL_BELOW, rest_mouth
 from lipnet.sources.synthetic.lips import Lips, paint_inside, shape_lips, warp_lips
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.sources.synthetic.pose import SIDE, draw_poses, place_face
@@ -40,11 +40,11 @@ class ClipPlan:
 
 def render_clip(plan: ClipPlan, options: SyntheticOptions) -> tuple[Image, float]:
     """Frames [29, 256, 256, 3] in BGR, and the word's seconds; depends on the seed and the plan
-    alone. Words of equal visemes are drawn from one distribution."""
+    only. Words of equal visemes are drawn from one distribution."""
     words = (crc32(plan.word.encode()), crc32(plan.split.encode()), plan.number)
     generator = np.random.default_rng([options.seed, *words])
     speaker = make_speaker(plan.split, plan.speaker, options.seed)
-    said = speak(plan.word, speaker, options, generator)
+    utterance = speak(plan.word, speaker, options, generator)
     poses_T6 = draw_poses(CLIP_FRAMES, options.sway, generator)
     texture = light_clip(paint_speaker(speaker), options.light, generator)
     rest = rest_mouth()
@@ -54,9 +54,9 @@ def render_clip(plan: ClipPlan, options: SyntheticOptions) -> tuple[Image, float
             shape_lips(shape_M, rest, speaker.mouth),
             place_face(pose, scale=speaker.scale, aspect=speaker.aspect),
         )
-        for shape_M, pose in zip(said.shapes_TM, poses_T6, strict=True)
+        for shape_M, pose in zip(utterance.shapes_TM, poses_T6, strict=True)
     ]
-    return add_noise(np.stack(frames), options.noise, generator), said.seconds
+    return add_noise(np.stack(frames), options.noise, generator), utterance.seconds
 
 
 def speak(
@@ -115,7 +115,7 @@ def draw_frame(texture: Image, lips: Lips, matrix_23: NDArray[np.float64]) -> Im
 def find_window(matrix_23: NDArray[np.float64]) -> tuple[slice, slice]:
     """The rows and columns of a frame in which the lips' movement can be seen."""
     rest = rest_mouth()
-    sides = (rest.x - STILL_BESIDE, rest.x + STILL_BESIDE)
+    sides = (rest.x - STILL_ASIDE, rest.x + STILL_ASIDE)
     ends = (rest.y - rest.nose - STILL_ABOVE, rest.y + rest.chin + STILL_BELOW)
     corners = np.array([(x, y) for x in sides for y in ends]) - matrix_23[:, 2]
     places = corners @ np.linalg.inv(matrix_23[:, :2]).T
@@ -132,11 +132,11 @@ def mouth_light(texture: Image) -> float:
 
 
 def add_noise(frames_THWC: Image, noise: float, generator: np.random.Generator) -> Image:
-    """Sensor noise of about `noise` grey levels, each clip its own amount."""
+    """Sensor noise of about `noise` grey levels; the amount varies by clip."""
     sigma = noise * generator.uniform(0.5, 1.5)
     side = SIDE + NOISE_MARGIN
-    # One field a clip, each frame a window of it somewhere else: fresh fields would take most of
-    # the time of rendering.
+    # One field per clip, of which each frame gets another window: a new field per frame would take
+    # most of the rendering time.
     field = np.clip(
         np.round(sigma * generator.standard_normal((side, side, 3), np.float32)), -90, 90
     )

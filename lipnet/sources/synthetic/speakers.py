@@ -51,7 +51,7 @@ def name_speaker(split: str, number: int) -> str:
 
 @lru_cache(maxsize=256)
 def make_speaker(split: str, number: int, seed: int) -> Speaker:
-    """The speaker of that number in a split, the same for a seed whatever else is rendered."""
+    """The speaker of that number in a split, the same for a seed and a number, in any corpus."""
     name = name_speaker(split, number)
     draw = np.random.default_rng([seed, crc32(b"speaker"), crc32(name.encode())])
     dark = float(draw.uniform(0, 1))

@@ -87,7 +87,7 @@ VISEMES: dict[str, tuple[str, ...]] = {
 
 
 def spell_visemes(word: str) -> tuple[str, ...]:
-    """What the lips do in a word; an unknown word is an InputError that names the known."""
+    """What the lips do in a word; InputError, with the known words, for any other."""
     if word not in PRONUNCIATIONS:
         known = ", ".join(sorted(PRONUNCIATIONS))
         raise InputError(f"no pronunciation for the word {word!r}; known: {known}")
@@ -95,7 +95,7 @@ def spell_visemes(word: str) -> tuple[str, ...]:
 
 
 def group_homophenes(words: Sequence[str]) -> list[tuple[str, ...]]:
-    """The words by equal viseme sequence: within a group no eye can tell one from another."""
+    """The words by equal viseme sequence: within a group they cannot be distinguished by sight."""
     groups: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for word in sorted(set(words)):
         groups[spell_visemes(word)].append(word)
@@ -114,5 +114,5 @@ def accuracy_ceiling(words: Sequence[str], counts: Mapping[str, int]) -> float:
     groups = [[counts[word] for word in group] for group in group_homophenes(words)]
     total = sum(map(sum, groups))
     if total <= 0:
-        raise InputError("accuracy has no ceiling where there is no clip")
+        raise InputError("accuracy has no ceiling without clips")
     return sum(map(max, groups)) / total

@@ -1,4 +1,4 @@
-"""Released files: every public configuration has a spec, and whatever does not fit is named."""
+"""The authors' files: every public configuration has a spec; what does not fit is named."""
 
 import json
 import pickle
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lipnet.authors.checkpoint import load_released, read_spec, read_tensors, spec_of_config
+from lipnet.authors.checkpoint import load_authors_model, read_spec, read_tensors, spec_of_config
 from lipnet.authors.names import rename_tensor
 from lipnet.errors import InputError
 from tests.lipnet.authors.fabricated import (
@@ -30,7 +30,7 @@ def test_every_public_configuration_has_a_spec(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "told"),
+    ("name", "changes", "message"),
     [
         (SMALL, {"relu_type": "gelu"}, '\'relu_type\' is "gelu"; known: "relu", "prelu", "swish"'),
         (SMALL, {"backbone_type": "vgg"}, '\'backbone_type\' is "vgg"; known: "resnet", "shuff'),
@@ -55,12 +55,12 @@ def test_every_public_configuration_has_a_spec(name):
         (DENSE, {"tcn_dwpw": False}, "unknown tcn_dwpw"),
     ],
 )
-def test_another_key_or_value_is_named(name, changes, told):
+def test_another_key_or_value_is_named(name, changes, message):
     facts = {**read_config(name), **changes}
     facts = {key: value for key, value in facts.items() if value is not None}
     with pytest.raises(InputError) as error:
         spec_of_config(facts)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_boundary_joins_any_head():
@@ -69,7 +69,7 @@ def test_a_boundary_joins_any_head():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"mstcn"', "{}", '{"relu_type": "swish"}'])
-def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+def test_a_file_that_is_not_a_configuration_is_named(tmp_path, text):
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(InputError, match=r"c\.json"):
         read_spec(tmp_path / "c.json")
@@ -77,8 +77,8 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
         read_spec(tmp_path / "absent.json")
 
 
-def test_a_released_file_becomes_its_model(tmp_path):
-    model, spec = load_released(*write_released(tmp_path, SMALL))
+def test_an_authors_file_becomes_its_model(tmp_path):
+    model, spec = load_authors_model(*write_released(tmp_path, SMALL))
     assert str(spec) == SPECS[SMALL]
     assert not model.training
     held = model.state_dict()
@@ -93,7 +93,7 @@ def test_missing_surplus_and_misshapen_tensors_are_named(tmp_path):
         "trunk.fc.weight": torch.zeros(2),
     }
     with pytest.raises(InputError) as error:
-        load_released(*write_released(tmp_path, SMALL, **changes))
+        load_authors_model(*write_released(tmp_path, SMALL, **changes))
     assert "missing: trunk.units.0.shortcut.0.weight;" in str(error.value)
     assert "surplus: trunk.fc.weight;" in str(error.value)
     assert "misshapen: frontend3D.1.weight (23,) instead of (24,)" in str(error.value)
@@ -102,43 +102,43 @@ def test_missing_surplus_and_misshapen_tensors_are_named(tmp_path):
 def test_a_second_name_must_hold_the_same_tensor(tmp_path):
     pair = write_released(tmp_path, SMALL, **{SECOND_CONV: torch.zeros(256)})
     with pytest.raises(InputError, match=f"{SECOND_CONV}.*second name of .*{CONV}"):
-        load_released(*pair)
+        load_authors_model(*pair)
 
 
 @pytest.mark.parametrize("dropped", [CONV, SECOND_CONV])
 def test_one_of_two_names_is_enough(tmp_path, dropped):
-    model, _ = load_released(*write_released(tmp_path, SMALL, **{dropped: None}))
+    model, _ = load_authors_model(*write_released(tmp_path, SMALL, **{dropped: None}))
     bias = model.state_dict()[rename_tensor(CONV)]
     assert torch.equal(bias, make_state(SMALL)[CONV])
 
 
 @pytest.mark.parametrize(
-    ("tensor", "told"),
+    ("tensor", "message"),
     [
-        (torch.full((500,), float("nan")), "no finite numbers"),
+        (torch.full((500,), float("nan")), "not finite numbers"),
         (torch.zeros(500, dtype=torch.int8), "holds torch.int8, not real numbers"),
-        (torch.zeros(1).expand(500), "is no plain tensor"),
+        (torch.zeros(1).expand(500), "is not a plain tensor"),
     ],
 )
-def test_values_that_are_no_weights_are_told(tmp_path, tensor, told):
+def test_values_that_are_not_weights_are_refused(tmp_path, tensor, message):
     pair = write_released(tmp_path, SMALL, **{"tcn.tcn_output.bias": tensor})
-    with pytest.raises(InputError, match=rf"'tcn\.tcn_output\.bias'.* {told}"):
-        load_released(*pair)
+    with pytest.raises(InputError, match=rf"'tcn\.tcn_output\.bias'.* {message}"):
+        load_authors_model(*pair)
 
 
-def test_the_configuration_of_another_model_is_told(tmp_path):
+def test_the_configuration_of_another_model_is_an_input_error(tmp_path):
     checkpoint, _ = write_released(tmp_path, SMALL)
     other = tmp_path / "other.json"
     other.write_text(json.dumps(read_config("lrw_snv1x_dsmstcn3x")))
-    told = r"tcn1x\.pth with .*other\.json \(shufflenetv2_1x \+ dsmstcn_3x\).*missing.*misshapen"
-    with pytest.raises(InputError, match=told):
-        load_released(checkpoint, other)
+    message = r"tcn1x\.pth with .*other\.json \(shufflenetv2_1x \+ dsmstcn_3x\).*missing.*misshapen"
+    with pytest.raises(InputError, match=message):
+        load_authors_model(checkpoint, other)
 
 
-def test_a_checkpoint_without_its_output_layer_is_told(tmp_path):
+def test_a_checkpoint_without_its_output_layer_is_an_input_error(tmp_path):
     pair = write_released(tmp_path, SMALL, **{"tcn.tcn_output.weight": None})
     with pytest.raises(InputError, match=r"no matrix 'tcn\.tcn_output\.weight'"):
-        load_released(*pair)
+        load_authors_model(*pair)
 
 
 class RunsCode:
@@ -165,25 +165,25 @@ def test_nothing_in_a_file_is_executed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("held", "told"),
+    ("held", "message"),
     [
         ([1, 2], "no state dict under 'model_state_dict', but list"),
         ({"epoch": 3, "optimizer": {}}, "but 'epoch', 'optimizer'"),
         ({"model_state_dict": 5}, "but 'model_state_dict'"),
-        ({"model_state_dict": {"a.b": 5}}, "'a.b' of its model_state_dict is no plain tensor"),
+        ({"model_state_dict": {"a.b": 5}}, "'a.b' of its model_state_dict is not a plain tensor"),
         ({"model_state_dict": {"a": torch.eye(3).to_sparse()}}, "'a' of its model_state_dict"),
-        ({"model_state_dict": {"a": torch.zeros(3, dtype=torch.cfloat)}}, "is no plain tensor"),
+        ({"model_state_dict": {"a": torch.zeros(3, dtype=torch.cfloat)}}, "is not a plain tensor"),
         (torch.zeros(3), "no state dict under 'model_state_dict', but Tensor"),
     ],
 )
-def test_a_pickle_that_holds_something_else_is_told(tmp_path, held, told):
+def test_a_pickle_that_holds_something_else_is_an_input_error(tmp_path, held, message):
     torch.save(held, tmp_path / "x.pth")
     with pytest.raises(InputError) as error:
         read_tensors(tmp_path / "x.pth")
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_named(tmp_path):
     whole = write_released(tmp_path, SMALL)[0].read_bytes()
     for content in (b"", b"hello", b"\x80\x02.", b"PK\x03\x04", whole[: len(whole) // 2]):
         (tmp_path / "x.pth").write_bytes(content)

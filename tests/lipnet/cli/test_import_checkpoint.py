@@ -1,4 +1,4 @@
-"""`lipnet import-checkpoint`: what it writes can be read with, and what it is told is checked."""
+"""`lipnet import-checkpoint`: its weights can be used, and its input is checked."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def import_released(pair: Pair, out: Path, *options: str | Path) -> Path:
     return out / "weights.safetensors"
 
 
-def test_the_weights_say_all_that_reading_needs(
+def test_the_weights_hold_all_that_reading_needs(
     released: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = import_released(released, tmp_path / "out")
@@ -61,10 +61,12 @@ def test_the_weights_say_all_that_reading_needs(
     recipe = Recipe.for_input(card.preprocessing)
     assert (recipe.field, recipe.input_size, recipe.mean, recipe.std) == (88, 88, 0.421, 0.165)
     assert card.origin["imported"] == f"{SMALL}.pth"
-    told = capsys.readouterr().out
-    assert "class-000 and so on (the authors' class order for LRW is the sorted list" in told
-    assert "reference face: the package's" in told
-    assert f"{weights}: {SPECS[SMALL]}, 500 classes" in told
+    printed = capsys.readouterr().out
+    assert (
+        "class-000, class-001, ... (the authors' class order for LRW is the sorted list" in printed
+    )
+    assert "reference face: the package's" in printed
+    assert f"{weights}: {SPECS[SMALL]}, 500 classes" in printed
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_equal_files_give_equal_bytes(released: Pair, tmp_path: Path) -> None:
     assert once.read_bytes() == again.read_bytes()
 
 
-def test_labels_are_one_word_a_line(
+def test_labels_are_one_word_per_line(
     released: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = sorted(f"WORD{number}" for number in range(500))
@@ -99,34 +101,34 @@ def test_labels_are_one_word_a_line(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"ABOUT\nABOVE\n", "has 2 labels for a model of 500 classes"),
         (b"ABOUT\nABOVE\nABOUT\n", "names ABOUT more than once"),
         (b"", "has 0 labels"),
-        (b"\xff\xfe\x00", "no readable list of labels"),
+        (b"\xff\xfe\x00", "is not a readable list of labels"),
     ],
 )
-def test_labels_that_do_not_fit_are_told(
-    released: Pair, tmp_path: Path, content: bytes, told: str
+def test_labels_that_do_not_fit_are_refused(
+    released: Pair, tmp_path: Path, content: bytes, message: str
 ) -> None:
     file = tmp_path / "words.txt"
     file.write_bytes(content)
-    with pytest.raises(SystemExit, match=rf"error: .*words\.txt .*{told}"):
+    with pytest.raises(SystemExit, match=rf"error: .*words\.txt .*{message}"):
         import_released(released, tmp_path / "out", "--labels", file)
     assert not (tmp_path / "out").exists()
 
 
-def test_the_authors_face_is_recorded_and_its_distance_told(
+def test_the_authors_face_is_recorded_and_its_distance_printed(
     released: Pair, tmp_path: Path, face: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = import_released(released, tmp_path / "out", "--face", face)
     facts = load_card(weights).preprocessing
     assert facts["reference_face"] == face_digest(str(face)) != face_digest()
     assert crop_options_of(facts, weights, str(face)).face == str(face)
-    told = capsys.readouterr().out
-    assert re.search(r"px over the stable points \(0\.00 after the best similarity\)", told)
-    assert "1.0100 times as large, turned by +0.00 degrees" in told.replace("-0.00", "+0.00")
+    printed = capsys.readouterr().out
+    assert re.search(r"px over the stable points \(0\.00 after the best similarity\)", printed)
+    assert "1.0100 times as large, turned by +0.00 degrees" in printed.replace("-0.00", "+0.00")
 
 
 def test_the_parts_that_are_wrong_are_one_line_each(

@@ -22,13 +22,13 @@ def test_all_fourteen_models_are_the_papers(capsys: pytest.CaptureFixture[str]) 
     main(["models"])
     text = capsys.readouterr().out
     assert "14 of 14 are equal in every printed digit." in text
-    told = {line.split("  ")[0]: line for line in text.splitlines() if "DIFFERS" in line}
-    assert list(told) == ["LRW-1000"]
-    assert "densenet3d + bgru_256" in told["LRW-1000"]
+    differing = {line.split("  ")[0]: line for line in text.splitlines() if "DIFFERS" in line}
+    assert list(differing) == ["LRW-1000"]
+    assert "densenet3d + bgru_256" in differing["LRW-1000"]
 
 
 @pytest.mark.usefixtures("one_row")
-def test_columns_line_up_and_a_model_not_built_says_why(
+def test_columns_line_up_and_a_model_not_built_has_a_reason(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     main(["models"])
@@ -43,10 +43,10 @@ def test_columns_line_up_and_a_model_not_built_says_why(
 
 
 @pytest.mark.usefixtures("one_row")
-def test_json_has_ours_beside_the_papers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_our_figures_and_the_papers(capsys: pytest.CaptureFixture[str]) -> None:
     main(["models", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    (row,), (unbuilt,) = told["paper"], told["others"]
+    printed = json.loads(capsys.readouterr().out)
+    (row,), (unbuilt,) = printed["paper"], printed["others"]
     assert (row["spec"], row["corpus"]) == (SMALL.spec, "LRW-1000")
     assert (row["paper_params_m"], row["paper_gflops"], row["equal"]) == ("1.6", "0.84", True)
     assert row["params_m"] == pytest.approx(1.605496)

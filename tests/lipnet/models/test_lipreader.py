@@ -1,4 +1,4 @@
-"""A clip's logits depend on its own frames alone, whatever it is batched or padded with."""
+"""A clip's logits depend on its own frames only, in any batch and with any padding."""
 
 import math
 from functools import cache
@@ -113,16 +113,16 @@ def test_other_models_do_not_look_at_the_word():
 
 
 @pytest.mark.parametrize(
-    ("word_BT", "told"),
+    ("word_BT", "message"),
     [
         (None, "needs to know the word's frames"),
         (torch.zeros(1, 5), r"\(1, 5\): expected \(1, 4\)"),
         (torch.zeros(4), r"\(4,\): expected \(1, 4\)"),
     ],
 )
-def test_a_boundary_model_without_the_word_tells_so(word_BT, told):
+def test_a_boundary_model_without_the_word_is_an_input_error(word_BT, message):
     frames_BTHW, lengths_B, _ = make_batch([make_clip(4)], 4)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         shared_model(BOUNDARY)(frames_BTHW, lengths_B, word_BT)
 
 
@@ -180,7 +180,7 @@ def test_embedding_is_what_the_classifier_sees():
 
 
 @pytest.mark.parametrize(
-    ("shape", "lengths", "told"),
+    ("shape", "lengths", "message"),
     [
         ((1, 4, 15, 16), [4], "at least 16 x 16"),
         ((1, 1, 4, 32, 32), [4], "expected"),
@@ -189,7 +189,7 @@ def test_embedding_is_what_the_classifier_sees():
         ((2, 4, 32, 32), [5, 1], "do not fit"),
     ],
 )
-def test_a_batch_that_does_not_fit_is_told(shape, lengths, told):
+def test_a_batch_that_does_not_fit_is_an_input_error(shape, lengths, message):
     model = shared_model(SPECS[0])
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         model(torch.zeros(shape, dtype=torch.float64), torch.tensor(lengths))

@@ -1,4 +1,4 @@
-"""The channel shuffle, whatever the numbers' type and layout."""
+"""The channel shuffle, for every type and layout of numbers."""
 
 import pytest
 import torch

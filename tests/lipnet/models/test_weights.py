@@ -60,8 +60,8 @@ def test_missing_surplus_and_misshapen_tensors_are_named(saved):
     tensors["spare"] = torch.zeros(1)
     tensors["frontend.norm.bias"] = torch.zeros(2)
     save_file(tensors, saved, header)
-    told = r"missing: classifier.bias; surplus: spare; misshapen: frontend.norm.bias \(2,\)"
-    with pytest.raises(InputError, match=told):
+    message = r"missing: classifier.bias; surplus: spare; misshapen: frontend.norm.bias \(2,\)"
+    with pytest.raises(InputError, match=message):
         load_model(saved)
 
 

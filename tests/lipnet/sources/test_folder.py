@@ -1,4 +1,4 @@
-"""A folder a word: every file is a clip or a record, and splits stay what they are."""
+"""One folder per word: every file is a clip or a record, and splits are stable."""
 
 import os
 from collections import Counter
@@ -56,7 +56,7 @@ def test_every_usual_ending_is_a_video(tmp_path: Path) -> None:
     assert (len(clips), rejected) == (len(kinds), [])
 
 
-def test_what_is_no_video_is_recorded(tmp_path: Path) -> None:
+def test_what_is_not_a_video_is_recorded(tmp_path: Path) -> None:
     root = add_videos(tmp_path, "yes", "good")
     add_videos(root, "yes", "notes.txt", "photo.jpg", ".DS_Store", "._good.mp4", "mp4.")
     add_videos(root, "yes", "empty", content=b"")

@@ -150,7 +150,7 @@ def test_one_sentence_in_two_formats_is_an_input_error(tmp_path: Path) -> None:
         discover_clips("grid", tmp_path, {})
 
 
-def test_root_without_alignments_says_the_layout(tmp_path: Path) -> None:
+def test_root_without_alignments_is_an_error_with_the_layout(tmp_path: Path) -> None:
     add_sentence(tmp_path, "s1/a", text=None)
     with pytest.raises(InputError, match=r"no_annotation: 1 .*expected layout: <speaker>/"):
         discover_clips("grid", tmp_path, {})

@@ -58,13 +58,13 @@ def test_written_inventory_reads_back(tmp_path: Path) -> None:
     assert read_inventory(tmp_path / "inventory.tsv") == sizes
 
 
-def test_changes_are_told_apart() -> None:
+def test_changes_are_distinguished() -> None:
     changes = compare_inventories({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 5, "d": 4})
     assert (changes.added, changes.removed, changes.resized) == (["d"], ["c"], ["b"])
     assert not compare_inventories({"a": 1}, {"a": 1})
 
 
-def test_line_that_is_none_is_named(tmp_path: Path) -> None:
+def test_malformed_line_is_named(tmp_path: Path) -> None:
     (tmp_path / "inventory.tsv").write_text("a\t1\nb 2\n")
     with pytest.raises(InputError, match=r"inventory\.tsv line 2"):
         read_inventory(tmp_path / "inventory.tsv")

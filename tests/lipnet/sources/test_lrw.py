@@ -40,7 +40,7 @@ def test_clip_is_the_whole_video_with_its_word_in_the_middle(tmp_path: Path) -> 
     assert rejected == []
 
 
-def test_clips_come_sorted_by_id_whatever_the_order_of_writing(tmp_path: Path) -> None:
+def test_clips_are_sorted_by_id_in_any_order_of_writing(tmp_path: Path) -> None:
     for place in ("B/val/B_00002", "A/test/A_00010", "B/val/B_00001", "A-A/train/A-A_00001"):
         add_clip(tmp_path, place)
     ids = [clip.clip_id for clip in lrw.discover(tmp_path, {})[0]]
@@ -81,13 +81,13 @@ def test_text_without_a_usable_duration_is_recorded(
     "line",
     ["Duration: 0.47 seconds", "  duration :0.47   ", "Duration:0.47seconds\r", "DURATION:\t.47 s"],
 )
-def test_duration_is_read_whatever_its_spaces(line: str) -> None:
+def test_duration_is_read_with_any_spaces(line: str) -> None:
     found = lrw.DURATION.search(f"Text: X\n{line}\nEnd".encode())
     assert found is not None
     assert lrw.parse_seconds(found[1].strip()) == 0.47
 
 
-@given(st.floats(0.001, lrw.LONGEST_SECONDS))
+@given(st.floats(0.001, lrw.MAX_SECONDS))
 def test_word_is_centred_and_as_long_as_its_duration(seconds: float) -> None:
     clip = lrw.make_clip("W/train/W_1.mp4", seconds, "")
     assert clip.word_first + clip.word_last - 1 == 2 * lrw.MIDDLE
@@ -97,7 +97,7 @@ def test_word_is_centred_and_as_long_as_its_duration(seconds: float) -> None:
 @given(st.binary(max_size=40))
 def test_no_text_raises(text: bytes) -> None:
     seconds = lrw.parse_seconds(text)
-    assert seconds is None or 0 < seconds <= lrw.LONGEST_SECONDS
+    assert seconds is None or 0 < seconds <= lrw.MAX_SECONDS
 
 
 def test_bad_files_are_recorded_by_reason(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_root_that_is_missing_a_file_or_empty_is_named(tmp_path: Path) -> None:
         discover_clips("lrw", tmp_path / "file", {})
 
 
-def test_root_one_level_too_high_says_what_it_holds(tmp_path: Path) -> None:
+def test_root_one_level_too_high_is_an_error_that_lists_it(tmp_path: Path) -> None:
     add_clip(tmp_path, "lipread_mp4/ABOUT/train/ABOUT_00001")
     message = r"it holds lipread_mp4/; unknown_split: 1 .*expected layout: <WORD>/"
     with pytest.raises(InputError, match=message):

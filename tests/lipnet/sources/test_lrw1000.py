@@ -15,7 +15,7 @@ from lipnet.sources.manifest import check_complete
 
 
 def make_corpus(root: Path, *, trn: str = "", val: str = "", tst: str = "") -> Path:
-    """Label files with these lines beside one good line each, and its folder of 30 images."""
+    """Label files with these lines and one valid line each, and its folder of 30 images."""
     add_images(root, "good", range(1, 31))
     (root / "info").mkdir()
     for name, times, lines in (
@@ -61,7 +61,7 @@ def test_a_line_is_a_clip_of_its_images_without_context(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", ["good,shi,0.2,0.6", "good,是,shi,0.2,0.6", " good , shi,.2,6e-1 "]
 )
-def test_four_and_five_fields_say_the_same(line: str) -> None:
+def test_four_and_five_fields_are_equivalent(line: str) -> None:
     assert parse_line(line, "p:1", "val") == Line("p:1", "val", "good", "shi", 5, 15)
 
 
@@ -114,7 +114,7 @@ def test_any_line_is_a_clip_or_a_record(text: str) -> None:
         ("./good,hao,0.6,1.0", "split_leak"),
     ],
 )
-def test_a_line_that_is_no_clip_is_recorded(tmp_path: Path, line: str, reason: str) -> None:
+def test_a_line_that_is_not_a_clip_is_recorded(tmp_path: Path, line: str, reason: str) -> None:
     root = make_corpus(tmp_path, val=f"\n{line}\n")
     assert find_rejected(root) == {"info/val_1000.txt:3": reason}
 
@@ -151,7 +151,7 @@ def test_a_split_without_a_line_is_named(tmp_path: Path) -> None:
         check_complete(clips)
 
 
-def test_a_root_without_frames_says_what_was_expected(tmp_path: Path) -> None:
+def test_a_root_without_frames_is_an_error_with_the_layout(tmp_path: Path) -> None:
     root = make_corpus(tmp_path)
     (root / "images").rename(root / "frames")
     with pytest.raises(InputError, match=r"no_frames: 3 .*such as info/.*images/<folder>/<n>\.jpg"):
@@ -169,7 +169,7 @@ def test_other_encodings_and_ends_of_lines_are_read(tmp_path: Path) -> None:
     assert ({clip.label for clip in clips}, rejected) == ({"shi"}, [])
 
 
-def test_ids_are_plain_and_tell_odd_names_apart(tmp_path: Path) -> None:
+def test_ids_are_plain_and_distinct_for_odd_names(tmp_path: Path) -> None:
     odd = ["a b", "a_b", "A B", "x/y"]
     lines = [f"{folder},lü,0.2,0.6" for folder in odd] + ["a b,lu,0.2,0.6"]
     root = make_corpus(tmp_path, trn="\n".join(lines))

@@ -58,7 +58,7 @@ def test_ceiling_takes_the_larger_of_unequal_homophenes() -> None:
 
 
 @given(st.sets(WORDS, min_size=1), st.data())
-def test_ceiling_lies_between_one_a_group_and_one(words: set[str], data: st.DataObject) -> None:
+def test_ceiling_is_between_one_per_group_and_one(words: set[str], data: st.DataObject) -> None:
     counts = {word: data.draw(st.integers(1, 50)) for word in words}
     ceiling = accuracy_ceiling(sorted(words), counts)
     assert max(counts.values()) / sum(counts.values()) <= ceiling <= 1
@@ -112,23 +112,25 @@ def test_speakers_of_one_number_in_two_splits_have_other_faces() -> None:
 
 
 @given(word=WORDS, seed=st.integers(0, 2**32), mumble=st.floats(0, 1), rate=st.floats(0.6, 1.6))
-def test_word_lies_in_the_clip_and_shapes_stay_in_range(
+def test_word_is_within_the_clip_and_shapes_stay_in_range(
     word: str, seed: int, mumble: float, rate: float
 ) -> None:
-    said = say_word(spell_visemes(word), Delivery(rate, 1.0, mumble), np.random.default_rng(seed))
-    assert SHORTEST <= said.seconds <= LONGEST
-    assert said.shapes_TM.shape == (29, 7)
-    assert said.shapes_TM.min() >= -1
-    assert said.shapes_TM.max() <= 1.2
+    utterance = say_word(
+        spell_visemes(word), Delivery(rate, 1.0, mumble), np.random.default_rng(seed)
+    )
+    assert SHORTEST <= utterance.seconds <= LONGEST
+    assert utterance.shapes_TM.shape == (29, 7)
+    assert utterance.shapes_TM.min() >= -1
+    assert utterance.shapes_TM.max() <= 1.2
 
 
 def test_homophenes_from_one_generator_are_one_utterance() -> None:
-    said = [
+    utterance = [
         say_word(spell_visemes(word), Delivery(), np.random.default_rng(5))
         for word in ("PARK", "BARK")
     ]
-    np.testing.assert_array_equal(said[0].shapes_TM, said[1].shapes_TM)
-    assert said[0].seconds == said[1].seconds
+    np.testing.assert_array_equal(utterance[0].shapes_TM, utterance[1].shapes_TM)
+    assert utterance[0].seconds == utterance[1].seconds
 
 
 def test_lips_meet_in_the_middle_of_a_closure_and_part_in_a_vowel() -> None:
