@@ -9,8 +9,8 @@ from lipnet.recipe import Recipe
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("cut_share", 1.5, "recipe.cut_share is a probability, not 1.5"),
-        ("flip", -0.1, "recipe.flip is a probability, not -0.1"),
+        ("cut_share", 1.5, "recipe.cut_share must be a fraction in 0..1, not 1.5"),
+        ("flip", -0.1, "recipe.flip must be a fraction in 0..1, not -0.1"),
         ("min_context", -1, "recipe.min_context must not be negative, not -1"),
         ("eval_context", -2, r"recipe.eval_context must be -1 \(the whole clip\) or more, not -2"),
     ],
