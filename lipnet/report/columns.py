@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Flag, auto
 
 from lipnet.report.markdown import interval, percent
+from lipnet.report.names import ENSEMBLES, spec_on_a_line
 from lipnet.report.rows import LeaderboardRow, Score
-from lipnet.report.spec_names import name_spec
 
 
 class Place(Flag):
@@ -21,12 +21,16 @@ class Place(Flag):
     PREFECT = auto()
 
 
+MIN_LABELS_FOR_TOP5 = 20  # among fewer, nearly every model is right within five
 TERMINAL, PAGE, PREFECT = Place.TERMINAL, Place.PAGE, Place.PREFECT
 
 
 @dataclass(frozen=True)
 class Column:
-    """One shown column; of an `optional` one no row may have a value, and then it is left out."""
+    """One shown column; of an `optional` one no row may have a value, and then it is left out.
+
+    `value` is the number behind the text, and `is_cost` whether less of it is better.
+    """
 
     name: str
     heading: str
@@ -34,14 +38,25 @@ class Column:
     shown_in: Place
     is_text: bool = False
     is_optional: bool = False
+    value: Callable[[LeaderboardRow], float | None] | None = None
+    is_cost: bool = False
+
+    def find_best(self, rows: Sequence[LeaderboardRow]) -> float | None:
+        """The best value in the column; None if it has no numbers."""
+        found = [self.value(row) for row in rows] if self.value else []
+        known = [value for value in found if value is not None]
+        return (min if self.is_cost else max)(known, default=None)
 
 
-def columns_for(place: Place, rows: Sequence[LeaderboardRow]) -> list[Column]:
-    """The columns shown there, in order."""
+def columns_for(
+    place: Place, rows: Sequence[LeaderboardRow], *, labels: int = MIN_LABELS_FOR_TOP5
+) -> list[Column]:
+    """The columns shown there, in order; without top-5 if there are few labels."""
     return [
         column
         for column in COLUMNS
         if place in column.shown_in
+        and not (column.name == "test_top5" and labels < MIN_LABELS_FOR_TOP5)
         and not (column.is_optional and all(column.format(row) == NONE for row in rows))
     ]
 
@@ -60,7 +75,7 @@ def describe_machines(rows: Iterable[LeaderboardRow]) -> str:
 
 def format_spec(row: LeaderboardRow) -> str:
     """The spec as the paper writes it, on one line; "several" for a mixed ensemble."""
-    return name_spec(row.spec).replace("\n", " + ") if row.spec else "several"
+    return spec_on_a_line(row.spec) if row.spec else "several"
 
 
 def format_top1(score: Score) -> str:
@@ -74,11 +89,6 @@ def format_top5(score: Score) -> str:
 
 
 NONE = "-"
-ENSEMBLES = {"generations": "all {} generations", "greedy": "{} models, greedy"}
-
-
-def _bold_if_chosen(row: LeaderboardRow) -> str:
-    return f"**{row.model}**" if row.chosen else row.model
 
 
 def _starred_if_chosen(row: LeaderboardRow) -> str:
@@ -119,26 +129,62 @@ def _unseen_interval(row: LeaderboardRow) -> str:
     return format_top1(row.unseen) if row.unseen else NONE
 
 
+def _top1(row: LeaderboardRow) -> float:
+    return row.test.top1
+
+
+def _top5(row: LeaderboardRow) -> float:
+    return row.test.top5
+
+
+def _val(row: LeaderboardRow) -> str:
+    return percent(row.val.top1)
+
+
+def _params(row: LeaderboardRow) -> str:
+    return f"{row.params_m:.2f}"
+
+
+def _params_m(row: LeaderboardRow) -> float:
+    return row.params_m
+
+
+def _flops(row: LeaderboardRow) -> str:
+    return f"{row.gflops:.3f}"
+
+
+def _gflops(row: LeaderboardRow) -> float:
+    return row.gflops
+
+
 EVERYWHERE = TERMINAL | PAGE | PREFECT
 BRIEF = TERMINAL | PREFECT
 COLUMNS = (
-    Column("model", "model", _bold_if_chosen, PAGE, is_text=True),
     Column("model", "model", _starred_if_chosen, TERMINAL, is_text=True),
     Column("model", "model", lambda row: row.model, PREFECT, is_text=True),
-    Column("spec", "spec", format_spec, PAGE | PREFECT, is_text=True),
-    Column("training", "training", lambda row: row.training, PAGE, is_text=True),
-    Column("teacher", "teacher or members", _teacher_or_members, PAGE | PREFECT, is_text=True),
-    Column("teacher", "taught by", _short_teacher, TERMINAL, is_text=True),
-    Column("params_m", "params M", lambda row: f"{row.params_m:.2f}", EVERYWHERE),
-    Column("gflops", "GFLOPs", lambda row: f"{row.gflops:.3f}", EVERYWHERE),
-    Column("val_top1", "val top-1", lambda row: percent(row.val.top1), EVERYWHERE),
+    Column("spec", "spec", format_spec, PREFECT, is_text=True),
+    Column("teacher", "teacher or members", _teacher_or_members, PREFECT, is_text=True),
+    Column("teacher", "teacher", _short_teacher, TERMINAL, is_text=True),
+    Column("test_top1", "test top-1 [95 %]", lambda row: format_top1(row.test), PAGE, value=_top1),
+    Column("val_top1", "val top-1", _val, PAGE, value=lambda row: row.val.top1),
+    Column("test_top5", "test top-5 [95 %]", lambda row: format_top5(row.test), PAGE, value=_top5),
+    Column(
+        *("unseen_top1", "unseen speakers top-1 [95 %]", _unseen_interval, PAGE),
+        is_optional=True,
+        value=lambda row: row.unseen.top1 if row.unseen else None,
+    ),
+    Column("params_m", "params M", _params, EVERYWHERE, value=_params_m, is_cost=True),
+    Column("gflops", "GFLOPs", _flops, EVERYWHERE, value=_gflops, is_cost=True),
+    Column("val_top1", "val top-1", _val, BRIEF),
     Column("test_top1", "test top-1", lambda row: percent(row.test.top1), BRIEF),
     Column("test_interval", "95 % interval", _test_interval, BRIEF),
-    Column("test_top1", "test top-1 [95 %]", lambda row: format_top1(row.test), PAGE),
     Column("test_top5", "test top-5", lambda row: percent(row.test.top5), TERMINAL),
-    Column("test_top5", "test top-5 [95 %]", lambda row: format_top5(row.test), PAGE),
     Column("unseen_top1", "unseen top-1", _unseen, TERMINAL, is_optional=True),
-    Column("unseen_top1", "unseen speakers top-1 [95 %]", _unseen_interval, PAGE, is_optional=True),
     Column("latency", "ms p50", _latency, BRIEF),
-    Column("latency", "ms per clip, p50 / p95", _both_latencies, PAGE),
+    Column(
+        *("latency", "ms per clip, p50 / p95", _both_latencies, PAGE),
+        is_optional=True,
+        value=lambda row: row.latency.ms_p50 if row.latency else None,
+        is_cost=True,
+    ),
 )

@@ -71,7 +71,7 @@ def _twins(models: list[Entry]) -> list[tuple[str, Entry, Entry]]:
             continue
         scratch = own[0] if own else scratch_twin(models, distilled[0].spec, distilled[0].seed)
         if scratch is not None:
-            question = "born-again over scratch" if own else "taught over scratch"
+            question = "born-again over scratch" if own else "distilled over scratch"
             pairs.append((question, scratch, best_of(distilled)))
     return pairs
 

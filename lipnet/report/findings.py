@@ -3,26 +3,32 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from lipnet.report.markdown import join, percent
+from lipnet.report.names import ModelNames, spec_on_a_line
 from lipnet.report.rows import ComparisonRow, FamilyRow, LeaderboardRow, SeedPairRow
-from lipnet.report.saved import Corpus, SavedReport
+from lipnet.report.saved import SavedReport
 from lipnet.sources.discover import find_source
 
+KINDS = {"scratch": "from scratch", "taught": "distilled"}
 MIN_SEEDS = 3  # below, no difference is called better or worse
 
 
-def describe_findings(rows: Sequence[LeaderboardRow], report: SavedReport) -> list[str]:
+def describe_findings(
+    rows: Sequence[LeaderboardRow], report: SavedReport, names: ModelNames
+) -> list[str]:
     """A line for each comparison, then the limits of them all."""
     by_name = {row.model: row for row in rows}
-    lines = [f"- {_describe_comparison(pair, by_name)}" for pair in report.comparisons]
-    lines += [f"- {line}" for line in _list_limits(rows, len(report.comparisons), report.corpus)]
+    lines = [f"- {_describe_comparison(pair, by_name, names)}" for pair in report.comparisons]
+    lines += [f"- {line}" for line in _list_limits(report, rows, names)]
     return [*lines, ""]
 
 
-def _describe_comparison(pair: ComparisonRow, by_name: Mapping[str, LeaderboardRow]) -> str:
+def _describe_comparison(
+    pair: ComparisonRow, by_name: Mapping[str, LeaderboardRow], names: ModelNames
+) -> str:
     second, first = (percent(by_name[name].test.top1) for name in (pair.second, pair.first))
     return (
-        f"{pair.question.capitalize()}: `{pair.second}` ({second} %) "
-        f"against `{pair.first}` ({first} %): {_describe_difference(pair)}"
+        f"{pair.question.capitalize()}: {names.full(pair.second)} ({second} %) "
+        f"against {names.full(pair.first)} ({first} %): {_describe_difference(pair)}"
     )
 
 
@@ -40,7 +46,10 @@ def _describe_difference(pair: ComparisonRow | SeedPairRow) -> str:
     )
 
 
-def _list_limits(rows: Sequence[LeaderboardRow], comparisons: int, corpus: Corpus) -> Iterator[str]:
+def _list_limits(
+    report: SavedReport, rows: Sequence[LeaderboardRow], names: ModelNames
+) -> Iterator[str]:
+    corpus, comparisons = report.corpus, len(report.comparisons)
     if corpus.ceiling_top1 is not None:
         yield (
             f"Labels that look exactly alike limit top-1 to about {100 * corpus.ceiling_top1:.1f} "
@@ -49,7 +58,7 @@ def _list_limits(rows: Sequence[LeaderboardRow], comparisons: int, corpus: Corpu
     for row in rows:
         if row.test.top1_low <= corpus.chance:
             chance = f"{100 * corpus.chance:.1f} %"
-            yield f"`{row.model}` is not shown to be above chance ({chance})."
+            yield f"{names.full(row.model)} is not shown to be above chance ({chance})."
     if comparisons:
         yield (
             f"{comparisons} comparisons, each at 95 %: by chance alone, about one interval in "
@@ -77,13 +86,15 @@ def describe_seeds(families: Sequence[FamilyRow], pairs: Sequence[SeedPairRow]) 
     ]
     for row in families:
         spread = f"{percent(row.lowest)} to {percent(row.highest)}"
-        cells = [row.family, row.kind, _list_seeds(row)]
+        name = f"{spec_on_a_line(row.spec)} (`{row.family}`)"
+        cells = [name, KINDS.get(row.kind, row.kind), _list_seeds(row)]
         lines.append(join([*cells, percent(row.mean_top1), percent(row.deviation), spread]))
     lines.append("")
     for pair in pairs:
         by_seed = ", ".join(f"{100 * value:+.1f}" for value in pair.by_seed)
         lines.append(
-            f"- Taught over scratch, seeds {_list_seeds(pair)}: `{pair.second}` "
+            f"- Distilled over scratch, {spec_on_a_line(pair.spec)}, seeds {_list_seeds(pair)}: "
+            f"`{pair.second}` "
             f"against `{pair.first}`: {_describe_difference(pair)} By seed: {by_seed}. "
             f"The interval resamples seeds and units together; {_count_runs(pair)}."
         )
@@ -91,7 +102,7 @@ def describe_seeds(families: Sequence[FamilyRow], pairs: Sequence[SeedPairRow]) 
 
 
 def _count_runs(pair: SeedPairRow) -> str:
-    shared = "one teacher run taught all seeds"
+    shared = "one teacher run for all seeds"
     teachers = shared if pair.teachers == 1 else f"{pair.teachers} teacher runs"
     return f"{len(pair.seeds)} seeds, {teachers}"
 

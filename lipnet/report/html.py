@@ -10,6 +10,9 @@ from markdown_it import MarkdownIt
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 
+GROUP = re.compile(
+    r"<tr>\n<td>(?P<name><strong>[^\n]*</strong>)</td>\n(?P<rest>(?:<td[^>]*></td>\n)+)</tr>"
+)
 IMAGE = re.compile(r'<img src="(?P<place>figures/[a-z_]+)\.png"')
 STYLE = """
 :root { color-scheme: light; }
@@ -24,7 +27,16 @@ th, td { padding: .3rem .6rem; border-bottom: 1px solid #e4e4e4; text-align: lef
 th { border-bottom: 2px solid #9a9a9a; }
 td[style*="right"] { white-space: nowrap; }
 tr:hover td { background: #f4f7fa; }
-img { max-width: 100%; height: auto; }
+td:first-child { min-width: 15rem; }
+td code { white-space: nowrap; }
+tr.group td { padding-top: .9rem; white-space: nowrap; }
+.figure { overflow-x: auto; }
+.figure img { display: block; max-width: 100%; height: auto; }
+@media (max-width: 40rem) {
+  body { margin: 1rem auto; padding: 0 .75rem; }
+  td:first-child { min-width: 7.5rem; }
+  .figure img { max-width: none; width: 44rem; }
+}
 code { font-size: .92em; background: #f3f3f3; padding: 0 .2em; border-radius: 3px; }
 """
 
@@ -33,6 +45,8 @@ def write_html(page: Path) -> None:
     """Write the markdown page as .html next to it, with its figures' SVG files inlined."""
     text = page.read_text(encoding="utf-8")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    body = body.replace("<p><img", '<p class="figure"><img')
+    body = GROUP.sub(_join_group, body)
     body = body.replace("<table>", '<div class="wide"><table>')
     body = body.replace("</table>", "</table></div>")
     body = IMAGE.sub(lambda found: _inline(page.parent, found), body)
@@ -44,6 +58,12 @@ def write_html(page: Path) -> None:
     )
     with write_atomic(page.with_suffix(".html")) as partial:
         partial.write_text(whole, encoding="utf-8")
+
+
+def _join_group(found: re.Match[str]) -> str:
+    """A line of a table with a name and nothing else becomes one cell."""
+    cells = found["rest"].count("<td") + 1
+    return f'<tr class="group"><td colspan="{cells}">{found["name"]}</td></tr>'
 
 
 def _inline(folder: Path, found: re.Match[str]) -> str:

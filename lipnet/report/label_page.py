@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lipnet.report.markdown import interval, join, percent, verbatim
+from lipnet.report.names import ModelNames
 from lipnet.report.rows import (
     HomopheneRow,
     LabelRow,
@@ -15,7 +16,9 @@ from lipnet.report.rows import (
 MAX_LOOKALIKES, MAX_HARDEST = 8, 10  # pairs and labels that the page names
 
 
-def describe_lookalikes(pairs: Sequence[LookalikeRow], rows: Sequence[LeaderboardRow]) -> list[str]:
+def describe_lookalikes(
+    pairs: Sequence[LookalikeRow], rows: Sequence[LeaderboardRow], names: ModelNames
+) -> list[str]:
     """The labels most mistaken for each other, and their part in all mistakes."""
     if not pairs:
         return []
@@ -26,8 +29,9 @@ def describe_lookalikes(pairs: Sequence[LookalikeRow], rows: Sequence[Leaderboar
     lines = [
         "## Look-alikes",
         "",
-        f"Most mistaken for each other by `{best.model}`, the best single model on validation. "
-        f"These {len(shown)} pairs account for {covered} of its {wrong} mistakes on test.",
+        f"Most mistaken for each other by {names.full(best.model)}, the best single model "
+        f"on validation. These {len(shown)} pairs account for {covered} of its {wrong} mistakes "
+        "on test.",
         "",
         "| labels | mistaken | of clips | share |",
         "|---|---:|---:|---:|",
@@ -40,7 +44,7 @@ def describe_lookalikes(pairs: Sequence[LookalikeRow], rows: Sequence[Leaderboar
 
 
 def describe_homophenes(
-    groups: Sequence[HomopheneRow], merged: Sequence[MergedRow], best: str
+    groups: Sequence[HomopheneRow], merged: Sequence[MergedRow], best: str, names: ModelNames
 ) -> list[str]:
     """Which labels look the same by the dictionary, and top-1 if each group is one label."""
     if not merged:
@@ -59,14 +63,15 @@ def describe_homophenes(
     ]
     for row in merged:
         if row.split == "test":
-            name = f"**{row.model}**" if row.model == best else row.model
+            name = names.full(row.model)
+            name = f"**{name}**" if row.model == best else name
             top1 = interval(row.merged_top1, row.merged_top1_low, row.merged_top1_high)
             counts = [str(row.mistakes), str(row.between_alike)]
             lines.append(join([name, percent(row.top1), top1, *counts]))
     return [*lines, ""]
 
 
-def describe_slots(rows: Sequence[SlotRow], best: str) -> list[str]:
+def describe_slots(rows: Sequence[SlotRow], best: str, names: ModelNames) -> list[str]:
     """Top-1 by slot of the sentence for the best single model."""
     if not rows:
         return []
@@ -74,8 +79,8 @@ def describe_slots(rows: Sequence[SlotRow], best: str) -> list[str]:
         "## By slot of the sentence",
         "",
         "The position in the sentence alone narrows the labels: `slot alone` answers each slot's "
-        f"most common validation label without seeing a face. Here `{best}`; every model is in "
-        "[tables/per_slot.csv](tables/per_slot.csv).",
+        f"most common validation label without seeing a face. Here {names.full(best)}; every "
+        "model is in [tables/per_slot.csv](tables/per_slot.csv).",
         "",
         "| split | slot | clips | top-1 [95 %] | chance in slot | slot alone |",
         "|---|---|---:|---:|---:|---:|",
@@ -88,7 +93,7 @@ def describe_slots(rows: Sequence[SlotRow], best: str) -> list[str]:
     return [*lines, ""]
 
 
-def describe_labels(rows: Sequence[LabelRow], best: str) -> list[str]:
+def describe_labels(rows: Sequence[LabelRow], best: str, names: ModelNames) -> list[str]:
     """The labels with the lowest top-1 of the best single model on test."""
     own = [
         (row.top1, row.label, row.clips)
@@ -99,8 +104,8 @@ def describe_labels(rows: Sequence[LabelRow], best: str) -> list[str]:
     lines = [
         "## By label",
         "",
-        f"The {len(hardest)} of {len(own)} labels with the lowest top-1 of `{best}` on test; every "
-        "label of every model is in [tables/per_label.csv](tables/per_label.csv).",
+        f"The {len(hardest)} of {len(own)} labels with the lowest top-1 of {names.full(best)} on "
+        "test; every label of every model is in [tables/per_label.csv](tables/per_label.csv).",
         "",
         "| label | clips | top-1 |",
         "|---|---:|---:|",

@@ -1,9 +1,13 @@
 """The page: what was done, what the results are and how far they can be trusted."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
 
+from lipnet.clip import CLIP_FRAMES
 from lipnet.files import write_atomic
-from lipnet.report.columns import Place, columns_for, describe_machines
+from lipnet.report.columns import Column, Place, columns_for, describe_machines
 from lipnet.report.findings import describe_findings, describe_seeds
 from lipnet.report.html import write_html
 from lipnet.report.label_page import (
@@ -13,6 +17,7 @@ from lipnet.report.label_page import (
     describe_slots,
 )
 from lipnet.report.markdown import join
+from lipnet.report.names import ModelNames, spec_on_a_line
 from lipnet.report.paper_page import (
     describe_generations,
     describe_paper,
@@ -22,6 +27,7 @@ from lipnet.report.paper_page import (
 from lipnet.report.rows import LeaderboardRow, models_of
 from lipnet.report.saved import Corpus, SavedReport
 from lipnet.report.study import Study
+from lipnet.report.summary_page import describe_summary
 from lipnet.shards.summary import SplitSummary
 
 COST_CAPTION = (
@@ -43,21 +49,24 @@ FIGURES = (
 
 def write_page(study: Study, rows: Sequence[LeaderboardRow], report: SavedReport) -> None:
     """Write report.md and report.html next to the tables and figures that they are made of."""
+    names = ModelNames(rows)
+    board = [*format_leaderboard(rows, names, report.corpus.labels), "", *explain_leaderboard(rows)]
     parts = [
         [f"# Report of profile `{study.name}`", ""],
-        describe_corpus(report.corpus, report.splits, rows),
-        ["## Leaderboard", "", *format_leaderboard(rows), "", *explain_leaderboard(rows), ""],
-        ["## Findings", "", *describe_findings(rows, report)],
-        describe_generations(rows),
-        describe_students(rows, report.comparisons),
-        describe_strategies(report.strategies),
+        describe_summary(rows, report, names),
+        ["## Leaderboard", "", *board, ""],
+        ["## Findings", "", *describe_findings(rows, report, names)],
+        describe_generations(rows, names),
+        describe_students(rows, report.comparisons, names),
+        describe_strategies(report.strategies, names),
         describe_seeds(report.families, report.seed_pairs),
-        ["## Figures", "", *list_figures()],
-        describe_lookalikes(report.lookalikes, rows),
-        describe_homophenes(report.homophenes, report.merged, report.best),
-        describe_slots(report.slots, report.best),
-        describe_labels(report.labels, report.best),
+        ["## Figures", "", *list_figures(study.report)],
+        describe_lookalikes(report.lookalikes, rows, names),
+        describe_homophenes(report.homophenes, report.merged, report.best, names),
+        describe_slots(report.slots, report.best, names),
+        describe_labels(report.labels, report.best, names),
         describe_paper(rows, report.corpus.source),
+        describe_corpus(report.corpus, report.splits, rows),
     ]
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
     with write_atomic(study.report / "report.md") as partial:
@@ -70,6 +79,8 @@ def describe_corpus(
 ) -> list[str]:
     """Source, clips by split with what failed, seeds and recipe."""
     lines = [
+        "## Data and training",
+        "",
         f"Source: **{corpus.source}**, {corpus.labels} labels "
         f"(chance {100 * corpus.chance:.1f} %).",
         "",
@@ -92,14 +103,50 @@ def describe_corpus(
     ]
 
 
-def format_leaderboard(rows: Sequence[LeaderboardRow]) -> list[str]:
-    """The leaderboard in markdown, the most expensive spec first, ensembles last."""
-    columns = columns_for(Place.PAGE, rows)
-    return [
-        join([column.heading for column in columns]),
-        join(["---" if column.is_text else "---:" for column in columns]),
-        *(join([column.format(row) for column in columns]) for row in rows),
+def format_leaderboard(rows: Sequence[LeaderboardRow], names: ModelNames, labels: int) -> list[str]:
+    """The leaderboard in markdown: a group per spec, the most expensive first; ensembles last.
+
+    The first cell of a group's own line is its spec, the others are empty.
+    """
+    columns = columns_for(Place.PAGE, rows, labels=labels)
+    best = [column.find_best(rows) for column in columns]
+    starred = _find_choices(rows)
+    lines = [
+        join(["model", *(column.heading for column in columns), "id", "teacher or members"]),
+        join(["---", *["---:"] * len(columns), "---", "---"]),
     ]
+    for spec, group in groupby(rows, key=lambda row: "" if row.members else row.spec):
+        lines.append(
+            join(
+                [f"**{spec_on_a_line(spec) if spec else 'Ensembles'}**", *[""] * (len(columns) + 2)]
+            )
+        )
+        for row in group:
+            name = names.full(row.model) if row.members else names.short(row)
+            cells = [_format_cell(*pair, row) for pair in zip(columns, best, strict=True)]
+            name = f"{name} ★" if row.model in starred else name
+            lines.append(join([name, *cells, *_format_origin(row)]))
+    return lines
+
+
+def _find_choices(rows: Sequence[LeaderboardRow]) -> set[str]:
+    """The best on validation of all models, and of each lineage with several."""
+    models = models_of(rows)
+    counts = Counter(row.lineage for row in models)
+    best = max(models, key=lambda row: (row.val.top1, -row.model_fit.val_loss))
+    return {row.model for row in models if row.chosen and counts[row.lineage] > 1} | {best.model}
+
+
+def _format_cell(column: Column, best: float | None, row: LeaderboardRow) -> str:
+    text = column.format(row)
+    is_best = best is not None and column.value is not None and column.value(row) == best
+    return f"**{text}**" if is_best else text
+
+
+def _format_origin(row: LeaderboardRow) -> list[str]:
+    """The ids of the model and of its teacher or members."""
+    above = row.members or ((row.teacher,) if row.teacher else ())
+    return [f"`{row.model}`", ", ".join(f"`{model}`" for model in above) or "-"]
 
 
 def explain_leaderboard(rows: Sequence[LeaderboardRow]) -> list[str]:
@@ -109,8 +156,10 @@ def explain_leaderboard(rows: Sequence[LeaderboardRow]) -> list[str]:
     if clips != units:
         how = f"by bootstrap over the {units} independent units of the {clips} test clips"
     lines = [
-        "Bold: the best of its lineage on validation. Accuracies in %, intervals "
-        f"{how}. FLOPs are multiply-adds plus 2 for each BatchNorm output, as the paper counts."
+        "★: chosen on validation, from the generations of its lineage or from all models. "
+        f"Bold: the best of its column. Accuracies in %, intervals {how}. GFLOPs: 10^9 "
+        f"multiply-adds per clip of {CLIP_FRAMES} frames, plus 2 for each BatchNorm output, as the "
+        "paper counts."
     ]
     timed = next((row.latency for row in rows if row.latency), None)
     if timed:
@@ -121,11 +170,12 @@ def explain_leaderboard(rows: Sequence[LeaderboardRow]) -> list[str]:
     return lines
 
 
-def list_figures() -> list[str]:
-    """Each figure under its name, with its caption."""
+def list_figures(report: Path) -> list[str]:
+    """Each figure that was drawn, under its name and with its caption."""
     return [
         line
         for name, title, caption in FIGURES
+        if (report / "figures" / f"{name}.png").exists()
         for line in (f"### {title}", "", f"![{title}](figures/{name}.png)", "", caption, "")
     ]
 

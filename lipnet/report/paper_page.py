@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from lipnet.measure.paper import LRW, LRW1000, PAPER_ROWS
 from lipnet.report.columns import format_spec, format_top1
 from lipnet.report.markdown import gain, join, percent
+from lipnet.report.names import ModelNames, spec_on_a_line
 from lipnet.report.rows import ComparisonRow, LeaderboardRow, StrategyRow
-from lipnet.report.spec_names import name_spec
 from lipnet.sources.discover import find_source
 
 PRINTED = {
@@ -24,7 +24,7 @@ STRATEGY_HEADINGS = (
 KINDS = ("born-again", "scratch")
 
 
-def describe_generations(rows: Sequence[LeaderboardRow]) -> list[str]:
+def describe_generations(rows: Sequence[LeaderboardRow], names: ModelNames) -> list[str]:
     """Each lineage with born-again generations: initial model, students, ensemble (Table 1)."""
     lineages = dict.fromkeys(row.lineage for row in rows if row.training == "born-again")
     if not lineages:
@@ -33,7 +33,7 @@ def describe_generations(rows: Sequence[LeaderboardRow]) -> list[str]:
         "## Generations",
         "",
         "As in the paper's Table 1: each student is trained with the model of the line above as "
-        "its teacher. Bold: the best of its lineage on validation. Other initial models of the "
+        "its teacher. ★: the best of its lineage on validation. Other initial models of the "
         "spec, trained with another optimiser or seed, come first.",
         "",
         "| model | trained with | test top-1 [95 %] |",
@@ -45,11 +45,10 @@ def describe_generations(rows: Sequence[LeaderboardRow]) -> list[str]:
         for row in [*others, *(row for row in own if row.training in KINDS)]:
             student = f"student {row.generation[1:]}"
             what = "initial model" if row.training == "scratch" else student
-            name = f"{format_spec(row)}, {what} (`{row.model}`)"
-            name = f"**{name}**" if row.chosen else name
+            name = f"{format_spec(row)}, {what} (`{row.model}`){' ★' if row.chosen else ''}"
             lines.append(join([name, row.model_fit.optimiser, format_top1(row.test)]))
         for row in [row for row in own if row.rule == "generations"]:
-            name = f"{format_spec(row)}, ensemble (`{row.model}`)"
+            name = f"{names.full(row.model)} (`{row.model}`)"
             lines.append(join([name, "-", format_top1(row.test)]))
     return [*lines, ""]
 
@@ -63,9 +62,9 @@ def _is_other_initial(
 
 
 def describe_students(
-    rows: Sequence[LeaderboardRow], comparisons: Sequence[ComparisonRow]
+    rows: Sequence[LeaderboardRow], comparisons: Sequence[ComparisonRow], names: ModelNames
 ) -> list[str]:
-    """Each spec with and without distillation at its first seed (Table 3); of several taught
+    """Each spec with and without distillation at its first seed (Table 3); of several distilled
     lineages of a spec, the best on validation."""
     taught = [row for row in rows if row.training == "taught"]
     specs = dict.fromkeys(row.spec for row in taught)
@@ -74,8 +73,8 @@ def describe_students(
     lines = [
         "## Students",
         "",
-        "As in the paper's Table 3. If a spec was taught in several ways, validation chose the one "
-        "shown; it is compared with the scratch model of its seed, the first of several.",
+        "As in the paper's Table 3. If a spec was distilled in several ways, validation chose the "
+        "one shown; it is compared with the scratch model of its seed, the first of several.",
         "",
         join(STUDENT_HEADINGS),
         join(["---", *["---:"] * (len(STUDENT_HEADINGS) - 1)]),
@@ -89,32 +88,31 @@ def describe_students(
         first = next((row for row in rows if pair and row.model == pair.first), None)
         cells = [format_spec(best), f"{best.params_m:.2f}", f"{best.gflops:.3f}"]
         cells.append(format_top1(first.test) if first else "-")
-        cells.append(f"{format_top1(best.test)} (by `{best.teacher}`)")
+        cells.append(f"{format_top1(best.test)} ({names.short(best)})")
         cells.append(str(len(candidates)))
         cells.append(gain(pair.difference, pair.low, pair.high) if pair else "-")
         lines.append(join(cells))
     return [*lines, ""]
 
 
-def describe_strategies(rows: Sequence[StrategyRow]) -> list[str]:
-    """Students that were taught in several ways."""
+def describe_strategies(rows: Sequence[StrategyRow], names: ModelNames) -> list[str]:
+    """Students that were distilled in several ways."""
     if not rows:
         return []
     lines = [
-        "## Ways of teaching",
+        "## Ways of distilling",
         "",
         "One student, several teachers (paper, section 5.2). The chain starts with the model that "
         "had no teacher; `shares` is what the student's architecture has in common with the last "
-        "teacher's, `recipe` is how the students' own training differs. Bold: chosen on "
+        "teacher's, `recipe` is how the students' own training differs. ★: chosen on "
         "validation.",
         "",
         join(STRATEGY_HEADINGS),
         join(["---", "---:", "---", "---", "---", "---:", "---:", "---:"]),
     ]
     for row in rows:
-        chain = " → ".join(f"`{name}`" for name in row.chain)
-        name = f"{name_spec(row.spec)} (`{row.model}`)".replace("\n", " + ")
-        name = f"**{name}**" if row.chosen else name
+        chain = " → ".join(names.full(name) for name in row.chain)
+        name = f"{spec_on_a_line(row.spec)} (`{row.model}`){' ★' if row.chosen else ''}"
         cells = [name, str(row.seed), chain, row.shares, row.recipe or "the same"]
         cells += [percent(row.val_top1), percent(row.test_top1)]
         lines.append(join([*cells, gain(row.difference, row.low, row.high)]))
@@ -140,6 +138,6 @@ def describe_paper(rows: Sequence[LeaderboardRow], source: str) -> list[str]:
     ]
     for row in known:
         top1 = ["-" if own is None else f"{own}" for own in (row.top1_scratch, row.top1_distilled)]
-        spec = name_spec(row.spec).replace("\n", " + ")
+        spec = spec_on_a_line(row.spec)
         lines.append(join([spec, row.params_m, row.gflops, *top1]))
     return [*lines, ""]

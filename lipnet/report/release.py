@@ -121,9 +121,11 @@ def _trace(row: LeaderboardRow, models: Mapping[str, LeaderboardRow]) -> str:
     parts = [f"`{row.model}` ({row.training})"]
     while row.teacher in models:
         row = models[row.teacher]
-        parts.append(f"taught by `{row.model}` ({row.spec}, {percent(row.test.top1)} % on test)")
+        parts.append(
+            f"distilled from `{row.model}` ({row.spec}, {percent(row.test.top1)} % on test)"
+        )
     if row.teacher:
-        parts.append(f"taught by `{row.teacher}`")
+        parts.append(f"distilled from `{row.teacher}`")
     return ", ".join(parts) + "."
 
 

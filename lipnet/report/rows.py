@@ -40,6 +40,7 @@ class Fit:
     seed: int
     val_loss: float
     optimiser: str
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ class FamilyRow:
 
 @dataclass(frozen=True)
 class SeedPairRow:
-    """A taught family, with this many trained teachers, against the family from scratch, over the
-    seeds that both have."""
+    """A distilled family, with this many trained teachers, against the family from scratch, over
+    the seeds that both have."""
 
     first: str
     second: str
@@ -147,7 +148,7 @@ class SeedPairRow:
 
 @dataclass(frozen=True)
 class StrategyRow:
-    """One of several ways in which a student was taught, against `scratch` if there is one."""
+    """One of several ways in which a student was distilled, against `scratch` if there is one."""
 
     spec: str
     seed: int

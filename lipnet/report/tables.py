@@ -69,6 +69,7 @@ def _fit_of(entry: Entry) -> Fit:
         seed=entry.seed,
         val_loss=entry.val_loss,
         optimiser=str(entry.recipe["optimiser"]),
+        temperature=float(entry.recipe["temperature"]),
     )
 
 

@@ -12,6 +12,7 @@ from lipnet.report.columns import Column, Place, columns_for, describe_machines,
 from lipnet.report.latencies import THREADS
 from lipnet.report.rows import LeaderboardRow
 from lipnet.report.study import Study
+from lipnet.shards.summary import read_labels_file
 
 WIDTH = 120
 MODEL_WIDTH, TEACHER_WIDTH, TEACHER_WIDTH_WITH_UNSEEN = 32, 25, 17  # characters
@@ -25,7 +26,7 @@ def print_leaderboard(
     if not console.is_terminal or console.width > WIDTH:
         console = Console(file=console.file, width=WIDTH, force_terminal=console.is_terminal)
     console.print()
-    console.print(_make_table(rows, study.name), soft_wrap=False)
+    console.print(_make_table(rows, study), soft_wrap=False)
     console.print(_explain(rows), style="dim")
     console.print()
     for what, place in _list_files(study):
@@ -33,10 +34,11 @@ def print_leaderboard(
     console.print()
 
 
-def _make_table(rows: Sequence[LeaderboardRow], profile: str) -> Table:
+def _make_table(rows: Sequence[LeaderboardRow], study: Study) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
-    table.title = Text(f"Leaderboard of profile {profile}", style="bold")
-    columns = columns_for(Place.TERMINAL, rows)
+    table.title = Text(f"Leaderboard of profile {study.name}", style="bold")
+    labels = len(read_labels_file(study.labels_file))
+    columns = columns_for(Place.TERMINAL, rows, labels=labels)
     for column in columns:
         # Numbers are narrower than their headings: the last word goes to a second line.
         heading = column.heading if column.is_text else "\n".join(column.heading.rsplit(" ", 1))

@@ -73,8 +73,8 @@ def test_the_card_has_licence_lineage_and_accuracy(
     assert "MB, card in" in capsys.readouterr().out
     text = (tmp_path / "released" / f"fabricated-{MODEL}.md").read_text(encoding="utf-8")
     assert "CC BY 4.0" in text
-    assert "taught by `big-g1` (resnet18_0.25x + tcn_0.25x" in text
-    assert "taught by `big-g0`" in text
+    assert "distilled from `big-g1` (resnet18_0.25x + tcn_0.25x" in text
+    assert "distilled from `big-g0`" in text
     metrics = read_json(study.report / "metrics.json")
     assert isinstance(metrics, dict)
     for split in ("val", "test", "unseen"):

@@ -18,6 +18,7 @@ from lipnet.measure.latency import Latency
 from lipnet.report import latencies, write
 from lipnet.report.latencies import measure_all
 from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.names import ModelNames
 from lipnet.report.paper_page import describe_paper
 from lipnet.report.results import read_results
 from lipnet.report.saved import read_leaderboard, read_results_rows
@@ -231,7 +232,11 @@ def test_the_page_states_what_the_numbers_support_and_what_not(study: Study) -> 
     _report(study, ceiling=0.93)
     write_leaderboard(study)
     text = (study.report / "report.md").read_text(encoding="utf-8")
-    assert "Taught over scratch: `small-by-big-g1`" in text
+    small, big = "ShuffleNet v2 0.5× + TCN 0.125×", "ResNet-18 0.25× + TCN 0.25×"
+    assert f"Distilled over scratch: {small}, distilled from {big} (" in text
+    assert f"**{big}, generation 1** is the best single model on validation" in text
+    assert f"Distillation: {small}, distilled from {big}, the best on validation" in text
+    assert "taught" not in text.lower()
     assert "95 % paired interval [" in text
     assert "limit top-1 to about 93.0 %" in text
     assert "do not show accuracy on real video" in text
@@ -239,6 +244,45 @@ def test_the_page_states_what_the_numbers_support_and_what_not(study: Study) -> 
         if line.startswith("!["):
             assert (study.report / line.partition("(")[2].rstrip(")")).exists()
     assert "LRW" not in text
+
+
+def test_the_leaderboard_names_each_spec_once_and_has_accuracy_second(reported: Study) -> None:
+    write_leaderboard(reported)
+    text = (reported.report / "report.md").read_text(encoding="utf-8")
+    board = text.partition("## Leaderboard\n")[2].partition("\n## ")[0]
+    lines = [line.strip("| ").split(" | ") for line in board.splitlines() if line.startswith("| ")]
+    assert (lines[0][1], lines[0][-1]) == ("test top-1 [95 %]", "teacher or members")
+    assert not any("top-5" in heading for heading in lines[0])  # twelve labels
+    for spec in ("ResNet-18 0.25× + TCN 0.25×", "ShuffleNet v2 0.5× + TCN 0.125×"):
+        assert sum(line[0].startswith(f"**{spec}") for line in lines) == 1
+    names = [line[0] for line in lines if len(line) == len(lines[0])]
+    assert names[2:6] == [
+        *("from scratch", "generation 1 ★", "from scratch", "distilled from ResNet-18 0.25×"),
+    ]
+    rows = _rows(reported.report / "results.csv")
+    best = max(float(row["test_top1"]) for row in rows.values())
+    bold = [line[1] for line in lines if len(line) > 1 and line[1].startswith("**")]
+    assert bold
+    assert all(cell.startswith(f"**{100 * best:.1f} [") for cell in bold)
+
+
+def test_names_of_models_differ_and_say_in_what(study: Study) -> None:
+    small = SMALL[1].spec
+    twins = [
+        Fake("small-s2-by-big", small, "big-g1", (0.6,), seed=2),
+        Fake("small-s2-by-big-t4", small, "big-g1", (0.6,), seed=2, temperature=4.0),
+        Fake("small-again-by-big", small, "big-g1", (0.6,)),
+    ]
+    fabricate(study, [*SMALL, *twins])
+    _report(study)
+    rows = read_results_rows(study)
+    names = ModelNames(rows)
+    full = [names.full(row.model) for row in rows]
+    assert len(set(full)) == len(full)
+    student = "ShuffleNet v2 0.5× + TCN 0.125×, distilled from ResNet-18 0.25× + TCN 0.25×"
+    assert names.full("small-s2-by-big-t4-g1") == f"{student}, temperature 4, seed 2"
+    assert names.full("small-by-big-g1") == f"{student}, temperature 1, seed 1 (small-by-big-g1)"
+    assert names.full("not-here") == "not-here"
 
 
 def test_the_page_has_the_papers_two_tables(study: Study) -> None:
@@ -252,8 +296,8 @@ def test_the_page_has_the_papers_two_tables(study: Study) -> None:
     assert re.findall(r"`(.+?)`", generations) == ["other-g0", "big-g0", "big-g1", "big-all"]
     assert "| adamw |" in generations
     students = text.partition("## Students\n")[2].partition("\n## ")[0]
-    (line,) = (line for line in students.splitlines() if "(by `" in line)
-    assert "(by `big-g1`) | 2 |" in line  # the better of two on validation
+    (line,) = (line for line in students.splitlines() if "(distilled from" in line)
+    assert "(distilled from ResNet-18 0.25×) | 2 |" in line  # the better of two on validation
     rows = _rows(study.report / "results.csv")
     assert f"{100 * float(rows['small-g0']['test_top1']):.1f} [" in line
 

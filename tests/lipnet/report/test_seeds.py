@@ -85,9 +85,9 @@ def test_two_seeds_are_never_called_better(tmp_path: Path, seeds: int, verdict: 
     families = read_rows(tmp_path / "seeds.csv", FamilyRow)
     pairs = read_rows(tmp_path / "seed_pairs.csv", SeedPairRow)
     described = describe_seeds(families, pairs)
-    (line,) = [line for line in described if line.startswith("- Taught over scratch")]
+    (line,) = [line for line in described if line.startswith("- Distilled over scratch")]
     assert verdict in line
-    assert f"{seeds} seeds, one teacher run taught all seeds" in line
+    assert f"{seeds} seeds, one teacher run for all seeds" in line
 
 
 def test_the_page_shows_means_and_the_pooled_difference(
@@ -100,7 +100,7 @@ def test_the_page_shows_means_and_the_pooled_difference(
     write_leaderboard(study)
     text = (study.report / "report.md").read_text(encoding="utf-8")
     assert "## Over seeds" in text
-    assert "Taught over scratch, seeds 1, 2: `a-by-big` against `a`:" in text
+    assert "seeds 1, 2: `a-by-big` against `a`:" in text
     with (study.report / "tables/seeds.csv").open(encoding="utf-8") as lines:
         rows = {row["family"]: row for row in csv.DictReader(lines)}
     own = [results.entry(name).outcomes["test"].top1.value for name in ("a-g0", "a-s2-g0")]

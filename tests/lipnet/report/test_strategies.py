@@ -9,12 +9,13 @@ from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
 from lipnet.report.comparisons import compare_all
 from lipnet.report.csv_rows import read_rows
+from lipnet.report.names import ModelNames
 from lipnet.report.paper_page import describe_strategies
 from lipnet.report.results import Results, read_results
 from lipnet.report.rows import StrategyRow
 from lipnet.report.strategies import strategy_rows
 from lipnet.report.study import Study
-from lipnet.report.tables import write_tables
+from lipnet.report.tables import leaderboard_rows, write_tables
 from tests.lipnet.report.fabricated import Fake, fabricate
 
 SPEC = "shufflenetv2_0.5x + tcn_0.125x"
@@ -81,7 +82,11 @@ def test_a_taught_model_is_compared_with_the_scratch_model_of_its_seed(results: 
 
 def test_the_page_shows_strategies_if_there_are_any(results: Results, tmp_path: Path) -> None:
     write_tables(tmp_path, results, compare_all(results))
-    text = "\n".join(describe_strategies(read_rows(tmp_path / "strategies.csv", StrategyRow)))
-    assert "`big-g1` → `middle-by-big-g1` | backbone |" in text
-    assert text.count("| **") == 2
-    assert describe_strategies([]) == []
+    names = ModelNames(leaderboard_rows(results))
+    text = "\n".join(
+        describe_strategies(read_rows(tmp_path / "strategies.csv", StrategyRow), names)
+    )
+    chain = " → ".join(map(names.full, ("big-g1", "middle-by-big-g1")))
+    assert f"{chain} | backbone |" in text
+    assert text.count(" ★ |") == 2
+    assert describe_strategies([], names) == []

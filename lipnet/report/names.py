@@ -1,0 +1,81 @@
+"""Names of models for people: the spec, how it was trained and from which teacher."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from lipnet.report.rows import LeaderboardRow, models_of
+from lipnet.report.spec_names import name_spec
+
+OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+ENSEMBLES = {"generations": "all {} generations", "greedy": "{} models, chosen greedily"}
+
+
+class ModelNames:
+    """Names of a study's models, which differ from one another; ids are for machines."""
+
+    def __init__(self, rows: Sequence[LeaderboardRow]) -> None:
+        self._rows = {row.model: row for row in rows}
+        self._models = models_of(rows)
+        self._first = {row.lineage: row for row in reversed(self._models)}
+        full = {row.model: self._join(row, self.describe_teacher(row)) for row in rows}
+        counts = Counter(full.values())
+        self._full = {
+            model: f"{name} ({model})" if counts[name] > 1 else name for model, name in full.items()
+        }
+
+    def full(self, model: str) -> str:
+        """The spec, the training and the teacher, such as "ResNet-18 + MS-TCN 3×, from scratch"."""
+        return self._full.get(model, model)
+
+    def short(self, row: LeaderboardRow) -> str:
+        """The same without the spec, and of the teacher its backbone alone."""
+        teacher = self.describe_teacher(row).partition(" + ")[0]
+        return self._join_training(row, teacher)
+
+    def describe_teacher(self, row: LeaderboardRow) -> str:
+        """The spec of the model that its lineage was distilled from; "" if there is none."""
+        first = self._first.get(row.lineage) if row.training == "taught" else None
+        if first is None or row.members:
+            return ""
+        teacher = self._rows.get(first.teacher)
+        return spec_on_a_line(teacher.spec) if teacher and teacher.spec else first.teacher
+
+    def _join(self, row: LeaderboardRow, teacher: str) -> str:
+        spec = f"{spec_on_a_line(row.spec)}, " if row.spec else ""
+        return spec + self._join_training(row, teacher)
+
+    def _join_training(self, row: LeaderboardRow, teacher: str) -> str:
+        if row.members:
+            return ENSEMBLES.get(row.rule, "{} models").format(len(row.members))
+        return ", ".join([_name_training(row, teacher), *self._list_differing(row)])
+
+    def _list_differing(self, row: LeaderboardRow) -> list[str]:
+        """The settings in which models of this spec and training differ."""
+        alike = [
+            other.model_fit
+            for other in self._models
+            if (other.spec, other.training) == (row.spec, row.training)
+        ]
+        fit = row.model_fit
+        settings: dict[str, set[Any]] = {
+            OPTIMISERS.get(fit.optimiser, fit.optimiser): {other.optimiser for other in alike},
+            f"{fit.epochs} epochs": {other.epochs for other in alike},
+            f"temperature {fit.temperature:g}": {other.temperature for other in alike},
+            f"seed {fit.seed}": {other.seed for other in alike},
+        }
+        return [text for text, values in settings.items() if len(values) > 1]
+
+
+def _name_training(row: LeaderboardRow, teacher: str) -> str:
+    number = int(row.generation[1:])
+    if row.training == "scratch":
+        return "from scratch"
+    if row.training == "born-again":
+        return f"generation {number}"
+    return f"distilled from {teacher}" + (f", generation {number}" if number > 1 else "")
+
+
+def spec_on_a_line(spec: str) -> str:
+    """The spec as the paper writes it, on one line."""
+    return name_spec(spec).replace("\n", " + ")

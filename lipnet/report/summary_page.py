@@ -1,0 +1,79 @@
+"""The page's first lines: the best model, what distillation gained, on which data."""
+
+from collections.abc import Sequence
+
+from lipnet.report.markdown import percent
+from lipnet.report.names import ModelNames
+from lipnet.report.rows import ComparisonRow, LeaderboardRow, SeedPairRow, models_of
+from lipnet.report.saved import SavedReport
+
+DISTILLED = ("taught", "born-again")  # what a study is about, first
+
+
+def describe_summary(
+    rows: Sequence[LeaderboardRow],
+    report: SavedReport,
+    names: ModelNames,
+) -> list[str]:
+    """A sentence for the best model, one for distillation, and one for the data."""
+    best = next(row for row in rows if row.model == report.best)
+    corpus, score = report.corpus, best.test
+    lines = [
+        f"**{names.full(best.model)}** is the best single model on validation. It reads "
+        f"**{percent(score.top1)} %** of {score.clips:,} test clips (95 % interval "
+        f"{percent(score.top1_low)} to {percent(score.top1_high)}) with {best.params_m:.2f} "
+        f"million parameters and {best.gflops:.3f} GFLOPs per clip.",
+        "",
+        *_describe_gain(rows, report, names),
+        f"Data: {corpus.source}, {corpus.labels} labels (chance {percent(corpus.chance)} %).",
+    ]
+    return [*lines, ""]
+
+
+def _describe_gain(
+    rows: Sequence[LeaderboardRow], report: SavedReport, names: ModelNames
+) -> list[str]:
+    """The gain of the distilled model that is best on validation: over its seeds, if several."""
+    chosen = _best_distilled(rows)
+    if chosen is None:
+        return ["No model was distilled.", ""]
+    pair = next((one for one in report.comparisons if one.second == chosen.model), None)
+    if pair is None:
+        return ["No distilled model has a model of its spec from scratch to compare with.", ""]
+    pooled = _find_pooled(chosen, rows, report.seed_pairs)
+    found: ComparisonRow | SeedPairRow = pooled or pair
+    seeds = f"mean of {len(pooled.seeds)} seeds" if pooled else "one seed"
+    shown = "" if found.low > 0 or found.high < 0 else ", no difference shown"
+    return [
+        f"Distillation: {names.full(chosen.model)}, the best on validation of those that were "
+        f"distilled, against the same spec from scratch: **{100 * found.difference:+.1f} points** "
+        f"(95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}; {seeds}{shown}). "
+        "It costs nothing in use: parameters and FLOPs are the same. Training also needs the "
+        "teacher.",
+        "",
+    ]
+
+
+def _best_distilled(rows: Sequence[LeaderboardRow]) -> LeaderboardRow | None:
+    for training in DISTILLED:
+        own = [row for row in models_of(rows) if row.training == training and row.chosen]
+        if own:
+            return max(own, key=lambda row: (row.val.top1, -row.model_fit.val_loss))
+    return None
+
+
+def _find_pooled(
+    chosen: LeaderboardRow, rows: Sequence[LeaderboardRow], pairs: Sequence[SeedPairRow]
+) -> SeedPairRow | None:
+    """The pair of families that the model belongs to: equal spec, teacher and temperature."""
+    first = {row.lineage: row for row in models_of(rows) if row.chosen}
+    for pair in pairs:
+        row = first.get(pair.second)
+        if row is not None and _group(row) == _group(chosen):
+            return pair
+    return None
+
+
+def _group(row: LeaderboardRow) -> tuple[object, ...]:
+    fit = row.model_fit
+    return (row.spec, row.training, row.teacher, fit.temperature, fit.epochs, fit.optimiser)
