@@ -1,9 +1,12 @@
 """Recipe: how a model is trained, apart from its architecture; the defaults are the paper's."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from lipnet.errors import InputError
+from lipnet.records import Record
 
 OPTIMISERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "cosine_lagged", "cosine_by_step", "one_cycle", "constant")
@@ -13,8 +16,25 @@ NON_STREAM_FIELDS = (
     *("optimiser", "lr", "weight_decay", "epochs", "schedule", "warmup_epochs"),
     *("alpha", "temperature", "ema", "seed", "stream", "eval_context"),
 )
-CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
 MAX_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
+# Smallest and largest value of each number, with the reason if it is not obvious.
+RANGES: dict[str, tuple[float, float, str]] = {
+    "weight_decay": (0, 10, ""),
+    "batch": (2, 65_536, "batch statistics need two clips"),
+    "epochs": (1, 100_000, ""),
+    "warmup_epochs": (0, 100_000, ""),
+    "field": (24, MAX_FIELD, ""),
+    "flip": (0, 1, "a fraction"),
+    "mixup": (0, 100, ""),
+    "cut_share": (0, 1, "a fraction"),
+    "min_context": (0, 100_000, ""),
+    "eval_context": (-1, 100_000, "-1 is the whole clip"),
+    "mean": (0, 1, "pixels are in 0..1"),
+    "std": (0.01, 1, "pixels are in 0..1"),
+    "alpha": (0, 1000, ""),
+    "temperature": (0.01, 1000, ""),
+}
+CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
 
 
 @dataclass(frozen=True)
@@ -53,23 +73,16 @@ class Recipe:
         """Raise InputError, naming the field, for a value out of range."""
         _check_choice("optimiser", self.optimiser, OPTIMISERS)
         _check_choice("schedule", self.schedule, SCHEDULES)
-        for name in ("lr", "std", "temperature"):
-            _check(getattr(self, name) > 0, name, getattr(self, name), "must be above 0")
-        for name in ("weight_decay", "mixup", "alpha", "warmup_epochs"):
-            _check(getattr(self, name) >= 0, name, getattr(self, name), "must not be negative")
-        _check(self.epochs >= 1, "epochs", self.epochs, "must be at least 1")
-        _check(self.batch >= 2, "batch", self.batch, "must be at least 2, for batch statistics")
+        fits = math.isfinite(self.lr) and self.lr > 0
+        _check(fits, "lr", self.lr, "must be a finite number above 0")
+        for name, (low, high, why) in RANGES.items():
+            value = getattr(self, name)
+            reason = f" ({why})" if why else ""
+            # NaN is in no range.
+            _check(low <= value <= high, name, value, f"must be in {low:g}..{high:g}{reason}")
         fits = self.micro_batch == 0 or 2 <= self.micro_batch <= self.batch
         _check(fits, "micro_batch", self.micro_batch, f"must be 0 or in 2..{self.batch}")
-        for name in ("flip", "cut_share"):
-            fits = 0 <= getattr(self, name) <= 1
-            _check(fits, name, getattr(self, name), "must be a fraction in 0..1")
-        _check(self.min_context >= 0, "min_context", self.min_context, "must not be negative")
-        fits = self.eval_context >= -1
-        _check(fits, "eval_context", self.eval_context, "must be -1 (the whole clip) or more")
         _check(0 <= self.ema < 1, "ema", self.ema, "must be at least 0 and below 1")
-        fits = 24 <= self.field <= MAX_FIELD
-        _check(fits, "field", self.field, f"must be in 24..{MAX_FIELD}")
         fits = 16 <= self.input_size <= self.field
         _check(fits, "input_size", self.input_size, f"must be in 16..{self.field} (recipe.field)")
         fits = self.warmup_epochs < self.epochs
@@ -105,15 +118,32 @@ class Recipe:
 
     @classmethod
     def for_input(cls, facts: Mapping[str, object]) -> "Recipe":
-        """A recipe whose views match these facts; InputError if one is missing.
+        """A recipe whose views match these facts; InputError if one is missing or wrong.
 
         Models from before `eval_context` are evaluated on whole clips.
         """
+        missing = [name for name in INPUT_FIELDS if name not in facts]
+        if missing:
+            raise InputError(f"the model's file does not describe its input: no {missing[0]}")
+        return cls.for_known_input(facts)
+
+    @classmethod
+    def for_known_input(cls, facts: Mapping[str, object]) -> "Recipe":
+        """As `for_input`, with the defaults for facts that are missing.
+
+        InputError for a fact of another type, that is not finite or is out of range.
+        """
+        found: dict[str, Any] = {}
+        read = Record(dict(facts))
         try:
-            found = {name: facts[name] for name in INPUT_FIELDS}
-            found["eval_context"] = facts.get("eval_context", -1)
-            return cls(**found)  # type: ignore[arg-type]
-        except (KeyError, TypeError) as error:
+            for name in (*INPUT_FIELDS, "eval_context"):
+                if name in read:
+                    whole = isinstance(getattr(cls, name), int)
+                    found[name] = read.integer(name) if whole else read.number(name)
+            if "field" in found:
+                found.setdefault("input_size", found["field"])
+            return cls(**found)
+        except ValueError as error:
             raise InputError(f"the model's file does not describe its input: {error}") from None
 
 

@@ -44,13 +44,17 @@ class Record:
         return value
 
     def number(self, key: str) -> float:
-        """A finite number."""
+        """A finite number, as the nearest float."""
         value = self._get(key)
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self._wrong(key, "a number")
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond the range of floats
+            number = math.inf
+        if not math.isfinite(number):
             raise self._wrong(key, "a finite number")
-        return float(value)
+        return number
 
     def fraction(self, key: str) -> float:
         """A number in 0..1."""

@@ -54,7 +54,7 @@ def predict_split(
 ) -> SavedLogits:
     """One model's logits for one split, with the clips' metadata."""
     model, _ = load_model(weights, device=str(device))
-    logits_NK, labels_N = predict_logits(model, clips, recipe, device=device)
+    logits_NK, labels_N = predict_logits(model, clips, recipe, device=device, name=str(weights))
     facts = clips.facts()
     texts = (facts.clip_ids, facts.units, facts.slots, facts.speakers)
     return SavedLogits(logits_NK.numpy(), labels_N.numpy(), *(np.array(text) for text in texts))

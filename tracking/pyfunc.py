@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lipnet.data.augment import central_view
 from lipnet.data.batch import ClipBatch
 from lipnet.data.shrink import Shrink
+from lipnet.inference.finite import check_finite
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
 from lipnet.models.weights import ModelCard, load_model
@@ -56,7 +57,10 @@ class LipreaderModel(PythonModel):
             )
         word = self._find_word(params or {}, crops_NTHW.shape[1])
         batches = [crops_NTHW[i : i + BATCH] for i in range(0, len(crops_NTHW), BATCH)]
-        probabilities_NK = torch.cat([self._classify(crops_BTHW, word) for crops_BTHW in batches])
+        logits_NK = torch.cat([self._classify(crops_BTHW, word) for crops_BTHW in batches])
+        names = [f"clip {number}" for number in range(len(crops_NTHW))]
+        check_finite(logits_NK, names, model="the model")
+        probabilities_NK = torch.softmax(logits_NK, dim=1)
         best, order = probabilities_NK.topk(min(5, len(self.labels)))
         top5 = [[self.labels[k] for k in row] for row in order.tolist()]
         return pd.DataFrame(
@@ -88,8 +92,7 @@ class LipreaderModel(PythonModel):
         batch = ClipBatch(frames_BTHW, lengths_B, torch.zeros_like(lengths_B), words_B2)
         view = central_view(batch, self.recipe)
         with torch.inference_mode():
-            logits_BK = infer_clips(self.network, view.frames_BTHW, view.lengths_B, view.word_BT)
-        return torch.softmax(logits_BK, dim=1)
+            return infer_clips(self.network, view.frames_BTHW, view.lengths_B, view.word_BT)
 
 
 def describe_use(card: ModelCard) -> tuple[ModelSignature, NDArray[np.uint8]]:

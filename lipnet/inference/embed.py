@@ -18,6 +18,7 @@ from lipnet.device import choose_device
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.inference.crop import crop_video, shared_detector
+from lipnet.inference.finite import check_finite
 from lipnet.inference.predict import predict_each
 from lipnet.inference.read import crop_options_of
 from lipnet.landmarks.detector import Detector
@@ -53,7 +54,9 @@ def embed_shards(weights: Path, shards: Path, split: str) -> Embeddings:
     check_crops(card, preprocessing, weights=weights, shards=shards)
     recipe = Recipe.for_input(card.preprocessing)
     clips = open_split(shards, split, shrink=Shrink.for_recipe(recipe))
-    out_ND, labels_N = predict_each(fold_batchnorm(model).embed, clips, recipe, device=device)
+    out_ND, labels_N = predict_each(
+        fold_batchnorm(model).embed, clips, recipe, device=device, name=str(weights)
+    )
     names = [labels[index] for index in labels_N.tolist()]
     return Embeddings(out_ND.numpy(), clips.facts().clip_ids, names)
 
@@ -103,6 +106,8 @@ def embed_videos(
             failed[str(video)] = str(found)
         else:
             rows[str(video)] = embed_crops(folded, found, recipe)
+            row_1D = torch.from_numpy(rows[str(video)])[None]
+            check_finite(row_1D, [str(video)], model=str(weights))
     out_ND = np.array(list(rows.values()), np.float32).reshape(-1, model.classifier.in_features)
     return Embeddings(out_ND, list(rows), [""] * len(rows), list(failed), list(failed.values()))
 

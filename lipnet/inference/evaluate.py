@@ -18,6 +18,7 @@ from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
 from lipnet.inference.crop import crop_video, shared_detector
+from lipnet.inference.finite import check_finite
 from lipnet.inference.read import crop_options_of
 from lipnet.landmarks.detector import Detector
 from lipnet.landmarks.track import LandmarkOptions
@@ -138,6 +139,8 @@ def read_corpus(
     for batch in _batches(samples):
         clips += [clip for clip, _ in batch]
         logits_BK, labels_B = _infer(folded, [sample for _, sample in batch], recipe)
+        names = [f"clip {clip.clip_id} ({clip.video})" for clip, _ in batch]
+        check_finite(torch.from_numpy(logits_BK), names, model=str(weights))
         logits.append(logits_BK)
         labels.append(labels_B)
     empty = np.zeros((0, len(card.labels)), np.float32)

@@ -14,6 +14,7 @@ from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.inference import crop as crop_videos
+from lipnet.inference.finite import check_finite
 from lipnet.landmarks.detector import DlibDetector, find_predictor
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.models.weights import load_model
@@ -59,8 +60,9 @@ def read_video(
     meta = ClipMeta.unlabelled("", first, last)
     view = central_view(collate([(Shrink.for_recipe(recipe)(crops), meta)]), recipe)
     with torch.inference_mode():
-        probabilities = model(view.frames_BTHW, view.lengths_B, view.word_BT).softmax(1)[0]
-    best = probabilities.topk(min(top, len(card.labels)))
+        logits_1K = model(view.frames_BTHW, view.lengths_B, view.word_BT)
+    check_finite(logits_1K, [str(video)], model=str(weights))
+    best = logits_1K.softmax(1)[0].topk(min(top, len(card.labels)))
     return [
         (card.labels[index], float(share))
         for index, share in zip(best.indices.tolist(), best.values, strict=True)

@@ -40,6 +40,9 @@ def topk(
         raise InputError(f"scores {scores_NK.shape} do not match labels {labels_N.shape}")
     if k < 1:
         raise InputError(f"top-{k}: k must be 1 or more")
+    finite_N = np.isfinite(scores_NK).all(axis=1)
+    if not finite_N.all():  # no comparison with NaN holds, so NaN would rank first
+        raise InputError(f"the scores of clip {int(np.argmin(finite_N))} are not finite")
     own_N1 = np.take_along_axis(scores_NK, labels_N[:, None], axis=1)
     earlier_NK = np.arange(scores_NK.shape[1])[None, :] < labels_N[:, None]
     ahead_NK = (scores_NK > own_N1) | ((scores_NK == own_N1) & earlier_NK)

@@ -14,11 +14,13 @@ from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
+from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
 
 # One header entry: safetensors writes several in no fixed order, and equal models must give
 # equal bytes.
 HEADER_KEY = "lipnet"
+COUNTS, VARIANCES = "num_batches_tracked", "running_var"  # of BatchNorm
 NAMED = 3  # tensors that an error message lists before it counts the rest
 
 
@@ -76,10 +78,15 @@ def load_model(path: Path | str, device: str = "cpu") -> tuple[Lipreader, ModelC
     card = load_card(path)
     tensors = _read_tensors(path)
     try:
-        model = build_empty(ModelSpec.parse(card.spec), len(card.labels))
+        Recipe.for_known_input(card.preprocessing)
+        spec = ModelSpec.parse(card.spec)
+        shapes = build_empty(spec, len(card.labels), device="meta").state_dict()
     except InputError as error:
         raise InputError(f"{path}: its card cannot be built: {error}") from error
-    check_tensors(model.state_dict(), tensors, where=f"{path} ({card.spec})")
+    # Compared before the model is allocated: a damaged spec may ask for any amount of memory.
+    check_tensors(shapes, tensors, where=f"{path} ({card.spec})")
+    check_values(tensors, where=str(path))
+    model = build_empty(spec, len(card.labels))
     model.load_state_dict(tensors)
     return model.to(torch.device(device)).eval(), card
 
@@ -103,6 +110,7 @@ def load_initial(model: Lipreader, path: Path, labels: list[str]) -> list[str]:
         raise InputError(
             f"{path} has no tensor that fits this model: does it have another backbone and head?"
         )
+    check_values(fitting, where=str(path))
     model.load_state_dict(fitting, strict=False)
     return sorted(set(own) - set(fitting))
 
@@ -124,6 +132,28 @@ def check_tensors(
     listed = [f"{kind}: {_shorten(names)}" for kind, names in faults.items() if names]
     if listed:
         raise InputError(f"{where} does not fit its spec; " + "; ".join(listed))
+
+
+def check_values(tensors: Mapping[str, Tensor], *, where: str) -> None:
+    """Raise an InputError that names the tensors unless all values can be a model's weights.
+
+    They are finite real numbers, and variances and BatchNorm's counts of batches not negative.
+    """
+    wrong = [name for name, tensor in tensors.items() if not _is_plausible(name, tensor)]
+    if wrong:
+        raise InputError(
+            f"{where} is damaged, or its training diverged: {_shorten(wrong)} has values that "
+            "cannot be weights (not finite, of another type, or a negative variance)"
+        )
+
+
+def _is_plausible(name: str, tensor: Tensor) -> bool:
+    counts = name.endswith(COUNTS)
+    if counts or not tensor.is_floating_point():
+        return counts and tensor.dtype == torch.int64 and bool((tensor >= 0).all())
+    if name.endswith(VARIANCES) and not bool((tensor >= 0).all()):
+        return False
+    return bool(torch.isfinite(tensor).all())
 
 
 def _parse_card(path: Path, text: str) -> ModelCard:

@@ -14,6 +14,7 @@ from lipnet.data.loader import ClipStore
 from lipnet.data.stream import Stream, split_batch
 from lipnet.distill.teacher import Teacher
 from lipnet.errors import InputError
+from lipnet.inference.finite import NonFiniteOutput
 from lipnet.inference.predict import predict_logits
 from lipnet.recipe import Recipe
 from lipnet.train.checkpoint import (
@@ -36,7 +37,7 @@ CHECK_STEPS = 50  # between looks at the loss; each one waits for the device
 
 
 class TrainingDiverged(InputError):
-    """The loss is not finite."""
+    """The loss, or a logit in validation, is not finite."""
 
 
 class Listener(Protocol):
@@ -165,7 +166,13 @@ class _Fit:
     def _validate(self, epoch: int, losses: Sequence[float]) -> EpochRecord:
         """The epoch's record, in the main process alone: the others hold no validation clips."""
         model, val, device = self._validated_model, self._training.val, self._engine.device
-        logits_NK, labels_N = predict_logits(model, val, self._recipe, device=device)
+        try:
+            logits_NK, labels_N = predict_logits(model, val, self._recipe, device=device)
+        except NonFiniteOutput as error:
+            raise TrainingDiverged(
+                f"{error} (validation after epoch {epoch}, learning rate {self._recipe.lr}); "
+                "lower recipe.lr, or add recipe.warmup_epochs"
+            ) from None
         val_loss = float(F.cross_entropy(logits_NK, labels_N))
         top1, top5 = (_topk_accuracy(logits_NK, labels_N, k) for k in (1, 5))
         previous = best_epoch(self._history) if self._history else None

@@ -1,23 +1,50 @@
 """Recipes: values that no training can use, and what a model's card keeps of them."""
 
+import math
+from dataclasses import fields
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lipnet.errors import InputError
-from lipnet.recipe import Recipe
+from lipnet.recipe import RANGES, Recipe
 
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("cut_share", 1.5, "recipe.cut_share must be a fraction in 0..1, not 1.5"),
-        ("flip", -0.1, "recipe.flip must be a fraction in 0..1, not -0.1"),
-        ("min_context", -1, "recipe.min_context must not be negative, not -1"),
-        ("eval_context", -2, r"recipe.eval_context must be -1 \(the whole clip\) or more, not -2"),
+        ("cut_share", 1.5, r"recipe.cut_share must be in 0..1 \(a fraction\), not 1.5"),
+        ("min_context", -1, "recipe.min_context must be in 0..100000, not -1"),
+        ("eval_context", -2, r"must be in -1..100000 \(-1 is the whole clip\), not -2"),
+        ("std", 1e-30, "recipe.std must be in 0.01..1"),
+        ("std", 1e30, "recipe.std must be in 0.01..1"),
+        ("lr", 0.0, "recipe.lr must be a finite number above 0, not 0.0"),
+        ("warmup_epochs", 80, r"recipe.warmup_epochs must be below 80 \(epochs\)"),
     ],
 )
 def test_wrong_values_are_named(field: str, value: float, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Recipe(**{field: value})  # type: ignore[arg-type]
+
+
+FLOATS = sorted(own.name for own in fields(Recipe) if own.type is float or own.type == "float")
+
+
+@given(st.sampled_from(FLOATS), st.sampled_from([math.nan, math.inf, -math.inf]))
+def test_every_number_is_finite(field: str, value: float) -> None:
+    with pytest.raises(InputError, match=rf"recipe\.{field} must be .*, not {value}"):
+        Recipe(**{field: value})  # type: ignore[arg-type]
+
+
+@given(st.sampled_from(sorted(RANGES)), st.floats(min_value=1e-9, max_value=1e300))
+def test_values_outside_of_the_range_are_named(field: str, distance: float) -> None:
+    low, high, _ = RANGES[field]
+    for value in (low - distance, high + distance):
+        if low <= value <= high:  # the distance is lost in rounding
+            continue
+        with pytest.raises(InputError, match=rf"recipe\.{field} must be in"):
+            Recipe(**{field: value})  # type: ignore[arg-type]
 
 
 def test_a_card_without_evaluation_context_means_whole_clips() -> None:

@@ -35,7 +35,8 @@ def test_a_value_is_read_as_its_own_kind(kind: str, data: st.DataObject) -> None
     value = json.loads(json.dumps(data.draw(KINDS[kind])))
     record = Record({"x": value})
     for reader in ACCEPTS[kind]:
-        assert getattr(record, reader)("x") == value
+        expected = float(value) if reader == "number" else value
+        assert getattr(record, reader)("x") == expected
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,7 @@ def test_a_value_is_read_as_its_own_kind(kind: str, data: st.DataObject) -> None
         ("number", "1.5"),
         ("number", float("nan")),
         ("number", float("inf")),
+        ("number", 10**400),
         ("number", False),
         ("list", {}),
         ("fields", []),

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from lipnet.errors import InputError
@@ -21,6 +23,19 @@ def test_topk_against_sorting() -> None:
 def test_topk_of_equal_scores_takes_the_first_class_as_argmax_does() -> None:
     scores_NK = np.zeros((3, 4))
     np.testing.assert_array_equal(topk(scores_NK, np.array([0, 1, 2]), 2), [True, True, False])
+
+
+@given(
+    st.integers(0, 3), st.integers(0, 3), st.sampled_from([np.nan, np.inf, -np.inf]),
+    st.integers(1, 5),
+)  # fmt: skip
+def test_topk_of_scores_that_are_not_finite_is_refused(
+    clip: int, label: int, value: float, k: int
+) -> None:
+    scores_NK = np.zeros((4, 4))
+    scores_NK[clip, label] = value
+    with pytest.raises(InputError, match=f"the scores of clip {clip} are not finite"):
+        topk(scores_NK, np.zeros(4, np.int64), k)
 
 
 def test_topk_with_fewer_classes_than_k_is_always_right() -> None:

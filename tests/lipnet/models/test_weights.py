@@ -1,13 +1,28 @@
 """Weights files: equal bytes for equal models, and faults that are named."""
 
+import json
+import math
+import re
+import resource
+from dataclasses import replace
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from lipnet.errors import InputError
-from lipnet.models.build import build_model
-from lipnet.models.weights import HEADER_KEY, ModelCard, load_card, load_model, save_weights
+from lipnet.models.build import build_empty, build_model
+from lipnet.models.weights import (
+    HEADER_KEY,
+    ModelCard,
+    load_card,
+    load_initial,
+    load_model,
+    save_weights,
+)
 from lipnet.spec import ModelSpec
 
 CARD = ModelCard(
@@ -93,3 +108,85 @@ def test_a_card_with_an_unknown_spec_is_named(saved):
 def _read_header(path):
     with safe_open(path, framework="pt") as opened:
         return opened.metadata()[HEADER_KEY]
+
+
+SMALL = replace(CARD, spec="resnet18_0.125x + tcn_0.125x")
+FLOATS = sorted(
+    name
+    for name, tensor in build_empty(ModelSpec.parse(SMALL.spec), 3, device="meta")
+    .state_dict()
+    .items()
+    if tensor.is_floating_point()
+)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return build_model(ModelSpec.parse(SMALL.spec), 3)
+
+
+@given(
+    name=st.sampled_from(FLOATS),
+    position=st.integers(min_value=0),
+    value=st.sampled_from([math.nan, math.inf, -math.inf]),
+)
+@settings(max_examples=15)
+def test_a_weight_that_is_not_finite_is_refused(small, tmp_path_factory, name, position, value):
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    save_weights(path, small, SMALL)
+    tensors = load_file(path)
+    flat = tensors[name].flatten()
+    flat[position % len(flat)] = value
+    save_file({**tensors, name: flat.reshape(tensors[name].shape)}, path, _card_of(path))
+    path_and_name = rf"w\.safetensors is damaged.*: {re.escape(name)} has values"
+    with pytest.raises(InputError, match=path_and_name):
+        load_model(path)
+    if not name.startswith("classifier."):  # of other labels: not taken
+        with pytest.raises(InputError, match=path_and_name):
+            load_initial(small, path, ["other", "labels", "here"])
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("trunk.norm.running_var", lambda tensor: tensor - 2),
+        ("frontend.norm.num_batches_tracked", lambda tensor: tensor - 5),
+        ("frontend.norm.num_batches_tracked", lambda tensor: tensor.float()),
+        ("classifier.bias", lambda tensor: tensor.long()),
+        ("classifier.bias", lambda tensor: tensor.bool()),
+    ],
+)
+def test_values_that_cannot_be_weights_are_refused(saved, name, change):
+    tensors = load_file(saved)
+    name = next(each for each in sorted(tensors) if each.endswith(name.rpartition(".")[2]))
+    save_file({**tensors, name: change(tensors[name])}, saved, _card_of(saved))
+    with pytest.raises(InputError, match=rf"weights\.safetensors is damaged.*{re.escape(name)}"):
+        load_model(saved)
+
+
+@given(
+    st.sampled_from(["mean", "std", "field", "input_size", "eval_context"]),
+    st.sampled_from([math.nan, math.inf, -3, 0.0, 10**400, "0.4", None, [], True, 1e-300, 7.5]),
+)
+@settings(max_examples=25)
+def test_a_card_with_an_impossible_input_is_refused(small, tmp_path_factory, name, value):
+    if (name, value) in (("mean", 0.0), ("mean", 1e-300)):
+        return
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    save_weights(path, small, replace(SMALL, preprocessing={**CARD.preprocessing, name: value}))
+    with pytest.raises(InputError, match=rf"w\.safetensors: its card cannot be built.*{name}"):
+        load_model(path)
+
+
+def test_a_card_that_asks_for_a_huge_model_costs_no_memory(saved):
+    card = json.loads(_read_header(saved))
+    huge = {**card, "spec": "resnet18_4x + mstcn_12x", "labels": [str(n) for n in range(200_000)]}
+    save_file(load_file(saved), saved, {HEADER_KEY: json.dumps(huge)})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="does not fit its spec"):
+        load_model(saved)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+
+
+def _card_of(path):
+    return {HEADER_KEY: _read_header(path)}
