@@ -1,13 +1,22 @@
 """params.yaml: parsed only here, and checked completely before any work."""
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
@@ -19,9 +28,12 @@ from lipnet.shards.upload import resolve_url
 from lipnet.sources.discover import find_source
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.spec import ModelSpec
+from lipnet.urls import find_secret
 from pipeline.inputs import PARAMS
 
 RESERVED_ID = re.compile(r"champion|latest|v[0-9]+")  # aliases of the model registry
+PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
+RESERVED_PROFILES = ("released", "tmp")  # other folders of data/
 LINEAGE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -38,10 +50,24 @@ def _keys_of(kind: type) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _check_profile(name: str) -> str:
+    """The profile's name, which names folders in data/ and data/tmp."""
+    if not PROFILE.fullmatch(name):
+        raise ValueError(f"{name!r}: use up to 64 of a-z, A-Z, 0-9, _ and -, and no - or _ first")
+    if name.lower() in RESERVED_PROFILES:
+        raise ValueError(f"{name!r} is reserved: data/{name} has another use")
+    return name
+
+
 class Section(BaseModel):
     """A section of params.yaml; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# How a recipe is read, wherever it is: types, keys and ranges.
+CheckedRecipe = Annotated[Recipe, _keys_of(Recipe)]
+RECIPE = TypeAdapter(CheckedRecipe)
 
 
 class Source(Section):
@@ -117,7 +143,7 @@ class Taught(Section):
 class Params(Section):
     """The whole params.yaml."""
 
-    profile: str
+    profile: Annotated[str, AfterValidator(_check_profile)]
     source: Source
     synthetic: Annotated[SyntheticOptions, _keys_of(SyntheticOptions)] | None
     landmarks: Annotated[LandmarkOptions, _keys_of(LandmarkOptions)]
@@ -125,7 +151,7 @@ class Params(Section):
     shards: Shards
     workers: Workers
     compute: Compute = Compute.model_validate({})
-    recipe: Annotated[Recipe, _keys_of(Recipe)]
+    recipe: CheckedRecipe
     scratch: dict[str, Scratch]
     taught: dict[str, Taught]
 
@@ -135,13 +161,14 @@ class Params(Section):
 
     def recipe_of(self, lineage: str) -> Recipe:
         """The profile's recipe with the lineage's changes."""
-        return _change(self.recipe, self._entry(lineage).recipe, f"{lineage}.recipe")
+        where = f"{self._group(lineage)}.{lineage}.recipe"
+        return _change(self.recipe, self._entry(lineage).recipe, where)
 
     def initial_recipe_of(self, lineage: str) -> Recipe:
         """The recipe of a scratch lineage's g0."""
         entry = self._entry(lineage)
         changes = entry.initial if isinstance(entry, Scratch) else {}
-        return _change(self.recipe_of(lineage), changes, f"{lineage}.initial")
+        return _change(self.recipe_of(lineage), changes, f"scratch.{lineage}.initial")
 
     def group_by_teacher_logits(self) -> list[list[str]]:
         """Groups of two or more taught lineages that need the same teacher logits: from the same
@@ -154,6 +181,9 @@ class Params(Section):
             facts = [entry.teacher, single or recipe.temperature, recipe.view_facts]
             groups.setdefault(digest_of(facts), []).append(lineage)
         return [group for group in groups.values() if len(group) > 1]
+
+    def _group(self, lineage: str) -> str:
+        return "scratch" if lineage in self.scratch else "taught"
 
     def _entry(self, lineage: str) -> Scratch | Taught:
         entry = self.scratch.get(lineage) or self.taught.get(lineage)
@@ -171,8 +201,10 @@ def load_params(path: Path = PARAMS) -> Params:
     if not path.exists():
         raise InputError(f"{path} is missing: select a profile with `make reproduce PROFILE=...`")
     try:
-        params = Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        _check_values(content, path)
+        params = Params.model_validate(content)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not valid YAML: {error}") from None
     except ValidationError as error:
         raise InputError(f"{path}: " + "; ".join(_describe(error))) from None
@@ -264,23 +296,37 @@ def _check_source(params: Params) -> None:
 
 
 def _change(recipe: Recipe, changes: Mapping[str, Any], where: str) -> Recipe:
-    known = {field.name for field in fields(Recipe)}
-    unknown = sorted(set(changes) - known)
-    if unknown:
-        raise InputError(
-            f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-        )
-    kinds = {name: type(getattr(recipe, name)) for name in changes}
+    """The recipe with these changes, validated as the recipe of the profile is."""
+    if not changes:
+        return recipe
     try:
-        return replace(recipe, **{name: kinds[name](value) for name, value in changes.items()})
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: {error}") from None
+        return RECIPE.validate_python({**asdict(recipe), **changes})
+    except ValidationError as error:
+        raise InputError("; ".join(_describe(error, where))) from None
 
 
-def _describe(error: ValidationError) -> list[str]:
-    """One line per error: the key and what is wrong with it."""
+def _check_values(value: object, path: Path, keys: tuple[str, ...] = ()) -> None:
+    """InputError for a number that is not finite, or a secret, anywhere in the file.
+
+    It is a tracked file, and the tracker and the indexes of shards repeat what it holds.
+    """
+    place = f"{path}: {'.'.join(keys)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{place} is {value}, not a finite number")
+    if isinstance(value, str) and (secret := find_secret(value)):
+        raise InputError(f"{place} holds {secret}: leave it out, and set it in the environment")
+    if isinstance(value, Mapping):
+        for name, own in value.items():
+            _check_values(own, path, (*keys, str(name)))
+    elif isinstance(value, list):
+        for number, own in enumerate(value):
+            _check_values(own, path, (*keys, str(number)))
+
+
+def _describe(error: ValidationError, where: str = "") -> list[str]:
+    """One line per error: the key, below `where`, and what is wrong with it."""
     lines = []
     for item in error.errors():
-        key = ".".join(map(str, item["loc"])) or "the file"
+        key = ".".join([where] * bool(where) + [str(part) for part in item["loc"]]) or "the file"
         lines.append(f"{key}: {item['msg'].removeprefix('Value error, ')}")
     return lines

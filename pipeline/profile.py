@@ -41,7 +41,12 @@ def choose_profile(profile: str, changes: list[str]) -> None:
     overrides = [f"profile={profile}", *changes]
     try:
         compose_and_dump(composed, str(CONF.absolute()), None, "config", str(plugins), overrides)
-        load_params(composed)
+        found = load_params(composed).profile
+        if found != profile:
+            raise InputError(
+                f"profile {profile!r} composes to {found!r}: a profile's own file sets `profile` "
+                "to its name, and no change may set it to another"
+            )
         composed.replace(PARAMS)
     except HydraException as error:
         raise InputError(f"{' '.join(changes)}: {error}") from None

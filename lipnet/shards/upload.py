@@ -5,19 +5,21 @@ once written, and a later run that needs the same shard finds it there.
 """
 
 import posixpath
+import re
 import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.shards.index import ShardIndex, find_index, write_index
 from lipnet.shards.storage import open_filesystem
+from lipnet.urls import find_secret
 
 # An upload appears there whole or not at all; elsewhere it is renamed once it is complete.
 OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "memory"}
+IN_MEMORY = re.compile(r"(^|::)memory:", re.IGNORECASE)
 SIDE_FILES = ("csv", "json")  # of the tar; the index comes last, so all three exist if it does
 
 
@@ -139,17 +141,23 @@ def puts_whole(filesystem: Any) -> bool:
 
 
 def resolve_url(url: str) -> str:
-    """`shards.url` in a form that all processes can use; InputError if it holds a password.
+    """`shards.url` in a form that all processes can use; InputError if it holds a secret, or is in
+    the memory of one process.
 
     A path becomes absolute, because actors run in other folders.
     """
     if not url:
         return ""
-    parts = urlsplit(url)
-    if parts.password:
+    secret = find_secret(url)
+    if secret:
         raise InputError(
-            f"shards.url on {parts.hostname} holds a password, which every index would repeat: "
-            "leave it out, and give the credentials as the file system's own settings"
+            f"shards.url holds {secret}, which every index would repeat: leave it out, and give "
+            "the credentials as the file system's own settings"
+        )
+    if IN_MEMORY.search(url):
+        raise InputError(
+            "shards.url is in the memory of one process, where no other stage would find the "
+            "shards: use a disk or an object store"
         )
     return url if "://" in url else Path(url).expanduser().absolute().as_posix()
 

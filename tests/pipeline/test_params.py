@@ -1,12 +1,19 @@
 """params.yaml: mistakes are reported by name, before any work."""
 
+import copy
+import math
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lipnet.errors import InputError
+from lipnet.recipe import Recipe
 from pipeline.params import load_params
 from tests.contract.imports import ROOT
 
@@ -54,7 +61,7 @@ def test_students_that_need_the_same_teacher_logits_form_a_group(tmp_path: Path)
         ({"recipe": {"optimiser": "adamz"}}, "known: adamw"),
         ({"landmarks": {"detect": 5}}, "detect"),
         ({"shards": {"codec": "webp"}}, r"shards\.codec: unknown .* known: raw, delta, png, jpeg1"),
-        ({"shards": {"url": "sftp://me:secret@host/x"}}, r"shards\.url on host holds a password"),
+        ({"shards": {"url": "sftp://me:secret@host/x"}}, r"shards\.url holds a password"),
         ({"source": {"name": "lrw", "root": ""}}, "source.root is empty"),
         ({"synthetic": None}, "section `synthetic`"),
         ({"recipe": {"field": 112}}, r"recipe\.field 112 of rn18-tcn needs crops of 122 pixels"),
@@ -67,6 +74,134 @@ def test_students_that_need_the_same_teacher_logits_form_a_group(tmp_path: Path)
 def test_a_mistake_is_named(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
         load_params(write(tmp_path, **changes))
+
+
+WRONG_VALUES = st.one_of(
+    st.sampled_from(["false", "no", "2", "2.9", "1e3", "nan", "inf", "", "adam"]),
+    st.sampled_from([math.nan, math.inf, -math.inf, None, True, False, [], {}, 10**400]),
+    st.floats(),
+    st.integers(),
+)
+
+
+@given(st.sampled_from([own.name for own in fields(Recipe)]), WRONG_VALUES)
+@settings(max_examples=30)
+def test_a_lineages_recipe_is_validated_as_the_profiles(
+    tmp_path_factory: pytest.TempPathFactory, field: str, value: object
+) -> None:
+    """Accepted in both places with the same meaning, or refused in both, there by its name."""
+    folder = tmp_path_factory.mktemp("params")
+    scratch = {"a": {**TINY_SPEC, "recipe": {field: value}}}
+    initial = {"a": {**TINY_SPEC, "initial": {field: value}}}
+    try:
+        recipe = {**TINY["recipe"], field: value}
+        top = load_params(write(folder, recipe=recipe, scratch={"a": TINY_SPEC}, taught={})).recipe
+    except InputError:
+        for key, changed in (("recipe", scratch), ("initial", initial)):
+            with pytest.raises(InputError, match=rf"\ba\b.*{key}|of a needs crops"):
+                load_params(write(folder, scratch=changed, taught={}))
+        return
+    assert load_params(write(folder, scratch=scratch, taught={})).recipe_of("a") == top
+    if top.input_facts == Recipe(**TINY["recipe"]).input_facts:
+        found = load_params(write(folder, scratch=initial, taught={}))
+        assert found.initial_recipe_of("a") == top
+
+
+@pytest.mark.parametrize("value", ["false", "epochs", 2.9, "2.9"])
+def test_values_of_another_type_are_not_cast(tmp_path: Path, value: object) -> None:
+    scratch = {"a": {**TINY_SPEC, "initial": {"epochs": value}}}
+    with pytest.raises(
+        InputError, match=r"scratch\.a\.initial\.epochs: Input should be a valid int"
+    ):
+        load_params(write(tmp_path, scratch=scratch, taught={}))
+    scratch = {"a": {**TINY_SPEC, "recipe": {"variable_length": "false"}}}
+    found = load_params(write(tmp_path, scratch=scratch, taught={}))
+    assert found.recipe_of("a").variable_length is False
+
+
+def list_numbers(section: dict[str, Any], *keys: str) -> list[tuple[str, ...]]:
+    """The keys of every number below a section."""
+    found = []
+    for name, value in section.items():
+        if isinstance(value, dict):
+            found += list_numbers(value, *keys, name)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append((*keys, name))
+    return found
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "nan", "-inf", "1e999"])
+@pytest.mark.parametrize("keys", list_numbers(TINY), ids=".".join)
+def test_no_number_is_anything_but_finite(
+    tmp_path: Path, keys: tuple[str, ...], value: object
+) -> None:
+    changed = copy.deepcopy(TINY)
+    inner = changed
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    with pytest.raises(InputError, match=re.escape(".".join(keys))):
+        load_params(write(tmp_path, **changed))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=70))
+@settings(max_examples=40)
+def test_a_profile_names_one_folder_of_its_own(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    path = write(tmp_path_factory.mktemp("params"), profile=name)
+    try:
+        found = load_params(path).profile
+    except InputError:
+        return
+    folder = (Path("data") / found).resolve()
+    assert folder.parent == Path("data").resolve()
+    assert found == name
+
+
+@pytest.mark.parametrize(
+    "name", ["released", "tmp", "TMP", "../../x", "a/b", "/a", ".", "..", ".x", "", "a b", "a\n", 3]
+)
+def test_other_profiles_are_refused(tmp_path: Path, name: object) -> None:
+    with pytest.raises(InputError, match="profile: "):
+        load_params(write(tmp_path, profile=name))
+
+
+SECRETS = [
+    "sftp://me:s3cret@host/x",
+    "sftp://me:s3/cr@et@host/x",
+    "https://s3cret@host/x",
+    "simplecache::sftp://me:s3cret@host/x",
+    "https://host/x?token=s3cret",
+    "https://host/x?a=b&X-Amz-Signature=s3cret",
+    "https://host/x?sv=1&sig=s3cret",
+    "az://box/x?SAS=s3cret",
+    "https://host/x#access_token=s3cret",
+]
+PLACES = ["shards.url", "source.root", "landmarks.predictor", "crops.face", "source.options.list"]
+
+
+@pytest.mark.parametrize("url", SECRETS)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_secret_is_refused_and_not_repeated(tmp_path: Path, place: str, url: str) -> None:
+    changed = copy.deepcopy(TINY)
+    inner = changed
+    *keys, last = place.split(".")
+    for key in keys:
+        inner = inner[key]
+    inner[last] = [url] if last == "list" else url
+    with pytest.raises(InputError, match=re.escape(place)) as raised:
+        load_params(write(tmp_path, **changed))
+    assert "s3cr" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["memory://x", "MEMORY://x", "memory:/x", "simplecache::memory://x", "filecache::memory:x"],
+)
+def test_shards_are_not_kept_in_the_memory_of_a_process(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InputError, match=r"shards\.url is in the memory of one process"):
+        load_params(write(tmp_path, shards={"url": url}))
 
 
 def entry(teacher: str) -> dict[str, str]:
