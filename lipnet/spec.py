@@ -34,6 +34,8 @@ class Part(Generic[Number]):
 
 
 RESNET_WIDTH = Width(0.125, 4.0)  # the least has eight channels where the published net has 64
+MOBILE_WIDTH = Width(0.125, 4.0, default=None)
+DEPTHWISE_SPEED = 0.23  # measured with ShuffleNet v2; not yet with the other trunks that have it
 
 BACKBONES: dict[str, Part[float]] = {
     "resnet18": Part("ResNet-18", RESNET_WIDTH),
@@ -41,9 +43,18 @@ BACKBONES: dict[str, Part[float]] = {
     "shufflenetv2": Part(
         "ShuffleNet v2",
         Width(published=(0.5, 1.0, 1.5, 2.0), default=None),
-        training_speed=0.23,  # depthwise convolutions
+        training_speed=DEPTHWISE_SPEED,
     ),
     "densenet3d": Part("3D DenseNet", Width()),
+    "mobilenetv1": Part("MobileNetV1", MOBILE_WIDTH, training_speed=DEPTHWISE_SPEED),
+    "mobilenetv2": Part("MobileNetV2", MOBILE_WIDTH, training_speed=DEPTHWISE_SPEED),
+    "efficientnetb0": Part("EfficientNet-B0", Width(), training_speed=DEPTHWISE_SPEED),
+    "ghostnet": Part("GhostNet", MOBILE_WIDTH, training_speed=DEPTHWISE_SPEED),
+    "shufflenetv1": Part(
+        "ShuffleNet v1",
+        Width(published=(0.25, 0.5, 1.0, 1.5, 2.0), default=None),
+        training_speed=DEPTHWISE_SPEED,
+    ),
 }
 HEADS: dict[str, Part[int]] = {
     "tcn": Part("TCN", HiddenWidth(branches=1)),

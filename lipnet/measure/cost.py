@@ -2,7 +2,7 @@
 # B batch  T frames  H W pixels
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -125,6 +125,14 @@ def count_cost(model: Lipreader, *, frames: int, size: int) -> Cost:
         gmacs_computed=counter.computed / 1e9,
         weight_bytes=sum(t.numel() * t.element_size() for t in model.state_dict().values()),
     )
+
+
+def count_multiply_adds(compute: Callable[[], object]) -> int:
+    """Multiply-adds of the convolutions, linear layers and recurrent gates of one call."""
+    with torch.no_grad(), _Counter() as counter:
+        compute()
+    total: int = counter.computed
+    return total
 
 
 def blank_clip(frames: int, size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,10 +9,15 @@ from torch import nn
 from lipnet.errors import InputError
 from lipnet.models.dctcn import DenseHead
 from lipnet.models.densenet3d import DenseNet3D
+from lipnet.models.efficientnet import EfficientNetB0
 from lipnet.models.frontend import FrontEnd
+from lipnet.models.ghostnet import GhostNet
 from lipnet.models.lipreader import Head, Lipreader, Trunk
+from lipnet.models.mobilenetv1 import MobileNetV1
+from lipnet.models.mobilenetv2 import MobileNetV2
 from lipnet.models.recurrent import CELLS, RecurrentHead
 from lipnet.models.resnet import BLOCKS, ResNet
+from lipnet.models.shufflenetv1 import ShuffleNetV1
 from lipnet.models.shufflenetv2 import ShuffleNetV2
 from lipnet.models.tcn import KINDS, TemporalHead
 from lipnet.spec import ModelSpec
@@ -39,6 +44,11 @@ BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], Trunk]] = {
     **dict.fromkeys(BLOCKS, _build_resnet),
     "shufflenetv2": lambda spec: ShuffleNetV2(spec.width),
     "densenet3d": lambda spec: DenseNet3D(),
+    "mobilenetv1": lambda spec: MobileNetV1(spec.width),
+    "mobilenetv2": lambda spec: MobileNetV2(spec.width),
+    "efficientnetb0": lambda spec: EfficientNetB0(),
+    "ghostnet": lambda spec: GhostNet(spec.width),
+    "shufflenetv1": lambda spec: ShuffleNetV1(spec.width),
 }
 HEAD_BUILDERS: dict[str, Callable[[ModelSpec, int], Head]] = {
     **dict.fromkeys(KINDS, _build_temporal),

@@ -53,10 +53,14 @@ def test_a_spec_knows_how_many_branches_share_the_channels(head):
     assert HEADS[head].size.branches == len(KINDS[head].kernels)
 
 
+# Every backbone with one head, every head with one backbone: neither depends on the other.
+PAIRS = [(backbone, "tcn") for backbone in sorted(BACKBONES)]
+PAIRS += [("shufflenetv2", head) for head in sorted(HEADS)]
+
+
 @pytest.mark.parametrize("option", ["", "prelu", "swish", "boundary"])
-@pytest.mark.parametrize("head", sorted(HEADS))
-@pytest.mark.parametrize("backbone", sorted(BACKBONES))
-def test_every_pair_of_rows_is_a_model(backbone, head, option):
+@pytest.mark.parametrize(("backbone", "head"), sorted(set(PAIRS)))
+def test_every_row_is_a_model(backbone, head, option):
     spec = ModelSpec.parse(narrow_spec(backbone, head, *filter(None, [option])))
     model = build_empty(spec, 5, device="meta")
     assert model.boundary == (option == "boundary")
