@@ -36,11 +36,11 @@ def choose_profile(profile: str, changes: list[str]) -> None:
     """
     if profile not in known_profiles():
         raise InputError(f"unknown profile {profile!r}; known: {', '.join(known_profiles())}")
+    conf = str(CONF.absolute())  # profiles, and a plugin that keeps the outputs of the others
     composed = PARAMS.with_name(".params.tmp.yaml")
-    plugins = Path(".dvc/plugins").absolute()
     overrides = [f"profile={profile}", *changes]
     try:
-        compose_and_dump(composed, str(CONF.absolute()), None, "config", str(plugins), overrides)
+        compose_and_dump(composed, conf, None, "config", conf, overrides)
         found = load_params(composed).profile
         if found != profile:
             raise InputError(
