@@ -75,6 +75,11 @@ class Paths:
         return self.study.report
 
     @property
+    def results(self) -> Path:
+        """Accuracy and cost of every model, as the stage `report` wrote them."""
+        return self.report / "results.csv"
+
+    @property
     def recorded(self) -> Path:
         """Untracked: recorded logits of teachers, to be reused for other students."""
         return self.tmp / "recorded"

@@ -43,6 +43,7 @@ def main() -> None:
     """Print what the profile needs; exit 1 if the disk is too small."""
     params, console = load_params(), Console()
     paths = Paths(params.profile)
+    check_corpus(params, paths)
     if params.source.root:
         for line in describe_changes(source_root(params), paths.inventory):
             console.print(line, style="yellow", soft_wrap=True, markup=False)
@@ -56,6 +57,18 @@ def main() -> None:
     for warning in warn_of_upload(params):
         console.print(warning, style="yellow", soft_wrap=True, markup=False)
     check_disk(rows, paths, repository=Path())
+
+
+def check_corpus(params: Params, paths: Paths) -> None:
+    """InputError if results were pulled to a machine without the corpus; it names the way on."""
+    root = source_root(params)
+    if find_source(params.source.name).rendered or root.is_dir() or not paths.results.is_file():
+        return
+    raise InputError(
+        f"the results of {params.profile} are here, but its videos are not (no folder {root}): "
+        "for the report and the leaderboard, run `python -m pipeline.leaderboard`; to train, set "
+        "source.root to the videos"
+    )
 
 
 def describe_changes(root: Path, inventory: Path) -> list[str]:

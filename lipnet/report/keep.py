@@ -12,7 +12,7 @@ from lipnet.inference.logits import SavedLogits, read_logits, write_logits
 from lipnet.lineage.generation import GENERATION_FILE, HISTORY_FILE
 from lipnet.lineage.summary import LINEAGE_FILE
 from lipnet.report.results import SPLITS, list_models
-from lipnet.report.study import LABELS, SUMMARY, Study
+from lipnet.report.study import CORPUS, LABELS, SUMMARY, Study
 
 MARKER = "kept.json"
 KEPT = {MARKER, "ensembles", "logits", "models", "report"}
@@ -29,7 +29,7 @@ def keep_study(study: Study, folder: Path) -> None:
         kept = Study(partial)
         write_json(partial / MARKER, {"study": study.name})
         _copy(study.selection, kept.selection)
-        for name in (LABELS, SUMMARY, "metrics.json", "latency.json"):
+        for name in (LABELS, SUMMARY, CORPUS, "metrics.json", "latency.json"):
             if name != "latency.json" or (study.report / name).exists():
                 _copy(study.report / name, kept.report / name)
         for place in list_models(study):

@@ -1,34 +1,36 @@
-"""metrics.json: what `dvc metrics show` and `dvc metrics diff` print."""
+"""metrics.json: the headline figures that `dvc exp show` and `dvc metrics diff` print."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from statistics import mean
 
 from lipnet.files import write_json
+from lipnet.report.comparisons import Comparison
 from lipnet.report.csv_rows import DIGITS
-from lipnet.report.results import Entry, Results
+from lipnet.report.results import Results
 
 
-def write_metrics(path: Path, results: Results, *, corpus: Mapping[str, object]) -> None:
-    """Write accuracy and cost of every entry; `corpus` describes the clips."""
+def write_metrics(path: Path, results: Results, comparisons: Iterable[Comparison]) -> None:
+    """Write accuracy and cost of the model that is best on validation, and the gain of
+    distillation; results.csv has every model.
+
+    The gain is the mean difference in test top-1 between distilled models and the models from
+    scratch of their specs; it is left out if nothing is compared. DVC sorts names: accuracy first.
+    """
     best = results.entry(results.best)
-    write_json(
-        path,
-        {
-            "corpus": {"labels": len(results.labels), **corpus},
-            "best_on_validation": {"model": best.name, **_metrics(best)},
-            "models": {model.name: _metrics(model) for model in results.models},
-            "ensembles": {own.name: _metrics(own) for own in results.ensembles},
-        },
-    )
-
-
-def _metrics(entry: Entry) -> dict[str, object]:
-    cost = {name: round(getattr(entry, name), DIGITS) for name in ("params_m", "gflops", "gmacs")}
-    top: dict[str, object] = {
-        split: {
-            "top1": round(outcome.top1.value, DIGITS),
-            "top5": round(outcome.top5.value, DIGITS),
-        }
-        for split, outcome in entry.outcomes.items()
+    accuracy = {f"{split}_top1": best.outcomes[split].top1.value for split in ("test", "val")}
+    cost = {"gflops": best.gflops, "params_m": best.params_m}
+    metrics: dict[str, object] = {
+        "accuracy": {name: round(value, DIGITS) for name, value in accuracy.items()},
+        "cost": {name: round(value, DIGITS) for name, value in cost.items()},
+        "model": best.name,
     }
-    return {**top, **cost}
+    gains = [
+        pair.difference.value
+        for pair in comparisons
+        if results.entry(pair.first).training == "scratch"
+        and results.entry(pair.second).training != "ensemble"
+    ]
+    if gains:
+        metrics["distillation_gain"] = round(mean(gains), DIGITS)
+    write_json(path, metrics)

@@ -20,7 +20,7 @@ from lipnet.report.rows import (
     SlotRow,
     StrategyRow,
 )
-from lipnet.report.study import Study
+from lipnet.report.study import CORPUS, Study
 from lipnet.shards.summary import SplitSummary, read_summary_file
 
 
@@ -58,10 +58,10 @@ class SavedReport:
 def read_report(study: Study) -> SavedReport:
     """Read the tables and metrics that the stage `report` wrote; InputError if one is missing."""
     tables = study.report / "tables"
-    metrics = read_mapping(study.report / "metrics.json")
+    metrics = study.report / "metrics.json"
     return SavedReport(
         corpus=read_corpus(study.report),
-        best=str(metrics["best_on_validation"]["model"]),
+        best=str(_find(read_mapping(metrics), "model", metrics)),
         splits=read_summary_file(study.summary_file).splits,
         comparisons=read_rows(tables / "comparisons.csv", ComparisonRow),
         families=_read_optional(tables / "seeds.csv", FamilyRow),
@@ -97,9 +97,9 @@ def _read_leaderboard(path: Path) -> list[LeaderboardRow]:
 
 
 def read_corpus(report: Path) -> Corpus:
-    """The corpus that a report's metrics.json describes."""
-    path = report / "metrics.json"
-    found = _find(read_mapping(path), "corpus", path)
+    """The corpus that a report describes."""
+    path = report / CORPUS
+    found = read_mapping(path)
     ceiling = found.get("ceiling_top1")
     return Corpus(
         source=str(_find(found, "source", path)),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-LABELS, SUMMARY = "labels.json", "summary.json"
+LABELS, SUMMARY, CORPUS = "labels.json", "summary.json", "corpus.json"
 HELD_OUT = ("test", "unseen")  # predicted together, apart from validation
 
 

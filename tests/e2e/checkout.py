@@ -11,6 +11,8 @@ import yaml
 
 from tests.contract.imports import ROOT
 
+# The identity of commits
+COMMITTER = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
 PARTS = (
     *("lipnet", "pipeline", "tracking", "cluster", "stages", "flows"),
     *("conf", "dvc.yaml", "prefect.yaml", ".dvcignore", ".gitignore", "Makefile"),
@@ -33,7 +35,7 @@ class Checkout:
                 shutil.copytree(source, place / part)  # bytecode too: it saves compiling
             else:
                 shutil.copy(source, place / part)
-        (place / ".dvc").mkdir()
+        shutil.copytree(ROOT / ".dvc" / "plots", place / ".dvc" / "plots")
         shutil.copy(ROOT / ".dvc" / "config", place / ".dvc" / "config")
         subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
         return cls(place)
@@ -66,9 +68,9 @@ class Checkout:
             start_new_session=True,
         )
 
-    def run(self, *command: str, status: int = 0) -> str:
+    def run(self, *command: str, status: int = 0, **environment: str) -> str:
         """Run to the end; its output, after a check of its exit status."""
-        process = self.start(*command)
+        process = self.start(*command, **environment)
         output, _ = process.communicate(timeout=900)
         assert process.returncode == status, output
         return output

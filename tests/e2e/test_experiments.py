@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.checkout import Checkout
+from tests.e2e.checkout import COMMITTER, Checkout
 
 pytestmark = pytest.mark.slow
-WHO = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
 METRICS = "data/tiny/report/metrics.json"
+ACCURACIES = ("accuracy.test_top1", "accuracy.val_top1", "distillation_gain")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def tried(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Ch
     """A committed reproduction, and the experiment `short`: one epoch less."""
     made = undisturbed.fork(tmp_path_factory.mktemp("experiments") / "tried")
     for command in (["add", "--all"], ["commit", "--quiet", "-m", "Reproduce tiny"]):
-        subprocess.run(["git", *WHO, *command], cwd=made.place, check=True)
+        subprocess.run(["git", *COMMITTER, *command], cwd=made.place, check=True)
     changes = ("--set-param", "profile=tiny", "--set-param", "recipe.epochs=1")
     told = made.run("dvc", "exp", "run", "--name", "short", *changes)
     (made.place.parent / "told").write_text(told)
@@ -35,21 +35,27 @@ def test_only_what_the_parameter_reaches_was_made_again(tried: Checkout) -> None
     assert not ran & {"raw", "manifest", "landmarks", "shards"}
 
 
-def test_experiments_stand_side_by_side_with_parameters_and_accuracies(tried: Checkout) -> None:
+def test_experiments_are_listed_with_parameters_and_headline_figures(tried: Checkout) -> None:
     rows = list(csv.DictReader(io.StringIO(tried.run("dvc", "exp", "show", "--csv"))))
     (row,) = (row for row in rows if row["Experiment"] == "short")
     (before,) = (row for row in rows if row["rev"] in ("master", "main"))
     assert (before["recipe.epochs"], row["recipe.epochs"]) == ("2", "1")
-    accuracies = [key for key in row if key.endswith("test.top1")]
-    assert len(accuracies) >= 3
-    assert all(0 <= float(row[key]) <= 1 for key in accuracies)
+    assert {key for key in row if key.endswith("top1") or key.endswith("gain")} == set(ACCURACIES)
+    assert all(-1 <= float(row[key]) <= 1 for key in ACCURACIES)
+    kept = "accuracy|cost|gain|model|epochs"
+    shown = tried.run("dvc", "exp", "show", "--drop", ".*", "--keep", kept, COLUMNS="120")
+    assert "accuracy.test_top1" in shown
+    assert max(map(len, shown.splitlines())) <= 120
 
 
-def test_metrics_are_compared_model_by_model(tried: Checkout) -> None:
-    told = json.loads(tried.run("dvc", "metrics", "diff", "HEAD", "short", "--all", "--json"))
-    for model in ("rn18-tcn-g0", "rn18-tcn-g1"):
-        assert f"models.{model}.test.top1" in told[METRICS]
-    assert all({"old", "new"} <= set(change) for change in told[METRICS].values())
+def test_the_headline_figures_are_compared(tried: Checkout) -> None:
+    compare = ("dvc", "metrics", "diff", "HEAD", "short", "--all")
+    found = json.loads(tried.run(*compare, "--json"))
+    assert {*ACCURACIES, "cost.gflops", "cost.params_m", "model"} == set(found[METRICS])
+    assert all({"old", "new"} <= set(change) for change in found[METRICS].values())
+    lines = tried.run(*compare).splitlines()
+    assert lines[1].split()[1].startswith("accuracy.")
+    assert max(map(len, lines)) <= 120
 
 
 def test_plots_show_both(tried: Checkout, tmp_path: Path) -> None:
@@ -58,3 +64,6 @@ def test_plots_show_both(tried: Checkout, tmp_path: Path) -> None:
     for title in ("Validation", "Accuracy", "Confusion"):
         assert re.search(title, page, re.IGNORECASE), title
     assert '"rev": "short"' in page
+    assert '"model": "rn18-tcn-g1"' in page
+    assert '"field": "model"' in page
+    assert "img { max-width: 900px" in page

@@ -72,6 +72,18 @@ def test_main_prints_the_estimate(
     assert list(workplace.iterdir()) == []
 
 
+def test_results_without_their_corpus_lead_to_the_report(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(workplace / "elsewhere")
+    monkeypatch.setattr(preflight, "load_params", lambda: make_params(root=root, name="lrw"))
+    results = Paths("tiny").results
+    results.parent.mkdir(parents=True)
+    results.write_text("model\n")
+    with pytest.raises(InputError, match=r"run `python -m pipeline\.leaderboard`"):
+        preflight.main()
+
+
 def test_main_fails_if_the_disk_is_too_small(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,9 +30,8 @@ def test_the_report_of_what_was_kept_is_the_same(study: Study, tmp_path: Path) -
     main(["report", str(place)])
     kept = Study(place)
     assert read_results_rows(kept) == read_results_rows(study)
-    assert (kept.report / "metrics.json").read_bytes() == (
-        study.report / "metrics.json"
-    ).read_bytes()
+    for name in ("corpus.json", "metrics.json"):
+        assert (kept.report / name).read_bytes() == (study.report / name).read_bytes()
     text = (kept.report / "report.md").read_text(encoding="utf-8")
     assert "Source: **grid**" in text
     assert (kept.report / "report.html").exists()
@@ -87,5 +86,5 @@ def test_the_report_is_written_to_out(
 
 
 def test_a_folder_without_a_report_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"metrics\.json: run `dvc repro`"):
+    with pytest.raises(SystemExit, match=r"corpus\.json: run `dvc repro`"):
         main(["report", str(tmp_path)])

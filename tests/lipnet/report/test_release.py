@@ -10,13 +10,13 @@ import yaml
 
 from lipnet.cli.main import main
 from lipnet.errors import InputError
-from lipnet.files import read_json
 from lipnet.lineage.generation import read_generation
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_weights
 from lipnet.report import release, write
 from lipnet.report.front_matter import front_matter
 from lipnet.report.release import release_model
+from lipnet.report.results import read_results
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
@@ -75,10 +75,9 @@ def test_the_card_has_licence_lineage_and_accuracy(
     assert "CC BY 4.0" in text
     assert "distilled from `big-g1` (resnet18_0.25x + tcn_0.25x" in text
     assert "distilled from `big-g0`" in text
-    metrics = read_json(study.report / "metrics.json")
-    assert isinstance(metrics, dict)
+    entry = read_results(study).entry(MODEL)
     for split in ("val", "test", "unseen"):
-        value = metrics["models"][MODEL][split]["top1"]
+        value = entry.outcomes[split].top1.value
         assert f"| {split} |" in text
         assert f" {100 * value:.1f} [" in text
     weights = (tmp_path / "released" / f"fabricated-{MODEL}.safetensors").read_bytes()
