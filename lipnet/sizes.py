@@ -197,6 +197,32 @@ class FixedChannels:
         return ""
 
 
+@dataclass(frozen=True)
+class NoSize:
+    """A head without channels of its own: its number is 0 and never written."""
+
+    default: int = 0
+    form = ""
+    needed = ("nothing", "")
+
+    def read(self, name: str, suffix: str) -> int | None:
+        """No suffix is valid."""
+        return None
+
+    def check(self, name: str, number: int) -> None:
+        """0."""
+        if number != self.default:
+            raise InputError(f"{name} of {number} channels: it has none of its own; use 0")
+
+    def write(self, number: int) -> str:
+        """Nothing."""
+        return ""
+
+    def show(self, number: int) -> str:
+        """Nothing."""
+        return ""
+
+
 def shorten(number: float) -> str:
     """The shortest decimal text that reads back as the same number, without an exponent."""
     text = format(Decimal(repr(float(number))), "f")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from lipnet.errors import InputError
-from lipnet.sizes import FixedChannels, HiddenWidth, Number, Size, Units, Width
+from lipnet.sizes import FixedChannels, HiddenWidth, NoSize, Number, Size, Units, Width
 
 ACTIVATIONS = ("prelu", "swish")
 OPTIONS = (*ACTIVATIONS, "boundary")  # in the order of the canonical text
@@ -64,6 +64,10 @@ HEADS: dict[str, Part[int]] = {
     "dctcn": Part("DC-TCN", FixedChannels(512)),  # Ma et al., WACV 2021
     "bgru": Part("BGRU", Units()),
     "blstm": Part("BLSTM", Units()),
+    "rnn": Part("RNN", Units()),  # many-to-one, as gru and lstm
+    "gru": Part("GRU", Units()),
+    "lstm": Part("LSTM", Units()),
+    "mean": Part("Mean", NoSize()),
 }
 
 
@@ -71,7 +75,7 @@ HEADS: dict[str, Part[int]] = {
 class ModelSpec:
     """An architecture: `width` scales the backbone's channels, `head_width` is in channels.
 
-    A recurrent head's width is its units in one direction.
+    A recurrent head's width is its units in one direction; that of `mean` is 0.
     """
 
     backbone: str

@@ -13,9 +13,10 @@ from lipnet.models.efficientnet import EfficientNetB0
 from lipnet.models.frontend import FrontEnd
 from lipnet.models.ghostnet import GhostNet
 from lipnet.models.lipreader import Head, Lipreader, Trunk
+from lipnet.models.mean import MeanHead
 from lipnet.models.mobilenetv1 import MobileNetV1
 from lipnet.models.mobilenetv2 import MobileNetV2
-from lipnet.models.recurrent import CELLS, RecurrentHead
+from lipnet.models.recurrent import CELLS, ONE_WAY_CELLS, LastOutputHead, RecurrentHead
 from lipnet.models.resnet import BLOCKS, ResNet
 from lipnet.models.shufflenetv1 import ShuffleNetV1
 from lipnet.models.shufflenetv2 import ShuffleNetV2
@@ -39,6 +40,10 @@ def _build_recurrent(spec: ModelSpec, inputs: int) -> Head:
     return RecurrentHead(spec.head, inputs, units=spec.head_width)
 
 
+def _build_last_output(spec: ModelSpec, inputs: int) -> Head:
+    return LastOutputHead(spec.head, inputs, units=spec.head_width)
+
+
 # The same keys as BACKBONES and HEADS of lipnet.spec; `inputs` is the features of a frame.
 BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], Trunk]] = {
     **dict.fromkeys(BLOCKS, _build_resnet),
@@ -53,7 +58,9 @@ BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], Trunk]] = {
 HEAD_BUILDERS: dict[str, Callable[[ModelSpec, int], Head]] = {
     **dict.fromkeys(KINDS, _build_temporal),
     **dict.fromkeys(CELLS, _build_recurrent),
+    **dict.fromkeys(ONE_WAY_CELLS, _build_last_output),
     "dctcn": _build_dense,
+    "mean": lambda spec, inputs: MeanHead(inputs),
 }
 
 
@@ -93,7 +100,7 @@ def build_empty(spec: ModelSpec, n_classes: int, *, device: str = "cpu") -> Lipr
 def initialise(model: nn.Module, generator: torch.Generator | None = None) -> None:
     """Set every weight: convolutions, depthwise ones too, N(0, sqrt(2 / (kernel elements * out
     channels))); Linear N(0, sqrt(2 / in)); biases 0; BatchNorm 1 and 0; PReLU 0.25;
-    GRU and LSTM, biases too, uniform within 1 / sqrt(units) of 0.
+    RNN, GRU and LSTM, biases too, uniform within 1 / sqrt(units) of 0.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):

@@ -1,4 +1,4 @@
-"""The recurrent heads: two bidirectional GRU or LSTM layers over each clip's own frames.
+"""The recurrent heads: two layers over each clip's own frames, both ways or many-to-one.
 
 After Petridis et al., "End-to-end audiovisual speech recognition", ICASSP 2018 (ResNet-34, two
 layers of 512 GRU units each way, one linear layer on every frame, logits averaged over the
@@ -10,6 +10,7 @@ with it 29.0 M. A choice: no dropout, as in that code.
 """
 # B batch  T steps  N valid frames of the whole batch  C channels
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -17,6 +18,11 @@ from lipnet.models.packing import ValidFrames
 
 LAYERS = 2
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"bgru": nn.GRU, "blstm": nn.LSTM}
+ONE_WAY_CELLS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
+    "rnn": nn.RNN,  # tanh
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+}
 
 
 class RecurrentHead(nn.Module):
@@ -42,3 +48,23 @@ class RecurrentHead(nn.Module):
             self.cells(sequence)[0], batch_first=True, total_length=valid.steps
         )
         return valid.pack(out_BTC)
+
+
+class LastOutputHead(nn.Module):
+    """Two layers forwards; the output at a clip's last frame is the output at all of its frames,
+    so that the mean over the clip is that output."""
+
+    classifies_frames = False
+
+    def __init__(self, name: str, inputs: int, *, units: int) -> None:
+        super().__init__()
+        self.features = units
+        self.cells = ONE_WAY_CELLS[name](inputs, units, LAYERS, batch_first=True)
+
+    def forward(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
+        """Packed [N, inputs] -> packed [N, units]."""
+        # Padding follows a clip's last frame, and so it changes nothing before that.
+        out_BTC: Tensor = self.cells(valid.unpack(x_NC))[0]
+        clips_B = torch.arange(valid.batch, device=out_BTC.device)
+        last_BC = out_BTC[clips_B, valid.lengths_B - 1]
+        return valid.pack(last_BC.unsqueeze(1).expand(-1, valid.steps, -1))

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
-from lipnet.sizes import FixedChannels, HiddenWidth, Units, Width
+from lipnet.sizes import FixedChannels, HiddenWidth, NoSize, Units, Width
 from lipnet.spec import ModelSpec
 
 # From narrow to wide; every row has one of them.
@@ -23,6 +23,8 @@ def sizes_of(part):
             return st.integers(1, size.high)
         case FixedChannels(default=channels):
             return st.just(channels)
+        case NoSize():
+            return st.just(0)
     raise AssertionError(f"no strategy for {part.size}")
 
 

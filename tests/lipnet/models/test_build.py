@@ -70,7 +70,7 @@ def test_every_row_is_a_model(backbone, head, option):
     assert cost.params == sum(weight.numel() for weight in model.parameters())
 
 
-class MeanFrame(torch.nn.Module):
+class SameFrame(torch.nn.Module):
     """A head that only averages, as a new file would bring one."""
 
     classifies_frames = False
@@ -85,9 +85,9 @@ class MeanFrame(torch.nn.Module):
 
 
 def test_a_row_and_a_builder_are_all_that_a_new_head_needs(monkeypatch):
-    monkeypatch.setitem(HEADS, "mean", Part("mean", FixedChannels(512)))
-    monkeypatch.setitem(HEAD_BUILDERS, "mean", lambda spec, inputs: MeanFrame(inputs))
-    spec = ModelSpec.parse("shufflenetv2_0.5x + mean")
+    monkeypatch.setitem(HEADS, "same", Part("same", FixedChannels(512)))
+    monkeypatch.setitem(HEAD_BUILDERS, "same", lambda spec, inputs: SameFrame(inputs))
+    spec = ModelSpec.parse("shufflenetv2_0.5x + same")
     model = build_model(spec, 3).eval()
     assert model(torch.randn(2, 4, 32, 32), torch.tensor([4, 3])).shape == (2, 3)
     with_head = ModelSpec.parse("shufflenetv2_0.5x + tcn_1x")

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from lipnet.models.build import build_model
+from lipnet.models.build import build_empty, build_model
 from lipnet.models.packing import find_valid_frames
-from lipnet.models.recurrent import RecurrentHead
+from lipnet.models.recurrent import LastOutputHead, RecurrentHead
 from lipnet.spec import ModelSpec
 from tests.lipnet.models.test_lipreader import make_batch, make_clip, make_model
 
@@ -110,3 +110,65 @@ def test_initial_weights_are_uniform_and_drawn_from_the_generator(head):
         assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1), name
         assert torch.equal(weight, same[name])
         assert not torch.equal(weight, other[name])
+
+
+def step_rnn(gates_x, gates_h, state):
+    """One step of the plain recurrent layer."""
+    return (torch.tanh(gates_x + gates_h),)
+
+
+MANY_TO_ONE = ("rnn", "gru", "lstm")
+STEPS = (step_rnn, step_gru, step_lstm)
+
+
+@pytest.mark.parametrize(("name", "step"), list(zip(MANY_TO_ONE, STEPS, strict=True)))
+@pytest.mark.parametrize(("lengths", "steps"), [([4, 4], 4), ([2, 5, 1], 6)])
+@torch.no_grad()
+def test_a_clips_last_output_forwards_is_its_output_at_every_frame(name, step, lengths, steps):
+    torch.manual_seed(3)
+    head = LastOutputHead(name, 6, units=3).double()
+    clips = [torch.randn(length, 6, dtype=torch.float64) for length in lengths]
+    valid = find_valid_frames(torch.tensor(lengths), steps=steps, device=torch.device("cpu"))
+    wanted = []
+    for x_TC in clips:
+        first, second = list(head.parameters())[:4], list(head.parameters())[4:]
+        out_TC = run_one_way(run_one_way(x_TC, first, step), second, step)
+        wanted.append(out_TC[-1:].expand(len(x_TC), -1))
+    torch.testing.assert_close(head(torch.cat(clips), valid), torch.cat(wanted))
+
+
+def run_one_way(x_TC, weights, step):
+    """`run_direction` for any of the three cells."""
+    into, across, bias_x, bias_h = weights
+    state = (torch.zeros(3, dtype=x_TC.dtype),) * (2 if step is step_lstm else 1)
+    outs = []
+    for x_C in x_TC:
+        state = step(into @ x_C + bias_x, across @ state[0] + bias_h, state)
+        outs.append(state[0])
+    return torch.stack(outs)
+
+
+@pytest.mark.parametrize("head", [*(f"{name}_12" for name in MANY_TO_ONE), "mean"])
+@torch.inference_mode()
+def test_heads_without_a_way_back_see_their_own_clip_alone(head):
+    model, clip = make_model(f"resnet18_0.125x + {head}"), make_clip(5)
+    alone_K = model(*make_batch([clip], 5))[0]
+    assert alone_K.std() > 1e-4
+    padded_K = model(*make_batch([clip], 8, filler=float("nan")))[0]
+    batched_K = model(*make_batch([make_clip(7), clip, make_clip(1)], 9))[1]
+    for other_K in (padded_K, batched_K):
+        torch.testing.assert_close(other_K, alone_K, rtol=0, atol=1e-10)
+    changed = clip.clone()
+    changed[-1] += 1
+    assert (model(*make_batch([changed], 8))[0] - alone_K).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("head", "weights"),
+    [("rnn_512", 1_050_624), ("gru_512", 3_151_872), ("lstm_512", 4_202_496), ("mean", 0)],
+)
+def test_weights_of_heads_behind_512_features(head, weights):
+    spec = ModelSpec.parse(f"resnet18 + {head}")
+    model = build_empty(spec, 5, device="meta")
+    assert sum(weight.numel() for weight in model.head.parameters()) == weights
+    assert model.head.features == 512
