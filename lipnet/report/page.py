@@ -37,13 +37,28 @@ COST_CAPTION = (
     "test clips, and over seeds too if the point is a mean. Dashed, if it is known: the ceiling, "
     "the top-1 that no model can exceed on average because some labels look exactly alike."
 )
+GENERATIONS_CAPTION = (
+    "Lineages with several generations; each is distilled from the one before. Filled: chosen on "
+    "validation. Bars: 95 % intervals over the test clips."
+)
+CURVES_CAPTION = (
+    "One row per spec: top-1 on validation and the loss in training. Grey: from scratch; coloured: "
+    "distilled, whose loss includes the distillation term. Points: the epoch that was kept."
+)
+CONFUSION_CAPTION = (
+    "The best single model on validation. Each row is an actual label, in percent of its test "
+    "clips; a box joins neighbours that are often mistaken for each other."
+)
 FIGURES = (
     ("accuracy_params", "Accuracy against parameters", COST_CAPTION),
     ("accuracy_gflops", "Accuracy against FLOPs", "The same at each spec's FLOPs."),
-    ("generations", "Top-1 by generation", ""),
-    ("learning_curves", "Learning curves", ""),
-    ("confusion", "Confusion, the most confused next to each other", ""),
-    ("confusion_visemes", "Confusion, labels that look the same next to each other", ""),
+    ("generations", "Top-1 by generation", GENERATIONS_CAPTION),
+    ("learning_curves", "Learning curves", CURVES_CAPTION),
+    ("confusion", "Confusion, the most confused next to each other", CONFUSION_CAPTION),
+    (
+        *("confusion_visemes", "Confusion, labels that look the same next to each other"),
+        "The same in the order of visemes; a box joins labels of one viseme sequence.",
+    ),
 )
 
 
