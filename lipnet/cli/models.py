@@ -1,19 +1,30 @@
-"""`lipnet models`: the models of the paper's Tables 3 and 4, our figures next to those printed."""
+"""`lipnet models`: the models of the paper's Tables 3 and 4, our figures next to those printed.
+
+With --all also the efficient trunks, as the ImageNet classifiers that they were published as.
+"""
 
 import argparse
 import json
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lipnet.measure.imagenet import PublishedNet
     from lipnet.measure.paper import OtherRow, PaperRow
 
 HEADINGS = ("corpus", "input", "spec", "M params", "paper", "", "GFLOPs", "paper", "")
 NUMBERS = {3, 4, 6, 7}  # columns, right-aligned
 WIDTH = 100
+TRUNK_HEADINGS = (
+    *("backbone", "M params", "paper", "", "M mult-adds", "paper", ""),
+    *("+ tcn_1x, M", "GFLOPs"),
+)
+TRUNK_NUMBERS = {1, 2, 4, 5, 7, 8}
+TRUNK_HEAD = "tcn_1x"
 
 
 @dataclass(frozen=True)
@@ -48,9 +59,35 @@ class Line:
         )
 
 
+@dataclass(frozen=True)
+class TrunkLine:
+    """An efficient trunk: as an ImageNet classifier ("-" if its paper prints no figure), and behind
+    the lipreading front end with tcn_1x, for LRW's words and input."""
+
+    backbone: str
+    params_m: float
+    paper_params_m: str
+    mmacs: float
+    paper_mmacs: str
+    lipreader_params_m: float
+    lipreader_gflops: float
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The line as a row under TRUNK_HEADINGS."""
+        return (
+            *(self.backbone, f"{self.params_m:.3f}", self.paper_params_m),
+            *(_verdict_if_printed(self.params_m, self.paper_params_m),),
+            *(f"{self.mmacs:.1f}", self.paper_mmacs),
+            *(_verdict_if_printed(self.mmacs, self.paper_mmacs),),
+            *(f"{self.lipreader_params_m:.3f}", f"{self.lipreader_gflops:.3f}"),
+        )
+
+
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     models = verbs.add_parser("models", help="the paper's models, our figures next to its own")
+    models.add_argument("--all", action="store_true", help="also the efficient trunks")
     models.add_argument("--json", action="store_true")
     models.set_defaults(run=run)
 
@@ -61,10 +98,12 @@ def run(parsed: argparse.Namespace) -> None:
 
     papers = [_count(row, name=row.spec, note="") for row in PAPER_ROWS]
     others = [_count(row, name=row.name, note=row.note) for row in OTHER_ROWS]
+    trunks = _count_trunks() if parsed.all else []
     if parsed.json:
-        print(json.dumps({"paper": _entries(papers), "others": _entries(others)}))
+        tables = {"paper": _entries(papers), "others": _entries(others)}
+        print(json.dumps(tables | ({"trunks": list(map(asdict, trunks))} if trunks else {})))
     else:
-        print("\n".join(_page(papers, others)))
+        print("\n".join([*_page(papers, others), *_trunk_page(trunks)]))
     differing = [f"{line.spec} ({line.corpus})" for line in papers if not line.equal]
     if differing:
         sys.exit(f"error: not the paper's printed digits: {', '.join(differing)}")
@@ -82,6 +121,34 @@ def _count(row: "PaperRow | OtherRow", *, name: str, note: str) -> Line:
     seen = f"{FRAMES}x{row.size}x{row.size}, {row.classes}"
     figures = (params_m, row.params_m, gflops, row.gflops)
     return Line(name, row.spec, row.corpus, seen, *figures, note)
+
+
+def _count_trunks() -> list[TrunkLine]:
+    from lipnet.measure.imagenet import PUBLISHED_NETS
+
+    return [_count_trunk(net) for net in PUBLISHED_NETS]
+
+
+def _count_trunk(net: "PublishedNet") -> TrunkLine:
+    from lipnet.measure.cost import cost_of
+    from lipnet.measure.imagenet import count_image_classifier
+    from lipnet.measure.paper import CLASSES, FRAMES, LRW, SIZES
+    from lipnet.spec import ModelSpec
+
+    image = count_image_classifier(net)
+    spec = ModelSpec.parse(f"{net.backbone} + {TRUNK_HEAD}")
+    cost = cost_of(spec, CLASSES[LRW], frames=FRAMES, size=SIZES[LRW])
+    published = (image.params / 1e6, net.params_m, image.multiply_adds / 1e6, net.mmacs)
+    return TrunkLine(net.backbone, *published, cost.params_m, cost.gflops)
+
+
+def _trunk_page(trunks: Sequence[TrunkLine]) -> list[str]:
+    if not trunks:
+        return []
+    title = (
+        "Efficient trunks: as ImageNet classifiers of 224 x 224 pixels, and behind our front end"
+    )
+    return ["", title, "", *_table(trunks, TRUNK_HEADINGS, TRUNK_NUMBERS)]
 
 
 def _entries(lines: Iterable[Line]) -> list[dict[str, object]]:
@@ -105,12 +172,16 @@ def _page(papers: Sequence[Line], others: Sequence[Line]) -> list[str]:
     ]
 
 
-def _table(lines: Sequence[Line]) -> list[str]:
-    rows = [HEADINGS, *(line.cells for line in lines)]
+def _table(
+    lines: Sequence[Line | TrunkLine],
+    headings: tuple[str, ...] = HEADINGS,
+    numbers: AbstractSet[int] = frozenset(NUMBERS),
+) -> list[str]:
+    rows = [headings, *(line.cells for line in lines)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
-            cell.rjust(width) if column in NUMBERS else cell.ljust(width)
+            cell.rjust(width) if column in numbers else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -129,3 +200,7 @@ def _verdict(ours: float | None, printed: str) -> str:
         return "equal"
     difference = ours - float(printed)
     return f"DIFFERS {difference:+.2f} ({difference / float(printed):+.1%})"
+
+
+def _verdict_if_printed(ours: float, printed: str) -> str:
+    return "" if printed == "-" else _verdict(ours, printed)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lipnet.cli.main import main
-from lipnet.measure import paper
+from lipnet.measure import imagenet, paper
 
 SMALL, OTHER = paper.PAPER_ROWS[-1], paper.OTHER_ROWS
 
@@ -51,6 +51,25 @@ def test_json_has_our_figures_and_the_papers(capsys: pytest.CaptureFixture[str])
     assert (row["paper_params_m"], row["paper_gflops"], row["equal"]) == ("1.6", "0.84", True)
     assert row["params_m"] == pytest.approx(1.605496)
     assert (unbuilt["spec"], unbuilt["params_m"], unbuilt["equal"]) == (None, None, False)
+
+
+@pytest.mark.usefixtures("one_row")
+def test_all_adds_the_trunks_next_to_their_published_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nets = {net.backbone: net for net in imagenet.PUBLISHED_NETS}
+    chosen = (nets["mobilenetv1_1x"], nets["mobilenetv2_0.5x"])
+    monkeypatch.setattr(imagenet, "PUBLISHED_NETS", chosen)
+    main(["models", "--all"])
+    one, two = capsys.readouterr().out.splitlines()[-2:]
+    first = "mobilenetv1_1x 4.232 4.2 equal 568.7 569 equal 5.774 1.337"
+    assert one.split() == first.split()
+    second = "mobilenetv2_0.5x 1.969 - 97.1 97 equal 3.513 0.462"
+    assert two.split() == second.split()
+    main(["models", "--all", "--json"])
+    trunks = json.loads(capsys.readouterr().out)["trunks"]
+    assert [trunk["backbone"] for trunk in trunks] == [net.backbone for net in chosen]
+    assert trunks[0]["params_m"] == pytest.approx(4.231976)
 
 
 @pytest.mark.parametrize("wrong", [{"params_m": "1.7"}, {"gflops": "0.83"}])
