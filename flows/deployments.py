@@ -8,12 +8,18 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from secrets import token_hex
 from typing import Any, ParamSpec
 
 from prefect import Flow, flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_SERVER_API_AUTH_STRING,
+    temporary_settings,
+)
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.run import Wanted, run_flow
@@ -122,9 +128,14 @@ def report(profile: str | None = None) -> State[Any]:
 
 def find_server() -> AbstractContextManager[object]:
     """Settings for the Prefect server: the one at PREFECT_API_URL, else that of `make ui` if it is
-    running, else a temporary one."""
-    if PREFECT_API_URL.value() or not PREFECT.is_up():
+    running, else a temporary one with a password that only this process knows."""
+    if PREFECT_API_URL.value():
         return nullcontext()
+    if not PREFECT.is_up():
+        password = f"lipnet:{token_hex(32)}"
+        return temporary_settings(
+            {PREFECT_API_AUTH_STRING: password, PREFECT_SERVER_API_AUTH_STRING: password}
+        )
     print(f"see the flow run at {PREFECT.url}", flush=True)
     return temporary_settings({PREFECT_API_URL: f"{PREFECT.url}/api"})
 

@@ -15,13 +15,12 @@ from types import FrameType
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from flows.guard import PAGES, UI_ADDRESSES
 from lipnet.errors import InputError
 from tracking.uri import shown_uri, tracking_uri
 
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
-UI_ADDRESSES = ("PREFECT_SERVER_UI_API_URL", "PREFECT_UI_API_URL", "PREFECT_API_URL")
-PAGES = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,9 @@ def mlflow_command(server: Server, store: str, artifacts: str = "mlartifacts") -
 
 
 def prefect_command(server: Server) -> list[str]:
-    """The command that starts Prefect."""
-    place = ["--host", server.host, "--port", str(server.port)]
-    return [sys.executable, "-m", "prefect", "server", "start", *place]
+    """The command that starts Prefect, behind flows.guard; `prefect server start` has no guard."""
+    place = ["--host", server.host, "--port", str(server.port), "--log-level", "warning"]
+    return [sys.executable, "-m", "uvicorn", "--factory", "flows.guard:make_app", *place]
 
 
 def serve(servers: Sequence[tuple[Server, list[str]]], logs: Path) -> None:
@@ -117,10 +116,10 @@ def start_server(server: Server, command: list[str], log: Path) -> "subprocess.P
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     }
     if server.name == PREFECT.name:
-        # Else any web page that is open in a browser on this machine could start runs.
+        # Other pages may not read what the server answers; flows.guard refuses their requests.
         pages = f"{server.url},http://localhost:{server.port}"
         quiet[PAGES] = os.environ.get(PAGES, pages)
-        if not any(name in os.environ for name in UI_ADDRESSES):
+        if not any(name in os.environ for name in (*UI_ADDRESSES, "PREFECT_API_URL")):
             quiet[UI_ADDRESSES[0]] = f"{server.url}/api"
     with log.open("wb") as out:
         return subprocess.Popen(
