@@ -11,9 +11,11 @@ import os
 import socket
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Generic, TypeVar
 
 import cv2
@@ -130,8 +132,35 @@ def connect(cores: int, *, gpus: int = 0) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Else Ray warns about a future change of how it hides GPUs from actors that request none.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Ray logs at every start that connections need a token, which is expected.
-    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+    with set_environment({} if _uses_cluster() else local_environment()):
+        yield from _connect(cores, gpus)
+
+
+@cache
+def local_environment() -> dict[str, str]:
+    """Settings for a Ray that only this process and its children use: it listens on 127.0.0.1, and
+    connections need a token. (Ray's own token would be in a file that every user can read.)"""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": token_hex(32),
+        # The name is of the systems where this is the default. Else Ray listens on all interfaces.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+
+
+@contextmanager
+def set_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set those environment variables that are not set, until the end of the block."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _connect(cores: int, gpus: int) -> Iterator[Any]:
     ray = importlib.import_module("ray")  # takes seconds, so only if there are jobs
     if ray.is_initialized():
         yield ray

@@ -13,6 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # One thread per process: the workers share the cores already. torch reads it when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray reads it when it is imported; cluster.pool sets it before that, but tests import Ray first.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
 # The time of one example depends more on the machine's other work than on the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
