@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from lipnet.errors import InputError
+from lipnet.text import escape_lines
 from pipeline.inputs import check_inputs
 
 
@@ -19,7 +20,7 @@ def run_program(main: Callable[[], None]) -> None:
     try:
         main()
     except InputError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {escape_lines(str(error))}")
     except KeyboardInterrupt:
         print("interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)

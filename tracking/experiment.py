@@ -89,9 +89,9 @@ class Experiment:
             with _hold_lock(profile):
                 return cls._connect(profile)
         except Exception as error:  # of requests, SQL, MLflow itself or a missing package
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            message = f"MLflow at {tracking_uri()} cannot be used: {reason}"
-            raise InputError(hide_password(message)) from error
+            reason = hide_password(str(error).strip() or type(error).__name__).splitlines()[0]
+            message = f"MLflow at {shown_uri()} cannot be used: {reason[:200]}"
+            raise InputError(message) from error
 
     @classmethod
     def _connect(cls, profile: str) -> "Experiment":

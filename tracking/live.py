@@ -87,9 +87,10 @@ class ModelRun:
         if self._warned:
             return
         self._warned = True
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        # Before it is cut: half an address would show its password.
+        reason = hide_password(str(error).strip() or type(error).__name__).splitlines()[0][:300]
         print(
-            f"warning: {hide_password(reason)}; training continues, and "
+            f"warning: {reason}; training continues, and "
             "`python -m tracking.publish` logs later what MLflow is missing",
             file=sys.stderr,
             flush=True,

@@ -5,6 +5,10 @@ import re
 from pathlib import Path
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+SECRET_QUERY = re.compile(
+    r"([?&;#][^=&\s]*(?:token|sig|secret|pass|pwd|credential|key|auth|jwt)[^=&\s]*=)[^&;\s]*",
+    re.IGNORECASE,
+)
 
 
 def tracking_uri() -> str:
@@ -18,8 +22,13 @@ def shown_uri() -> str:
 
 
 def hide_password(text: str) -> str:
-    """The text without the names and passwords of addresses in it."""
-    return re.sub(r"//[^/\s]*@", "//", text)
+    """The text without the names, passwords and tokens of addresses in it.
+
+    A password may have a slash in it, which would end the part before the host otherwise. So if an
+    address has a colon, all up to its last @ is left out: rather too much than a secret.
+    """
+    text = re.sub(r"//(?:[^\s/]*:\S*|[^\s/@]*)@", "//", text)
+    return SECRET_QUERY.sub(r"\1***", text)
 
 
 def artifact_location(experiment: str) -> str | None:

@@ -16,6 +16,7 @@ from lipnet.cli import (
     report,
 )
 from lipnet.errors import InputError
+from lipnet.text import escape_lines
 
 VERBS = (cost, crop, embed, evaluate, import_checkpoint, models, read, release, report)
 
@@ -30,4 +31,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         parsed.run(parsed)
     except InputError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {escape_lines(str(error))}")

@@ -16,6 +16,7 @@ from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
+from lipnet.text import is_writable
 
 # One header entry: safetensors writes several in no fixed order, and equal models must give
 # equal bytes.
@@ -168,6 +169,11 @@ def _parse_card(path: Path, text: str) -> ModelCard:
     wrong = [name for name, kind in types.items() if not isinstance(card[name], kind)]
     if wrong or not all(isinstance(label, str) for label in card["labels"]):
         raise InputError(f"{path}: its card has a wrong {', '.join(wrong) or 'label'}")
+    for label in card["labels"]:
+        if not is_writable(label):
+            raise InputError(
+                f"{path}: its label {label!r} has control characters or starts with one of = + - @"
+            )
     return ModelCard(**card)
 
 

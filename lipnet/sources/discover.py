@@ -7,8 +7,9 @@ from pathlib import Path
 from lipnet.clip import Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources import folder, grid, lrw, lrw1000, rendered
-from lipnet.sources.scan import escape, is_folder, list_entries
+from lipnet.sources.scan import is_folder, list_entries
 from lipnet.sources.source import Discovered, Source
+from lipnet.text import escape
 
 MENTIONED = 8
 

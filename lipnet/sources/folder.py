@@ -7,10 +7,11 @@ from pathlib import Path
 
 from lipnet.clip import CLIP_FRAMES, Clip, Rejected
 from lipnet.errors import InputError
-from lipnet.sources.names import hash_name, is_writable, make_id, normalise
+from lipnet.sources.names import hash_name, make_id, normalise
 from lipnet.sources.options import check_known, read_fraction, read_integer, read_text
 from lipnet.sources.scan import find_video_fault, is_folder, list_entries, list_root, reject
 from lipnet.sources.source import Source
+from lipnet.text import is_writable
 
 LAYOUT = (
     "<word>/<any name>.mp4 (or avi, m4v, mkv, mov, mpeg, mpg, webm, wmv), split by fractions; or "
@@ -134,8 +135,13 @@ def read_video(entry: os.DirEntry[str], place: str, word: str, split: str) -> Vi
     """One video from its entry; nothing of it is opened."""
     if kind_of(entry.name) not in VIDEO_KINDS or entry.name.startswith("."):
         return reject(place, "not_a_video", f"its ending is not one of: {', '.join(VIDEO_KINDS)}")
-    if not is_writable(place):
-        return reject(place, "unexpected_name", "the name holds control or undecodable characters")
+    if not (is_writable(place) and is_writable(word)):
+        return reject(
+            place,
+            "unexpected_name",
+            "the name has control or undecodable characters, or starts with one of = + - @, as "
+            "formulas of spreadsheets do",
+        )
     fault = find_video_fault(entry, place)
     if fault is not None:
         return fault

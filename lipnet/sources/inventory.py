@@ -12,8 +12,9 @@ from pathlib import Path
 
 from lipnet.errors import InputError
 from lipnet.files import digest_of, write_atomic
-from lipnet.sources.scan import escape, is_folder, list_entries, list_root
+from lipnet.sources.scan import is_folder, list_entries, list_root
 from lipnet.stills import IMAGE
+from lipnet.text import escape
 
 READERS = 8
 

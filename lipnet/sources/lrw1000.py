@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from lipnet.clip import FPS, Clip, Rejected
 from lipnet.errors import InputError
-from lipnet.sources.names import is_writable, make_id, normalise
+from lipnet.sources.names import make_id, normalise
 from lipnet.sources.options import check_known, read_folder, read_names
 from lipnet.sources.scan import list_root, reject
 from lipnet.sources.source import Source
 from lipnet.stills import FrameMissing, choose_images, list_images
+from lipnet.text import is_writable
 
 LAYOUT = (
     "info/trn_1000.txt, val_1000.txt and tst_1000.txt with lines `folder,word,pinyin,start,end` or "

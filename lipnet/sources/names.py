@@ -6,8 +6,6 @@ import unicodedata
 
 INVALID = re.compile(r"[^a-z0-9]+")
 MAX_ID = 48  # characters of a name that its id shows
-# Control characters would break the tables' lines; lone surrogates are undecodable bytes.
-FORBIDDEN = ("Cc", "Cs")
 
 
 def make_id(name: str) -> str:
@@ -26,11 +24,6 @@ def make_id(name: str) -> str:
 def normalise(name: str) -> str:
     """The name with composed accents, also if the file system decomposes them (macOS does)."""
     return unicodedata.normalize("NFC", name)
-
-
-def is_writable(name: str) -> bool:
-    """Whether a name fits in a UTF-8 table: no control characters, no undecodable bytes."""
-    return not any(unicodedata.category(character) in FORBIDDEN for character in name)
 
 
 def hash_name(name: str, seed: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lipnet.clip import Rejected
 from lipnet.errors import InputError
+from lipnet.text import escape
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -45,13 +46,6 @@ def list_root(root: Path) -> list[os.DirEntry[str]]:
 def reject(path: str, reason: str, detail: str) -> Rejected:
     """A record whose text can be written anywhere: odd characters are escaped."""
     return Rejected(path=escape(path), reason=reason, detail=escape(detail))
-
-
-def escape(text: str) -> str:
-    r"""The text with each unprintable character, undecodable bytes included, as \x.. or \u...."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def find_video_fault(entry: os.DirEntry[str], path: str) -> Rejected | None:

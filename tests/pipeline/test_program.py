@@ -20,6 +20,7 @@ def raising(error: BaseException) -> Callable[[], None]:
     ("error", "line"),
     [
         (InputError("no clips in data"), "error: no clips in data"),
+        (InputError("no video \x1b[2J\r.mp4"), r"error: no video \x1b[2J\r.mp4"),
         (OSError(errno.ENOSPC, "", "data/x"), "error: no space left on the disk that holds data/x"),
         (OSError(errno.EDQUOT, "", "data/x"), "error: no space left on the disk that holds data/x"),
     ],

@@ -190,3 +190,11 @@ def test_a_card_that_asks_for_a_huge_model_costs_no_memory(saved):
 
 def _card_of(path):
     return {HEADER_KEY: _read_header(path)}
+
+
+@pytest.mark.parametrize("label", ["=1+1", "@SUM(A1)", "bark\x1b[2J", "two\nlines", "a\u202eb"])
+def test_a_label_that_a_terminal_or_spreadsheet_would_run_is_refused(tmp_path, model, label):
+    card = replace(CARD, labels=["bark", label, "million"])
+    save_weights(tmp_path / "weights.safetensors", model, card)
+    with pytest.raises(InputError, match="label .* has control characters or starts with one of"):
+        load_card(tmp_path / "weights.safetensors")

@@ -82,7 +82,19 @@ def test_what_is_not_a_video_is_recorded(tmp_path: Path) -> None:
 
 
 def test_names_of_any_script_are_labels_with_plain_ids(tmp_path: Path) -> None:
-    words = ["héllo", "привет", "你好", "yes, no", 'the "one"', "it's", "A", "a", "--", "é", "नमस्ते"]
+    words = [
+        "héllo",
+        "привет",
+        "你好",
+        "yes, no",
+        'the "one"',
+        "it's",
+        "A",
+        "a",
+        "a-b",
+        "é",
+        "नमस्ते",
+    ]
     for word in words:
         add_videos(tmp_path, word, "clip 1", "клип", "100%d", "x" * 200, "Clip_1", "clip-1")
     clips, rejected = discover_clips("folder", tmp_path, {})
@@ -113,6 +125,20 @@ def test_names_that_no_table_can_hold_are_recorded(tmp_path: Path) -> None:
         r"yes/new\nline.mp4": "unexpected_name",
         r"yes/\udcff.mp4": "unexpected_name",
     }
+
+
+@pytest.mark.parametrize(
+    "word", ["=1+1", "@SUM(A1)", "-2", "+3", "a\x1b[2Jb", "a\u202eb", "a\u2028b"]
+)
+@pytest.mark.parametrize("split", ["", "train"])
+def test_labels_that_a_terminal_or_spreadsheet_would_run_are_recorded(
+    word: str, split: str, tmp_path: Path
+) -> None:
+    add_videos(tmp_path / split, word, "clip")
+    for name in ("train", "val", "test") if split else ("",):
+        add_videos(tmp_path / name, "yes", "good")
+    (reason,) = find_rejected(tmp_path).values()
+    assert reason == "unexpected_name"
 
 
 def test_one_clip_in_two_formats_is_an_input_error(tmp_path: Path) -> None:
