@@ -20,7 +20,7 @@ HEADINGS = ("corpus", "input", "spec", "M params", "paper", "", "GFLOPs", "paper
 NUMBERS = {3, 4, 6, 7}  # columns, right-aligned
 WIDTH = 100
 TRUNK_HEADINGS = (
-    *("backbone", "M params", "paper", "", "M mult-adds", "paper", ""),
+    *("backbone", "M params", "paper", "", "G mult-adds", "paper", ""),
     *("+ tcn_1x, M", "GFLOPs"),
 )
 TRUNK_NUMBERS = {1, 2, 4, 5, 7, 8}
@@ -67,8 +67,8 @@ class TrunkLine:
     backbone: str
     params_m: float
     paper_params_m: str
-    mmacs: float
-    paper_mmacs: str
+    gmacs: float
+    paper_gmacs: str
     lipreader_params_m: float
     lipreader_gflops: float
 
@@ -78,8 +78,8 @@ class TrunkLine:
         return (
             *(self.backbone, f"{self.params_m:.3f}", self.paper_params_m),
             *(_verdict_if_printed(self.params_m, self.paper_params_m),),
-            *(f"{self.mmacs:.1f}", self.paper_mmacs),
-            *(_verdict_if_printed(self.mmacs, self.paper_mmacs),),
+            *(f"{self.gmacs:.4f}", self.paper_gmacs),
+            *(_verdict_if_printed(self.gmacs, self.paper_gmacs),),
             *(f"{self.lipreader_params_m:.3f}", f"{self.lipreader_gflops:.3f}"),
         )
 
@@ -138,7 +138,7 @@ def _count_trunk(net: "PublishedNet") -> TrunkLine:
     image = count_image_classifier(net)
     spec = ModelSpec.parse(f"{net.backbone} + {TRUNK_HEAD}")
     cost = cost_of(spec, CLASSES[LRW], frames=FRAMES, size=SIZES[LRW])
-    published = (image.params / 1e6, net.params_m, image.multiply_adds / 1e6, net.mmacs)
+    published = (image.params / 1e6, net.params_m, image.multiply_adds / 1e9, net.gmacs)
     return TrunkLine(net.backbone, *published, cost.params_m, cost.gflops)
 
 

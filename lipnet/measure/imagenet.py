@@ -23,7 +23,7 @@ GHOSTNET_HIDDEN = 1280  # channels between GhostNet's mean and its classifier, a
 
 @dataclass(frozen=True)
 class PublishedNet:
-    """A network as its paper prints it: parameters / 1e6, multiply-adds / 1e6, top-1 in percent
+    """A network as its paper prints it: parameters / 1e6, multiply-adds / 1e9, top-1 in percent
     ("-" and None if we have no figure); `source` is the paper's arXiv id.
 
     `hidden`: channels of a linear layer between mean and classifier. `pooled`: whether the stem
@@ -33,24 +33,24 @@ class PublishedNet:
     backbone: str
     source: str
     params_m: str
-    mmacs: str
+    gmacs: str
     top1: float | None
     pooled: bool = False
     hidden: int | None = None
 
 
 PUBLISHED_NETS = (
-    PublishedNet("mobilenetv1_1x", "1704.04861", "4.2", "569", 70.6),
-    PublishedNet("mobilenetv2_1x", "1801.04381", "3.4", "300", 72.0),
-    PublishedNet("mobilenetv2_0.5x", "1801.04381", "-", "97", None),
-    PublishedNet("efficientnetb0", "1905.11946", "5.3", "390", 77.1),
-    PublishedNet("ghostnet_1x", "1911.11907", "5.2", "141", 73.9, hidden=GHOSTNET_HIDDEN),
-    PublishedNet("ghostnet_0.5x", "1911.11907", "2.6", "42", None, hidden=GHOSTNET_HIDDEN),
-    PublishedNet("shufflenetv1_2x", "1707.01083", "-", "524", None, pooled=True),
-    PublishedNet("shufflenetv1_1.5x", "1707.01083", "-", "292", None, pooled=True),
-    PublishedNet("shufflenetv1_1x", "1707.01083", "-", "137", 67.4, pooled=True),
-    PublishedNet("shufflenetv1_0.5x", "1707.01083", "-", "38", None, pooled=True),
-    PublishedNet("shufflenetv1_0.25x", "1707.01083", "-", "13", None, pooled=True),
+    PublishedNet("mobilenetv1_1x", "1704.04861", "4.2", "0.569", 70.6),
+    PublishedNet("mobilenetv2_1x", "1801.04381", "3.4", "0.300", 72.0),
+    PublishedNet("mobilenetv2_0.5x", "1801.04381", "-", "0.097", None),
+    PublishedNet("efficientnetb0", "1905.11946", "5.3", "0.39", 77.1),
+    PublishedNet("ghostnet_1x", "1911.11907", "5.2", "0.141", 73.9, hidden=GHOSTNET_HIDDEN),
+    PublishedNet("ghostnet_0.5x", "1911.11907", "2.6", "0.042", None, hidden=GHOSTNET_HIDDEN),
+    PublishedNet("shufflenetv1_2x", "1707.01083", "-", "0.524", None, pooled=True),
+    PublishedNet("shufflenetv1_1.5x", "1707.01083", "-", "0.292", None, pooled=True),
+    PublishedNet("shufflenetv1_1x", "1707.01083", "-", "0.137", 67.4, pooled=True),
+    PublishedNet("shufflenetv1_0.5x", "1707.01083", "-", "0.038", None, pooled=True),
+    PublishedNet("shufflenetv1_0.25x", "1707.01083", "-", "0.013", None, pooled=True),
 )
 
 

@@ -62,9 +62,9 @@ def test_all_adds_the_trunks_next_to_their_published_figures(
     monkeypatch.setattr(imagenet, "PUBLISHED_NETS", chosen)
     main(["models", "--all"])
     one, two = capsys.readouterr().out.splitlines()[-2:]
-    first = "mobilenetv1_1x 4.232 4.2 equal 568.7 569 equal 5.774 1.337"
+    first = "mobilenetv1_1x 4.232 4.2 equal 0.5687 0.569 equal 5.774 1.337"
     assert one.split() == first.split()
-    second = "mobilenetv2_0.5x 1.969 - 97.1 97 equal 3.513 0.462"
+    second = "mobilenetv2_0.5x 1.969 - 0.0971 0.097 equal 3.513 0.462"
     assert two.split() == second.split()
     main(["models", "--all", "--json"])
     trunks = json.loads(capsys.readouterr().out)["trunks"]
