@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lipnet.crops.crop import CropOptions as CropOptions
     from lipnet.errors import InputError as InputError
+    from lipnet.export.export import Exported as Exported
+    from lipnet.export.export import export_model as export_model
     from lipnet.inference.crop import Cropped as Cropped
     from lipnet.inference.crop import crop_video as crop_video
     from lipnet.inference.embed import Embeddings as Embeddings
@@ -45,6 +47,7 @@ _MODULES = {
     "EpochRecord": "lipnet.train.history",
     "Estimate": "lipnet.measure.accuracy",
     "Evaluation": "lipnet.inference.evaluate",
+    "Exported": "lipnet.export.export",
     "InputError": "lipnet.errors",
     "LandmarkOptions": "lipnet.landmarks.track",
     "Lipreader": "lipnet.models.lipreader",
@@ -57,6 +60,7 @@ _MODULES = {
     "crop_video": "lipnet.inference.crop",
     "embed_videos": "lipnet.inference.embed",
     "evaluate": "lipnet.inference.evaluate",
+    "export_model": "lipnet.export.export",
     "load_card": "lipnet.models.weights",
     "load_model": "lipnet.models.weights",
     "read_video": "lipnet.inference.read",
@@ -74,6 +78,7 @@ __all__ = [
     "EpochRecord",
     "Estimate",
     "Evaluation",
+    "Exported",
     "InputError",
     "LandmarkOptions",
     "Lipreader",
@@ -86,6 +91,7 @@ __all__ = [
     "crop_video",
     "embed_videos",
     "evaluate",
+    "export_model",
     "load_card",
     "load_model",
     "read_video",

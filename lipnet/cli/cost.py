@@ -1,7 +1,9 @@
-"""`lipnet cost`: the cost of one spec, in parameters, multiply-adds, bytes and milliseconds."""
+"""`lipnet cost`: parameters, multiply-adds, bytes and milliseconds of a spec or a file."""
 
 import argparse
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipnet.errors import InputError
@@ -12,45 +14,92 @@ if TYPE_CHECKING:
     from lipnet.spec import ModelSpec
 
 MAX_BYTES = 16 * 2**30  # of weights and activations; more is surely a typing error
+FILES = (".safetensors", ".onnx")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A spec with fresh weights, or a file of such a model."""
+
+    spec: "ModelSpec"
+    classes: int
+    size: int
+    path: Path | None = None
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     cost = verbs.add_parser("cost", help="parameters, multiply-adds, memory, latency of a spec")
-    cost.add_argument("spec", help='such as "shufflenetv2_1x + dsmstcn_3x"')
-    cost.add_argument("--classes", type=int, default=500)
+    cost.add_argument(
+        "spec", help='such as "shufflenetv2_1x + dsmstcn_3x", a weights.safetensors or an .onnx'
+    )
+    cost.add_argument("--classes", type=int, help="500, or those of the file")
     cost.add_argument("--frames", type=int, default=29)
-    cost.add_argument("--size", type=int, default=88, help="pixels")
+    cost.add_argument("--size", type=int, help="pixels: 88, or those of the file")
     cost.add_argument("--threads", type=int, default=1, help="of the CPU, for the latency")
     cost.add_argument("--json", action="store_true")
     cost.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print the figures of one spec; its latency is measured on this machine."""
+    """Print the figures of one spec or file; its latency is measured on this machine."""
     from lipnet.measure.cost import cost_of
-    from lipnet.measure.latency import measure_latency
     from lipnet.measure.memory import peak_memory_of
-    from lipnet.models.build import build_model
-    from lipnet.spec import ModelSpec
 
-    spec, frames, size = ModelSpec.parse(parsed.spec), parsed.frames, parsed.size
-    cost = cost_of(spec, parsed.classes, frames=frames, size=size)
-    peak_bytes = peak_memory_of(spec, parsed.classes, frames=frames, size=size)
+    measured = _find_measured(parsed)
+    spec, classes, frames, size = measured.spec, measured.classes, parsed.frames, measured.size
+    cost = cost_of(spec, classes, frames=frames, size=size)
+    peak_bytes = peak_memory_of(spec, classes, frames=frames, size=size)
     if cost.weight_bytes + peak_bytes > MAX_BYTES:
         raise InputError(
-            f"{spec} of {parsed.classes} classes on {frames} frames of {size} x {size} needs "
+            f"{spec} of {classes} classes on {frames} frames of {size} x {size} needs "
             f"{(cost.weight_bytes + peak_bytes) / 2**30:.0f} GiB to measure; the limit is "
             f"{MAX_BYTES / 2**30:.0f}"
         )
-    model = build_model(spec, parsed.classes).eval()
-    latency = measure_latency(model, frames=frames, size=size, threads=parsed.threads)
+    latency = _measure(measured, frames=frames, threads=parsed.threads)
     if parsed.json:
         print(json.dumps(_figures(spec, cost, latency)))
         return
-    print(f"{spec}\none clip of {frames} frames, {size} x {size}; {parsed.classes} classes\n")
+    print(f"{spec}\none clip of {frames} frames, {size} x {size}; {classes} classes\n")
     for name, value, meaning in _lines(cost, latency, peak_bytes):
         print(f"{name:<22}{value:>14}  {meaning}".rstrip())
+
+
+def _find_measured(parsed: argparse.Namespace) -> Measured:
+    """What the arguments name; a file has its own classes and size."""
+    from lipnet.spec import ModelSpec
+
+    path = Path(parsed.spec)
+    if path.suffix not in FILES:
+        classes = 500 if parsed.classes is None else parsed.classes
+        size = 88 if parsed.size is None else parsed.size
+        return Measured(ModelSpec.parse(parsed.spec), classes, size)
+    if parsed.classes is not None or parsed.size is not None:
+        raise InputError(f"{path} has its own classes and size: leave out --classes and --size")
+    from lipnet.inference.onnx_reader import load_onnx
+    from lipnet.models.weights import load_card
+    from lipnet.recipe import Recipe
+
+    card = load_card(path) if path.suffix == FILES[0] else load_onnx(path)[1]
+    recipe = Recipe.for_input(card.preprocessing)
+    return Measured(ModelSpec.parse(card.spec), len(card.labels), recipe.input_size, path)
+
+
+def _measure(measured: Measured, *, frames: int, threads: int) -> "Latency":
+    """An .onnx is timed in onnxruntime, anything else in torch."""
+    from lipnet.inference.onnx_reader import load_onnx
+    from lipnet.measure.latency import check_latency, measure_forward, measure_latency
+    from lipnet.models.build import build_model
+    from lipnet.models.weights import load_model
+
+    shape = {"frames": frames, "size": measured.size, "threads": threads}
+    path = measured.path
+    if path is not None and path.suffix == FILES[1]:
+        check_latency(**shape)
+        reader, _, _ = load_onnx(path, threads=threads)
+        return measure_forward(reader, reader.device, **shape)
+    model = load_model(path)[0] if path else build_model(measured.spec, measured.classes).eval()
+    return measure_latency(model, **shape)
 
 
 def _figures(spec: "ModelSpec", cost: "Cost", latency: "Latency") -> dict[str, object]:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     verb = verbs.add_parser("evaluate", help="a model's accuracy on raw video, with intervals")
-    verb.add_argument("model", type=Path, metavar="MODEL", help="a weights file (.safetensors)")
+    verb.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a weights file (.safetensors) or an exported .onnx",
+    )
     sources = [name for name, source in SOURCES.items() if not source.cropped]
     verb.add_argument("--source", required=True, choices=sources, help="the videos' layout")
     verb.add_argument("--root", type=Path, required=True, metavar="DIR", help="the videos' folder")
@@ -82,9 +87,9 @@ def format_lines(found: "Evaluation") -> list[str]:
         f"{found.clips} clips of {found.top1.units} units read, "
         f"{_format_counts(found.failed)} failed",
         *([f"not clips of the layout: {_format_counts(found.rejected)}"] if found.rejected else []),
-        f"top-1  {_format_estimate(found.top1)}",
-        f"top-5  {_format_estimate(found.top5)}",
-        *(f"{slot:<12} {_format_estimate(own)}" for slot, own in found.per_slot.items()),
+        f"top-1  {format_estimate(found.top1)}",
+        f"top-5  {format_estimate(found.top5)}",
+        *(f"{slot:<12} {format_estimate(own)}" for slot, own in found.per_slot.items()),
     ]
 
 
@@ -93,5 +98,6 @@ def _format_counts(reasons: Mapping[str, int]) -> str:
     return f"{sum(reasons.values())}{f' ({named})' if named else ''}"
 
 
-def _format_estimate(own: "Estimate") -> str:
+def format_estimate(own: "Estimate") -> str:
+    """A fraction as percent, with its interval."""
     return f"{own.value:6.1%}  (95 %: {own.low:.1%} to {own.high:.1%}, {own.clips} clips)"

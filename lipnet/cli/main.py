@@ -9,6 +9,7 @@ from lipnet.cli import (
     crop,
     embed,
     evaluate,
+    export,
     import_checkpoint,
     models,
     read,
@@ -18,7 +19,7 @@ from lipnet.cli import (
 from lipnet.errors import InputError
 from lipnet.text import escape_lines
 
-VERBS = (cost, crop, embed, evaluate, import_checkpoint, models, read, release, report)
+VERBS = (cost, crop, embed, evaluate, export, import_checkpoint, models, read, release, report)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

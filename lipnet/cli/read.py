@@ -11,7 +11,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     """Declare the verb's arguments."""
     read = verbs.add_parser("read", help="the most likely words of a video, by a trained model")
     read.add_argument("video", type=Path)
-    read.add_argument("--weights", type=Path, required=True, help="a weights.safetensors")
+    read.add_argument(
+        "--weights", type=Path, required=True, help="a weights.safetensors or an exported .onnx"
+    )
     read.add_argument("--top", type=int, default=5, help="number of words to print")
     read.add_argument(
         "--word",

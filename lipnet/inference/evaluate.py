@@ -20,13 +20,11 @@ from lipnet.errors import InputError
 from lipnet.inference.crop import crop_video, shared_detector
 from lipnet.inference.finite import check_finite
 from lipnet.inference.read import crop_options_of
+from lipnet.inference.reader import Reader, load_reader
 from lipnet.landmarks.detector import Detector
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.measure.accuracy import Estimate, accuracy, topk
-from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
-from lipnet.models.lipreader import Lipreader
-from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ClipFailure
 from lipnet.shards.window import cut_clip, fail_clip
@@ -124,7 +122,7 @@ def read_corpus(
     on_video: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predictions:
     """Logits of every clip of the corpus's split that can be read, ordered by video."""
-    model, card = load_model(weights, device=str(choose_device()))
+    model, card = load_reader(weights, device=str(choose_device()))
     recipe = Recipe.for_input(card.preprocessing)
     options = crop_options_of(card.preprocessing, weights, face)
     known = {label: index for index, label in enumerate(card.labels)}
@@ -135,10 +133,9 @@ def read_corpus(
     cut = _Cut(corpus, options, recipe, known, detector, failures)
     samples = cut.samples([clip for clip in chosen if clip.label in known], on_video)
     clips, logits, labels = [], [], []
-    folded = fold_batchnorm(model)
     for batch in _batches(samples):
         clips += [clip for clip, _ in batch]
-        logits_BK, labels_B = _infer(folded, [sample for _, sample in batch], recipe)
+        logits_BK, labels_B = _infer(model, [sample for _, sample in batch], recipe)
         names = [f"clip {clip.clip_id} ({clip.video})" for clip, _ in batch]
         check_finite(torch.from_numpy(logits_BK), names, model=str(weights))
         logits.append(logits_BK)
@@ -223,10 +220,10 @@ def _batches(samples: Iterator[tuple[Clip, Sample]]) -> Iterator[list[tuple[Clip
 
 
 def _infer(
-    model: Lipreader, samples: Sequence[Sample], recipe: Recipe
+    model: Reader, samples: Sequence[Sample], recipe: Recipe
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Logits [B, K] and labels [B]."""
-    batch = collate(samples).to(model.classifier.weight.device)
+    batch = collate(samples).to(model.device)
     view = central_view(batch, recipe)
     with torch.inference_mode():
         logits_BK = infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)

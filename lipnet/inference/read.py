@@ -15,9 +15,9 @@ from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.inference import crop as crop_videos
 from lipnet.inference.finite import check_finite
+from lipnet.inference.reader import load_reader
 from lipnet.landmarks.detector import DlibDetector, find_predictor
 from lipnet.landmarks.track import LandmarkOptions
-from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.meta import ClipMeta
 from lipnet.video.decode import VideoError
@@ -45,7 +45,7 @@ def read_video(
     video, weights = Path(video), Path(weights)
     if top < 1:
         raise InputError(f"--top {top}: at least 1 word")
-    model, card = load_model(weights)
+    model, card = load_reader(weights)
     if model.boundary and word is None:
         raise InputError(
             f"{weights} ({card.spec}) needs the span of the word: --word START END (seconds)"

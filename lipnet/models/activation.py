@@ -15,6 +15,9 @@ class PReLU(nn.PReLU):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, ...] -> the same shape."""
+        if torch.compiler.is_exporting():  # some runtimes lack PReLU, others compute it slowly
+            slopes_C = self.weight.view(-1, *(1 for _ in range(2, x.dim())))
+            return nn.functional.relu(x) - slopes_C * nn.functional.relu(-x)
         slow = x.device.type == "cpu" and torch.is_grad_enabled()
         if slow and not torch.compiler.is_compiling():
             out: Tensor = _PReLU.apply(x, self.weight)  # type: ignore[no-untyped-call]

@@ -28,13 +28,14 @@ class FrontEnd(nn.Module):
     def forward(self, frames_BTHW: Tensor, valid: ValidFrames) -> Tensor:
         """-> [N, C, H / 4, W / 4]; frames that are padding count as zeros."""
         if self.training or frames_BTHW.device.type != "cpu":
-            return self._see(stack_neighbours(frames_BTHW, valid))
+            return self.see(stack_neighbours(frames_BTHW, valid))
         # Clip by clip, the large maps before pooling stay in the CPU's caches.
         clips = zip(frames_BTHW, valid.lengths_B.tolist(), strict=True)
-        seen = [self._see(stack_clip(frames_THW[:length])) for frames_THW, length in clips]
+        seen = [self.see(stack_clip(frames_THW[:length])) for frames_THW, length in clips]
         return torch.cat(seen)
 
-    def _see(self, stacked_N5HW: Tensor) -> Tensor:
+    def see(self, stacked_N5HW: Tensor) -> Tensor:
+        """Frames stacked with their neighbours [N, 5, H, W] -> [N, C, H / 4, W / 4]."""
         weight_C5HW = self.conv.weight.squeeze(1)
         maps_NCHW = F.conv2d(stacked_N5HW, weight_C5HW, self.conv.bias, stride=2, padding=3)
         maps_NCHW = self.norm(maps_NCHW)

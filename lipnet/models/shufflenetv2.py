@@ -20,6 +20,8 @@ Groups = tuple[Tensor, ...]  # the channels of one map in order, as one tensor o
 
 def interleave(left_NCHW: Tensor, right_NCHW: Tensor) -> Tensor:
     """The channel shuffle of two groups: left 0, right 0, left 1, right 1, ...; channels last."""
+    if torch.compiler.is_exporting():  # without transposes, which a runtime would have to compute
+        return torch.stack((left_NCHW, right_NCHW), 2).flatten(1, 2)
     pair = left_NCHW.movedim(1, 3), right_NCHW.movedim(1, 3)
     if _pairs_are_complex(left_NCHW):
         mixed_NHWC2 = torch.view_as_real(torch.complex(*pair))

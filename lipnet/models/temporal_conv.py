@@ -14,7 +14,8 @@ def convolve_steps(conv: nn.Conv1d, grid_BCT: Tensor) -> Tensor:
 
     The grid is a transposed [B, T, C]: Conv1d would copy it, and its result must be transposed.
     """
-    if grid_BCT.device.type == "cpu":
+    # An exported graph has a dynamic number of steps, and its runtime chooses its own kernels.
+    if grid_BCT.device.type == "cpu" and not torch.compiler.is_exporting():
         if conv.groups > 1:
             return _convolve_depthwise(conv, grid_BCT)
         if len(grid_BCT) == 1 and grid_BCT.numel() <= FEW:

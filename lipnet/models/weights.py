@@ -65,7 +65,7 @@ def load_card(path: Path | str) -> ModelCard:
         raise InputError(f"{path} is not a readable safetensors file: {error}") from error
     if HEADER_KEY not in header:
         raise InputError(f"{path} is safetensors, but its header has no {HEADER_KEY!r} card")
-    return _parse_card(path, header[HEADER_KEY])
+    return parse_card(path, header[HEADER_KEY])
 
 
 def load_model(path: Path | str, device: str = "cpu") -> tuple[Lipreader, ModelCard]:
@@ -157,7 +157,8 @@ def _is_plausible(name: str, tensor: Tensor) -> bool:
     return bool(torch.isfinite(tensor).all())
 
 
-def _parse_card(path: Path, text: str) -> ModelCard:
+def parse_card(path: Path, text: str) -> ModelCard:
+    """The card in a file's header; InputError, naming the file, if it is not one."""
     try:
         card = json.loads(text)
     except json.JSONDecodeError as error:

@@ -19,6 +19,7 @@ PUBLIC = {
     *("Embeddings", "embed_videos", "read_video"),
     *("Corpus", "Estimate", "Evaluation", "evaluate"),
     *("EpochRecord", "train_model"),
+    *("Exported", "export_model"),
 }
 
 

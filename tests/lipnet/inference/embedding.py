@@ -41,20 +41,21 @@ def write_weights(
     return path
 
 
-def write_shards(folder: Path) -> Path:
-    """Five clips of 3 to 7 frames, "clip-0" to "clip-4", in two shards of the split "test"."""
+def write_shards(folder: Path, splits: Sequence[str] = ("test",)) -> Path:
+    """Five clips of 3 to 7 frames, "clip-0" to "clip-4", in two shards of each split."""
     rng = np.random.default_rng(1)
     samples = [
         (rng.integers(0, 60 * clip + 9, (3 + clip, 96, 96), np.uint8), make_meta(clip, 3 + clip))
         for clip in range(5)
     ]
-    for shard, part in enumerate((samples[:3], samples[3:])):
-        name = f"test/{shard:06d}"
-        contents = write_shard(folder / f"{name}.tar", part)
-        write_index(folder / f"{name}.json", ShardIndex(name, contents))
-    splits = {"test": SplitSummary(5, {}, 2)}
+    for split in splits:
+        for shard, part in enumerate((samples[:3], samples[3:])):
+            name = f"{split}/{shard:06d}"
+            contents = write_shard(folder / f"{name}.tar", part)
+            write_index(folder / f"{name}.json", ShardIndex(name, contents))
+    counts = {split: SplitSummary(5, {}, 2) for split in splits}
     preprocessing = {**describe_crops(CropOptions()), "fps": 25.0}
-    summary = ShardsSummary("f", splits, 0.5, 0.2, preprocessing, "delta", "", 0)
+    summary = ShardsSummary("f", counts, 0.5, 0.2, preprocessing, "delta", "", 0)
     write_summary(folder, summary, WORDS)
     return folder
 

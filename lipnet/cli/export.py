@@ -1,0 +1,109 @@
+"""`lipnet export`: a trained model as ONNX, for other runtimes."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipnet.cli.evaluate import format_estimate
+from lipnet.cli.face import add_face
+
+if TYPE_CHECKING:
+    from lipnet.export.export import Exported, Quantised
+
+ABOUT = (
+    "Needs the extra: pip install 'lipnet[export]'. lipnet read, evaluate and cost take the file "
+    "in place of the weights."
+)
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb's arguments."""
+    verb = verbs.add_parser("export", help="a trained model as ONNX", epilog=ABOUT)
+    verb.add_argument("weights", type=Path, metavar="WEIGHTS", help="a weights.safetensors")
+    verb.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
+    verb.add_argument(
+        "--int8",
+        type=Path,
+        metavar="SHARDS",
+        help="quantise to int8; the training clips of these shards calibrate it",
+    )
+    verb.add_argument("--split", default="val", help="of the shards, to compare accuracies on")
+    verb.add_argument(
+        "--stream",
+        action="store_true",
+        help="two files: FILE-frame.onnx (five frames to features) and FILE-head.onnx",
+    )
+    add_face(verb)
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Write the files and print what they are and what was checked."""
+    from lipnet.export.export import export_model
+
+    made = export_model(
+        parsed.weights,
+        parsed.out,
+        int8=parsed.int8,
+        split=parsed.split,
+        stream=parsed.stream,
+        face=parsed.face,
+    )
+    print(json.dumps(to_json(made)) if parsed.json else "\n".join(format_lines(made)))
+
+
+def to_json(made: "Exported") -> dict[str, object]:
+    """Files, parity by number of frames (of the logits' spread), and int8's accuracy."""
+    quantised = made.quantised
+    return {
+        "spec": made.card.spec,
+        "files": [
+            {"path": str(path), "bytes": path.stat().st_size, "graph": own.graph}
+            for path, own in zip(made.paths, made.facts, strict=True)
+        ],
+        "precision": made.facts[0].precision,
+        "opset": made.facts[0].opset,
+        "parity": {str(frames): apart for frames, apart in made.parity.by_frames.items()},
+        "int8": None if quantised is None else _quantised_json(quantised),
+    }
+
+
+def _quantised_json(found: "Quantised") -> dict[str, object]:
+    difference = found.difference
+    return {
+        "calibration_clips": found.calibration_clips,
+        "split": found.split,
+        "clips": difference.clips,
+        "top1_float32": found.float32.value,
+        "top1_int8": found.int8.value,
+        "difference": difference.value,
+        "difference_95": [difference.low, difference.high],
+    }
+
+
+def format_lines(made: "Exported") -> list[str]:
+    """The same as lines of text."""
+    facts = made.facts[0]
+    apart = ", ".join(f"{apart:.1e} at {n}" for n, apart in made.parity.by_frames.items())
+    return [
+        f"{made.card.spec}, {len(made.card.labels)} labels, opset {facts.opset}, {facts.precision}",
+        *(
+            f"{path}: {own.graph} graph, {path.stat().st_size / 1e6:.1f} MB"
+            for path, own in zip(made.paths, made.facts, strict=True)
+        ),
+        f"float32 logits differ from the library's by, of their spread: {apart} frames",
+        *([] if made.quantised is None else _quantised_lines(made.quantised)),
+    ]
+
+
+def _quantised_lines(found: "Quantised") -> list[str]:
+    change = found.difference
+    return [
+        f"int8 calibrated on {found.calibration_clips} training clips; top-1 on {found.split}:",
+        f"float32     {format_estimate(found.float32)}",
+        f"int8        {format_estimate(found.int8)}",
+        f"difference {100 * change.value:+6.2f} points  "
+        f"(95 %, paired: {100 * change.low:+.2f} to {100 * change.high:+.2f})",
+    ]

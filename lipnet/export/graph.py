@@ -1,0 +1,137 @@
+"""The graphs of a model: torch modules of one clip or of a stream that torch.export can trace."""
+# T frames  N windows  H W pixels  C channels  K classes
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.export import Dim
+
+from lipnet.errors import InputError
+from lipnet.models.densenet3d import DenseNet3D
+from lipnet.models.fold import fold_batchnorm
+from lipnet.models.frontend import FRAMES_SEEN
+from lipnet.models.lipreader import Lipreader
+from lipnet.models.packing import ValidFrames
+from lipnet.models.recurrent import RecurrentHead
+
+EXAMPLE_FRAMES = 29  # of the traced clip; any other number of frames runs as well
+MAX_FRAMES = 2**20
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A module with the inputs that it is traced with; `dynamic` names each one's free axis."""
+
+    name: str
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    dynamic: Mapping[str, int]
+    output: str
+
+    @property
+    def dynamic_shapes(self) -> tuple[dict[int, Any], ...]:
+        """As torch.export takes them: one number of steps for all inputs."""
+        steps = Dim("steps", min=1, max=MAX_FRAMES)
+        return tuple({self.dynamic[name]: steps} for name in self.inputs)
+
+
+class ClipGraph(nn.Module):
+    """Normalised frames [1, T, H, W] (and word [1, T]) -> logits [1, K]."""
+
+    def __init__(self, folded: Lipreader) -> None:
+        super().__init__()
+        self.frame = FrameGraph(folded)
+        self.head = HeadGraph(folded)
+
+    def forward(self, frames_1THW: Tensor, word_1T: Tensor | None = None) -> Tensor:
+        """Every frame counts: clips of different lengths are separate calls."""
+        features_TC = self.frame(stack_windows(frames_1THW[0]))
+        out_1K: Tensor = self.head(features_TC, None if word_1T is None else word_1T[0])
+        return out_1K
+
+
+class FrameGraph(nn.Module):
+    """Windows [N, 5, H, W], each a frame with two neighbours on either side -> features [N, C]."""
+
+    def __init__(self, folded: Lipreader) -> None:
+        super().__init__()
+        self.frontend = folded.frontend
+        self.trunk = folded.trunk
+
+    def forward(self, windows_N5HW: Tensor) -> Tensor:
+        """Neighbours beyond the clip's first and last frame are zeros."""
+        features_NC: Tensor = self.trunk(
+            self.frontend.see(windows_N5HW), _one_clip(windows_N5HW.shape[0])
+        )
+        return features_NC
+
+
+class HeadGraph(nn.Module):
+    """Features of a clip's frames [T, C] (and word [T]) -> logits [1, K]."""
+
+    def __init__(self, folded: Lipreader) -> None:
+        super().__init__()
+        self.head = folded.head
+        self.classifier = folded.classifier
+
+    def forward(self, features_TC: Tensor, word_T: Tensor | None = None) -> Tensor:
+        """The mean over all T frames, then the linear layer."""
+        if word_T is not None:
+            features_TC = torch.cat((features_TC, word_T.unsqueeze(1)), 1)
+        out_TC = self.head(features_TC, _one_clip(features_TC.shape[0]))
+        out_1K: Tensor = self.classifier(out_TC.mean(0, keepdim=True))
+        return out_1K
+
+
+def _one_clip(frames: int) -> ValidFrames:
+    return ValidFrames(1, frames, torch.full((1,), frames), None)
+
+
+def stack_windows(frames_THW: Tensor) -> Tensor:
+    """Each frame with its neighbours [T, 5, H, W], zeros beyond the clip."""
+    margin, steps = FRAMES_SEEN // 2, frames_THW.shape[0]
+    padded_THW = F.pad(frames_THW, (0, 0, 0, 0, margin, margin))
+    return torch.stack([padded_THW[i : i + steps] for i in range(FRAMES_SEEN)], 1)
+
+
+def check_expressible(model: Lipreader, *, stream: bool) -> None:
+    """InputError if no graph of any number of frames gives what the model gives."""
+    if isinstance(model.head, RecurrentHead):
+        raise InputError(
+            "a recurrent head (bgru, blstm) cannot be exported: its graph would be of one number "
+            "of frames; take a model with a convolutional head"
+        )
+    if stream and isinstance(model.trunk, DenseNet3D):
+        raise InputError(
+            "densenet3d cannot be exported with --stream: its features depend on the frames around "
+            "a window; leave out --stream"
+        )
+
+
+def make_clip_graphs(model: Lipreader, size: int) -> list[Graph]:
+    """One graph, from the frames of a whole clip of `size` x `size` pixels to logits."""
+    check_expressible(model, stream=False)
+    inputs = {"frames": torch.zeros(1, EXAMPLE_FRAMES, size, size)}
+    if model.boundary:
+        inputs["word"] = torch.ones(1, EXAMPLE_FRAMES)
+    module = ClipGraph(fold_batchnorm(model))
+    return [Graph("clip", module, inputs, dict.fromkeys(inputs, 1), "logits")]
+
+
+def make_stream_graphs(model: Lipreader, size: int) -> list[Graph]:
+    """Two graphs: `frame`, from windows of five frames to features, and `head`, from the features
+    of a clip's frames to logits. A stream computes each frame's features once."""
+    check_expressible(model, stream=True)
+    folded = fold_batchnorm(model)
+    windows = {"windows": torch.zeros(EXAMPLE_FRAMES, FRAMES_SEEN, size, size)}
+    inputs = {"features": torch.zeros(EXAMPLE_FRAMES, model.trunk.features)}
+    if model.boundary:
+        inputs["word"] = torch.ones(EXAMPLE_FRAMES)
+    return [
+        Graph("frame", FrameGraph(folded), windows, {"windows": 0}, "features"),
+        Graph("head", HeadGraph(folded), inputs, dict.fromkeys(inputs, 0), "logits"),
+    ]

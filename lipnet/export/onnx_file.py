@@ -1,0 +1,98 @@
+"""ONNX models in memory: tracing a graph, its metadata, and writing the file."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lipnet.errors import InputError
+from lipnet.export.graph import Graph
+from lipnet.files import write_atomic
+from lipnet.inference.onnx_reader import GRAPH_KEY, GraphFacts
+from lipnet.models.weights import HEADER_KEY, ModelCard
+
+OPSET = 20
+
+
+def trace(graph: Graph) -> bytes:
+    """The graph as ONNX, by torch.export; equal modules give equal bytes.
+
+    InputError if the exporter refuses the module.
+    """
+    onnx = import_onnx()
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                graph.module.eval(),
+                tuple(graph.inputs.values()),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(graph.inputs),
+                output_names=[graph.output],
+                dynamic_shapes=graph.dynamic_shapes,
+                external_data=False,
+                verbose=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        cause = str(error.__cause__ or error).strip().splitlines()[0]
+        raise InputError(f"torch.export cannot express the {graph.name} graph: {cause}") from None
+    assert program is not None
+    model = onnx.ModelProto.FromString(program.model_proto.SerializeToString())
+    _strip(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def write_onnx(path: Path, content: bytes, card: ModelCard, facts: GraphFacts) -> None:
+    """Write the graph with its metadata, whole or not at all."""
+    model = import_onnx().ModelProto.FromString(content)
+    del model.metadata_props[:]
+    for key, value in ((HEADER_KEY, card), (GRAPH_KEY, facts)):
+        text = json.dumps(asdict(value), sort_keys=True, ensure_ascii=False)
+        model.metadata_props.add(key=key, value=text)
+    with write_atomic(path) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def import_onnx() -> Any:
+    """The package onnx; InputError unless all that an export needs is installed."""
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"export: {error}; pip install 'lipnet[export]'") from None
+    return onnx
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings: exporter and quantiser warn about their own internals, about torchvision,
+    which is not needed, and about steps that are already done."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def _strip(model: Any) -> None:
+    """Remove what the exporter adds for debugging, such as stack traces with this machine's
+    paths."""
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    model.doc_string = model.graph.doc_string = ""
+    for entry in (*model.graph.node, *model.graph.initializer):
+        entry.doc_string = ""
+        del entry.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output):
+        value.doc_string = ""
+        del value.metadata_props[:]

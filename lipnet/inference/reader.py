@@ -1,0 +1,68 @@
+"""Reader: a model ready for inference, from a weights file or from an exported ONNX file."""
+# B batch  T frames  H W pixels  K classes
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from lipnet.inference.onnx_reader import load_onnx
+from lipnet.models.fold import fold_batchnorm
+from lipnet.models.lipreader import Lipreader
+from lipnet.models.weights import ModelCard, load_model
+
+ONNX = ".onnx"
+
+
+class Reader(Protocol):
+    """Logits of clips; `boundary` is whether it takes the frames of the word."""
+
+    @property
+    def boundary(self) -> bool: ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where its inputs have to be."""
+        ...
+
+    def __call__(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor | None = None
+    ) -> Tensor:
+        """Normalised frames [B, T, H, W] and their lengths -> logits [B, K]."""
+        ...
+
+
+@dataclass(frozen=True)
+class TorchReader:
+    """A Lipreader with its BatchNorms folded."""
+
+    model: Lipreader
+
+    @property
+    def boundary(self) -> bool:
+        return self.model.boundary
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.classifier.weight.device
+
+    def __call__(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor | None = None
+    ) -> Tensor:
+        logits_BK: Tensor = self.model(frames_BTHW, lengths_B, word_BT)
+        return logits_BK
+
+
+def load_reader(path: Path | str, device: str = "cpu") -> tuple[Reader, ModelCard]:
+    """The model of a weights file, or of an .onnx of `lipnet export`, and its card.
+
+    An .onnx runs in onnxruntime on the CPU with torch's number of threads, on any `device`.
+    """
+    path = Path(path)
+    if path.suffix == ONNX:
+        reader, card, _ = load_onnx(path, threads=torch.get_num_threads())
+        return reader, card
+    model, card = load_model(path, device)
+    return TorchReader(fold_batchnorm(model)), card
