@@ -27,6 +27,7 @@ from lipnet.measure.paper import FRAMES, PaperRow
 from lipnet.models.build import build_model
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
+from lipnet.models.lipreader import Lipreader
 from lipnet.spec import ModelSpec
 
 LATENCY_REPEATS = 7  # for each repeat of a throughput
@@ -62,7 +63,7 @@ def run_row(row: PaperRow, clips: int, *, repeats: int, compiled: bool) -> None:
     print_row(row, clips, compare(lambda: plain(*batch), lambda: forward(*batch), repeats=repeats))
 
 
-def build_pair(row: PaperRow) -> tuple[nn.Module, nn.Module]:
+def build_pair(row: PaperRow) -> tuple[nn.Module, Lipreader]:
     """The plain model and ours, with the same random weights, in eval mode."""
     spec = ModelSpec.parse(row.spec)
     ours = build_model(spec, row.classes, generator=torch.Generator().manual_seed(1)).eval()
