@@ -16,7 +16,6 @@ from lipnet.models.fold import fold_batchnorm
 from lipnet.models.frontend import FRAMES_SEEN
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.packing import ValidFrames
-from lipnet.models.recurrent import RecurrentHead
 
 EXAMPLE_FRAMES = 29  # of the traced clip; any other number of frames runs as well
 MAX_FRAMES = 2**20
@@ -100,9 +99,9 @@ def stack_windows(frames_THW: Tensor) -> Tensor:
 
 def check_expressible(model: Lipreader, *, stream: bool) -> None:
     """InputError if no graph of any number of frames gives what the model gives."""
-    if isinstance(model.head, RecurrentHead):
+    if any(isinstance(module, nn.RNNBase) for module in model.modules()):
         raise InputError(
-            "a recurrent head (bgru, blstm) cannot be exported: its graph would be of one number "
+            "a recurrent head cannot be exported: its graph would be of one number "
             "of frames; take a model with a convolutional head"
         )
     if stream and isinstance(model.trunk, DenseNet3D):
