@@ -44,6 +44,7 @@ lint: $(STAMP)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) scripts/check_phrases.py
 
 # Lists the phrases that scripts/check_phrases.py bans, and what to write instead
 phrases: $(STAMP)

@@ -65,7 +65,7 @@ def grid_root() -> Path:
     """GRID video in its own layout; skips where a checkout has none."""
     root = SHARED / "grid"
     if not root.is_dir():
-        pytest.skip("no GRID video beside this checkout (../shared/data/grid)")
+        pytest.skip("no GRID video next to this checkout (../shared/data/grid)")
     return root
 
 
@@ -74,7 +74,7 @@ def reference_root() -> Path:
     """The reference face and logits of the paper's authors; skips where a checkout has none."""
     root = SHARED / "reference"
     if not root.is_dir():
-        pytest.skip("no reference numbers beside this checkout (../shared/data/reference)")
+        pytest.skip("no reference numbers next to this checkout (../shared/data/reference)")
     return root
 
 

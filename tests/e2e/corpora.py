@@ -32,7 +32,7 @@ def render(root: Path) -> list[ClipPlan]:
 
 
 def make_folder(root: Path, rendered: Path, plans: list[ClipPlan]) -> None:
-    """A folder a word, with one video without a face, one of no bytes and a text between them."""
+    """One folder per word; among the videos one without a face, an empty one and a text file."""
     for number, plan in enumerate(plans):
         place = root / WORDS[plan.word] / f"клип {number} 100%d.mp4"
         place.parent.mkdir(parents=True, exist_ok=True)

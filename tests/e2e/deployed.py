@@ -114,9 +114,9 @@ class Deployed:
     def prefect(self, *arguments: str) -> str:
         """What a command of Prefect's says."""
         process = self.checkout.start("prefect", "--no-prompt", *arguments, **self.environment)
-        said, _ = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, said
-        return said
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, output
+        return output
 
     def client(self) -> SyncPrefectClient:
         """Prefect's own client, which asks again where the server is too busy to answer (503)."""
@@ -134,8 +134,8 @@ class Deployed:
     def cancel(self, run: UUID) -> None:
         """Cancel a run as the UI's button does."""
         with self.client() as client:
-            told = client.set_flow_run_state(run, Cancelling(), force=False)
-        assert told.status == SetStateStatus.ACCEPT, told
+            output = client.set_flow_run_state(run, Cancelling(), force=False)
+        assert output.status == SetStateStatus.ACCEPT, output
 
     def state_of(self, run: UUID) -> State[Any] | None:
         """The run's state; none while the server does not answer."""
@@ -146,7 +146,7 @@ class Deployed:
             return None
 
     def wait_for(self, run: UUID, *kinds: StateType) -> State[Any]:
-        """The run's state, once it is one of these kinds; AssertionError where it ends as another
+        """The run's state, once it is one of these kinds; AssertionError if it ends as another
         one."""
         deadline = time.monotonic() + PATIENCE
         while (state := self.state_of(run)) is None or state.type not in kinds:

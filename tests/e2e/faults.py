@@ -1,4 +1,4 @@
-"""Faults that strike a stage at work: kill -9 on its processes or one actor, and a full disk."""
+"""Faults injected into a running stage: kill -9 on its processes or one actor, and a full disk."""
 
 import os
 import random
@@ -24,8 +24,8 @@ def wait_until(
     seconds: float = PATIENCE_SECONDS,
     pause: float = LOOK_SECONDS,
 ) -> bool:
-    """Whether it held before the process ended, if one is given; AssertionError where neither came
-    about."""
+    """Whether it held before the process ended, if one is given; AssertionError if neither
+    happened."""
     deadline = time.monotonic() + seconds
     while process is None or process.poll() is None:
         if holds():
@@ -59,7 +59,7 @@ def _is_actor(process: psutil.Process) -> bool:
 
 
 def kill_actor(process: subprocess.Popen[str], draw: random.Random) -> bool:
-    """SIGKILL to one of the actors; False where the stage ended before it had any."""
+    """SIGKILL to one of the actors; False if the stage ended before it had any."""
     if not wait_until(lambda: bool(find_actors(process)), process):
         return False
     actors = find_actors(process)
@@ -92,7 +92,7 @@ def _apart() -> list[str]:
 
 def on_small_disk(folder: Path, kilobytes: int, *commands: str) -> list[str]:
     """A command that runs the first of `commands` with `folder` on a disk with so much room left,
-    then the others with room enough; what lies in the folder then is put back at the end.
+    then the others with room enough; what is in the folder then is put back at the end.
 
     It prints `first ended N`, and ends as the first of the others that fails.
     """

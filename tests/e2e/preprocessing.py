@@ -99,7 +99,7 @@ def reach_moment(
     return ""
 
 
-def strike_group(made: Preprocessing, stage: str, draw: random.Random) -> str:
+def fail_group(made: Preprocessing, stage: str, draw: random.Random) -> str:
     """The whole stage is killed; "" where it was done before."""
     process = made.start(stage)
     moment = reach_moment(made, stage, process, draw)
@@ -111,17 +111,17 @@ def strike_group(made: Preprocessing, stage: str, draw: random.Random) -> str:
     return moment
 
 
-def strike_actor(made: Preprocessing, stage: str, draw: random.Random) -> str:
+def fail_actor(made: Preprocessing, stage: str, draw: random.Random) -> str:
     """One actor is killed, and the stage must not end for that."""
     process = made.start(stage)
     moment = reach_moment(made, stage, process, draw)
-    struck = moment and kill_actor(process, draw)
+    killed = moment and kill_actor(process, draw)
     output, _ = process.communicate()
     assert process.returncode == 0, output
     if stage != STAGES[-1]:
         made.use_actors(1)
         made.finish(STAGES[-1])
-    return moment if struck else ""
+    return moment if killed else ""
 
 
 def fill_disk(made: Preprocessing, stage: str, draw: random.Random, size: int) -> str:
@@ -141,9 +141,9 @@ def fill_disk(made: Preprocessing, stage: str, draw: random.Random, size: int) -
 
 
 def disturb(calm: Preprocessing, place: Path, *, fault: str, stage: str, seed: str) -> str:
-    """Strike the stage at a random moment and run it again until its outputs are there.
+    """Inject the fault at a random moment and run it again until its outputs are there.
 
-    Says what was done; AssertionError where outputs differ from the undisturbed ones.
+    Returns what was done; AssertionError if outputs differ from the undisturbed ones.
     """
     draw = random.Random(seed)
     for number in range(TOO_LATE):
@@ -151,11 +151,11 @@ def disturb(calm: Preprocessing, place: Path, *, fault: str, stage: str, seed: s
         if fault == "full disk":
             moment = fill_disk(made, stage, draw, calm.size_of(stage))
         else:
-            strike = {"kill -9": strike_group, "lost actor": strike_actor}[fault]
-            moment = strike(made, stage, draw)
+            inject = {"kill -9": fail_group, "lost actor": fail_actor}[fault]
+            moment = inject(made, stage, draw)
         if moment:
             outputs, wanted = made.outputs(), calm.outputs()
             assert sorted(outputs) == sorted(wanted)
             assert [name for name in wanted if outputs[name] != wanted[name]] == []
             return f"{fault} in {stage}, {moment}"
-    raise AssertionError(f"{stage} ended {TOO_LATE} times before it was struck")
+    raise AssertionError(f"{stage} ended {TOO_LATE} times before the fault")

@@ -1,4 +1,4 @@
-"""A checkout whose clips are ready and whose models are to be trained again, to be struck at it."""
+"""A checkout whose clips are ready and whose models are to be trained again, for faults."""
 
 import csv
 import shutil
@@ -30,7 +30,7 @@ def fork_untrained(undisturbed: Checkout, place: Path) -> Checkout:
 
 
 def is_training(checkout: Checkout) -> bool:
-    """Whether the lineage has begun and left something to go on from."""
+    """Whether the lineage has started and left something to resume from."""
     work = checkout.place / "data/tmp/tiny/models" / LINEAGE
     return any(work.glob("*.checkpoint"))
 

@@ -1,5 +1,5 @@
 """Faults of the whole system while a lineage trains, each with the step that docs/operations.md
-gives for it; a fault says what it did."""
+gives for it; a fault returns what it did."""
 
 import os
 import random
@@ -31,13 +31,13 @@ from tests.e2e.retrained import (
 )
 
 Fault = Callable[[Checkout, random.Random], str]
-LATER_SECONDS = 2.0  # a strike comes within so long after the training has begun
+LATER_SECONDS = 2.0  # the fault comes at most this long after training started
 RWLOCK = ".dvc/tmp/rwlock"
 AWAY_SECONDS = 20.0  # a server is away for at most so long
 
 
 class TooLateError(Exception):
-    """The training was over before it could be struck."""
+    """The training was over before the fault."""
 
 
 @contextmanager
@@ -65,8 +65,8 @@ def _repro(checkout: Checkout, **environment: str) -> Iterator["subprocess.Popen
 def _start_again(deployed: Deployed) -> None:
     """The documented step: the same run, started once more."""
     again = deployed.begin("train/lineage", lineage=LINEAGE, profile="tiny")
-    told = deployed.wait_for(again, StateType.COMPLETED).message or ""
-    assert told.startswith("5 stages"), told
+    output = deployed.wait_for(again, StateType.COMPLETED).message or ""
+    assert output.startswith("5 stages"), output
 
 
 def lose_worker(checkout: Checkout, draw: random.Random) -> str:
@@ -105,8 +105,8 @@ def lose_prefect_server(checkout: Checkout, draw: random.Random) -> str:
         state = deployed.wait_for(run, *TERMINAL_STATES).type
         if state != StateType.COMPLETED:
             _start_again(deployed)
-    told = f"server killed {pause:.1f} s into the training, away for {away:.0f} s"
-    return f"{told}, the run ended as {state.value.lower()}"
+    output = f"server killed {pause:.1f} s into the training, away for {away:.0f} s"
+    return f"{output}, the run ended as {state.value.lower()}"
 
 
 def lose_machine(checkout: Checkout, draw: random.Random) -> str:
@@ -137,9 +137,9 @@ def leave_stale_lock(checkout: Checkout, draw: random.Random) -> str:
     held = lock.read_text("utf-8")
     lock.write_text(held.replace(f'"pid": {number}', f'"pid": {os.getpid()}'), "utf-8")
     process = checkout.start("dvc", "repro", STAGE)
-    told, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode != 0, told
-    assert f"is busy, it is being blocked by:\n  (PID {os.getpid()})" in told, told
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0, output
+    assert f"is busy, it is being blocked by:\n  (PID {os.getpid()})" in output, output
     lock.unlink()
     checkout.run("dvc", "repro", STAGE)
     return f"DVC killed {pause:.1f} s into the training, its lock under a living process's number"
@@ -161,10 +161,10 @@ def fill_disk(checkout: Checkout, draw: random.Random) -> str:
     # Not what DVC keeps in its cache, on another disk here: the stage's own files.
     command = on_small_disk(checkout.place / "data", room, repro, repro)
     process = checkout.start_program(command)
-    told, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, told
-    assert "no space left on the disk" in told, told
-    assert "Traceback" not in told, told
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, output
+    assert "no space left on the disk" in output, output
+    assert "Traceback" not in output, output
     return f"room for {room} KiB"
 
 
@@ -187,14 +187,14 @@ def _train_without_mlflow(checkout: Checkout, draw: random.Random, *, there_at_s
         if first is not None:
             when = f"killed {_pause(checkout, draw):.1f} s into the training"
             os.killpg(first.pid, signal.SIGKILL)
-        told, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, told
-    assert "training continues" in told, told
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, output
+    assert "training continues" in output, output
     with mlflow_at(checkout, server):
         for command in (("dvc", "repro"), ("pipeline.leaderboard",), ("tracking.publish",)):
             process = checkout.start(*command, **address)
-            told, _ = process.communicate(timeout=PATIENCE)
-            assert process.returncode == 0, told
+            output, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, output
     check_epochs(checkout)
     return f"MLflow {when}; all epochs arrived"
 
@@ -213,7 +213,7 @@ def mlflow_at(checkout: Checkout, server: Server) -> Iterator["subprocess.Popen[
 
 
 def check_epochs(checkout: Checkout) -> None:
-    """AssertionError unless each epoch of each generation stands in MLflow's database once."""
+    """AssertionError unless each epoch of each generation is in MLflow's database once."""
     with closing(sqlite3.connect(checkout.place / "server.db")) as base:
         rows = base.execute(
             "select t.value, m.step from metrics m join tags t on t.run_uuid = m.run_uuid "

@@ -54,10 +54,10 @@ def _allowed_origin(deployed: Deployed, origin: str) -> str | None:
     address = f"{deployed.server.url}/api/deployments/filter"
     try:
         with urlopen(Request(address, method="OPTIONS", headers=asked), timeout=30) as answer:
-            told: Message = answer.headers
+            headers: Message = answer.headers
     except HTTPError as error:
-        told = error.headers
-    return told["Access-Control-Allow-Origin"]
+        headers = error.headers
+    return headers["Access-Control-Allow-Origin"]
 
 
 @pytest.mark.slow
@@ -88,6 +88,6 @@ def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
     assert not (place / "data" / "tiny" / "models" / lineage).exists()
     deployed.checkout.run("pipeline.profile", "tiny", "recipe.epochs=3")
     again = deployed.begin("train/lineage", lineage=lineage, profile="tiny")
-    told = deployed.wait_for(again, StateType.COMPLETED).message or ""
-    assert told.endswith(": 1 made, 4 unchanged")
+    output = deployed.wait_for(again, StateType.COMPLETED).message or ""
+    assert output.endswith(": 1 made, 4 unchanged")
     assert (place / "data" / "tiny" / "models" / lineage / "lineage.json").exists()

@@ -23,14 +23,14 @@ def tried(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Ch
     for command in (["add", "--all"], ["commit", "--quiet", "-m", "Reproduce tiny"]):
         subprocess.run(["git", *COMMITTER, *command], cwd=made.place, check=True)
     changes = ("--set-param", "profile=tiny", "--set-param", "recipe.epochs=1")
-    told = made.run("dvc", "exp", "run", "--name", "short", *changes)
-    (made.place.parent / "told").write_text(told)
+    output = made.run("dvc", "exp", "run", "--name", "short", *changes)
+    (made.place.parent / "output").write_text(output)
     return made
 
 
 def test_only_what_the_parameter_reaches_was_made_again(tried: Checkout) -> None:
-    told = (tried.place.parent / "told").read_text()
-    ran = set(re.findall(r"Running stage '(\S+)'", told))
+    output = (tried.place.parent / "output").read_text()
+    ran = set(re.findall(r"Running stage '(\S+)'", output))
     assert ran >= {"scratch@rn18-tcn", "taught@rn18-dstcn-by-rn18-tcn", "report"}
     assert not ran & {"raw", "manifest", "landmarks", "shards"}
 

@@ -1,4 +1,4 @@
-"""Preprocessing under faults: whatever strikes it, the outputs are an undisturbed run's.
+"""Preprocessing under faults: after any of them, the outputs are an undisturbed run's.
 
 `make faults` does it twenty times and more (FAULTS=n), at other moments with FAULTS_SEED=n.
 """
@@ -32,5 +32,5 @@ def test_outputs_after_a_fault_are_those_of_an_undisturbed_run(
         pytest.skip("this user may not mount a small disk")
     started = time.monotonic()
     seed = f"{SEED}-{number + 1}"
-    told = disturb(calm, tmp_path, fault=fault, stage=stage, seed=seed)
-    print(f"\nseed {seed}: {told}; outputs equal after {time.monotonic() - started:.0f} s")
+    output = disturb(calm, tmp_path, fault=fault, stage=stage, seed=seed)
+    print(f"\nseed {seed}: {output}; outputs equal after {time.monotonic() - started:.0f} s")

@@ -41,7 +41,7 @@ def watched() -> Iterator[Cluster]:
 
 
 def is_at_work(manager: psutil.Process) -> bool:
-    """Whether an actor of the node has an item in hand, as its process's title tells."""
+    """Whether an actor of the node has an item in hand, as its process's title shows."""
     try:
         titles = [(one.cmdline() or [""])[0] for one in manager.children()]
     except psutil.NoSuchProcess:
@@ -52,7 +52,7 @@ def is_at_work(manager: psutil.Process) -> bool:
 def _reach(
     made: Preprocessing, process: subprocess.Popen[str], least: int, manager: psutil.Process
 ) -> bool:
-    """Wait until that many units are done and the node works on one; False where it never did."""
+    """Wait until that many units are done and the node works on one; False if it never did."""
     return wait_until(lambda: made.count_units("landmarks") >= least, process) and wait_until(
         lambda: is_at_work(manager), process
     )
@@ -67,7 +67,7 @@ def test_a_node_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
     nodes.wait_for_nodes()
     manager = psutil.Process(second.all_processes["raylet"][0].process.pid)
     for attempt in range(TOO_LATE):  # the first node may be done before the second begins
-        made = calm.fork(tmp_path / f"struck-{attempt}", "landmarks", actors=0)
+        made = calm.fork(tmp_path / f"fault-{attempt}", "landmarks", actors=0)
         process = made.start("landmarks", RAY_ADDRESS=nodes.address)
         if _reach(made, process, least, manager):
             break

@@ -1,6 +1,6 @@
 """What people see: Prefect's form, graph and artifacts and MLflow's comparison, in a real browser.
 
-The pictures lie in SCREENSHOTS, where that names a folder (docs/images are such).
+The pictures are in SCREENSHOTS, if that names a folder (docs/images are such).
 """
 
 import os
@@ -74,7 +74,7 @@ def take(page: Page, path: Path, seen: Locator) -> None:
 
 
 def _submit(page: Page) -> None:
-    """Press the form's button, again where the server is too busy (503) and the page says so."""
+    """Press the form's button, again if the server is too busy (503) and the page reports it."""
     for _ in range(SUBMISSIONS):
         with page.expect_response("**/create_flow_run") as answer:
             page.get_by_role("button", name="Submit").click()
@@ -130,6 +130,6 @@ def test_a_run_from_the_form_to_the_comparison(
     page.goto(address)
     for model in ("rn18-tcn-g0", "rn18-tcn-g1"):
         expect(page.get_by_text(model, exact=True).first).to_be_visible()
-    page.get_by_role("button", name="Close").click()  # an assistant beside it
+    page.get_by_role("button", name="Close").click()  # an assistant next to it
     expect(page.get_by_text("final/test_top1", exact=True).first).to_be_attached()
     take(page, pictures / "mlflow_comparison.png", page.get_by_text("Comparing 2 Runs"))

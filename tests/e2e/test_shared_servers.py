@@ -39,19 +39,19 @@ def test_all_of_a_profile_arrives_in_postgresql_and_s3(
         process = start_server(server, command, log)
         try:
             wait_until_up(server, process, log)
-            told = _publish(checkout, server)
+            output = _publish(checkout, server)
         finally:
             end_servers([process])
-    assert re.search(r"\b3 models and \d ensembles; 3 models\b", told)
+    assert re.search(r"\b3 models and \d ensembles; 3 models\b", output)
     names = {path.rpartition("/")[2] for path in fsspec.filesystem("s3").find(bucket)}
     assert names >= {"weights.safetensors", "leaderboard.csv", "report.html"}
 
 
 def _publish(checkout: Checkout, server: Server) -> str:
     process = checkout.start("tracking.publish", MLFLOW_TRACKING_URI=server.url)
-    told, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, told
-    return told
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
 
 
 @pytest.mark.slow
@@ -68,15 +68,15 @@ def test_prefect_on_postgresql_runs_a_deployment_and_takes_many_runs_at_once(
         with Deployed.of(checkout) as deployed:
             deployed.start_worker("cpu")
             run = deployed.begin(DEPLOYMENT, profile="tiny")
-            told = deployed.wait_for(run, StateType.COMPLETED).message or ""
+            output = deployed.wait_for(run, StateType.COMPLETED).message or ""
             end_servers([deployed.running["cpu"]])
             with ThreadPoolExecutor(RUNS) as together:
                 runs = set(together.map(_begin_once, [deployed] * RUNS))
-    assert told.startswith("5 stages: 0 made"), told
+    assert output.startswith("5 stages: 0 made"), output
     assert len(runs - {run}) == RUNS
 
 
 def _begin_once(deployed: Deployed) -> UUID:
-    """Start a run; PrefectHTTPStatusError where the server is too busy, with no second try."""
+    """Start a run; PrefectHTTPStatusError if the server is too busy, with no second try."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
         return deployed.begin(DEPLOYMENT, profile="tiny")

@@ -1,4 +1,4 @@
-"""The graph on other layouts: a folder a word, and LRW-1000's cut mouths, with their losses."""
+"""The graph on other layouts: one folder per word, and LRW-1000's cut mouths, with their losses."""
 
 import csv
 import json

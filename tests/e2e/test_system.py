@@ -30,7 +30,7 @@ SEED = os.environ.get("FAULTS_SEED", "1")
 
 @pytest.fixture(scope="module")
 def untrained(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Clips, and models to be trained for long enough to be struck at it."""
+    """Clips, and models to be trained for long enough for a fault."""
     made = fork_untrained(undisturbed, tmp_path_factory.mktemp("system") / "untrained")
     made.run("pipeline.profile", "tiny", "recipe.epochs=12")
     return made
@@ -55,12 +55,12 @@ def test_after_the_documented_step_the_models_are_those_of_an_undisturbed_run(
     seed = f"{SEED}-{number}"
     draw = random.Random(f"{seed} {fault}")
     for attempt in range(TOO_LATE):
-        checkout = untrained.fork(tmp_path / f"struck-{attempt}")
+        checkout = untrained.fork(tmp_path / f"fault-{attempt}")
         with suppress(TooLateError):
-            told = FAULTS[fault](checkout, draw)
+            output = FAULTS[fault](checkout, draw)
             break
     else:
-        raise AssertionError(f"trained {TOO_LATE} times before it was struck")
+        raise AssertionError(f"trained {TOO_LATE} times before the fault")
     assert same_models(checkout, trained)
     seconds = time.monotonic() - started
-    print(f"\nseed {seed}: {fault}: {told}; models equal after {seconds:.0f} s")
+    print(f"\nseed {seed}: {fault}: {output}; models equal after {seconds:.0f} s")

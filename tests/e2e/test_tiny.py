@@ -58,13 +58,13 @@ def test_raw_video_gives_the_accuracy_of_the_pipeline(undisturbed: Checkout) -> 
     weights = "data/tiny/models/rn18-tcn/g1/weights.safetensors"
     corpus = ["--source", "lrw", "--root", "data/tiny/raw/videos", "--split", "test", "--json"]
     process = undisturbed.start_program(["lipnet", "evaluate", weights, *corpus])
-    told, _ = process.communicate(timeout=300)
-    found = json.loads(told)
+    printed, _ = process.communicate(timeout=300)
+    found = json.loads(printed)
     rows = read_rows(undisturbed.place / "data/tiny/report/leaderboard.csv")
     (row,) = (row for row in rows if row["model"] == "rn18-tcn-g1")
     assert (found["clips"], found["failed"]) == (12, 0)
-    told_there = [float(row[f"test_top1{end}"]) for end in ("", "_low", "_high")]
-    assert [found["top1"], *found["top1_95"]] == pytest.approx(told_there, abs=1e-6)
+    expected = [float(row[f"test_top1{end}"]) for end in ("", "_low", "_high")]
+    assert [found["top1"], *found["top1_95"]] == pytest.approx(expected, abs=1e-6)
 
 
 SIGNS = {

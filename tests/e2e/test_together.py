@@ -16,14 +16,14 @@ pytestmark = pytest.mark.slow
 # By SGD: Adam would make a whole step of a gradient that is nothing but rounding.
 CHANGES = (
     *("+recipe.micro_batch=4", "recipe.optimiser=sgd", "recipe.lr=1e-2"),
-    "compute.checkpoint_steps=1",  # so that there is time left to strike
+    "compute.checkpoint_steps=1",  # so that there is time for a fault
 )
 LINEAGE = "rn18-tcn"
 MODELS, CHECKPOINTS = f"data/tiny/models/{LINEAGE}", f"data/tmp/tiny/models/{LINEAGE}"
 
 
 def fork(undisturbed: Checkout, place: Path, workers: int) -> Checkout:
-    """The tiny profile's shards, with models to be trained by so many processes."""
+    """The tiny profile's shards, with models to be trained by that many processes."""
     checkout = undisturbed.fork(place)
     checkout.run("pipeline.profile", "tiny", f"compute.workers={workers}", *CHANGES)
     return checkout
@@ -75,10 +75,12 @@ def test_a_lost_process_is_replaced_and_the_model_is_that_of_one_process(
                 torch.testing.assert_close(other[tensor], one[tensor], atol=1e-3, rtol=1e-3)
 
 
-def test_what_cannot_be_shared_is_said_as_one_line(undisturbed: Checkout, tmp_path: Path) -> None:
+def test_what_cannot_be_shared_is_reported_in_one_line(
+    undisturbed: Checkout, tmp_path: Path
+) -> None:
     checkout = undisturbed.fork(tmp_path / "whole")
     checkout.run("pipeline.profile", "tiny", "compute.workers=2")
-    told = checkout.run("stages.scratch", LINEAGE, status=1)
-    assert "error: a batch of 8 clips in 1 micro-batch cannot be shared by 2 processes" in told
-    assert "set recipe.micro_batch to 4 or less" in told
-    assert "Traceback" not in told
+    printed = checkout.run("stages.scratch", LINEAGE, status=1)
+    assert "error: a batch of 8 clips in 1 micro-batch cannot be shared by 2 processes" in printed
+    assert "set recipe.micro_batch to 4 or less" in printed
+    assert "Traceback" not in printed

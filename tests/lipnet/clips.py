@@ -1,4 +1,4 @@
-"""Small clips for tests: a bright bar whose place tells the label, with noise."""
+"""Small clips for tests: a bright bar whose position gives the label, with noise."""
 
 import numpy as np
 import torch

@@ -53,7 +53,7 @@ def list_cut() -> list[Odd]:
     """Every container, cut at every tenth of its bytes."""
     cut = []
     for kind, write in CONTAINERS.items():
-        # An mp4's index lies at its end, and nothing can be read without.
+        # An mp4's index is at its end, and nothing can be read without it.
         ends = ("landmarks unreadable",) if kind in ("mp4", "h264") else ACCOUNTED
         for tenth in range(1, 10):
             cut.append(Odd(f"{kind}-cut-at-{tenth}-tenths", cut_short(write, tenth / 10), ends))
@@ -129,9 +129,9 @@ def list_counts_and_rates() -> list[Odd]:
     long = movie(partial(scenes.face, 3000, side=128))
     listed += [
         Odd("3000-frames", long),
-        Odd("1-frame-beside-the-word", movie(partial(scenes.face, 1)), ("cut word_missing",),
+        Odd("1-frame-next-to-the-word", movie(partial(scenes.face, 1)), ("cut word_missing",),
             put(SHORT_TEXT)),
-        Odd("5-frames-beside-the-word", movie(partial(scenes.face, 5)), ("cut word_missing",),
+        Odd("5-frames-next-to-the-word", movie(partial(scenes.face, 5)), ("cut word_missing",),
             put(SHORT_TEXT)),
     ]  # fmt: skip
     rates = (1, 2, 5, 12, 15, 23.976, 24, 29.97, 30, 48, 50, 59.94, 60, 90, 120, 240)
@@ -198,7 +198,7 @@ STORED = [
 
 
 def list_stored() -> list[Odd]:
-    """Every way to store a pixel, and sound beside it."""
+    """Every way to store a pixel, and sound with it."""
     listed = []
     for codec, kind, pixels in STORED:
         write = movie(codec=codec, kind=kind, pixels=pixels)

@@ -86,7 +86,7 @@ def two(second: int = SIDE) -> Frames:
 
 
 def shifted(offsets: list[int]) -> Frames:
-    """The face so many pixels to the right, frame by frame; what it leaves is grey."""
+    """The face shifted to the right by these pixels, frame by frame; what it leaves is grey."""
     moved = []
     for frame, offset in zip(face(len(offsets)), offsets, strict=True):
         matrix = np.array([[1, 0, offset], [0, 1, 0]], np.float64)

@@ -33,15 +33,15 @@ def test_cost_prints_the_figures_of_a_spec(capsys: pytest.CaptureFixture[str]) -
     assert 0 < figures["latency_ms_p50"] <= figures["latency_ms_p95"]
 
 
-def test_cost_tells_people_memory_and_threads_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cost_prints_memory_and_threads_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     main(["cost", SPEC, "--classes", "12", "--frames", "3", "--size", "32"])
     title, clip, _, *lines = capsys.readouterr().out.splitlines()
     assert (title, clip) == (SPEC, "one clip of 3 frames, 32 x 32; 12 classes")
-    told = {line.split()[0]: line.split()[1] for line in lines}
-    assert told["params"] == f"{build_params():,}"
-    assert int(told["weight_bytes"].replace(",", "")) > 4 * build_params()
-    assert int(told["peak_activation_bytes"].replace(",", "")) > 4 * 3 * 5 * 32 * 32
-    assert 0 < float(told["latency_ms_p50"]) <= float(told["latency_ms_p95"])
+    output = {line.split()[0]: line.split()[1] for line in lines}
+    assert output["params"] == f"{build_params():,}"
+    assert int(output["weight_bytes"].replace(",", "")) > 4 * build_params()
+    assert int(output["peak_activation_bytes"].replace(",", "")) > 4 * 3 * 5 * 32 * 32
+    assert 0 < float(output["latency_ms_p50"]) <= float(output["latency_ms_p95"])
     assert lines[-2].endswith("batch 1, 1 thread")
 
 
@@ -111,7 +111,7 @@ def read_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> lis
     return answers
 
 
-def test_a_boundary_model_reads_the_word_where_it_is_said_to_lie(
+def test_a_boundary_model_reads_the_word_at_its_given_frames(
     tmp_path: Path, cropped: list[CropOptions], capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = write_weights(tmp_path / "b.safetensors", f"{SPEC} + boundary")
@@ -137,7 +137,7 @@ def test_a_boundary_model_needs_the_word(tmp_path: Path) -> None:
     "word",
     [("0.2", "0.1"), ("0.1", "0.1"), ("-1", "0.2"), ("0.4", "1"), ("0.1", "9"), ("nan", "1")],
 )
-def test_a_word_outside_the_video_is_told(
+def test_a_word_outside_the_video_is_an_error(
     tmp_path: Path, cropped: list[CropOptions], word: tuple[str, str]
 ) -> None:
     weights = write_weights(tmp_path / "b.safetensors", f"{SPEC} + boundary")
