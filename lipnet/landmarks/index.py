@@ -11,6 +11,15 @@ from lipnet.records import Record
 
 
 @dataclass(frozen=True)
+class TrackedVideo:
+    """A video with a track of `frames` frames, and the digest of its bytes."""
+
+    video: str
+    frames: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class VideoFailure:
     """A video that could not be tracked, and why."""
 
@@ -21,12 +30,12 @@ class VideoFailure:
 
 @dataclass(frozen=True)
 class TrackIndex:
-    """The track file `name`.npz: its videos in order, each with its number of frames, and those
-    that failed. `seen_frames` counts the frames whose landmarks were not interpolated."""
+    """The track file `name`.npz: its videos in order, and those that failed. `seen_frames` counts
+    the frames with landmarks that were not interpolated."""
 
     name: str
     fingerprint: str
-    tracked: tuple[tuple[str, int], ...]
+    tracked: tuple[TrackedVideo, ...]
     seen_frames: int
     failures: tuple[VideoFailure, ...] = ()
 
@@ -38,7 +47,7 @@ class TrackIndex:
     @property
     def frames(self) -> int:
         """The frames of all tracked videos."""
-        return sum(frames for _, frames in self.tracked)
+        return sum(tracked.frames for tracked in self.tracked)
 
 
 def write_index(path: Path, index: TrackIndex) -> None:
@@ -84,16 +93,17 @@ def locate_tracks(indexes: Iterable[TrackIndex]) -> Iterator[tuple[str, TrackSpa
     """Each tracked video and where its track is."""
     for index in indexes:
         first = 0
-        for video, frames in index.tracked:
-            yield video, TrackSpan(index.name, first, frames)
-            first += frames
+        for tracked in index.tracked:
+            yield tracked.video, TrackSpan(index.name, first, tracked.frames, tracked.digest)
+            first += tracked.frames
 
 
-def _parse_tracked(value: object) -> tuple[str, int]:
-    match value:
-        case [str(video), int(frames)] if frames > 0:
-            return video, frames
-    raise ValueError(f"tracked has {value!r}, not a video and its number of frames")
+def _parse_tracked(value: object) -> TrackedVideo:
+    found = Record(value)
+    tracked = TrackedVideo(found.text("video"), found.count("frames"), found.text("digest"))
+    if not tracked.frames or not tracked.digest:
+        raise ValueError(f"{tracked.video} has no frames or no digest")
+    return tracked
 
 
 def _parse_failure(value: object) -> VideoFailure:

@@ -30,11 +30,15 @@ class Track:
 
 @dataclass(frozen=True)
 class TrackSpan:
-    """Where a video's track is: frames [first, first + frames) of the file `shard`.npz."""
+    """Where a video's track is: frames [first, first + frames) of the file `shard`.npz.
+
+    `digest` is that of the video's bytes when it was tracked.
+    """
 
     shard: str
     first: int
     frames: int
+    digest: str = ""
 
 
 def digest_video(path: Path) -> str:

@@ -9,7 +9,13 @@ import dlib
 
 from lipnet.files import digest_of
 from lipnet.landmarks.detector import Detector, DlibDetector, find_cnn, find_predictor
-from lipnet.landmarks.index import TrackIndex, VideoFailure, find_index, write_index
+from lipnet.landmarks.index import (
+    TrackedVideo,
+    TrackIndex,
+    VideoFailure,
+    find_index,
+    write_index,
+)
 from lipnet.landmarks.store import Track, digest_video, write_tracks
 from lipnet.landmarks.track import LandmarkOptions, track_landmarks
 from lipnet.video.decode import VideoError, iter_frames, limit_frames
@@ -61,7 +67,8 @@ class Tracker:
 
     def __call__(self, job: TrackJob) -> TrackIndex:
         """The index of the job's track file, made unless the same work was done before."""
-        inputs = [[video, digest_video(self._root / video)] for video in job.videos]
+        digests = {video: digest_video(self._root / video) for video in job.videos}
+        inputs = [[video, digest] for video, digest in digests.items()]
         fingerprint = digest_of({"made_by": self._made_by, "videos": inputs})
         path = self._folder / f"{job.name}.json"
         tracks = self._folder / f"{job.name}.npz"
@@ -69,27 +76,39 @@ class Tracker:
         if finished is not None and tracks.is_file():
             return finished
         path.unlink(missing_ok=True)
-        index = self._track(job, tracks, fingerprint)
+        index = self._track(job, digests, tracks, fingerprint)
         write_index(path, index)
         return index
 
-    def _track(self, job: TrackJob, path: Path, fingerprint: str) -> TrackIndex:
+    def _track(
+        self, job: TrackJob, digests: Mapping[str, str], path: Path, fingerprint: str
+    ) -> TrackIndex:
         tracks: dict[str, Track] = {}
         failures: list[VideoFailure] = []
         for video in job.videos:
             try:
-                frames = limit_frames(iter_frames(self._root / video))
-                tracks[video] = track_landmarks(frames, self._detector, self._options)
+                tracks[video] = self._track_video(video, digests[video])
             except VideoError as error:
                 failures.append(VideoFailure(video, error.reason, error.detail))
         write_tracks(path, tracks)
         return TrackIndex(
             name=job.name,
             fingerprint=fingerprint,
-            tracked=tuple((video, len(track.seen_T)) for video, track in tracks.items()),
+            tracked=tuple(
+                TrackedVideo(video, len(track.seen_T), digests[video])
+                for video, track in tracks.items()
+            ),
             seen_frames=int(sum(track.seen_T.sum() for track in tracks.values())),
             failures=tuple(failures),
         )
+
+    def _track_video(self, video: str, digest: str) -> Track:
+        """The video's track; VideoError "changed" if it was replaced after it was digested."""
+        frames = limit_frames(iter_frames(self._root / video))
+        track = track_landmarks(frames, self._detector, self._options)
+        if digest_video(self._root / video) != digest:
+            raise VideoError("changed", "the video was replaced while it was tracked")
+        return track
 
 
 def describe_maker(options: LandmarkOptions, code: str) -> dict[str, object]:

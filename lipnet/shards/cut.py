@@ -14,7 +14,7 @@ from lipnet.crops.align import STABLE, face_digest, load_face
 from lipnet.crops.border import share_outside
 from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.files import digest_of
-from lipnet.landmarks.store import digest_video, read_track
+from lipnet.landmarks.store import MISSING, digest_video, read_track
 from lipnet.shards.codec import DEFAULT_CODEC, Crops, find_codec
 from lipnet.shards.index import ClipFailure, ShardIndex
 from lipnet.shards.meta import ClipMeta
@@ -61,23 +61,24 @@ class Cutter:
 
     def __call__(self, job: CutJob) -> ShardIndex:
         """The index of the job's shard, which is made unless the same work was done before."""
-        fingerprint = self._fingerprint(job)
+        digests = {video.video: self._digest(video) for video in job.videos}
+        fingerprint = self._fingerprint(job, digests)
         finished = self._keeper.find(job.name, fingerprint)
         if finished is not None:
             return finished
         shard = self._folders.shards / f"{job.name}.tar"
         shard.with_suffix(".json").unlink(missing_ok=True)
         failures: list[ClipFailure] = []
-        contents = write_shard(shard, self._cut(job, failures), self._codec)
+        contents = write_shard(shard, self._cut(job, digests, failures), self._codec)
         index = ShardIndex(job.name, contents, fingerprint, self._made_by, tuple(failures))
         return self._keeper.keep(index)
 
-    def _fingerprint(self, job: CutJob) -> str:
+    def _fingerprint(self, job: CutJob, digests: Mapping[str, Sequence[str]]) -> str:
         """Digest of the options and code, and of each video's bytes, landmarks and clips."""
         inputs = []
         for video in job.videos:
             clips = [{**asdict(c), "index": self._label_index[c.label]} for c in video.clips]
-            inputs.append([*self._digest(video), clips])
+            inputs.append([*digests[video.video], clips])
         return digest_of({"made_by": self._made_by, "videos": inputs})
 
     def _digest(self, video: VideoClips) -> list[str]:
@@ -88,13 +89,16 @@ class Cutter:
         track = hashlib.sha256(points.tobytes()).hexdigest()[:16]
         return [digest_video(self._folders.root / video.video), track]
 
-    def _cut(self, job: CutJob, failures: list[ClipFailure]) -> Samples:
+    def _cut(
+        self, job: CutJob, digests: Mapping[str, Sequence[str]], failures: list[ClipFailure]
+    ) -> Samples:
         """The job's clips; those that cannot be cut are appended to `failures`."""
         for video in job.videos:
             if video.track == NO_TRACK:
                 yield from self._read_precropped(video, failures)
                 continue
             try:
+                _check_video(video, digests[video.video][0])
                 crops_THW, outside_T = self._crop_video(video)
             except VideoError as error:
                 failures += [fail_clip(clip, error) for clip in video.clips]
@@ -125,6 +129,14 @@ class Cutter:
         first = next(frames)
         crops_THW = crop_mouth(chain([first], frames), matrices, self._options.size)
         return crops_THW, share_outside(matrices, first.shape, self._options.size)
+
+
+def _check_video(video: VideoClips, digest: str) -> None:
+    """VideoError "changed" if the landmarks were made from a video with other bytes."""
+    if digest not in (video.track.digest, MISSING):
+        raise VideoError(
+            "changed", "its landmarks were made from other bytes; run the stage landmarks again"
+        )
 
 
 def describe_crops(options: CropOptions) -> dict[str, object]:

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lipnet.errors import InputError
 from lipnet.landmarks.index import locate_tracks, read_index
-from lipnet.landmarks.store import TrackSpan, read_track
+from lipnet.landmarks.store import TrackSpan, digest_video, read_track
 from lipnet.landmarks.track import LandmarkOptions, track_landmarks
 from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
 from lipnet.video.decode import iter_frames
@@ -42,7 +43,8 @@ def test_videos_are_planned_once_in_order() -> None:
 
 def test_an_index_lists_every_video_with_its_outcome(root: Path, tmp_path: Path) -> None:
     index = tracker(root, tmp_path / "out")[0](JOB)
-    assert index.tracked == (("a.mp4", 12), ("b.mp4", 5))
+    found = [(own.video, own.frames, own.digest) for own in index.tracked]
+    assert found == [(v, n, digest_video(root / v)) for v, n in (("a.mp4", 12), ("b.mp4", 5))]
     reasons = {failure.video: failure.reason for failure in index.failures}
     assert reasons == {"black.mp4": "no_face", "empty.mp4": "zero_bytes", "gone.mp4": "missing"}
     assert index.videos == 5
@@ -53,7 +55,8 @@ def test_an_index_lists_every_video_with_its_outcome(root: Path, tmp_path: Path)
 def test_tracks_are_read_back_from_their_spans(root: Path, tmp_path: Path) -> None:
     index = tracker(root, tmp_path / "out")[0](JOB)
     spans = dict(locate_tracks([index]))
-    assert spans == {"a.mp4": TrackSpan("000000", 0, 12), "b.mp4": TrackSpan("000000", 12, 5)}
+    a, b = (digest_video(root / name) for name in ("a.mp4", "b.mp4"))
+    assert spans == {"a.mp4": TrackSpan("000000", 0, 12, a), "b.mp4": TrackSpan("000000", 12, 5, b)}
     direct = track_landmarks(iter_frames(root / "b.mp4"), FakeDetector())
     kept = read_track(tmp_path / "out", spans["b.mp4"])
     np.testing.assert_array_equal(kept.points_TP2, direct.points_TP2)
@@ -80,7 +83,22 @@ def test_other_code_or_another_video_is_tracked_again(root: Path, tmp_path: Path
     assert detector.calls
     write_faces(root / "b.mp4", 6)
     newest, detector = tracker(root, tmp_path / "out", code="2")
-    assert newest(JOB).tracked == (("a.mp4", 12), ("b.mp4", 6))
+    assert [own.frames for own in newest(JOB).tracked] == [12, 6]
+
+
+def test_a_video_that_is_replaced_while_it_is_tracked_fails_as_changed(
+    root: Path, tmp_path: Path
+) -> None:
+    made, detector = tracker(root, tmp_path / "out")
+    original = detector.find
+
+    def replace_then_detect(*args: Any, **kwargs: Any) -> Any:
+        write_faces(root / "a.mp4", 11)
+        return original(*args, **kwargs)
+
+    detector.find = replace_then_detect  # type: ignore[method-assign]
+    index = made(TrackJob("000000", ("a.mp4",)))
+    assert [failure.reason for failure in index.failures] == ["changed"]
 
 
 def test_a_job_whose_videos_all_fail_is_finished(root: Path, tmp_path: Path) -> None:

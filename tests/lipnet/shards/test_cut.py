@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from lipnet.crops.crop import CropOptions
 from lipnet.landmarks.index import locate_tracks
 from lipnet.landmarks.track import LandmarkOptions
@@ -57,3 +60,26 @@ def test_the_share_outside_of_the_frame_is_in_the_clips_meta(tmp_path: Path) -> 
         shares.append(meta.outside)
     assert shares[0] == 0
     assert 0 < shares[1] < shares[2] < 1
+
+
+@given(st.integers(0, 2**32), st.integers(0, 255))
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_clips_of_a_video_that_changed_after_its_landmarks_fail(
+    tmp_path: Path, position: int, value: int
+) -> None:
+    """Also if it has the same number of frames, or one other byte."""
+    video = write_faces(tmp_path / "v.mp4", 20)
+    track = Tracker(
+        FakeDetector(), root=tmp_path, folder=tmp_path, options=LandmarkOptions(), made_by={}
+    )
+    span = dict(locate_tracks([track(TrackJob("000000", ("v.mp4",)))]))["v.mp4"]
+    content = bytearray(video.read_bytes())
+    same = content[position % len(content)] == value
+    content[position % len(content)] = value
+    video.write_bytes(bytes(content))
+    job = CutJob("train/000000", (VideoClips("v.mp4", span, (clip(), clip("b"))),))
+    folders = CutFolders(tmp_path, tmp_path, tmp_path / "out")
+    cutter = Cutter(folders, options=CropOptions(size=32), labels=["blue"], made_by={})
+    index = cutter(job)
+    reasons = [failure.reason for failure in index.failures]
+    assert reasons == ([] if same else ["changed", "changed"])
