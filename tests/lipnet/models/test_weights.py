@@ -99,9 +99,9 @@ def test_a_header_without_a_whole_card_is_named(saved, header):
 
 
 def test_a_card_with_an_unknown_spec_is_named(saved):
-    header = _read_header(saved).replace("tcn_0.25x", "lstm_2")
+    header = _read_header(saved).replace("tcn_0.25x", "none_2")
     save_file(load_file(saved), saved, {HEADER_KEY: header})
-    with pytest.raises(InputError, match=r"weights\.safetensors: its card.*unknown head 'lstm_2'"):
+    with pytest.raises(InputError, match=r"weights\.safetensors: its card.*unknown head 'none_2'"):
         load_model(saved)
 
 
