@@ -17,6 +17,7 @@ def run_program(main: Callable[[], None]) -> None:
     """Run `main`; exit 1 with one line for bad input or a full disk, 130 when interrupted."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else MLflow warns at length without git
     try:
         main()
     except InputError as error:

@@ -1,5 +1,6 @@
 """Runs in MLflow: found again, logged once, and no error of MLflow stops a training."""
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from lipnet.errors import InputError
 from lipnet.lineage.generation import TrainingFacts
 from lipnet.recipe import Recipe
+from tests.contract.imports import ROOT
 from tracking.experiment import DatasetFacts, Experiment, Identity
 from tracking.live import ModelRun
 from tracking.uri import shown_uri, tracking_uri
@@ -159,3 +161,23 @@ def test_superseded_runs_are_marked_and_a_running_one_is_left() -> None:
     assert tags[old]["superseded"] == "true"
     assert tags[new]["superseded"] == "false"
     assert "superseded" not in tags[other]
+
+
+@pytest.mark.slow
+def test_nothing_is_printed_about_git_if_it_is_not_installed(tmp_path: Path) -> None:
+    code = (
+        "from pipeline.program import run_program\n"
+        "def main():\n"
+        "    from mlflow.utils.git_utils import get_git_commit\n"
+        "    assert get_git_commit('.') is None\n"
+        "run_program(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

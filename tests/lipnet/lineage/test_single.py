@@ -88,3 +88,17 @@ def test_clips_that_cannot_be_used_are_named(
 def test_crops_too_small_for_the_recipe_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too small for recipe.field"):
         train(tmp_path / "model", recipe=Recipe())
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+@pytest.mark.parametrize("per_word", [1, 4])
+def test_clips_without_a_picture_and_one_clip_per_word_give_finite_weights(
+    grey: int, per_word: int, tmp_path: Path
+) -> None:
+    clips = [(np.full_like(crops, grey), word) for crops, word in make_clips(2 * per_word)]
+    epochs: list[EpochRecord] = []
+    weights = train_model(
+        SPEC, clips, clips, tmp_path, recipe=RECIPE, crops=CROPS, on_epoch=epochs.append
+    )
+    assert all(np.isfinite([epoch.train_loss, epoch.val_loss]).all() for epoch in epochs)
+    load_model(weights)  # refuses weights that are not finite
