@@ -8,15 +8,34 @@ from socket import gethostname
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.servers import find_mlflow
 from pipeline.leaderboard import prefect_rows
+from pipeline.pages import list_pages
 from pipeline.paths import Paths
+from tracking.uri import find_mlflow
 
 FIGURES = {
     "accuracy_gflops": "Accuracy against cost",
     "generations": "Accuracy by generation",
     "learning_curves": "Learning curves",
 }
+
+
+def show_preflight(paths: Paths) -> None:
+    """Create the artifact of the estimate; an error here is only a warning."""
+    if not paths.preflight.exists():
+        return
+    try:
+        create_table_artifact(
+            table=json.loads(paths.preflight.read_text(encoding="utf-8")),
+            key=f"preflight-{_key_of(paths)}",
+            description=f"Disk space and time that all steps of {paths.profile} need, estimated",
+        )
+    except Exception as error:  # of the server, the network or the files
+        get_run_logger().warning("the estimate has no artifact: %s", error)
+
+
+def _key_of(paths: Paths) -> str:
+    return re.sub("[^a-z0-9]+", "-", paths.profile.lower())
 
 
 def show_report(paths: Paths) -> None:
@@ -28,7 +47,7 @@ def show_report(paths: Paths) -> None:
 
 
 def _show_report(paths: Paths) -> None:
-    name = re.sub("[^a-z0-9]+", "-", paths.profile.lower())
+    name = _key_of(paths)
     described = (
         f"Models of {paths.profile}; accuracies in %, top-1 on validation and test; "
         "the interval is of test top-1"
@@ -42,7 +61,7 @@ def _show_report(paths: Paths) -> None:
     create_markdown_artifact(
         format_links(paths),
         key=f"links-{name}",
-        description="The report; in MLflow all runs, and the generations of each lineage",
+        description="The report, all models, and comparisons, in MLflow",
     )
 
 
@@ -58,14 +77,11 @@ def embed_figures(paths: Paths) -> str:
 
 
 def format_links(paths: Paths) -> str:
-    """The path of the report, and links to MLflow's pages as `tracking.publish` saved them."""
+    """Links to the report and to MLflow's pages, and the report's path on this machine."""
     page = (paths.report / "report.html").resolve()
-    lines = [f"The whole report as one page: `{page}` on {gethostname()}", ""]
-    if not paths.mlflow_pages.exists():
+    lines = [f"The report is also a file, `{page}` on {gethostname()}.", ""]
+    pages = list_pages(paths, find_mlflow())
+    if not pages:
         return "\n".join([*lines, "Nothing of this profile is in MLflow yet."])
-    base = find_mlflow()
-    pages = json.loads(paths.mlflow_pages.read_text(encoding="utf-8"))
-    lines += [f"[All runs of {paths.profile}]({base}{pages['runs']})", ""]
-    for lineage, address in pages["generations"].items():
-        lines.append(f"- [Compare the generations of {lineage}]({base}{address})")
-    return "\n".join(lines)
+    links = [f"- [{title[0].upper()}{title[1:]}]({address})" for title, address in pages]
+    return "\n".join([*links, "", *lines])

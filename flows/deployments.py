@@ -48,14 +48,19 @@ def flow_named_by(
 
 
 def name_by_profile() -> str:
-    """<flow>-<profile>."""
+    """<flow>-<profile>, and the changes to the profile."""
     profile = flow_run.parameters.get("profile") or load_params().profile
-    return f"{flow_run.flow_name}-{profile}"
+    return " ".join([f"{flow_run.flow_name}-{profile}", *_changes()])
 
 
 def name_by_lineage() -> str:
-    """train-<lineage>."""
-    return f"train-{flow_run.parameters['lineage']}"
+    """train-<lineage>, the profile, and the changes to it."""
+    profile = flow_run.parameters.get("profile") or load_params().profile
+    return " ".join([f"train-{flow_run.parameters['lineage']}", profile, *_changes()])
+
+
+def _changes() -> list[str]:
+    return list(flow_run.parameters.get("changes") or [])
 
 
 @flow_named_by(name_by_profile)
@@ -69,9 +74,8 @@ def reproduce(
 
     Args:
         profile: a name from conf/profile; empty for the profile in params.yaml.
-        changes: all changes to the profile, such as source.root=/data/grid. If empty: the profile
-            with the changes of its last run in this checkout, or without changes if the last run
-            used another profile.
+        changes: settings that replace those of the profile, one per line, such as recipe.epochs=20;
+            if empty, those of the checkout's last run, if that was of the same profile.
         parallel: number of stages to run at a time; 0 for one per GPU, or one without a GPU.
         force: also run stages that are up to date.
     """
@@ -86,9 +90,8 @@ def preprocess(
 
     Args:
         profile: a name from conf/profile; empty for the profile in params.yaml.
-        changes: all changes to the profile, such as source.root=/data/grid. If empty: the profile
-            with the changes of its last run in this checkout, or without changes if the last run
-            used another profile.
+        changes: settings that replace those of the profile, one per line, such as recipe.epochs=20;
+            if empty, those of the checkout's last run, if that was of the same profile.
         force: also run stages that are up to date.
     """
     return run_flow(Wanted(("shards", "quality")), profile, changes or (), force=force)
@@ -106,9 +109,8 @@ def train(
     Args:
         lineage: its id in the profile, such as rn18-mstcn or sn05-tcn1-by-rn18.
         profile: a name from conf/profile; empty for the profile in params.yaml.
-        changes: all changes to the profile, such as source.root=/data/grid. If empty: the profile
-            with the changes of its last run in this checkout, or without changes if the last run
-            used another profile.
+        changes: settings that replace those of the profile, one per line, such as recipe.epochs=20;
+            if empty, those of the checkout's last run, if that was of the same profile.
         parallel: number of stages to run at a time; 0 for one per GPU, or one without a GPU.
     """
     wanted = Wanted((f"scratch@{lineage}", f"taught@{lineage}"))

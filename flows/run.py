@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.artifacts import show_report
+from flows.artifacts import show_preflight, show_report
 from flows.command import Commands
 from flows.graph import StageGraph, read_graph, read_stale
 from flows.walk import (
     CACHED,
+    RESTORED,
     RETRY_SECONDS,
     Walk,
     command_task,
@@ -83,26 +84,35 @@ def run_flow(
 
 def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Commands) -> State[Any]:
     """Run the steps of the flow in order, up to the first one that fails."""
-    run_step("preflight", ["pipeline.preflight"], commands)
+    paths = Paths(load_params().profile)
+    estimate = ["pipeline.preflight", "--json", str(paths.preflight)]
+    checked = run_step("preflight", estimate, commands)
+    show_preflight(paths)
     graph = wanted.cut(read_graph(ROOT))
-    walk = Walk(ROOT, graph, read_stale(ROOT), commands=commands, force=force)
+    walk = Walk(ROOT, graph, read_stale(ROOT), commands=commands, force=force, after=[checked])
     walk.run(parallel or max(1, count_gpus()))
     if failure := describe_failure(graph.order, walk.states):
         return Failed(message=failure)
     if wanted.publish:
-        publish_and_show(commands)
-    cached = sum(state.name == CACHED for state in walk.states.values())
-    ran = len(graph.order) - cached
-    return Completed(message=f"{len(graph.order)} stages: {ran} made, {cached} unchanged")
+        publish_and_show(commands, walk.last)
+    return Completed(message=count_stages(walk.states))
 
 
-def publish_and_show(commands: Commands) -> None:
+def count_stages(states: Mapping[str, State[Any]]) -> str:
+    """How many stages were made by their code, restored from DVC's cache, or unchanged."""
+    unchanged = sum(state.name == CACHED for state in states.values())
+    restored = sum(state.name == RESTORED for state in states.values())
+    made = len(states) - unchanged - restored
+    return f"{len(states)} stages: {made} made, {restored} restored, {unchanged} unchanged"
+
+
+def publish_and_show(commands: Commands, after: Sequence[State[Any]]) -> None:
     """Write the leaderboard, update MLflow, and show the leaderboard even if MLflow fails;
     InputError if one of them failed."""
-    run_step("leaderboard", ["pipeline.leaderboard"], commands)
+    written = run_step("leaderboard", ["pipeline.leaderboard"], commands, after)
     failure = ""
     try:
-        run_step("publish", ["tracking.publish"], commands)
+        run_step("publish", ["tracking.publish"], commands, [written])
     except InputError as error:
         failure = f"all stages are done, but MLflow is not up to date: {error}"
     show_report(Paths(load_params().profile))
@@ -120,15 +130,24 @@ def count_gpus() -> int:
     return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
 
 
-def run_step(name: str, arguments: list[str], commands: Commands) -> None:
-    """Run `python -m <arguments>` as a task that is not a stage; InputError if it fails."""
+def run_step(
+    name: str, arguments: list[str], commands: Commands, after: Sequence[State[Any]] = ()
+) -> State[Any]:
+    """Run `python -m <arguments>` as a task that is not a stage, after others in the graph; returns
+    its state, or raises InputError if it fails."""
     retry_seconds = RETRY_SECONDS[""]
     step = command_task(name, retry_seconds)
     command = [sys.executable, "-m", *arguments]
     state = step(
-        command, folder=str(ROOT), commands=commands, retry_seconds=retry_seconds, return_state=True
+        command,
+        folder=str(ROOT),
+        commands=commands,
+        retry_seconds=retry_seconds,
+        wait_for=list(after),
+        return_state=True,
     )
     if state.is_cancelled():
         raise KeyboardInterrupt
     if not state.is_completed():
         raise InputError(f"{name} failed:\n{state.message}")
+    return state

@@ -17,7 +17,8 @@ from urllib.request import urlopen
 
 from flows.guard import PAGES, UI_ADDRESSES
 from lipnet.errors import InputError
-from tracking.uri import shown_uri, tracking_uri
+from pipeline.pages import format_pages
+from tracking.uri import UI_PORT, find_mlflow, tracking_uri
 
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
@@ -58,15 +59,8 @@ class Server:
                 ) from None
 
 
-MLFLOW = Server("MLflow", 5000, "/health")
+MLFLOW = Server("MLflow", UI_PORT, "/health")
 PREFECT = Server("Prefect", 4200, "/api/health")
-
-
-def find_mlflow() -> str:
-    """The address of MLflow's pages: the server that runs are logged to, without a user name and
-    password, or else the server of `make ui`."""
-    uri = shown_uri()
-    return uri.rstrip("/") if uri.startswith(("http://", "https://")) else MLFLOW.url
 
 
 def mlflow_command(server: Server, store: str, artifacts: str = "mlartifacts") -> list[str]:
@@ -82,8 +76,11 @@ def prefect_command(server: Server) -> list[str]:
     return [sys.executable, "-m", "uvicorn", "--factory", "flows.guard:make_app", *place]
 
 
-def serve(servers: Sequence[tuple[Server, list[str]]], logs: Path) -> None:
-    """Run the servers until one of them ends or a signal arrives, then stop them all."""
+def serve(
+    servers: Sequence[tuple[Server, list[str]]], logs: Path, notes: Sequence[str] = ()
+) -> None:
+    """Run the servers until one of them ends or a signal arrives, then stop them all; print the
+    notes when all are up."""
     for server, _ in servers:
         server.check_free()
     logs.mkdir(parents=True, exist_ok=True)
@@ -94,6 +91,8 @@ def serve(servers: Sequence[tuple[Server, list[str]]], logs: Path) -> None:
         for server, process in running:
             wait_until_up(server, process, log_of(logs, server))
             print(f"{server.name:8} {server.url}", flush=True)
+        for note in notes:
+            print(note, flush=True)
         print("press Ctrl-C to stop", flush=True)
         watch(running, logs)
     finally:
@@ -185,12 +184,14 @@ def main() -> None:
     prefect = replace(PREFECT, port=options.prefect_port)
     store = tracking_uri()
     servers = [(prefect, prefect_command(prefect))]
+    pages = mlflow.url
     if store.startswith("http"):
-        print(f"MLflow   {find_mlflow()} (MLFLOW_TRACKING_URI)", flush=True)
+        pages = find_mlflow()
+        print(f"MLflow   {pages} (MLFLOW_TRACKING_URI)", flush=True)
     else:
         servers.insert(0, (mlflow, mlflow_command(mlflow, store)))
     try:
-        serve(servers, options.logs)
+        serve(servers, options.logs, format_pages(pages))
     except InputError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -69,8 +69,10 @@ class Walk:
         *,
         commands: Commands,
         force: bool = False,
+        after: Sequence[State[Any]] = (),
     ) -> None:
         self._folder = folder
+        self._after = list(after)  # of the steps before the first stages
         self._graph = graph
         self._stale = set(graph.needs) if force else stale
         self._options = ["--force"] if force else []
@@ -114,11 +116,17 @@ class Walk:
             retry_seconds=retry_seconds,
             folder=str(self._folder),
             commands=self._commands,
-            wait_for=[allow_failure(self._futures[name]) for name in needs],
+            wait_for=[allow_failure(self._futures[name]) for name in needs] or self._after,
             return_state=False,
         )
         self._futures[stage] = future
         future.add_done_callback(lambda _: ended.put(stage))
+
+    @property
+    def last(self) -> list[State[Any]]:
+        """The states of the stages that no other stage needs."""
+        needed = set().union(*self._graph.needs.values())
+        return [self.states[name] for name in self._graph.order if name not in needed]
 
     def _command_of(self, stage: str) -> list[str]:
         return command_of(["repro", "--single-item", *self._options, stage])

@@ -95,6 +95,11 @@ class Paths:
         return self.tmp / "mlflow.json"
 
     @property
+    def preflight(self) -> Path:
+        """Untracked: the latest estimate of disk space and time, by step."""
+        return self.tmp / "preflight.json"
+
+    @property
     def timings(self) -> Path:
         """Untracked: how long each job took, one file per stage."""
         return self.tmp / "timings"

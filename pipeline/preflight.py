@@ -3,6 +3,7 @@
 import configparser
 import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
-from lipnet.files import digest_of
+from lipnet.files import digest_of, write_json
 from lipnet.sources.discover import discover_clips, find_source
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
 from lipnet.sources.manifest import count_splits, read_summary
@@ -40,7 +41,11 @@ REFRESH = "dvc repro --force --single-item raw"
 
 
 def main() -> None:
-    """Print what the profile needs; exit 1 if the disk is too small."""
+    """Print what the profile needs; exit 1 if the disk is too small.
+
+    With `--json PATH`, write the table there and print only its total.
+    """
+    place = Path(sys.argv[2]) if sys.argv[1:2] == ["--json"] and len(sys.argv) == 3 else None
     params, console = load_params(), Console()
     paths = Paths(params.profile)
     check_corpus(params, paths)
@@ -51,7 +56,13 @@ def main() -> None:
     work = list_work(params, corpus.labels, frames=corpus.frames_per_clip)
     recorded = weigh_recordings(params, corpus)
     rows = estimate(corpus, work, measure_machine(), recorded=recorded)
-    console.print(make_table(rows, params.profile))
+    cells = list_cells(rows)
+    if place is None:
+        console.print(make_table(cells, params.profile))
+    else:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_json(place, cells)
+        console.print("all steps: {disk}, {time}".format_map(cells[-1]), markup=False)
     for warning in warn_of_time(rows, on_gpu=has_gpu()):
         console.print(warning, style="yellow", soft_wrap=True, markup=False)
     for warning in warn_of_upload(params):
@@ -210,15 +221,21 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def make_table(rows: Sequence[Estimate], profile: str) -> Table:
-    """The estimate as a table to print."""
-    title = f"Preflight: {profile}, all steps"
-    table = Table("step", "disk", "time", title=title)
-    for row in rows:
-        table.add_row(row.step, format_bytes(row.disk_bytes), format_seconds(row.seconds))
+def list_cells(rows: Sequence[Estimate]) -> list[dict[str, str]]:
+    """The estimate of each step as text, and their total."""
     disk, seconds = sum(row.disk_bytes for row in rows), sum(row.seconds for row in rows)
-    table.add_section()
-    table.add_row("total", format_bytes(disk), format_seconds(seconds))
+    figures = [(row.step, row.disk_bytes, row.seconds) for row in rows] + [("total", disk, seconds)]
+    return [
+        {"step": step, "disk": format_bytes(size), "time": format_seconds(duration)}
+        for step, size, duration in figures
+    ]
+
+
+def make_table(cells: Sequence[Mapping[str, str]], profile: str) -> Table:
+    """The estimate as a table to print, the total under a line."""
+    table = Table("step", "disk", "time", title=f"Preflight: {profile}, all steps")
+    for number, row in enumerate(cells, start=1):
+        table.add_row(*row.values(), end_section=number == len(cells) - 1)
     return table
 
 

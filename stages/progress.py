@@ -15,6 +15,7 @@ from lipnet.train.history import EpochRecord
 from pipeline.params import Params
 from tracking.experiment import Identity
 from tracking.live import ModelRun
+from tracking.names import epoch_figures
 
 
 class LineageProgress:
@@ -22,13 +23,13 @@ class LineageProgress:
 
     def __init__(self, params: Params, plan: LineagePlan, lines: Path) -> None:
         self._params = params
-        self._kind = "taught" if plan.teachers else "scratch"
+        self._is_taught = bool(plan.teachers)
         self._lines = lines
         self._model: ModelProgress | None = None
 
     def begin(self, model: str, facts: TrainingFacts) -> "ModelProgress":
         source = self._params.source.name
-        identity = Identity.of(model, facts, kind=self._kind, source=source)
+        identity = Identity.of(model, facts, is_taught=self._is_taught, source=source)
         tracked = ModelRun(self._params.profile, identity)
         self._model = ModelProgress(model, facts.recipe.epochs, tracked, self._lines)
         origin = f"taught by {facts.teacher}" if facts.teacher else "from scratch"
@@ -107,8 +108,7 @@ class ModelProgress:
     def on_epoch(self, record: EpochRecord) -> None:
         self._done = record.epoch + 1
         seconds = time.monotonic() - self._started
-        figures = {k: v for k, v in asdict(record).items() if k not in ("epoch", "best")}
-        self._tracked.log_epoch(record.epoch, figures)
+        self._tracked.log_epoch(record.epoch, epoch_figures(record))
         line = {"model": self._model, **asdict(record), "seconds": round(seconds, 1)}
         with self._lines.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")

@@ -19,6 +19,7 @@ from lipnet.errors import InputError
 from lipnet.lineage.generation import TrainingFacts
 from pipeline.paths import Paths
 from tracking.logged_model import save_model
+from tracking.names import kind_of
 from tracking.uri import artifact_location, hide_password, shown_uri, tracking_uri
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ class Identity:
     params: Mapping[str, object]
 
     @classmethod
-    def of(cls, model_id: str, facts: TrainingFacts, *, kind: str, source: str) -> "Identity":
-        """From the facts of a training, which its generation.json has too; `kind` is scratch or
-        taught."""
+    def of(cls, model_id: str, facts: TrainingFacts, *, is_taught: bool, source: str) -> "Identity":
+        """From the facts of a training, which its generation.json has too; `is_taught`: its
+        lineage is taught by another one."""
         lineage, _, generation = model_id.rpartition("-")
         teacher = facts.teacher or "none"
         named = {"lineage": lineage, "generation": generation, "teacher": teacher}
+        kind = kind_of(facts.teacher, is_taught=is_taught)
         tags = {**named, "spec": facts.spec, "kind": kind, "source": source}
         params = {"spec": facts.spec, **named, **asdict(facts.recipe)}
         return cls(model_id, facts.fingerprint, tags, params)
@@ -170,10 +172,9 @@ class Experiment:
         return {metric.step for metric in self.client.get_metric_history(run_id, key)}
 
     def fill_figures(self, run_id: str, figures: Figures) -> None:
-        """Log the final figures that are missing or have changed, as `final/<name>`."""
+        """Log the final figures that are missing or have changed."""
         present = self.client.get_run(run_id).data.metrics
-        for name, value in figures.items():
-            key = f"final/{name}"
+        for key, value in figures.items():
             if math.isfinite(value) and present.get(key) != value:
                 self.client.log_metric(run_id, key, value, step=0)
 

@@ -5,8 +5,8 @@ was trained; this logs what is missing. It is idempotent and not a DVC stage.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,20 +15,20 @@ from lipnet.errors import InputError
 from lipnet.files import digest_files, digest_of, write_json
 from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
 from lipnet.lineage.summary import LINEAGE_FILE, read_lineage
-from lipnet.report.csv_rows import column_values
+from lipnet.report.csv_rows import read_rows
 from lipnet.report.json_files import read_mapping
-from lipnet.report.rows import LeaderboardRow
+from lipnet.report.rows import ComparisonRow, LeaderboardRow
 from lipnet.report.saved import read_leaderboard, read_results_rows
 from lipnet.shards.summary import read_summary_file
 from lipnet.train.history import read_history
+from pipeline.pages import list_pages
 from pipeline.params import load_params
 from pipeline.paths import Paths
 from pipeline.program import run_program
 from tracking.experiment import DatasetFacts, Experiment, Identity
-from tracking.uri import shown_uri
+from tracking.names import constants, epoch_figures, final_figures
+from tracking.uri import find_mlflow, shown_uri
 
-# Numbers that are settings, logged as parameters, and not results.
-SETTINGS = {"epochs", "input_size", "seed"}
 REPORT_FILES = ("leaderboard.csv", "report.md", "report.html", "metrics.json")
 
 
@@ -37,7 +37,7 @@ class ModelFolder:
     """One finished model on disk: its generation.json and the folder of its files."""
 
     folder: Path
-    kind: str
+    is_taught: bool
     generation: Generation
 
     @property
@@ -73,6 +73,9 @@ def main() -> None:
     paths = Paths(params.profile)
     published = publish(paths, source=params.source.name)
     print(f"MLflow ({shown_uri()}): {published}", flush=True)
+    print("In MLflow (on this machine, `make ui` starts it):", flush=True)
+    for title, address in list_pages(paths, find_mlflow()):
+        print(f"  {title}: {address}", flush=True)
 
 
 def publish(paths: Paths, *, source: str) -> Published:
@@ -85,7 +88,7 @@ def publish(paths: Paths, *, source: str) -> Published:
     fingerprints: dict[str, str] = {}
     for model in find_models(paths.models):
         identity = Identity.of(
-            model.model_id, model.generation.facts, kind=model.kind, source=source
+            model.model_id, model.generation.facts, is_taught=model.is_taught, source=source
         )
         run_id = experiment.ensure_run(identity)
         publish_model(experiment, run_id, model, rows.get(model.model_id), published)
@@ -96,45 +99,68 @@ def publish(paths: Paths, *, source: str) -> Published:
     for name in sorted(rows.keys() - current.keys()):
         identity = identify_ensemble(rows[name], fingerprints, source)
         current[name] = experiment.ensure_run(identity)
-        experiment.fill_figures(current[name], figures_of(rows[name]))
+        fill_row(experiment, current[name], rows[name])
         experiment.end(current[name])
         published.ensembles += 1
     publish_report(experiment, paths, dataset)
     published.superseded = experiment.supersede_others(current)
-    published.registered = register_best(experiment, paths, current)
-    write_json(paths.mlflow_pages, find_pages(experiment, paths, current))
+    published.registered = register_best(experiment, paths, rows, current)
+    write_json(paths.mlflow_pages, find_pages(experiment, paths, rows, current))
     return published
 
 
-def find_pages(experiment: Experiment, paths: Paths, runs: Mapping[str, str]) -> dict[str, Any]:
-    """MLflow's page of the profile's runs, and for each lineage one that compares its generations.
-
-    Without `workflowType`, MLflow opens an experiment as one of language models.
-    """
+def find_pages(
+    experiment: Experiment,
+    paths: Paths,
+    rows: Mapping[str, LeaderboardRow],
+    runs: Mapping[str, str],
+) -> dict[str, Any]:
+    """MLflow's page of the profile's runs, and pages that compare: the generations of each lineage,
+    and each student with the model from scratch of its spec."""
     lineages: dict[str, list[str]] = {}
     for model in find_models(paths.models):
-        lineages.setdefault(model.model_id.rpartition("-")[0], []).append(runs[model.model_id])
-    experiments = quote(json.dumps([experiment.experiment_id]))
+        lineages.setdefault(model.model_id.rpartition("-")[0], []).append(model.model_id)
+    comparisons = read_rows(paths.report / "tables" / "comparisons.csv", ComparisonRow)
+    students = {
+        pair.second: [pair.first, pair.second]
+        for pair in comparisons
+        if pair.first in runs and rows[pair.second].lineage != rows[pair.first].lineage
+    }
+
+    def compare(models: Sequence[str]) -> str:
+        experiments = quote(json.dumps([experiment.experiment_id]))
+        found = quote(json.dumps([runs[model] for model in models]))
+        return f"/#/compare-runs?runs={found}&experiments={experiments}"
+
+    # Without `workflowType`, MLflow opens an experiment as one of language models.
+    place = f"/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    order = quote("metrics.`accuracy/test_top1`")
+    report = f"/#/experiments/{experiment.experiment_id}/runs/{experiment.parent_id}/artifacts"
     return {
-        "runs": f"/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning",
-        "generations": {
-            lineage: f"/#/compare-runs?runs={quote(json.dumps(found))}&experiments={experiments}"
-            for lineage, found in lineages.items()
-            if len(found) > 1
-        },
+        "report": f"{report}/report.html",
+        "runs": f"{place}&orderByKey={order}&orderByAsc=false",
+        "generations": {name: compare(own) for name, own in lineages.items() if len(own) > 1},
+        "students": {name: compare(pair) for name, pair in students.items()},
     }
 
 
-def register_best(experiment: Experiment, paths: Paths, runs: Mapping[str, str]) -> int:
-    """Register a version for each lineage's best on validation, and make the best one champion.
-
-    Returns how many versions were added.
-    """
+def register_best(
+    experiment: Experiment,
+    paths: Paths,
+    rows: Mapping[str, LeaderboardRow],
+    runs: Mapping[str, str],
+) -> int:
+    """Register a version for each lineage's best on validation; returns how many were added."""
     from tracking.registry import Registry
 
-    selection = read_mapping(paths.study.selection)
-    champion = str(selection["best"]["model"])
-    return Registry(experiment).fill(selection["best_of_lineage"], runs, champion)
+    best = read_mapping(paths.study.selection)["best_of_lineage"]
+    return Registry(experiment).fill([rows[model] for _, model in sorted(best.items())], runs)
+
+
+def fill_row(experiment: Experiment, run_id: str, row: LeaderboardRow) -> None:
+    """Log a row of the leaderboard: its results as metrics, its constants as tags."""
+    experiment.fill_figures(run_id, final_figures(row))
+    experiment.fill_tags(run_id, constants(row))
 
 
 def publish_model(
@@ -149,7 +175,7 @@ def publish_model(
     epochs = read_epochs(model.folder / "history.csv")
     published.epochs_filled += experiment.fill_epochs(run_id, epochs)
     if row is not None:
-        experiment.fill_figures(run_id, figures_of(row))
+        fill_row(experiment, run_id, row)
     is_chosen = row is not None and bool(row.chosen)
     experiment.fill_tags(run_id, {"chosen": str(is_chosen).lower()})
     logged = experiment.fill_model(run_id, model.weights, digest_files([model.weights]))
@@ -171,20 +197,14 @@ def find_models(models: Path) -> Iterator[ModelFolder]:
     """Every finished model of every finished lineage, by lineage and generation."""
     for path in sorted(models.glob(f"*/{LINEAGE_FILE}")):
         lineage = read_lineage(path.parent)
-        kind = "taught" if lineage.teacher else "scratch"
         for entry in lineage.generations:
             folder = path.parent / entry.name
-            yield ModelFolder(folder, kind, read_generation(folder))
+            yield ModelFolder(folder, bool(lineage.teacher), read_generation(folder))
 
 
 def read_epochs(history: Path) -> dict[int, dict[str, float]]:
     """Each epoch's figures in history.csv, under the names that training logs them by."""
-    return {
-        record.epoch: {
-            name: value for name, value in asdict(record).items() if name not in ("epoch", "best")
-        }
-        for record in read_history(history)
-    }
+    return {record.epoch: epoch_figures(record) for record in read_history(history)}
 
 
 def read_current_leaderboard(paths: Paths) -> dict[str, LeaderboardRow]:
@@ -200,15 +220,6 @@ def read_current_leaderboard(paths: Paths) -> dict[str, LeaderboardRow]:
             "run `python -m pipeline.leaderboard` first"
         )
     return rows
-
-
-def figures_of(row: LeaderboardRow) -> dict[str, float]:
-    """The row's numbers by column, without settings and choices."""
-    return {
-        name: float(value)
-        for name, value in column_values(row).items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and name not in SETTINGS
-    }
 
 
 def describe_dataset(paths: Paths) -> DatasetFacts:

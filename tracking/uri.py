@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+UI_PORT = 5000  # of the server that `make ui` starts
 SECRET_QUERY = re.compile(
     r"([?&;#][^=&\s]*(?:token|sig|secret|pass|pwd|credential|key|auth|jwt)[^=&\s]*=)[^&;\s]*",
     re.IGNORECASE,
@@ -19,6 +20,14 @@ def tracking_uri() -> str:
 def shown_uri() -> str:
     """The tracking URI without names and passwords."""
     return hide_password(tracking_uri())
+
+
+def find_mlflow() -> str:
+    """The address of MLflow's pages: the server that runs are logged to, without a user name and
+    password, or else the server of `make ui`."""
+    uri = shown_uri()
+    is_server = uri.startswith(("http://", "https://"))
+    return uri.rstrip("/") if is_server else f"http://127.0.0.1:{UI_PORT}"
 
 
 def hide_password(text: str) -> str:

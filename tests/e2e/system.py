@@ -217,7 +217,7 @@ def check_epochs(checkout: Checkout) -> None:
     with closing(sqlite3.connect(checkout.place / "server.db")) as base:
         rows = base.execute(
             "select t.value, m.step from metrics m join tags t on t.run_uuid = m.run_uuid "
-            "where t.key = 'model' and m.key = 'val_top1'"
+            "where t.key = 'model' and m.key = 'by_epoch/val_top1'"
         ).fetchall()
     logged = sorted((model, step) for model, step in rows if model.startswith(f"{LINEAGE}-g"))
     wanted = [

@@ -124,12 +124,12 @@ def test_a_run_from_the_form_to_the_comparison(
 
     page.goto(f"{base}/artifacts/key/links-tiny")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
-    link = page.get_by_role("link", name="Compare the generations of rn18-tcn")
+    link = page.get_by_role("link", name="The generations of rn18-tcn compared")
     address = str(link.get_attribute("href"))
     assert address.startswith(mlflow.url)
     page.goto(address)
     for model in ("rn18-tcn-g0", "rn18-tcn-g1"):
         expect(page.get_by_text(model, exact=True).first).to_be_visible()
     page.get_by_role("button", name="Close").click()  # an assistant next to it
-    expect(page.get_by_text("final/test_top1", exact=True).first).to_be_attached()
+    expect(page.get_by_text("accuracy/test_top1", exact=True).first).to_be_attached()
     take(page, pictures / "mlflow_comparison.png", page.get_by_text("Comparing 2 Runs"))

@@ -100,6 +100,14 @@ done
 echo $found > o/$1
 sleep 0.5; rm running-$1
 """
+PREFLIGHT = """
+import json, sys
+from pathlib import Path
+place = Path(sys.argv[2])
+place.parent.mkdir(parents=True, exist_ok=True)
+place.write_text(json.dumps([{"step": "total", "disk": "1 GB", "time": "2 min"}]))
+print("enough space")
+"""
 NO_LIMIT_SECONDS = 5.5  # Prefect caches for five seconds that a tag has no limit
 Repository = Callable[..., Path]
 Walked = tuple[Any, dict[str, str]]
@@ -110,7 +118,7 @@ def prepare(
 ) -> None:
     """Fake programs for the steps that are not stages, and a leaderboard."""
     programs = {
-        "pipeline/preflight.py": preflight or "print('enough space')\n",
+        "pipeline/preflight.py": preflight or PREFLIGHT,
         "pipeline/leaderboard.py": "print('a table')\n",
         "tracking/publish.py": "open('published', 'w').close()\n",
     }
@@ -183,8 +191,9 @@ def _check_artifacts() -> None:
     (row,) = json.loads(latest_artifact("leaderboard-tiny")["data"])
     assert (row["model"], row["test top-1"], row["95 % interval"]) == ("a-g0", "70.0", "60.0-80.0")
     links = latest_artifact("links-tiny")["data"]
-    assert "[Compare the generations of a](http://" in links
-    assert links.endswith("/#/compare)")
+    assert "[The generations of a compared](http://127.0.0.1:5000/#/compare)" in links
+    (total,) = json.loads(latest_artifact("preflight-tiny")["data"])
+    assert total == {"step": "total", "disk": "1 GB", "time": "2 min"}
     assert "base64,YSBwaWN0dXJl)" in latest_artifact("figures-tiny")["data"]  # a picture
 
 
@@ -259,7 +268,7 @@ def test_flows_run_parts_of_the_graph_and_show_the_progress_of_training(
     assert deployments.preprocess(return_state=True).is_completed()
     assert set(SeenWalk.latest.states) == {"shards", "quality"}
     state = deployments.train(lineage="a", return_state=True)
-    assert state.message == "2 stages: 1 made, 1 unchanged"
+    assert state.message == "2 stages: 1 made, 0 restored, 1 unchanged"
     assert not (folder / "o" / "b").exists()
     assert not (folder / "published").exists()
     bar = latest_artifact("training-a-g0")

@@ -1,5 +1,6 @@
 """The preflight check: its estimates, and what it refuses."""
 
+import json
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,19 @@ def test_main_prints_the_estimate(
     for step in ("raw", "landmarks", "shards", "models", "logits", "total"):
         assert step in printed
     assert list(workplace.iterdir()) == []
+
+
+def test_a_flow_gets_the_table_as_a_file_and_a_line_with_the_total(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(preflight, "load_params", make_params)
+    monkeypatch.setattr("sys.argv", ["preflight", "--json", "made/preflight.json"])
+    preflight.main()
+    cells = json.loads((workplace / "made/preflight.json").read_text())
+    assert [row["step"] for row in cells][-1] == "total"
+    assert capsys.readouterr().out.splitlines() == [
+        f"all steps: {cells[-1]['disk']}, {cells[-1]['time']}"
+    ]
 
 
 def test_results_without_their_corpus_lead_to_the_report(

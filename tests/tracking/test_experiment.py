@@ -25,7 +25,7 @@ def _in_own_store(store: Path) -> None:
 
 def identify(fingerprint: str = "a" * 16) -> Identity:
     facts = TrainingFacts("resnet18_0.25x + tcn_1x", RECIPE, "big-g1", fingerprint)
-    return Identity.of("small-by-big-g1", facts, kind="taught", source="grid")
+    return Identity.of("small-by-big-g1", facts, is_taught=True, source="grid")
 
 
 def test_identity_has_lineage_generation_and_teacher() -> None:
@@ -48,7 +48,7 @@ def test_model_run_is_a_named_child_with_tags_and_params() -> None:
     run = experiment.client.get_run(experiment.ensure_run(identify()))
     assert run.info.run_name == "small-by-big-g1"
     assert run.data.tags["mlflow.parentRunId"] == experiment.parent_id
-    assert run.data.tags["kind"] == "taught"
+    assert run.data.tags["kind"] == "distilled"
     assert run.data.tags["profile"] == "tiny"
     assert run.data.params["epochs"] == "4"
 

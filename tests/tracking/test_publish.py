@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from socket import socket
 from urllib.parse import parse_qs, urlsplit
@@ -18,21 +17,21 @@ from mlflow.pyfunc.model import PythonModelContext
 from flows.servers import Server, end_servers, start_server, wait_until_up
 from lipnet.errors import InputError
 from lipnet.report.csv_rows import write_rows
-from lipnet.report.rows import LeaderboardRow, RowLatency
+from lipnet.report.rows import LeaderboardRow
 from lipnet.report.saved import read_results_rows
 from pipeline.paths import Paths
 from tests.tracking.fabricated import (
     MODELS,
     fabricate_finished,
-    model_row,
     retrain,
     write_leaderboard,
 )
 from tracking.experiment import Experiment
 from tracking.logged_model import LIBRARY
-from tracking.publish import figures_of, publish
+from tracking.publish import publish
 from tracking.pyfunc import LipreaderModel
 
+REGISTERED = "lipnet-tiny-shufflenetv2_0.5x-tcn_0.25x"
 LOAD = """
 import json, sys
 import mlflow, numpy as np
@@ -59,13 +58,13 @@ def children(experiment: Experiment, **tags: str) -> list[str]:
 
 def versions(experiment: Experiment) -> dict[str, str]:
     """Version -> the model that it is of."""
-    found = experiment.client.search_model_versions("name = 'lipnet-tiny'")
+    found = experiment.client.search_model_versions(f"name = '{REGISTERED}'")
     return {version.version: version.tags["model"] for version in found}
 
 
 def aliases(experiment: Experiment) -> dict[str, str]:
     """Alias -> the model that its version is of."""
-    named = experiment.client.get_registered_model("lipnet-tiny").aliases
+    named = experiment.client.get_registered_model(REGISTERED).aliases
     return {alias: versions(experiment)[version] for alias, version in named.items()}
 
 
@@ -96,11 +95,16 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
     }
     assert sorted(children(experiment)) == sorted([*MODELS, "ensemble-big"])
     (run,) = experiment.find({"model": "big-g1"})
-    assert run.data.metrics["final/test_top1"] == 0.7
+    assert run.data.metrics["accuracy/test_top1"] == 0.7
+    assert run.data.metrics["cost/params_m"] == 1.5
     assert run.data.tags["chosen"] == "true"
-    assert {m.step for m in experiment.client.get_metric_history(run.info.run_id, "val_loss")} == {
-        *range(4)
-    }
+    assert run.data.tags["kind"] == "born-again"
+    assert run.data.tags["test_clips"] == "12"
+    history = experiment.client.get_metric_history(run.info.run_id, "by_epoch/val_top1")
+    assert {metric.step for metric in history} == {*range(4)}
+    (version,) = experiment.client.search_model_versions(f"run_id = '{run.info.run_id}'")
+    for words in ("test top-1 70.0%", "1.50 M parameters", "0.250 GFLOPs"):
+        assert words in version.description
     report = {file.path for file in experiment.client.list_artifacts(experiment.parent_id)}
     assert report == {"leaderboard.csv", "report.md", "figures"}
     _check_pages(paths, experiment)
@@ -115,7 +119,10 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
 def _check_pages(paths: Paths, experiment: Experiment) -> None:
     pages = json.loads(paths.mlflow_pages.read_text())
     assert f"/experiments/{experiment.experiment_id}/runs" in pages["runs"]
+    assert "orderByKey=metrics.%60accuracy/test_top1%60" in pages["runs"]
     assert list(pages["generations"]) == ["big"]
+    assert list(pages["students"]) == ["small-by-big-g1"]
+    assert "/artifacts/report.html" in pages["report"]
     asked = parse_qs(urlsplit(pages["generations"]["big"]).fragment.partition("?")[2])
     generations = [experiment.find({"model": f"big-g{n}"})[0].info.run_id for n in (0, 1)]
     assert json.loads(asked["runs"][0]) == generations
@@ -134,7 +141,7 @@ def _check_retrained(paths: Paths, experiment: Experiment) -> None:
     assert children(experiment, model="big-g1", superseded="true") == ["big-g1"]
     assert children(experiment, model="big-g1", superseded="false") == ["big-g1"]
     (run,) = experiment.find({"model": "big-g0"})
-    assert run.data.metrics["final/latency_ms_p50"] == 4.0
+    assert run.data.metrics["cost/latency_ms_p50"] == 4.0
 
 
 @pytest.mark.slow
@@ -178,7 +185,7 @@ def test_the_champion_answers_over_http(
         probe.bind(("127.0.0.1", 0))
         free_port = probe.getsockname()[1]
     publish(paths, source="synthetic")
-    champion = "models:/lipnet-tiny@champion"
+    champion = f"models:/{REGISTERED}@champion"
     place = ["--host", "127.0.0.1", "--port", str(free_port), "--env-manager", "local"]
     server = Server("serve", free_port, "/ping")
     log = tmp_path / "serve.log"
@@ -214,12 +221,6 @@ def test_leaderboard_row_of_no_model_is_refused(paths: Paths) -> None:
         (folder / "lineage.json").unlink()
     with pytest.raises(InputError, match=r"no model on disk"):
         publish(paths, source="synthetic")
-
-
-def test_figures_are_the_numbers_without_settings() -> None:
-    found = figures_of(replace(model_row("a-g0"), latency=RowLatency(2.5, None, 1, "Abacus")))
-    assert (found["test_top1"], found["test_clips"], found["latency_ms_p50"]) == (0.7, 12.0, 2.5)
-    assert found.keys().isdisjoint({"model", "chosen", "seed", "unseen_top1", "latency_ms_p95"})
 
 
 def test_a_leaderboard_of_other_results_is_refused(paths: Paths) -> None:

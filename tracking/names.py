@@ -1,0 +1,63 @@
+"""Names of metrics and models in MLflow: they sort by subject, and accuracy comes first.
+
+`accuracy/...`, `cost/...` and `fit/...` describe the weights that were kept, which are those of the
+best epoch; `by_epoch/...` is the learning curve, whose value in a table is that of the last epoch.
+"""
+
+from lipnet.report.csv_rows import column_values
+from lipnet.report.rows import LeaderboardRow
+from lipnet.train.history import EpochRecord
+
+# In the order in which they are logged: MLflow's comparison opens on the first.
+BY_EPOCH = ("val_top1", "val_top5", "val_loss", "train_loss", "train_ce", "train_kd", "lr")
+FIT = ("val_loss", "best_epoch")
+COST = ("params_m", "gflops", "gmacs", "latency_ms_p50", "latency_ms_p95")
+# Equal for all models of a study, or a setting: tags.
+CONSTANTS = ("_clips", "_units", "latency_threads")
+
+
+def epoch_figures(record: EpochRecord) -> dict[str, float]:
+    """One epoch's figures under MLflow's names, accuracy first and learning rate last."""
+    return {f"by_epoch/{name}": getattr(record, name) for name in BY_EPOCH}
+
+
+def final_figures(row: LeaderboardRow) -> dict[str, float]:
+    """The row's results under MLflow's names, test accuracy first."""
+    values = column_values(row)
+    accuracies = sorted(name for name in values if "_top" in name)
+    subjects = {"accuracy": ["test_top1", *accuracies], "cost": COST, "fit": FIT}
+    return {
+        f"{subject}/{name}": float(value)
+        for subject, names in subjects.items()
+        for name in names
+        if isinstance(value := values.get(name), int | float)
+    }
+
+
+def constants(row: LeaderboardRow) -> dict[str, str]:
+    """The row's numbers that are no results: how many clips, units and threads."""
+    values = column_values(row)
+    return {name: str(value) for name, value in values.items() if name.endswith(CONSTANTS)}
+
+
+def kind_of(teacher: str | None, *, is_taught: bool) -> str:
+    """How a model was made: scratch, born-again (from its own lineage) or distilled, if its
+    lineage is taught by another one."""
+    if not teacher:
+        return "scratch"
+    return "distilled" if is_taught else "born-again"
+
+
+def registered_name(profile: str, spec: str) -> str:
+    """The registered model of a spec: its versions have the same architecture."""
+    return f"lipnet-{profile}-{spec.replace(' + ', '-')}"
+
+
+def describe_version(row: LeaderboardRow) -> str:
+    """A registered version in a sentence: accuracy, parameters and FLOPs."""
+    test = row.test
+    return (
+        f"{row.model}: test top-1 {test.top1:.1%} (95 % interval {test.top1_low:.1%} to "
+        f"{test.top1_high:.1%}), validation {row.val.top1:.1%}; {row.params_m:.2f} M parameters, "
+        f"{row.gflops:.3f} GFLOPs per clip. The best of its lineage on validation."
+    )
