@@ -89,5 +89,5 @@ def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
     deployed.checkout.run("pipeline.profile", "tiny", "recipe.epochs=3")
     again = deployed.begin("train/lineage", lineage=lineage, profile="tiny")
     output = deployed.wait_for(again, StateType.COMPLETED).message or ""
-    assert output.endswith(": 1 made, 4 unchanged")
+    assert output.endswith(": 1 made, 0 restored, 4 unchanged")
     assert (place / "data" / "tiny" / "models" / lineage / "lineage.json").exists()
