@@ -9,6 +9,9 @@ import yaml
 
 from tests.e2e.checkout import Checkout
 
+# Of the report, what holds latencies of this machine; DVC does not track it.
+MEASURED_HERE = {"leaderboard.csv", "report.md", "report.html", "latency.json"}
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "S3"])
@@ -29,6 +32,8 @@ def test_a_clone_that_pulls_has_every_model_and_makes_nothing_again(
     assert "Running stage" not in made
     for name in ("models", "logits", "report"):
         ours, theirs = (_files(one.place / "data" / "tiny" / name) for one in (owner, clone))
+        for path in MEASURED_HERE & theirs.keys():
+            del theirs[path]
         assert theirs == {path: content for path, content in ours.items() if path in theirs}
         assert any("metrics.json" in path or "g0" in path for path in theirs)
     assert not (clone.place / "data" / "tiny" / "shards").exists()
