@@ -42,7 +42,7 @@ def test_experiments_are_listed_with_parameters_and_headline_figures(tried: Chec
     assert (before["recipe.epochs"], row["recipe.epochs"]) == ("2", "1")
     assert {key for key in row if key.endswith("top1") or key.endswith("gain")} == set(ACCURACIES)
     assert all(-1 <= float(row[key]) <= 1 for key in ACCURACIES)
-    kept = "Experiment|^accuracy|^cost|gain$|^model$|epochs"
+    kept = "Experiment|^accuracy|^cost|gain$|epochs"
     shown = tried.run("dvc", "exp", "show", "--drop", ".*", "--keep", kept, COLUMNS="120")
     assert "accuracy.test_top1" in shown
     assert max(map(len, shown.splitlines())) <= 120
