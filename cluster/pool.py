@@ -169,6 +169,7 @@ def _connect(cores: int, gpus: int) -> Iterator[Any]:
         _join_cluster(ray)
     else:
         ray.init(
+            address="local",  # else Ray joins a cluster that another program started here
             include_dashboard=False,
             num_cpus=cores,
             num_gpus=gpus,

@@ -4,6 +4,7 @@ to the checkout, and an S3-compatible server."""
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
@@ -13,8 +14,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 # One thread per process: the workers share the cores already. torch reads it when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Ray reads it when it is imported; cluster.pool sets it before that, but tests import Ray first.
+# Ray reads the mode when it is imported and keeps the first token that a process uses. cluster.pool
+# sets both before it imports Ray, but tests import Ray first, and some start a cluster themselves.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
 # The time of one example depends more on the machine's other work than on the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
