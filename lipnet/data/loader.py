@@ -19,16 +19,17 @@ from torch import Tensor
 from lipnet.data.batch import ClipBatch, Sample, collate
 from lipnet.data.prefetch import map_ahead
 from lipnet.data.shrink import Shrink
+from lipnet.data.split_reader import RERUN_SHARDS, SplitReader
 from lipnet.device import free_bytes
 from lipnet.errors import InputError
 from lipnet.seed import generator_of
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef, list_shards
-from lipnet.shards.tar import StoredClip, read_stored
+from lipnet.shards.summary import read_labels
+from lipnet.shards.tar import StoredClip
 
 MAX_DEVICE_FRACTION = 0.5  # of a device's free memory, for clips
 MAX_THREADS = 8  # to decode clips
-RERUN_SHARDS = "run the stage shards again"
 POOL_CLIPS = 2048  # shuffled together; more than a shard holds, so that its clips are separated
 
 
@@ -77,17 +78,19 @@ def open_split(
     """The clips of `shards/<split>`, local or remote, shrunk; in memory if they fit the budget, and
     on a CUDA `device` if they fit half of its free memory.
 
-    Raises InputError if the split has no shards.
+    Raises InputError if the split has no shards, or the folder no labels. Each clip is checked
+    when it is read: see `SplitReader`.
     """
     refs = list_shards(shards, split)
     if not refs:
         raise InputError(f"no shards in {shards / split}: run the stage `shards` first")
+    labels = read_labels(shards)
     # Twice while the batch is built: as decoded, and padded to the longest clip.
     padded = sum(ref.clips for ref in refs) * max(ref.longest for ref in refs)
     needed = (sum(ref.frames for ref in refs) + padded) * shrink.size**2
     if needed > memory_gib * 2**30:
-        return ShardStream(refs, shrink)
-    held = MemoryStore.read(refs, shrink)
+        return ShardStream(refs, shrink, labels=labels)
+    held = MemoryStore.read(refs, shrink, labels=labels)
     fits = padded * shrink.size**2 <= MAX_DEVICE_FRACTION * free_bytes(device)
     return held.to(device) if device is not None and fits else held
 
@@ -157,9 +160,12 @@ class MemoryStore:
         self._sizes = list(sizes) or [len(facts.labels)]
 
     @classmethod
-    def read(cls, refs: Sequence[ShardRef], shrink: Shrink) -> "MemoryStore":
-        """Read whole shards, shrinking every crop."""
-        samples = list(_decode_all((clip for ref in refs for clip in read_stored(ref)), shrink))
+    def read(
+        cls, refs: Sequence[ShardRef], shrink: Shrink, *, labels: Sequence[str] | None = None
+    ) -> "MemoryStore":
+        """Read whole shards, shrinking every crop; the clips' labels are among `labels`."""
+        reader = SplitReader(labels)
+        samples = list(_decode_all((clip for ref in refs for clip in reader.read(ref)), shrink))
         sizes = [ref.clips for ref in refs]
         return cls(collate(samples), _facts_of(meta for _, meta in samples), sizes)
 
@@ -197,7 +203,15 @@ class ShardStream:
     pool is used the next is read, so at most two pools of encoded clips are in memory.
     """
 
-    def __init__(self, refs: Sequence[ShardRef], shrink: Shrink, *, pool: int = POOL_CLIPS) -> None:
+    def __init__(
+        self,
+        refs: Sequence[ShardRef],
+        shrink: Shrink,
+        *,
+        pool: int = POOL_CLIPS,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        self._reader = SplitReader(labels)
         self._refs = list(refs)
         self._sizes = [ref.clips for ref in self._refs]
         self._shrink = shrink
@@ -221,7 +235,7 @@ class ShardStream:
     def facts(self) -> ClipFacts:
         if self._cached_facts is None:
             self._cached_facts = _facts_of(
-                clip.meta for ref in self._refs for clip in read_stored(ref)
+                clip.meta for ref in self._refs for clip in self._reader.read(ref)
             )
         return self._cached_facts
 
@@ -248,14 +262,7 @@ class ShardStream:
                 del held[shard]
 
     def _read_shard(self, shard: int) -> tuple[int, list[StoredClip]]:
-        clips = list(read_stored(self._refs[shard]))
-        expected = self._refs[shard].clips
-        if len(clips) != expected:
-            raise InputError(
-                f"shard {self._refs[shard].location} holds {len(clips)} clips, but its index lists "
-                f"{expected}; {RERUN_SHARDS}"
-            )
-        return shard, clips
+        return shard, list(self._reader.read(self._refs[shard]))
 
 
 def _facts_of(metas: Iterable[ClipMeta]) -> ClipFacts:

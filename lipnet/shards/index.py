@@ -1,5 +1,6 @@
 """ShardIndex: what is known of one shard, in a JSON file next to it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,6 +10,9 @@ from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
 from lipnet.records import Record
 from lipnet.shards.codec import DEFAULT_CODEC
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+WHITE = 255  # the largest value of a pixel
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def list_indexes(folder: Path, split: str) -> list[Path]:
 
 
 def _parse_contents(found: Record) -> ShardContents:
-    return ShardContents(
+    contents = ShardContents(
         clips=found.count("clips"),
         frames=found.count("frames"),
         longest=found.count("longest"),
@@ -132,6 +136,23 @@ def _parse_contents(found: Record) -> ShardContents:
         codec=found.text("codec"),
         labels=found.counts("labels"),
     )
+    _check_contents(contents)
+    return contents
+
+
+def _check_contents(own: ShardContents) -> None:
+    """ValueError if no clips have these counts."""
+    possible = {
+        "labels": sum(own.labels.values()) == own.clips,
+        "longest": own.longest <= own.frames <= own.clips * own.longest,
+        "frames": own.clips <= own.frames <= own.pixels,
+        "pixel_sum": own.pixel_sum <= WHITE * own.pixels,
+        "pixel_square_sum": own.pixel_sum <= own.pixel_square_sum <= WHITE * own.pixel_sum,
+        "sha256": not own.clips or SHA256.fullmatch(own.sha256) is not None,
+    }
+    wrong = [name for name, holds in possible.items() if not holds]
+    if wrong:
+        raise ValueError(f"its {wrong[0]} cannot be that of {own.clips} clips")
 
 
 def _parse_failure(value: object) -> ClipFailure:

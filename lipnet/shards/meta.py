@@ -38,7 +38,7 @@ class ClipMeta:
         found = Record(json.loads(content))
         clip_id = found.text("clip_id")
         try:
-            return cls(
+            meta = cls(
                 clip_id,
                 found.text("label"),
                 found.count("label_index"),
@@ -51,6 +51,16 @@ class ClipMeta:
             )
         except ValueError as error:
             raise ValueError(f"clip {clip_id}: {error}") from None
+        meta.check_word(meta.word_last)
+        return meta
+
+    def check_word(self, frames: int) -> None:
+        """ValueError unless the word has a frame, and all of its frames are among `frames`."""
+        if not 0 <= self.word_first < self.word_last <= frames:
+            raise ValueError(
+                f"clip {self.clip_id}: its word cannot be in the frames {self.word_first} to "
+                f"{self.word_last} of {frames}"
+            )
 
     def dump(self) -> bytes:
         """The member's content; equal metas give equal bytes."""

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,10 @@ import fsspec
 
 from lipnet.errors import InputError
 from lipnet.shards.index import list_indexes, read_index
+
+OTHER_DIGEST = "its SHA-256 is not the one in its index"
+# Location, digest and state of each local shard whose digest this process has compared.
+_verified: set[tuple[object, ...]] = set()
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,16 @@ class ShardRef:
 
 
 def list_shards(folder: Path, split: str) -> list[ShardRef]:
-    """The split's shards that hold clips, in order, wherever they are stored."""
-    return [ref for ref in map(ShardRef.of_index, list_indexes(folder, split)) if ref.clips]
+    """The split's shards that hold clips, in order, wherever they are stored; InputError if two
+    indexes have one shard."""
+    refs = [ref for ref in map(ShardRef.of_index, list_indexes(folder, split)) if ref.clips]
+    twice = [location for location, n in Counter(ref.location for ref in refs).items() if n > 1]
+    if twice:
+        raise InputError(
+            f"{twice[0]} is the shard of several indexes in {folder / split}; run the stage shards "
+            "again"
+        )
+    return refs
 
 
 def open_filesystem(url: str) -> tuple[Any, str]:
@@ -59,11 +73,11 @@ def open_filesystem(url: str) -> tuple[Any, str]:
 
 @contextmanager
 def open_shard(ref: ShardRef) -> Iterator[BinaryIO]:
-    """The shard as a file to read, checked against its index as far as that is cheap.
+    """The shard as a file to read, checked against the size and the SHA-256 of its index.
 
-    A local shard is checked by its size. One at a URL is fetched whole and checked by its digest
-    too, so that no clip is read from a shard that replaced it. ValueError if they differ,
-    FileNotFoundError if there is no such shard.
+    One at a URL is fetched whole. A local one is hashed when this process first opens it, and
+    again if it was changed or replaced since. ValueError if they differ, FileNotFoundError if
+    there is no such shard.
     """
     if "://" in ref.location:
         yield io.BytesIO(_fetch(ref))
@@ -71,14 +85,27 @@ def open_shard(ref: ShardRef) -> Iterator[BinaryIO]:
     with Path(ref.location).open("rb") as file:
         _check_size(ref, file.seek(0, io.SEEK_END))
         file.seek(0)
+        _verify(ref, file)
         yield file
+
+
+def _verify(ref: ShardRef, file: io.BufferedReader) -> None:
+    """ValueError if the file's SHA-256 is not the index's; its position does not change."""
+    found = os.fstat(file.fileno())
+    state = (ref.location, ref.sha256, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    if not ref.sha256 or state in _verified:
+        return
+    if hashlib.file_digest(file, "sha256").hexdigest() != ref.sha256:
+        raise ValueError(OTHER_DIGEST)
+    file.seek(0)
+    _verified.add(state)
 
 
 def _fetch(ref: ShardRef) -> bytes:
     content = _cat(ref.location)
     _check_size(ref, len(content))
     if ref.sha256 and hashlib.sha256(content).hexdigest() != ref.sha256:
-        raise ValueError("its digest is not the one in its index")
+        raise ValueError(OTHER_DIGEST)
     return content
 
 

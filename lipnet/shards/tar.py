@@ -100,9 +100,11 @@ class StoredClip:
     meta: ClipMeta
 
     def crops(self) -> Crops:
-        """The crops [T, H, W]; InputError if they are damaged."""
+        """The crops [T, H, W]; InputError if they are damaged or end before the clip's word."""
         try:
-            return unpack(self.suffix, self.content)
+            crops_THW = unpack(self.suffix, self.content)
+            self.meta.check_word(len(crops_THW))
+            return crops_THW
         except ValueError as error:
             raise _damaged(self.shard, error) from error
 
@@ -153,7 +155,10 @@ def _read_members(file: BinaryIO, location: str) -> Iterator[StoredClip]:
             if kind.startswith(f"{MEMBER}.") and packed is None:
                 packed = key, kind.removeprefix(f"{MEMBER}."), content
             elif kind == META and packed is not None and packed[0] == key:
-                yield StoredClip(location, packed[1], packed[2], ClipMeta.parse(content))
+                meta = ClipMeta.parse(content)
+                if meta.clip_id != key:
+                    raise ValueError(f"{member.name} is of clip {meta.clip_id}")
+                yield StoredClip(location, packed[1], packed[2], meta)
                 packed = None
             else:
                 raise ValueError(f"unexpected member {member.name}")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.shards.index import ShardIndex, find_index, write_index
-from lipnet.shards.storage import open_filesystem
+from lipnet.shards.storage import ShardRef, open_filesystem, open_shard
 from lipnet.urls import find_secret
 
 # An upload appears there whole or not at all; elsewhere it is renamed once it is complete.
@@ -47,9 +47,15 @@ class FolderKeeper:
         self._folder = folder
 
     def find(self, name: str, fingerprint: str) -> ShardIndex | None:
-        found = find_index(self._folder / f"{name}.json", fingerprint)
-        whole = all((self._folder / f"{name}.{kind}").is_file() for kind in ("tar", "csv"))
-        return found if whole and found is not None and not found.url else None
+        path = self._folder / f"{name}.json"
+        found = find_index(path, fingerprint)
+        if found is None or found.url or not path.with_suffix(".csv").is_file():
+            return None
+        try:
+            with open_shard(ShardRef.of_index(path)):
+                return found
+        except (OSError, ValueError):
+            return None
 
     def keep(self, index: ShardIndex) -> ShardIndex:
         index = replace(index, url="")

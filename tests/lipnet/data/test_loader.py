@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lipnet.data import loader
+from lipnet.data import split_reader
 from lipnet.data.loader import ClipStore, MemoryStore, ShardStream, open_split, ordered
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
@@ -21,11 +21,12 @@ from lipnet.shards.storage import ShardRef, list_shards
 from lipnet.shards.tar import StoredClip, write_shard
 
 WHOLE, HALF = Shrink(96, 96), Shrink(96, 48)
+LABELS = [f"word {number}" for number in range(10)]
 
 
 def make_sample(shard: int, clip: int, *, size: int = 96) -> tuple[Crops, ClipMeta]:
     crops = np.random.default_rng((shard, clip)).integers(0, 256, (3 + clip, size, size), np.uint8)
-    meta = ClipMeta(f"w/{shard}-{clip}", "w", clip, 0, 2, speaker="s", unit=f"u{shard}")
+    meta = ClipMeta(f"w/{shard}-{clip}", LABELS[clip], clip, 0, 2, speaker="s", unit=f"u{shard}")
     return crops, meta
 
 
@@ -38,6 +39,7 @@ def write(folder: Path, shard: int, samples: Sequence[tuple[Crops, ClipMeta]]) -
 def shards(tmp_path: Path) -> Path:
     for shard in range(3):
         write(tmp_path, shard, [make_sample(shard, clip) for clip in range(4)])
+    write_json(tmp_path / "labels.json", LABELS)
     return tmp_path
 
 
@@ -122,13 +124,13 @@ def test_each_shard_of_a_stream_is_read_once_per_epoch(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    plain = loader.read_stored
+    plain = split_reader.read_stored
 
     def count(ref: ShardRef) -> Iterator[StoredClip]:
         read.append(ref.location)
         return plain(ref)
 
-    monkeypatch.setattr(loader, "read_stored", count)
+    monkeypatch.setattr(split_reader, "read_stored", count)
     store = ShardStream(list_shards(shards, "train"), HALF, pool=5)
     list(store.batches(torch.split(store.order(seed=1, epoch=0), 5)))
     assert len(read) == len(set(read)) == 3
@@ -138,7 +140,7 @@ def test_a_shard_with_other_clips_than_its_index_lists_is_named(shards: Path) ->
     index = shards / "train" / "000001.json"
     found = read_json(index)
     assert isinstance(found, dict)
-    write_json(index, {**found, "clips": 5})
+    write_json(index, {**found, "clips": 5, "labels": {"word 0": 5}})
     store = ShardStream(list_shards(shards, "train"), HALF)
     with pytest.raises(InputError, match=r"000001\.tar holds 4 clips, but its index lists 5"):
         list(ordered(store, 5))

@@ -15,7 +15,7 @@ from lipnet.shards.index import (
     write_index,
 )
 
-CONTENTS = ShardContents(2, 9, 5, 90, 4000, 400_000, 1024, "ab", "delta", {"blue": 2})
+CONTENTS = ShardContents(2, 9, 5, 90, 4000, 400_000, 1024, "ab" * 32, "delta", {"blue": 2})
 INDEX = ShardIndex(
     "train/000000",
     CONTENTS,
@@ -45,7 +45,25 @@ def test_an_index_is_found_by_its_fingerprint_alone(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("clips", "2"), ("bytes", -1), ("labels", {"blue": 0.5}), ("failures", [{}]), ("url", None)],
+    [
+        ("clips", "2"),
+        ("bytes", -1),
+        ("labels", {"blue": 0.5}),
+        ("failures", [{}]),
+        ("url", None),
+        ("clips", 3),
+        ("frames", 1),
+        ("frames", 91),
+        ("longest", 4),
+        ("longest", 10),
+        ("pixels", 8),
+        ("pixel_sum", 22_951),
+        ("pixel_square_sum", 3_999),
+        ("pixel_square_sum", 1_020_001),
+        ("sha256", ""),
+        ("sha256", "AB" * 32),
+        ("labels", {"blue": 1}),
+    ],  # fmt: skip
 )
 def test_a_damaged_index_is_named_and_not_found(path: Path, key: str, value: object) -> None:
     found = read_json(path)
