@@ -8,6 +8,7 @@ from lipnet.quality.figure import draw_distributions
 from lipnet.quality.page import write_page
 from lipnet.quality.sheets import draw_random, draw_worst
 from lipnet.report.figures.style import house_style, save_figure
+from lipnet.report.html import write_html
 from pipeline.params import load_params
 from pipeline.paths import Paths
 from pipeline.program import run_stage
@@ -25,11 +26,11 @@ def main() -> None:
         f"{check.what}: {check.value} (usual: {check.usual})" for check in checks if not check.fine
     ]
     print(f"quality: {len(checks) - len(off)} of {len(checks)} checks look fine", *off, sep="\n  ")
-    print(f"quality: see {paths.quality / 'preprocessing.md'} and the pictures next to it")
+    print(f"quality: see {paths.quality / 'quality.html'}")
 
 
 def write_report(folder: Path, quality: Quality) -> None:
-    """The page, its numbers and its pictures, all or nothing."""
+    """The page as markdown and HTML, its numbers and its pictures, all or nothing."""
     with write_folder_atomic(folder) as temporary:
         with house_style():
             save_figure(draw_distributions(quality), temporary / "distributions", kinds=("png",))
@@ -37,6 +38,7 @@ def write_report(folder: Path, quality: Quality) -> None:
             save_figure(draw_worst(quality), temporary / "worst", kinds=("png",))
         write_json(temporary / "quality.json", list_numbers(quality))
         write_page(temporary, quality)
+        write_html(temporary / "quality.md", pictures=".png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""preprocessing.md: the outcome of every clip and the quality of the crops."""
+"""quality.md: the outcome of every clip and the quality of the crops."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,10 +7,11 @@ from lipnet.files import write_atomic
 from lipnet.quality.facts import Check, Quality, check_quality, percent, percentiles, rank_clips
 
 LISTED = 10  # clips per ranking
+REPORT = "[report](../report/report.html)"
 
 
 def write_page(folder: Path, quality: Quality) -> None:
-    """Write preprocessing.md next to the pictures that it shows."""
+    """Write quality.md next to the pictures that it shows."""
     parts = [
         [f"# Preprocessing of profile `{quality.profile}`", ""],
         format_checks(check_quality(quality)),
@@ -20,19 +21,21 @@ def write_page(folder: Path, quality: Quality) -> None:
         format_worst(quality),
     ]
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
-    with write_atomic(folder / "preprocessing.md") as temporary:
+    with write_atomic(folder / "quality.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def format_checks(checks: list[Check]) -> list[str]:
-    """The verdict, and a table of all checks."""
+    """The verdict, a link to the report on the models, and a table of all checks."""
     off = [check for check in checks if not check.fine]
     verdict = f"{len(off)} of {len(checks)} checks look off." if off else "All checks look fine."
     rows = (
         f"| {check.what} | {check.value} | {check.usual} | {'fine' if check.fine else '**look**'} |"
         for check in checks
     )
-    return [verdict, "", "| check | found | usual | |", "|---|---:|---:|---|", *rows, ""]
+    link = f"The accuracy of the models is in their {REPORT}, which is written after training."
+    head = ["| check | found | usual | |", "|---|---:|---:|---|"]
+    return [verdict, "", link, "", *head, *rows, ""]
 
 
 def format_counts(quality: Quality) -> list[str]:

@@ -1,4 +1,4 @@
-"""report.html: the page as one file with its figures inlined; a browser fetches nothing else."""
+"""A page as one HTML file with its pictures inlined; a browser fetches nothing else."""
 
 import base64
 import html
@@ -13,7 +13,8 @@ from lipnet.files import write_atomic
 GROUP = re.compile(
     r"<tr>\n<td>(?P<name><strong>[^\n]*</strong>)</td>\n(?P<rest>(?:<td[^>]*></td>\n)+)</tr>"
 )
-IMAGE = re.compile(r'<img src="(?P<place>figures/[a-z_]+)\.png"')
+IMAGE = re.compile(r'<img src="(?P<place>[a-z_/]+)\.png"')
+MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
@@ -41,15 +42,18 @@ code { font-size: .92em; background: #f3f3f3; padding: 0 .2em; border-radius: 3p
 """
 
 
-def write_html(page: Path) -> None:
-    """Write the markdown page as .html next to it, with its figures' SVG files inlined."""
+def write_html(page: Path, *, pictures: str = ".svg") -> None:
+    """Write the markdown page as .html next to it, with its pictures' files of that kind inlined.
+
+    The markdown names each picture by its .png file.
+    """
     text = page.read_text(encoding="utf-8")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     body = body.replace("<p><img", '<p class="figure"><img')
     body = GROUP.sub(_join_group, body)
     body = body.replace("<table>", '<div class="wide"><table>')
     body = body.replace("</table>", "</table></div>")
-    body = IMAGE.sub(lambda found: _inline(page.parent, found), body)
+    body = IMAGE.sub(lambda found: _inline(page.parent / f"{found['place']}{pictures}"), body)
     title = html.escape(text.partition("\n")[0].strip("# `").replace("`", ""))
     whole = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -66,9 +70,8 @@ def _join_group(found: re.Match[str]) -> str:
     return f'<tr class="group"><td colspan="{cells}">{found["name"]}</td></tr>'
 
 
-def _inline(folder: Path, found: re.Match[str]) -> str:
-    path = folder / f"{found['place']}.svg"
-    if not path.exists():
-        raise InputError(f"no {path}: run `dvc repro report` first")
-    drawing = path.read_bytes()
-    return f'<img src="data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"'
+def _inline(picture: Path) -> str:
+    if not picture.exists():
+        raise InputError(f"no {picture}: run `dvc repro report` first")
+    content = base64.b64encode(picture.read_bytes()).decode()
+    return f'<img src="data:{MEDIA[picture.suffix]};base64,{content}"'

@@ -1,9 +1,11 @@
 """The page: what was done, what the results are and how far they can be trusted."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
 from lipnet.clip import CLIP_FRAMES
 from lipnet.files import write_atomic
@@ -69,6 +71,7 @@ def write_page(study: Study, rows: Sequence[LeaderboardRow], report: SavedReport
     parts = [
         [f"# Report of profile `{study.name}`", ""],
         describe_summary(rows, report, names),
+        link_quality(study),
         ["## Leaderboard", "", *board, ""],
         ["## Findings", "", *describe_findings(rows, report, names)],
         describe_generations(rows, names),
@@ -87,6 +90,18 @@ def write_page(study: Study, rows: Sequence[LeaderboardRow], report: SavedReport
     with write_atomic(study.report / "report.md") as partial:
         partial.write_text(text, encoding="utf-8")
     write_html(study.report / "report.md")
+
+
+def link_quality(study: Study) -> list[str]:
+    """A link to the page on the preprocessing, if it is on this machine."""
+    if not study.quality_page.exists():
+        return []
+    place = Path(os.path.relpath(study.quality_page, study.report)).as_posix()
+    return [
+        f"What became of every clip, and how good the crops are: [quality]({quote(place)}). That "
+        "page shows clips, so it stays on the machine that made it.",
+        "",
+    ]
 
 
 def describe_corpus(

@@ -65,5 +65,10 @@ class Study:
         return self.root / "ensembles" / "val.json"
 
     @property
+    def quality_page(self) -> Path:
+        """The page on the preprocessing, which is not pushed: it shows clips."""
+        return self.root / "quality" / "quality.html"
+
+    @property
     def report(self) -> Path:
         return self.out or self.root / "report"

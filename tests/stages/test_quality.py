@@ -29,7 +29,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 def report(params: Params, paths: Paths) -> tuple[Quality, str]:
     quality = gather_of(params, paths)
     write_report(paths.quality, quality)
-    return quality, (paths.quality / "preprocessing.md").read_text(encoding="utf-8")
+    return quality, (paths.quality / "quality.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -42,6 +42,9 @@ def test_pictures_are_not_blank_and_equal_inputs_give_equal_bytes(params: Params
         assert picture is not None
         assert min(picture.shape[:2]) > 300
         assert picture.std() > 5
+    whole = (paths.quality / "quality.html").read_text(encoding="utf-8")
+    assert whole.count('src="data:image/png;base64,') == len(PICTURES)
+    assert 'href="../report/report.html"' in whole
     pack(params, paths, f"memory://{uuid4().hex}")  # the same crops in another place
     assert not list(paths.shards.rglob("*.tar"))
     report(params, paths)

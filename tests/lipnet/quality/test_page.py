@@ -19,7 +19,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 def read_page(params: Params, paths: Paths) -> tuple[Quality, str]:
     quality = gather_of(params, paths)
     write_page(paths.quality, quality)
-    return quality, (paths.quality / "preprocessing.md").read_text(encoding="utf-8")
+    return quality, (paths.quality / "quality.md").read_text(encoding="utf-8")
 
 
 def test_every_clip_is_in_the_page_by_split_and_outcome(params: Params) -> None:

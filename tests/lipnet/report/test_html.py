@@ -51,6 +51,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     fabricate(study, slots=True)
     write_selection(study.logits_val, study.selection)
     write_report(study, {"source": "grid"})
+    study.quality_page.parent.mkdir()
+    study.quality_page.touch()
     write_leaderboard(study)
     return study
 
@@ -69,6 +71,7 @@ def test_the_page_is_complete_and_self_contained(study: Study) -> None:
         kind, _, content = image.partition(",")
         assert kind == "data:image/svg+xml;base64"
         assert b"<svg" in base64.b64decode(content)
+    assert reader.links[0] == "../quality/quality.html"
     for link in reader.links:
         assert (study.report / link).exists()
     assert "<title>Report of profile a&lt;b&gt;</title>" in text
