@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lipnet.inference.evaluate import Corpus as Corpus
     from lipnet.inference.evaluate import Evaluation as Evaluation
     from lipnet.inference.evaluate import evaluate as evaluate
+    from lipnet.inference.read import Reader as Reader
+    from lipnet.inference.read import Reading as Reading
     from lipnet.inference.read import read_video as read_video
     from lipnet.landmarks.detector import DlibDetector as DlibDetector
     from lipnet.landmarks.track import LandmarkOptions as LandmarkOptions
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from lipnet.measure.cost import cost_of as cost_of
     from lipnet.models.build import build_model as build_model
     from lipnet.models.lipreader import Lipreader as Lipreader
+    from lipnet.models.rejection import Rejection as Rejection
     from lipnet.models.weights import ModelCard as ModelCard
     from lipnet.models.weights import load_card as load_card
     from lipnet.models.weights import load_model as load_model
@@ -53,7 +56,10 @@ _MODULES = {
     "Lipreader": "lipnet.models.lipreader",
     "ModelCard": "lipnet.models.weights",
     "ModelSpec": "lipnet.spec",
+    "Reader": "lipnet.inference.read",
+    "Reading": "lipnet.inference.read",
     "Recipe": "lipnet.recipe",
+    "Rejection": "lipnet.models.rejection",
     "VideoError": "lipnet.video.decode",
     "build_model": "lipnet.models.build",
     "cost_of": "lipnet.measure.cost",
@@ -84,7 +90,10 @@ __all__ = [
     "Lipreader",
     "ModelCard",
     "ModelSpec",
+    "Reader",
+    "Reading",
     "Recipe",
+    "Rejection",
     "VideoError",
     "build_model",
     "cost_of",

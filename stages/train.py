@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from cluster.training import train_together
+from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.device import keep_freed_memory
@@ -18,7 +19,9 @@ from lipnet.lineage.generation import GENERATION_FILES
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.lineage.summary import LINEAGE_FILE, all_weights, best_weights
+from lipnet.shards.index import list_indexes
 from lipnet.shards.summary import read_labels, read_summary
+from lipnet.shards.table import read_table
 from lipnet.train.engine import Engine
 from lipnet.train.processes import OneProcess, Processes
 from pipeline.lease import lease_device
@@ -97,6 +100,15 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
         labels=read_labels(shards),
         preprocessing={**summary.preprocessing, "source": params.source.name},
         digest=summary.fingerprint,
+        trained_on=list_clips(shards, params.source.name) if engine.is_main else None,
+    )
+
+
+def list_clips(shards: Path, source: str) -> ClipSet:
+    """The clips of the training split, from the shards' tables."""
+    tables = [index.with_suffix(".csv") for index in list_indexes(shards, "train")]
+    return ClipSet.of(
+        source, (row.clip_id for path in tables if path.is_file() for row in read_table(path))
     )
 
 

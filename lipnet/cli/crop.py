@@ -2,11 +2,11 @@
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lipnet.cli.output import make_printable
 from lipnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,12 +71,6 @@ def take_next(records: "Iterator[CropRecord]", out: Path) -> "CropRecord | None"
         return next(records, None)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error}") from None
-
-
-def make_printable(line: str) -> str:
-    r"""The line, with characters that the terminal's encoding lacks as \x.. or \u...."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return line.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def format_line(record: "CropRecord") -> str:

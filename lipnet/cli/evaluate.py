@@ -28,7 +28,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     sources = [name for name, source in SOURCES.items() if not source.cropped]
     verb.add_argument("--source", required=True, choices=sources, help="the videos' layout")
     verb.add_argument("--root", type=Path, required=True, metavar="DIR", help="the videos' folder")
-    verb.add_argument("--split", default="all", help="one of the source's splits, or all")
+    verb.add_argument(
+        "--split",
+        default="",
+        help="one of the source's splits, or all; by default the test split if the layout has one",
+    )
     verb.add_argument("--options", default="{}", metavar="JSON", help="the source's options")
     add_face(verb)
     verb.add_argument("--json", action="store_true")
@@ -65,10 +69,13 @@ def show_progress(done: int, total: int) -> None:
 
 
 def to_json(found: "Evaluation") -> dict[str, object]:
-    """Counts and fractions (0 to 1): `clips` were read, `failed` were not, `failures` are their
-    reasons; `rejected` counts the files of the corpus that are not clips."""
+    """Counts and fractions (0 to 1): `clips` of `split` were read, `failed` were not, `failures`
+    are their reasons; `rejected` counts the files of the corpus that are not clips. `trained_on`
+    counts training clips of the model, null if they are not known."""
     return {
+        "split": found.split,
         "clips": found.clips,
+        "trained_on": found.trained_on,
         "failed": sum(found.failed.values()),
         "failures": dict(found.failed),
         "rejected": dict(found.rejected),
@@ -85,12 +92,25 @@ def format_lines(found: "Evaluation") -> list[str]:
     """The same as lines of text."""
     return [
         f"{found.clips} clips of {found.top1.units} units read, "
-        f"{_format_counts(found.failed)} failed",
+        f"{_format_counts(found.failed)} failed (split: {found.split})",
+        format_known(found),
         *([f"not clips of the layout: {_format_counts(found.rejected)}"] if found.rejected else []),
         f"top-1  {format_estimate(found.top1)}",
         f"top-5  {format_estimate(found.top5)}",
         *(f"{slot:<12} {format_estimate(own)}" for slot, own in found.per_slot.items()),
     ]
+
+
+def format_known(found: "Evaluation") -> str:
+    """How many of the clips the model was trained on."""
+    if found.trained_on is None:
+        return "the model's file does not list its training clips: some of these may be among them"
+    if not found.trained_on:
+        return "none of these clips is among the model's training clips"
+    return (
+        f"{found.trained_on} of these clips have the ids of clips that the model was trained on: "
+        "this is not its accuracy on new clips"
+    )
 
 
 def _format_counts(reasons: Mapping[str, int]) -> str:

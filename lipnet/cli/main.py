@@ -16,6 +16,7 @@ from lipnet.cli import (
     release,
     report,
 )
+from lipnet.cli.output import exit_without_reader
 from lipnet.errors import InputError
 from lipnet.text import escape_lines
 
@@ -23,7 +24,7 @@ VERBS = (cost, crop, embed, evaluate, export, import_checkpoint, models, read, r
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one verb; bad input ends with exit status 1 and one line."""
+    """Run one verb; bad input ends with exit status 1 and one line, a closed pipe in silence."""
     parser = argparse.ArgumentParser(prog="lipnet", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for verb in VERBS:
@@ -31,5 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = parser.parse_args(arguments)
     try:
         parsed.run(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        exit_without_reader()
     except InputError as error:
         sys.exit(f"error: {escape_lines(str(error))}")

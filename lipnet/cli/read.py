@@ -1,16 +1,31 @@
-"""`lipnet read`: the most likely words of a video, by a trained model."""
+"""`lipnet read`: the most likely words of videos, by a trained model."""
 
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lipnet.cli.face import add_face
+from lipnet.cli.output import make_printable
+from lipnet.errors import InputError
+
+if TYPE_CHECKING:
+    from lipnet.inference.read import Reader, Reading, Span
+
+ABOUT = (
+    "Several videos are read by one process, one line per video. A video that fails is a line with "
+    "the reason; the exit status is 1 only if no video could be read. A video is read as none of "
+    "the model's words if the best probability is below the threshold in the weights file, which "
+    "validation chose, or below --reject-below."
+)
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
-    read = verbs.add_parser("read", help="the most likely words of a video, by a trained model")
-    read.add_argument("video", type=Path)
+    read = verbs.add_parser(
+        "read", help="the most likely words of videos, by a trained model", epilog=ABOUT
+    )
+    read.add_argument("videos", type=Path, nargs="+", metavar="VIDEO")
     read.add_argument(
         "--weights", type=Path, required=True, help="a weights.safetensors or an exported .onnx"
     )
@@ -22,19 +37,71 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar=("START", "END"),
         help="the span of the word in seconds, for a model with boundary in its spec",
     )
+    read.add_argument(
+        "--reject-below",
+        type=float,
+        metavar="P",
+        help="the threshold to use instead of the weights file's; 0 never rejects",
+    )
     add_face(read)
-    read.add_argument("--json", action="store_true")
+    read.add_argument("--json", action="store_true", help="print one JSON object per video")
     read.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print the most likely words and their probabilities."""
-    from lipnet.inference.read import read_video
+    """Print the most likely words of each video and their probabilities."""
+    from lipnet.inference.read import Reader
 
-    word = tuple(parsed.word) if parsed.word else None
-    answers = read_video(parsed.video, parsed.weights, top=parsed.top, word=word, face=parsed.face)
-    if parsed.json:
-        print(json.dumps([{"label": label, "probability": p} for label, p in answers]))
+    videos, word = parsed.videos, tuple(parsed.word) if parsed.word else None
+    if word and len(videos) > 1:
+        raise InputError("--word is the span in one video: give one video")
+    reader = Reader(parsed.weights, face=parsed.face, reject_below=parsed.reject_below)
+    reader.check_request(parsed.top, word)
+    if len(videos) == 1 and not parsed.json:
+        print_one(reader, reader.read(videos[0], top=parsed.top, word=word))
         return
-    for label, probability in answers:
-        print(f"{probability:6.1%}  {label}")
+    read = 0
+    for video in videos:
+        found = read_or_reason(reader, video, parsed.top, word)
+        read += not isinstance(found, str)
+        line = format_json(reader, video, found) if parsed.json else format_line(video, found)
+        print(make_printable(line), flush=True)
+    if not read:
+        raise InputError(f"none of {len(videos)} videos could be read")
+
+
+def read_or_reason(reader: "Reader", video: Path, top: int, word: "Span | None") -> "Reading | str":
+    """The reading, or why there is none."""
+    try:
+        return reader.read(video, top=top, word=word)
+    except InputError as error:
+        return str(error).removeprefix(f"{video} cannot be read: ")
+
+
+def print_one(reader: "Reader", found: "Reading") -> None:
+    """One word per line, and what the threshold makes of them."""
+    for label, probability in found.answers:
+        print(make_printable(f"{probability:6.1%}  {label}"))
+    if reader.reject_below is not None:
+        below = f"below {reader.reject_below:.1%} none of the words counts as read"
+        print(f"none of these: {below}" if found.rejected else f"({below})")
+
+
+def format_line(video: Path, found: "Reading | str") -> str:
+    """One video as one line of text."""
+    if isinstance(found, str):
+        return f"{video}: failed, {found}"
+    words = ", ".join(f"{label} {probability:.1%}" for label, probability in found.answers)
+    return f"{video}: none of these ({words})" if found.rejected else f"{video}: {words}"
+
+
+def format_json(reader: "Reader", video: Path, found: "Reading | str") -> str:
+    """One video as one JSON object; `label` is null if it was rejected or failed."""
+    entry: dict[str, object] = {"video": str(video), "label": None, "reject_below": None}
+    if isinstance(found, str):
+        return json.dumps({**entry, "answers": [], "failed": found})
+    answers = [{"label": label, "probability": p} for label, p in found.answers]
+    below = reader.reject_below
+    return json.dumps(
+        {**entry, "label": found.label, "reject_below": below, "answers": answers, "failed": None}
+    )

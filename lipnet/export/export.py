@@ -15,14 +15,14 @@ from lipnet.export.graph import Graph, make_clip_graphs, make_stream_graphs
 from lipnet.export.onnx_file import OPSET, import_onnx, trace, write_onnx
 from lipnet.export.parity import Parity, check_parity
 from lipnet.export.quantise import choose_clips, quantise_graphs
+from lipnet.inference.clip_model import TorchClipModel
 from lipnet.inference.embed import check_crops
 from lipnet.inference.onnx_reader import GraphFacts, OnnxReader, open_session, stream_path
 from lipnet.inference.predict import predict_each
-from lipnet.inference.reader import TorchReader
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.lipreader import Lipreader
-from lipnet.models.weights import ModelCard, load_model
+from lipnet.models.weights import TRAINED_ON, ModelCard, load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.summary import read_labels, read_summary
 
@@ -66,7 +66,7 @@ def export_model(
     weights: Path | str,
     out: Path | str,
     *,
-    int8: Path | None = None,
+    int8: Path | str | None = None,
     split: str = "val",
     stream: bool = False,
     face: str = "",
@@ -86,9 +86,12 @@ def export_model(
         raise InputError(f"--out {out}: an .onnx in a folder that exists")
     import_onnx()
     model, card = load_model(weights)
+    # A megabyte for a large corpus, which nothing that runs the graph needs.
+    origin = {key: value for key, value in card.origin.items() if key != TRAINED_ON}
+    card = replace(card, origin=origin)
     recipe = Recipe.for_input(card.preprocessing)
     known_face = find_face(card, weights, face)
-    shards = None if int8 is None else open_shards(int8, weights, card, split)
+    shards = None if int8 is None else open_shards(Path(int8), weights, card, split)
     make = make_stream_graphs if stream else make_clip_graphs
     graphs = make(model, recipe.input_size)
     traced = [trace(graph) for graph in graphs]
@@ -96,7 +99,10 @@ def export_model(
     quantised = None
     if shards is not None:
         traced, quantised = quantise(model, traced, shards, recipe)
-    facts = [_describe(graph, known_face, quantised, shards) for graph in graphs]
+    facts = [
+        replace(_describe(graph, known_face, quantised, shards), reject_below=find_threshold(card))
+        for graph in graphs
+    ]
     paths = [stream_path(out, graph.name) for graph in graphs]
     for path, content, own in zip(paths, traced, facts, strict=True):
         write_onnx(path, content, card, own)
@@ -108,6 +114,11 @@ def open_reader(graphs: Sequence[bytes], model: Lipreader) -> OnnxReader:
     threads = torch.get_num_threads()
     sessions = [open_session(graph, threads=threads) for graph in graphs]
     return OnnxReader(sessions, model.boundary)
+
+
+def find_threshold(card: ModelCard) -> float | None:
+    """The probability below which no label counts as read; None if none was chosen."""
+    return None if card.rejection is None else card.rejection.below
 
 
 def find_face(card: ModelCard, weights: Path, face: str) -> dict[str, object]:
@@ -150,7 +161,7 @@ def quantise(
     stream = len(graphs) > 1
     clips = list(choose_clips(shards.calibration, recipe, stream=stream, boundary=model.boundary))
     small = quantise_graphs(graphs, clips)
-    readers = (TorchReader(fold_batchnorm(model)), open_reader(small, model))
+    readers = (TorchClipModel(fold_batchnorm(model)), open_reader(small, model))
     right_N = []
     for reader in readers:
         logits_NK, labels_N = predict_each(reader, shards.held_out, recipe, device=CPU)

@@ -14,17 +14,19 @@ from lipnet.clip import Clip, Rejected
 from lipnet.crops.crop import CropOptions
 from lipnet.data.augment import central_view
 from lipnet.data.batch import Sample, collate
+from lipnet.data.clip_set import ClipSet
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
+from lipnet.inference.clip_model import ClipModel, load_clip_model
 from lipnet.inference.crop import crop_video, shared_detector
 from lipnet.inference.finite import check_finite
 from lipnet.inference.read import crop_options_of
-from lipnet.inference.reader import Reader, load_reader
 from lipnet.landmarks.detector import Detector
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.models.infer import infer_clips
+from lipnet.models.weights import TRAINED_ON, ModelCard
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ClipFailure
 from lipnet.shards.window import cut_clip, fail_clip
@@ -33,37 +35,56 @@ from lipnet.video.decode import VideoError
 
 # B batch  K classes  N clips
 BATCH = 32
-ALL = "all"
+ALL, TEST = "all", "test"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Videos with labels: a source's name, its root, one of its splits or ALL, its options."""
+    """Videos with labels: a source's name, its root, one of its splits or ALL, its options.
+
+    Without a split: the test split if the layout of the root gives one, otherwise ALL.
+    """
 
     source: str
-    root: Path
-    split: str = ALL
+    root: Path | str
+    split: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The root as a path."""
+        return Path(self.root)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's logits of each clip that could be read, the failures of the others, and the files
-    of the corpus that are not clips of its layout."""
+    """A model's logits of each clip of `split` that could be read, the failures of the others, and
+    the files of the corpus that are not clips of its layout.
+
+    `trained_on` is as in Evaluation.
+    """
 
     clips: Sequence[Clip]
     logits_NK: NDArray[np.float32]
     labels_N: NDArray[np.int64]
     failures: Sequence[ClipFailure]
     rejected: Sequence[Rejected]
+    split: str
+    trained_on: int | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy over the clips that could be read; `failed` counts the others by reason, and
-    `rejected` the files of the whole corpus that are not clips of its layout."""
+    """Accuracy over the clips of `split` that could be read; `failed` counts the others by reason,
+    and `rejected` the files of the whole corpus that are not clips of its layout.
 
+    `trained_on` is how many of the clips that were read have the id of a training clip of the
+    model; None if the weights file does not list those.
+    """
+
+    split: str
     clips: int
+    trained_on: int | None
     failed: Mapping[str, int]
     rejected: Mapping[str, int]
     top1: Estimate
@@ -104,6 +125,8 @@ def evaluate(
     }
     rejected = Counter(record.reason for record in found.rejected)
     return Evaluation(
+        split=found.split,
+        trained_on=found.trained_on,
         clips=len(found.clips),
         failed=dict(sorted(failed.items())),
         rejected=dict(sorted(rejected.items())),
@@ -122,12 +145,12 @@ def read_corpus(
     on_video: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predictions:
     """Logits of every clip of the corpus's split that can be read, ordered by video."""
-    model, card = load_reader(weights, device=str(choose_device()))
+    model, card = load_clip_model(weights, device=str(choose_device()))
     recipe = Recipe.for_input(card.preprocessing)
     options = crop_options_of(card.preprocessing, weights, face)
     known = {label: index for index, label in enumerate(card.labels)}
     failures: list[ClipFailure] = []
-    chosen, rejected = choose_clips(corpus)
+    split, chosen, rejected = choose_clips(corpus)
     unknown = [clip for clip in chosen if clip.label not in known]
     failures += [fail_clip(clip, _unknown_label(clip)) for clip in unknown]
     cut = _Cut(corpus, options, recipe, known, detector, failures)
@@ -147,22 +170,36 @@ def read_corpus(
         np.concatenate([np.zeros(0, np.int64), *labels]),
         failures,
         rejected,
+        split,
+        count_known(card, corpus.source, clips),
     )
 
 
-def choose_clips(corpus: Corpus) -> tuple[list[Clip], list[Rejected]]:
-    """The split's clips, ordered by video, and the rejected files; InputError if it has no clip."""
+def count_known(card: ModelCard, source: str, clips: Sequence[Clip]) -> int | None:
+    """How many of the clips the model was trained on, by their ids; None if its card has none."""
+    found = card.origin.get(TRAINED_ON)
+    if not isinstance(found, Mapping):
+        return None
+    try:
+        return ClipSet.parse(found).count(source, [clip.clip_id for clip in clips])
+    except ValueError as error:
+        raise InputError(f"the model's card has a wrong {TRAINED_ON}: {error}") from None
+
+
+def choose_clips(corpus: Corpus) -> tuple[str, list[Clip], list[Rejected]]:
+    """The split, its clips ordered by video, and the rejected files; InputError if it has none."""
     if find_source(corpus.source).cropped:
         raise InputError(f"{corpus.source} has precropped mouths, not videos")
-    found, rejected = discover_clips(corpus.source, corpus.root, corpus.options)
+    found, rejected = discover_clips(corpus.source, corpus.folder, corpus.options)
     splits = sorted({clip.split for clip in found})
-    chosen = [clip for clip in found if corpus.split in (ALL, clip.split)]
+    given = TEST in splits and find_source(corpus.source).gives_splits(corpus.folder)
+    split = corpus.split or (TEST if given else ALL)
+    chosen = [clip for clip in found if split in (ALL, clip.split)]
     if not chosen:
         raise InputError(
-            f"--split {corpus.split}: no such split in {corpus.root}; known: {ALL}, "
-            f"{', '.join(splits)}"
+            f"--split {split}: no such split in {corpus.root}; known: {ALL}, {', '.join(splits)}"
         )
-    return sorted(chosen, key=lambda clip: (clip.video, clip.clip_id)), rejected
+    return split, sorted(chosen, key=lambda clip: (clip.video, clip.clip_id)), rejected
 
 
 def _unknown_label(clip: Clip) -> VideoError:
@@ -188,7 +225,10 @@ class _Cut:
         for done, (video, own) in enumerate(videos):
             try:
                 made = crop_video(
-                    self.corpus.root / video, self.detector, crops=self.options, landmarks=landmarks
+                    self.corpus.folder / video,
+                    self.detector,
+                    crops=self.options,
+                    landmarks=landmarks,
                 )
             except VideoError as error:
                 self.failures += [fail_clip(clip, error) for clip in own]
@@ -220,7 +260,7 @@ def _batches(samples: Iterator[tuple[Clip, Sample]]) -> Iterator[list[tuple[Clip
 
 
 def _infer(
-    model: Reader, samples: Sequence[Sample], recipe: Recipe
+    model: ClipModel, samples: Sequence[Sample], recipe: Recipe
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Logits [B, K] and labels [B]."""
     batch = collate(samples).to(model.device)

@@ -1,5 +1,8 @@
-"""From a video file to words: the preprocessing of training data, then a model, for one clip."""
+"""From video files to words: the preprocessing of training data, then a model, clip by clip."""
+# T frames  H W pixels  K classes
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +16,128 @@ from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
-from lipnet.inference import crop as crop_videos
+from lipnet.inference import crop as cropping
+from lipnet.inference.clip_model import load_clip_model
 from lipnet.inference.finite import check_finite
-from lipnet.inference.reader import load_reader
-from lipnet.landmarks.detector import DlibDetector, find_predictor
-from lipnet.landmarks.track import LandmarkOptions
 from lipnet.recipe import Recipe
 from lipnet.shards.meta import ClipMeta
 from lipnet.video.decode import VideoError
 
 Span = tuple[float, float]  # seconds from the video's start
+Answer = tuple[str, float]  # a label and its probability
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from one clip: the most likely labels with their probabilities, best first.
+
+    `rejected`: the best probability is below the model's threshold, so none of its labels counts
+    as read.
+    """
+
+    answers: Sequence[Answer]
+    rejected: bool = False
+
+    @property
+    def label(self) -> str | None:
+        """The most likely label, None if rejected."""
+        return None if self.rejected else self.answers[0][0]
+
+
+class Reader:
+    """A model that stays loaded, and reads videos or crops of one word each.
+
+    `weights` is a weights file or an exported .onnx; `face` the file of the reference face that
+    the model's crops were aligned to, empty for the package's. `reject_below` is the probability
+    below which no label counts as read; None takes the weights file's, which validation chose, if
+    it has one. InputError if the weights cannot be used.
+
+        >>> reader = lipnet.Reader("weights.safetensors")
+        >>> for video in videos:
+        ...     print(video, reader.read(video).label)
+    """
+
+    def __init__(
+        self, weights: Path | str, *, face: str = "", reject_below: float | None = None
+    ) -> None:
+        self._weights, self._face = Path(weights), face
+        self._model, self.card = load_clip_model(self._weights)
+        self._recipe = Recipe.for_input(self.card.preprocessing)
+        if reject_below is not None and not 0 <= reject_below <= 1:
+            raise InputError(f"reject_below {reject_below}: a probability, 0 to 1")
+        self.reject_below = reject_below
+        if reject_below is None and self.card.rejection is not None:
+            self.reject_below = self.card.rejection.below
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """All labels that the model knows."""
+        return self.card.labels
+
+    def read(self, video: Path | str, *, top: int = 5, word: Span | None = None) -> Reading:
+        """The `top` most likely labels of a video of one word.
+
+        `word` is the span of the word, for models that take word boundaries. InputError if it is
+        missing or the video shows no face.
+        """
+        video = Path(video)
+        self.check_request(top, word)
+        options = crop_options_of(self.card.preprocessing, self._weights, self._face)
+        crops_THW = crop_video(video, options)
+        frames = find_word(word, len(crops_THW)) if word else None
+        return self._read(crops_THW, str(video), frames, top)
+
+    def read_crops(
+        self,
+        crops_THW: NDArray[np.uint8],
+        *,
+        top: int = 5,
+        word_frames: tuple[int, int] | None = None,
+    ) -> Reading:
+        """The same for crops of one word, [T, size, size] as `crop_video` cuts them.
+
+        `word_frames` are the word's first frame and the one after its last.
+        """
+        self.check_request(top, word_frames)
+        size = self.card.preprocessing.get("size")
+        if crops_THW.dtype != np.uint8 or crops_THW.ndim != 3 or not crops_THW.size:
+            raise InputError(f"crops are {crops_THW.dtype} {crops_THW.shape}, not uint8 [T, H, W]")
+        if crops_THW.shape[1:] != (size, size):
+            raise InputError(f"crops of {crops_THW.shape[1:]} pixels: this model needs {size}")
+        first, last = word_frames or (0, len(crops_THW))
+        if not 0 <= first < last <= len(crops_THW):
+            raise InputError(
+                f"word_frames {first}, {last}: in order, within the clip's {len(crops_THW)} frames"
+            )
+        return self._read(crops_THW, "the clip", word_frames, top)
+
+    def check_request(self, top: int, word: Span | None) -> None:
+        """InputError for no word at all, or a span that is missing or not used."""
+        if top < 1:
+            raise InputError(f"--top {top}: at least 1 word")
+        named = f"{self._weights} ({self.card.spec})"
+        if self._model.boundary and word is None:
+            raise InputError(f"{named} needs the span of the word: --word START END (seconds)")
+        if word is not None and not self._model.boundary:
+            raise InputError(f"{named} does not use the span of the word: leave out --word")
+
+    def _read(
+        self, crops_THW: NDArray[np.uint8], name: str, frames: tuple[int, int] | None, top: int
+    ) -> Reading:
+        first, last = frames or (0, len(crops_THW))
+        meta = ClipMeta.unlabelled("", first, last)
+        shrink = Shrink.for_recipe(self._recipe)
+        view = central_view(collate([(shrink(crops_THW), meta)]), self._recipe)
+        with torch.inference_mode():
+            logits_1K = self._model(view.frames_BTHW, view.lengths_B, view.word_BT)
+        check_finite(logits_1K, [name], model=str(self._weights))
+        best = logits_1K.softmax(1)[0].topk(min(top, len(self.labels)))
+        answers = [
+            (self.labels[index], float(share))
+            for index, share in zip(best.indices.tolist(), best.values, strict=True)
+        ]
+        below = self.reject_below
+        return Reading(answers, rejected=below is not None and answers[0][1] < below)
 
 
 def read_video(
@@ -32,41 +147,13 @@ def read_video(
     top: int = 5,
     word: Span | None = None,
     face: str = "",
-) -> list[tuple[str, float]]:
-    """The `top` most likely labels of a video of one word, with their probabilities.
+) -> list[Answer]:
+    """The `top` most likely labels of one video, as `Reader.read`; for many, keep a Reader.
 
-    `word` is the span of the word, for models that take word boundaries; `face` is the file of
-    the reference face that the model's crops were aligned to, empty for the package's. InputError
-    if the weights cannot be used, `word` is missing or the video shows no face.
-
-        >>> lipnet.read_video("word.mp4", "weights.safetensors", top=2)
-        [('BLUE', 0.81), ('BY', 0.07)]
+    >>> lipnet.read_video("word.mp4", "weights.safetensors", top=2)
+    [('BLUE', 0.81), ('BY', 0.07)]
     """
-    video, weights = Path(video), Path(weights)
-    if top < 1:
-        raise InputError(f"--top {top}: at least 1 word")
-    model, card = load_reader(weights)
-    if model.boundary and word is None:
-        raise InputError(
-            f"{weights} ({card.spec}) needs the span of the word: --word START END (seconds)"
-        )
-    if word is not None and not model.boundary:
-        raise InputError(
-            f"{weights} ({card.spec}) does not use the span of the word: leave out --word"
-        )
-    recipe = Recipe.for_input(card.preprocessing)
-    crops = crop_video(video, crop_options_of(card.preprocessing, weights, face))
-    first, last = find_word(word, len(crops)) if word else (0, len(crops))
-    meta = ClipMeta.unlabelled("", first, last)
-    view = central_view(collate([(Shrink.for_recipe(recipe)(crops), meta)]), recipe)
-    with torch.inference_mode():
-        logits_1K = model(view.frames_BTHW, view.lengths_B, view.word_BT)
-    check_finite(logits_1K, [str(video)], model=str(weights))
-    best = logits_1K.softmax(1)[0].topk(min(top, len(card.labels)))
-    return [
-        (card.labels[index], float(share))
-        for index, share in zip(best.indices.tolist(), best.values, strict=True)
-    ]
+    return list(Reader(weights, face=face).read(video, top=top, word=word).answers)
 
 
 def find_word(word: Span, frames: int) -> tuple[int, int]:
@@ -82,7 +169,7 @@ def find_word(word: Span, frames: int) -> tuple[int, int]:
 
 
 def crop_options_of(preprocessing: dict[str, object], weights: Path, face: str = "") -> CropOptions:
-    """How the model's training crops were made, from its card; `face` as for read_video."""
+    """How the model's training crops were made, from its card; `face` as for Reader."""
     if preprocessing.get("ready"):
         raise InputError(
             f"{weights} was trained on the precropped mouths of its corpus "
@@ -108,9 +195,7 @@ def crop_options_of(preprocessing: dict[str, object], weights: Path, face: str =
 
 def crop_video(video: Path, crops: CropOptions) -> NDArray[np.uint8]:
     """The mouth crops [T, size, size] of a video; InputError if it has no face."""
-    options = LandmarkOptions()
-    detector = DlibDetector(find_predictor(options.predictor))
     try:
-        return crop_videos.crop_video(video, detector, crops=crops, landmarks=options).crops_THW
+        return cropping.crop_video(video, crops=crops).crops_THW
     except VideoError as error:
         raise InputError(f"{video} cannot be read: {error.reason} ({error.detail})") from None

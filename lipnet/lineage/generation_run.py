@@ -16,6 +16,7 @@ from lipnet.distill.recording import Recording, make_room, recording_bytes
 from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, Teacher
 from lipnet.errors import InputError
 from lipnet.files import digest_files, digest_of
+from lipnet.inference.predict import predict_logits
 from lipnet.lineage.generation import (
     GENERATION_FILE,
     HISTORY_FILE,
@@ -29,7 +30,8 @@ from lipnet.lineage.generation import (
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.models.build import build_model
 from lipnet.models.lipreader import Lipreader
-from lipnet.models.weights import ModelCard, load_initial, load_model, save_weights
+from lipnet.models.rejection import choose_rejection, describe_rejection
+from lipnet.models.weights import TRAINED_ON, ModelCard, load_initial, load_model, save_weights
 from lipnet.recipe import Recipe
 from lipnet.seed import seed_of
 from lipnet.train.engine import Engine
@@ -200,6 +202,8 @@ class GenerationRun:
 
     def _save(self, generation: Generation, model: Lipreader, history: list[EpochRecord]) -> None:
         """Write the folder's files; generation.json comes last and marks them as complete."""
+        validation = predict_logits(model, self.data.val, self.recipe, device=self.engine.device)
+        trained_on = self.data.trained_on
         card = ModelCard(
             spec=generation.spec,
             labels=list(self.data.labels),
@@ -213,6 +217,8 @@ class GenerationRun:
                 "teacher": generation.teacher,
                 "best_epoch": generation.best_epoch,
                 "fingerprint": generation.fingerprint,
+                **describe_rejection(choose_rejection(*validation)),
+                **({} if trained_on is None else {TRAINED_ON: trained_on.dump()}),
             },
         )
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import ClipStore
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
@@ -37,10 +38,14 @@ class LineagePlan:
 
 @dataclass(frozen=True)
 class LineageData:
-    """Training and validation clips, their labels, preprocessing facts, and a digest of all."""
+    """Training and validation clips, their labels, preprocessing facts, and a digest of all.
+
+    `trained_on` lists the training clips for the weights file; None: they are not listed.
+    """
 
     train: ClipStore
     val: ClipStore
     labels: list[str]
     preprocessing: Mapping[str, object]
     digest: str
+    trained_on: ClipSet | None = None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lipnet.clip import FPS
 from lipnet.crops.crop import CropOptions
 from lipnet.data.batch import collate
+from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import ClipFacts, MemoryStore
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
@@ -100,6 +101,7 @@ def stack_crops(
         labels=labels,
         preprocessing={**describe_crops(crops), "fps": FPS, "source": "crops"},
         digest=digest.hexdigest()[:16],
+        trained_on=ClipSet.of("crops", map(_name_clip, range(len(train)))),
     )
 
 
@@ -130,10 +132,14 @@ def _check_split(
             raise InputError(f"{name} clip {number} shows {word!r}, which train does not have")
 
 
+def _name_clip(number: int) -> str:
+    return f"clip-{number}"
+
+
 def _store(split: Sequence[LabelledCrops], labels: Sequence[str], recipe: Recipe) -> MemoryStore:
     shrink = Shrink.for_recipe(recipe)
     index = {label: number for number, label in enumerate(labels)}
-    names = [f"clip-{number}" for number in range(len(split))]
+    names = [_name_clip(number) for number in range(len(split))]
     samples = [
         (shrink(clip_THW), ClipMeta(name, word, index[word], 0, len(clip_THW)))
         for name, (clip_THW, word) in zip(names, split, strict=True)

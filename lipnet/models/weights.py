@@ -14,6 +14,7 @@ from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
+from lipnet.models.rejection import ORIGIN_KEY, Rejection, read_rejection
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
 from lipnet.text import is_writable
@@ -21,26 +22,38 @@ from lipnet.text import is_writable
 # One header entry: safetensors writes several in no fixed order, and equal models must give
 # equal bytes.
 HEADER_KEY = "lipnet"
+TRAINED_ON = "trained_on"  # in the card's origin: the ClipSet of the training clips
 COUNTS, VARIANCES = "num_batches_tracked", "running_var"  # of BatchNorm
 NAMED = 3  # tensors that an error message lists before it counts the rest
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The header of a weights file: spec, labels in class order, preprocessing, origin."""
+    """The header of a weights file: spec, labels in class order, preprocessing, origin.
+
+    The origin of a trained model has its training clips and the threshold of rejection, if known.
+    """
 
     spec: str
     labels: list[str]
     preprocessing: dict[str, object]
     origin: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def rejection(self) -> Rejection | None:
+        """The probability below which no label counts as read; None if none was chosen."""
+        return read_rejection(self.origin)
 
-def save_weights(path: Path, model: Lipreader, card: ModelCard, *, half: bool = False) -> None:
+
+def save_weights(
+    path: Path | str, model: Lipreader, card: ModelCard, *, half: bool = False
+) -> None:
     """Write the model's tensors and its card whole or not at all; equal models, equal bytes.
 
     With `half` in half precision, which `load_model` reads as well; InputError if a weight is
     out of its range.
     """
+    path = Path(path)
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
@@ -175,7 +188,12 @@ def parse_card(path: Path, text: str) -> ModelCard:
             raise InputError(
                 f"{path}: its label {label!r} has control characters or starts with one of = + - @"
             )
-    return ModelCard(**card)
+    parsed = ModelCard(**card)
+    try:
+        read_rejection(parsed.origin)
+    except ValueError as error:
+        raise InputError(f"{path}: its card has a wrong {ORIGIN_KEY}: {error}") from None
+    return parsed
 
 
 def _halve(path: Path, name: str, tensor: Tensor) -> Tensor:

@@ -87,12 +87,18 @@ def scan_root(root: Path) -> Iterator[Video | Rejected]:
     for entry in list_entries(root):
         if kind_of(entry.name) in VIDEO_KINDS and not is_folder(entry):
             yield reject(entry.name, "no_word", f"not in a word's folder: {LAYOUT}")
-    if folders and set(folders) <= set(SPLIT_FOLDERS):
+    if has_split_folders(root):
         for split in folders:
             yield from scan_split(root, split)
         return
     for word in folders:
         yield from scan_word(root, word, word, split="")
+
+
+def has_split_folders(root: Path) -> bool:
+    """Whether the root's folders are splits, not words."""
+    names = {entry.name for entry in list_root(root)}
+    return bool(names) and names <= set(SPLIT_FOLDERS)
 
 
 def scan_split(root: Path, split: str) -> Iterator[Video | Rejected]:
@@ -216,4 +222,9 @@ def make_clip(video: Video, split: str, options: FolderOptions) -> Clip:
     )
 
 
-SOURCE = Source(discover, LAYOUT, frames_per_clip=lambda options: read_options(options).frames)
+SOURCE = Source(
+    discover,
+    LAYOUT,
+    frames_per_clip=lambda options: read_options(options).frames,
+    gives_splits=has_split_folders,
+)

@@ -197,6 +197,7 @@ SOURCE = Source(
     discover,
     LAYOUT,
     frames_per_clip=lambda options: 8,  # the mean; a clip is its word, without context
+    gives_splits=lambda root: True,
     cropped=True,
     paper_name="LRW-1000",
 )

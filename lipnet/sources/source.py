@@ -9,6 +9,11 @@ from lipnet.clip import CLIP_FRAMES, Clip, Rejected
 Discovered = tuple[list[Clip], list[Rejected]]
 
 
+def gives_no_splits(root: Path) -> bool:
+    """A layout without splits: they are drawn from the clips."""
+    return False
+
+
 def count_default_frames(options: Mapping[str, object]) -> int:
     """The frames of a clip with any options."""
     return CLIP_FRAMES
@@ -29,6 +34,8 @@ class Source:
     # estimates of disk and time.
     frames_per_clip: Callable[[Mapping[str, object]], int] = count_default_frames
     frames_per_video: int = CLIP_FRAMES
+    # Whether the layout of a root gives the splits, so that its test split is the same for all.
+    gives_splits: Callable[[Path], bool] = gives_no_splits
     # Whether the clips are images with the mouth cut out already, so that no face is looked for.
     cropped: bool = False
     # Whether the pipeline renders the videos if source.root is empty; they show no real people.

@@ -16,7 +16,7 @@ PUBLIC = {
     *("ModelSpec", "Recipe", "Lipreader", "build_model", "Cost", "cost_of"),
     *("ModelCard", "load_card", "load_model", "save_weights"),
     *("CropOptions", "Cropped", "DlibDetector", "LandmarkOptions", "crop_video"),
-    *("Embeddings", "embed_videos", "read_video"),
+    *("Embeddings", "embed_videos", "Reader", "Reading", "Rejection", "read_video"),
     *("Corpus", "Estimate", "Evaluation", "evaluate"),
     *("EpochRecord", "train_model"),
     *("Exported", "export_model"),

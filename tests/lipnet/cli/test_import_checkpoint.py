@@ -158,6 +158,6 @@ def test_a_real_video_can_be_read_with_imported_weights(
     capsys.readouterr()
     video = min((grid_root / "s2").glob("*.mpg"))
     main(["read", str(video), "--weights", str(weights), "--top", "500", "--json"])
-    answers = json.loads(capsys.readouterr().out)
+    answers = json.loads(capsys.readouterr().out)["answers"]
     assert {answer["label"] for answer in answers} == set(load_card(weights).labels)
     assert sum(answer["probability"] for answer in answers) == pytest.approx(1, abs=1e-4)

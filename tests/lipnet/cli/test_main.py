@@ -1,6 +1,7 @@
 """The command lipnet: figures of a spec, words of a video, and clear errors."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from lipnet.crops.align import load_face
 from lipnet.crops.crop import CropOptions
 from lipnet.inference.read import find_word
 from lipnet.models.build import build_model
+from lipnet.models.rejection import Rejection, describe_rejection
 from lipnet.models.weights import ModelCard, save_weights
 from lipnet.recipe import Recipe
 from lipnet.shards.cut import describe_crops
 from lipnet.shards.precropped import describe_precropped
 from lipnet.spec import ModelSpec
+from tests.lipnet.video.making import FakeDetector, write_faces
 
+Printed = pytest.CaptureFixture[str]
 SPEC = "resnet18_0.125x + tcn_0.25x"
 
 
@@ -55,12 +59,15 @@ def test_an_unknown_spec_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
         main(["cost", "resnet19 + tcn_1x"])
 
 
-def write_weights(path: Path, spec: str = SPEC, face: str = "") -> Path:
+def write_weights(
+    path: Path, spec: str = SPEC, face: str = "", rejection: Rejection | None = None
+) -> Path:
     torch.manual_seed(1)
     model = build_model(ModelSpec.parse(spec), 3)
     crops = describe_crops(CropOptions(face=face))
     facts = {"fps": 25.0, **crops, **Recipe(field=60, input_size=32).input_facts}
-    save_weights(path, model, ModelCard(spec, ["a", "b", "c"], facts, {"model": "x-g0"}))
+    origin = {"model": "x-g0", **describe_rejection(rejection)}
+    save_weights(path, model, ModelCard(spec, ["a", "b", "c"], facts, origin))
     return path
 
 
@@ -75,7 +82,7 @@ def test_read_gives_the_likeliest_words_of_a_real_video(
 ) -> None:
     video = next(iter(sorted((grid_root / "s2").glob("*.mpg"))))
     main(["read", str(video), "--weights", str(weights), "--json"])
-    answers = json.loads(capsys.readouterr().out)
+    answers = json.loads(capsys.readouterr().out)["answers"]
     assert {answer["label"] for answer in answers} == {"a", "b", "c"}
     assert sum(answer["probability"] for answer in answers) == pytest.approx(1, abs=1e-5)
 
@@ -107,7 +114,7 @@ def cropped(monkeypatch: pytest.MonkeyPatch) -> list[CropOptions]:
 
 def read_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[dict[str, Any]]:
     main(["read", "clip.mp4", "--json", *map(str, arguments)])
-    answers: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    answers: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["answers"]
     return answers
 
 
@@ -161,6 +168,54 @@ def test_another_reference_face_is_asked_for_and_used(
         main(["read", "clip.mp4", "--weights", str(weights)])
     read_json(capsys, "--weights", weights, "--face", face)
     assert [options.face for options in cropped] == [str(face)]
+
+
+def test_several_videos_are_a_line_each_by_one_loaded_model(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(
+        "lipnet.inference.crop.shared_detector", lambda *_: loaded.append("") or FakeDetector()
+    )
+    videos = [str(write_faces(tmp_path / f"{name}.mp4", 6)) for name in ("one", "two")]
+    (tmp_path / "no.mp4").write_bytes(b"")
+    main(["read", *videos, str(tmp_path / "no.mp4"), "--weights", str(weights), "--top", "1"])
+    one, two, none = capsys.readouterr().out.splitlines()
+    assert one.startswith(f"{videos[0]}: ")
+    assert one.endswith("%")
+    assert two.startswith(f"{videos[1]}: ")
+    assert none.startswith(f"{tmp_path}/no.mp4: failed, zero_bytes")
+    main(["read", *videos, "--weights", str(weights), "--json"])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [entry["video"] for entry in found] == videos
+    assert [entry["label"] for entry in found] == [entry["answers"][0]["label"] for entry in found]
+
+
+def test_a_clip_below_the_threshold_is_none_of_the_words(
+    weights: Path, tmp_path: Path, cropped: list[CropOptions], capsys: Printed
+) -> None:
+    strict = write_weights(tmp_path / "s.safetensors", rejection=Rejection(0.99, 0.95, 0.3, 50))
+    main(["read", "clip.mp4", "--weights", str(strict)])
+    assert "none of these: below 99.0% none of the words" in capsys.readouterr().out
+    main(["read", "clip.mp4", "--weights", str(strict), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["label"], found["reject_below"]) == (None, 0.99)
+    main(["read", "clip.mp4", "--weights", str(strict), "--reject-below", "0", "--json"])
+    assert json.loads(capsys.readouterr().out)["label"] == found["answers"][0]["label"]
+    main(["read", "clip.mp4", "--weights", str(weights), "--json"])
+    assert json.loads(capsys.readouterr().out)["reject_below"] is None
+
+
+def test_a_closed_pipe_ends_the_program_in_silence(
+    weights: Path, cropped: list[CropOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(line: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(sys.stdout, "write", refuse)
+    with pytest.raises(SystemExit) as ended:
+        main(["read", "clip.mp4", "--weights", str(weights)])
+    assert ended.value.code == 141
 
 
 def test_no_word_at_all_is_refused(weights: Path) -> None:

@@ -13,8 +13,8 @@ from lipnet.crops.align import face_digest, load_face
 from lipnet.errors import InputError
 from lipnet.export.export import export_model
 from lipnet.export.onnx_file import OPSET
+from lipnet.inference.clip_model import load_clip_model
 from lipnet.inference.onnx_reader import GRAPH_KEY, load_onnx
-from lipnet.inference.reader import load_reader
 from lipnet.models.weights import load_model
 from tests.lipnet.inference.embedding import WORDS, write_shards, write_weights
 
@@ -42,7 +42,7 @@ def exported(weights: Path) -> Path:
 def assert_same_logits(weights: Path, path: Path) -> None:
     """A padded batch of three lengths that the export did not check."""
     model, card = load_model(weights)
-    reader, own_card = load_reader(path)
+    reader, own_card = load_clip_model(path)
     assert own_card == card
     frames_BTHW = torch.randn(3, 11, 32, 32, generator=torch.Generator().manual_seed(3))
     batch = (frames_BTHW, torch.tensor([11, 3, 7]), torch.ones(3, 11))
@@ -114,11 +114,11 @@ def test_a_stream_in_int8_is_compared_with_float32(
         expected = model(*clip)
     for path in (frame, head):
         assert "QuantizeLinear" in {node.op_type for node in onnx.load(path).graph.node}
-        apart = (load_reader(path)[0](*clip) - expected).abs().max() / expected.std()
+        apart = (load_clip_model(path)[0](*clip) - expected).abs().max() / expected.std()
         assert 1e-4 < apart < 0.5
     head.unlink()
     with pytest.raises(InputError, match="s-head.onnx does not exist"):
-        load_reader(frame)
+        load_clip_model(frame)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path, exported: Path) -
     }
     for name, fault in faults.items():
         with pytest.raises(InputError, match=fault) as caught:
-            load_reader(tmp_path / f"{name}.onnx")
+            load_clip_model(tmp_path / f"{name}.onnx")
         assert "\n" not in str(caught.value)
 
 

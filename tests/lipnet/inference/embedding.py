@@ -7,8 +7,10 @@ import numpy as np
 import torch
 
 from lipnet.crops.crop import CropOptions
+from lipnet.data.clip_set import ClipSet
 from lipnet.models.build import build_model
-from lipnet.models.weights import ModelCard, save_weights
+from lipnet.models.rejection import Rejection, describe_rejection
+from lipnet.models.weights import TRAINED_ON, ModelCard, save_weights
 from lipnet.recipe import Recipe
 from lipnet.shards.cut import describe_crops
 from lipnet.shards.index import ShardIndex, write_index
@@ -23,7 +25,13 @@ WORDS = ["A", "B", "C"]
 
 
 def write_weights(
-    path: Path, spec: str = SPEC, *, labels: Sequence[str] = WORDS, **preprocessing: object
+    path: Path,
+    spec: str = SPEC,
+    *,
+    labels: Sequence[str] = WORDS,
+    trained_on: ClipSet | None = None,
+    rejection: Rejection | None = None,
+    **preprocessing: object,
 ) -> Path:
     """Weights of a model whose BatchNorms do something, with a card of how the crops were made."""
     generator = torch.Generator().manual_seed(1)
@@ -37,7 +45,10 @@ def write_weights(
         elif "norm" in name and name.endswith("bias"):
             tensor.copy_(noise)
     facts = {**describe_crops(CropOptions()), "fps": 25.0, **RECIPE.input_facts, **preprocessing}
-    save_weights(path, model, ModelCard(spec, list(labels), facts, {"model": "x-g0"}))
+    origin = {"model": "x-g0", **describe_rejection(rejection)}
+    if trained_on is not None:
+        origin[TRAINED_ON] = trained_on.dump()
+    save_weights(path, model, ModelCard(spec, list(labels), facts, origin))
     return path
 
 

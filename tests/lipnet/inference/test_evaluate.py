@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lipnet.cli import main as cli
+from lipnet.data.clip_set import ClipSet
 from lipnet.errors import InputError
-from lipnet.inference.evaluate import Corpus, evaluate, read_corpus
+from lipnet.inference.evaluate import Corpus, choose_clips, evaluate, read_corpus
 from lipnet.inference.read import read_video
 from tests.lipnet.inference.embedding import WORDS, write_weights
 from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, write_video
@@ -35,7 +36,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 @pytest.fixture(autouse=True)
 def _fake_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lipnet.inference.read.DlibDetector", lambda predictor: FakeDetector())
+    monkeypatch.setattr("lipnet.inference.crop.shared_detector", lambda *_: FakeDetector())
     monkeypatch.setattr("lipnet.landmarks.detector.DlibDetector", lambda predictor: FakeDetector())
 
 
@@ -48,15 +49,15 @@ def test_each_clip_is_read_as_its_video_alone(weights: Path, corpus: Corpus) -> 
     assert len(made.clips) == 6
     assert not made.failures
     for clip, logits in zip(made.clips, made.logits_NK, strict=True):
-        best = read_video(corpus.root / clip.video, weights, top=1)[0][0]
+        best = read_video(corpus.folder / clip.video, weights, top=1)[0][0]
         assert best == WORDS[int(logits.argmax())]
 
 
 def test_what_cannot_be_read_is_counted_by_its_reason(weights: Path, corpus: Corpus) -> None:
-    write_video(corpus.root / "A" / "blank.mp4", [flat_frame(40)] * 9)
-    (corpus.root / "B" / "broken.mp4").write_bytes(b"no video at all")
-    (corpus.root / "Z").mkdir()
-    write_faces(corpus.root / "Z" / "0.mp4", 9)
+    write_video(corpus.folder / "A" / "blank.mp4", [flat_frame(40)] * 9)
+    (corpus.folder / "B" / "broken.mp4").write_bytes(b"no video at all")
+    (corpus.folder / "Z").mkdir()
+    write_faces(corpus.folder / "Z" / "0.mp4", 9)
     found = evaluate(weights, corpus, FakeDetector())
     assert found.clips == 6
     assert found.failed["no_face"] == 1
@@ -67,8 +68,36 @@ def test_what_cannot_be_read_is_counted_by_its_reason(weights: Path, corpus: Cor
     assert found.top5.value == 1.0  # of three labels
 
 
+def test_the_test_split_is_read_if_the_layout_gives_one(weights: Path, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_faces(tmp_path / "laid" / split / "A" / "0.mp4", 6)
+    found = evaluate(weights, Corpus("folder", str(tmp_path / "laid")), FakeDetector())
+    assert (found.split, found.clips) == ("test", 1)
+    everything = Corpus("folder", tmp_path / "laid", split="all")
+    assert evaluate(weights, everything, FakeDetector()).clips == 2
+
+
+def test_clips_that_the_model_was_trained_on_are_counted(
+    tmp_path: Path, corpus: Corpus, capsys: Printed
+) -> None:
+    ids = [clip.clip_id for clip in choose_clips(corpus)[1]]
+    trained_on = ClipSet.of("folder", [*ids[:2], "another"])
+    known = write_weights(tmp_path / "known.safetensors", trained_on=trained_on)
+    found = evaluate(known, corpus, FakeDetector())
+    assert (found.split, found.clips, found.trained_on) == ("all", 6, 2)
+    run([str(known), "--source", "folder", "--root", str(corpus.root)])
+    assert "2 of these clips have the ids of clips that the model was" in capsys.readouterr().out
+
+
+def test_a_model_that_lists_no_training_clips_says_so(
+    weights: Path, corpus: Corpus, capsys: Printed
+) -> None:
+    run([str(weights), "--source", "folder", "--root", str(corpus.root)])
+    assert "does not list its training clips" in capsys.readouterr().out
+
+
 def test_files_that_are_not_clips_of_the_layout_are_counted(weights: Path, corpus: Corpus) -> None:
-    (corpus.root / "A" / "notes.txt").write_text("not a video")
+    (corpus.folder / "A" / "notes.txt").write_text("not a video")
     found = evaluate(weights, corpus, FakeDetector())
     assert (found.clips, sum(found.failed.values())) == (6, 0)
     assert sum(found.rejected.values()) == 1

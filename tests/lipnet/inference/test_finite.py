@@ -29,7 +29,7 @@ from tracking.pyfunc import LipreaderModel
 
 @pytest.fixture(autouse=True)
 def _fake_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lipnet.inference.read.DlibDetector", lambda predictor: FakeDetector())
+    monkeypatch.setattr("lipnet.inference.crop.shared_detector", lambda *_: FakeDetector())
 
 
 @pytest.fixture

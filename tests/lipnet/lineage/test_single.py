@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lipnet.crops.crop import CropOptions
+from lipnet.data.clip_set import ClipSet
 from lipnet.errors import InputError
 from lipnet.inference.read import crop_options_of
 from lipnet.lineage.single import LabelledCrops, train_model
@@ -46,6 +47,8 @@ def test_the_weights_file_has_what_reading_a_video_needs(tmp_path: Path) -> None
     assert Recipe.for_input(card.preprocessing).field == RECIPE.field
     assert [record.epoch for record in epochs] == [0, 1]
     assert model.classifier.out_features == 2
+    trained_on = ClipSet.of("crops", [f"clip-{number}" for number in range(12)])
+    assert card.origin["trained_on"] == trained_on.dump()
 
 
 def test_a_finished_model_is_not_trained_again(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reader: a model ready for inference, from a weights file or from an exported ONNX file."""
+"""ClipModel: a model ready for inference, from a weights file or from an exported ONNX file."""
 # B batch  T frames  H W pixels  K classes
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from lipnet.models.weights import ModelCard, load_model
 ONNX = ".onnx"
 
 
-class Reader(Protocol):
+class ClipModel(Protocol):
     """Logits of clips; `boundary` is whether it takes the frames of the word."""
 
     @property
@@ -35,7 +35,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
-class TorchReader:
+class TorchClipModel:
     """A Lipreader with its BatchNorms folded."""
 
     model: Lipreader
@@ -55,7 +55,7 @@ class TorchReader:
         return logits_BK
 
 
-def load_reader(path: Path | str, device: str = "cpu") -> tuple[Reader, ModelCard]:
+def load_clip_model(path: Path | str, device: str = "cpu") -> tuple[ClipModel, ModelCard]:
     """The model of a weights file, or of an .onnx of `lipnet export`, and its card.
 
     An .onnx runs in onnxruntime on the CPU with torch's number of threads, on any `device`.
@@ -65,4 +65,4 @@ def load_reader(path: Path | str, device: str = "cpu") -> tuple[Reader, ModelCar
         reader, card, _ = load_onnx(path, threads=torch.get_num_threads())
         return reader, card
     model, card = load_model(path, device)
-    return TorchReader(fold_batchnorm(model)), card
+    return TorchClipModel(fold_batchnorm(model)), card
