@@ -34,7 +34,7 @@ from benchmarks.plain_data import (
     write_npz,
 )
 from benchmarks.worker import WorkerProcess
-from lipnet.data.augment import Draws, draw, random_view
+from lipnet.data.augment import Draws, draw
 from lipnet.data.loader import ClipStore, MemoryStore, ShardStream
 from lipnet.data.shrink import Shrink
 from lipnet.data.stream import Stream
@@ -90,7 +90,7 @@ def load_ours(store: ClipStore, recipe: Recipe, epoch: int) -> Iterator[Tensor]:
     """The frames of an epoch after mixup, prefetched as in training."""
     for micro_batches in Stream(store, recipe).epoch(epoch):
         for micro_batch in micro_batches:
-            yield random_view(micro_batch.clips, micro_batch.draws, recipe).frames_BTHW
+            yield micro_batch.view.frames_BTHW
 
 
 def load_plain(

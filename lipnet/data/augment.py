@@ -1,10 +1,11 @@
 """Views of a batch: random crop, flip, length and mixup for training, or the centre view.
 
-Views are computed per batch on the device that holds the frames. The random numbers are drawn on
-the CPU, before any clip is read, so that the same position in the stream gives the same view on
-any device and with any number of processes.
+Which bytes and rows a view takes is computed on the CPU. These numbers go to the device together,
+and the pixels are computed there. The random numbers are drawn on the CPU, before any clip is read,
+so that the same position in the stream gives the same view on any device and with any number of
+processes.
 """
-# B batch  R rows of a micro-batch  M rows that they need  T frames  H W pixels
+# B batch  R rows of a micro-batch  M rows that they need  N clips  T frames  H W pixels
 # L bytes of the batch  S bytes from a window's first pixel to its last
 
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from lipnet.data.batch import ClipBatch, View, select_rows
+from lipnet.device import send_together, with_index
+from lipnet.models.packing import find_valid_frames
 from lipnet.recipe import Recipe
 from lipnet.seed import generator_of
 
@@ -72,19 +75,18 @@ class Window:
     flips_B: Tensor
 
 
-def central_view(batch: ClipBatch, recipe: Recipe) -> View:
+def central_view(batch: ClipBatch, recipe: Recipe, *, device: torch.device | None = None) -> View:
     """The centre crop of the whole clip, as in testing (paper section 4), or of the word with
-    `recipe.eval_context` frames on each side of it."""
+    `recipe.eval_context` frames on each side of it; on `device`, or where the frames are."""
     size = batch.lengths_B.shape[0]
     margin = batch.frames_NTHW.shape[-1] - recipe.input_size
     centre_B = torch.full((size,), margin // 2)
     unflipped_B = torch.zeros(size, dtype=torch.bool)
     starts_B, ends_B = _around_word(batch, recipe.eval_context)
     window = Window(starts_B, ends_B - starts_B, centre_B, centre_B, unflipped_B)
-    n_frames = int(window.lengths_B.max())
-    frames_BTHW = _normalised(batch, window, n_frames, recipe)
-    word_BT = _mark_word(batch.words_B2, window, n_frames)
-    return _view(frames_BTHW, window.lengths_B, word_BT, batch.labels_B, batch.labels_B, 1.0)
+    word_BT = _mark_word(batch.words_B2, window, int(window.lengths_B.max()))
+    rows_B = torch.arange(size)
+    return _compute(batch, _Places(window, word_BT, rows_B, rows_B, 1.0), recipe, device)
 
 
 def _around_word(batch: ClipBatch, context: int) -> tuple[Tensor, Tensor]:
@@ -97,48 +99,77 @@ def _around_word(batch: ClipBatch, context: int) -> tuple[Tensor, Tensor]:
     return starts_B, torch.maximum(ends_B, starts_B + 1)
 
 
-def random_view(batch: ClipBatch, draws: Draws, recipe: Recipe) -> View:
-    """A random view for training: crop, flip and length per clip, one mixup share per batch.
+def random_view(
+    batch: ClipBatch, draws: Draws, recipe: Recipe, *, device: torch.device | None = None
+) -> View:
+    """A random view for training: crop, flip and length per clip, one mixup share per batch; on
+    `device`, or where the frames are.
 
     The view has one row per entry of `draws.partners_B`; any further rows of the batch serve only
-    as partners.
+    as partners. To a CUDA device everything is copied at once, and the host does not wait.
     """
     window = _place_window(batch, draws, recipe)
     own = len(draws.partners_B)
     lengths_B = window.lengths_B[:own]
-    n_frames = int(lengths_B.max())
-    frames_BTHW = _normalised(batch, window, n_frames, recipe)
-    word_BT = _mark_word(batch.words_B2, window, n_frames)
+    word_BT = _mark_word(batch.words_B2, window, int(lengths_B.max()))
     if draws.share < 1.0:
-        # The first clip's length is kept (the authors' code): the rest of its partner is cut off.
-        valid_BT = _valid_mask(lengths_B, n_frames)
-        frames_BTHW = _mix(frames_BTHW, draws)
-        _blank(frames_BTHW, valid_BT)
-        word_BT = _mix(word_BT, draws) * valid_BT
-    labels_B = batch.labels_B
-    partners_B = labels_B[draws.partners_B]
-    return _view(frames_BTHW, lengths_B, word_BT, labels_B[:own], partners_B, draws.share)
+        word_BT = _mix(word_BT, draws.partners_B, draws.share)
+        word_BT *= _valid_mask(lengths_B, word_BT.shape[1])
+    places = _Places(window, word_BT, torch.arange(own), draws.partners_B, draws.share)
+    return _compute(batch, places, recipe, device)
 
 
-def _view(
-    frames_BTHW: Tensor,
-    lengths_B: Tensor,
-    word_BT: Tensor,
-    labels_B: Tensor,
-    partner_labels_B: Tensor,
-    share: float,
+@dataclass(frozen=True)
+class _Places:
+    """What a view is made of: the window of each clip, the mixed word's frames, and the rows and
+    partners that it mixes."""
+
+    window: Window
+    word_BT: Tensor
+    rows_B: Tensor
+    partners_B: Tensor
+    share: float
+
+
+def _compute(
+    batch: ClipBatch, places: _Places, recipe: Recipe, device: torch.device | None
 ) -> View:
-    device = frames_BTHW.device
-    word_BT, labels_B, partner_labels_B = (
-        tensor.to(device, non_blocking=True) for tensor in (word_BT, labels_B, partner_labels_B)
-    )
-    return View(frames_BTHW, lengths_B, word_BT, labels_B, partner_labels_B, share)
+    """The view, after everything that is not on its device was sent there together."""
+    window, n_frames = places.window, places.word_BT.shape[1]
+    device = batch.frames_NTHW.device if device is None else with_index(device)
+    is_there = batch.frames_NTHW.device == device
+    batch = batch if is_there else batch.selected()
+    lengths_B = window.lengths_B[: len(places.rows_B)]
+    valid = find_valid_frames(lengths_B, steps=n_frames, device=torch.device("cpu"))
+    order_M = window.flips_B.long().argsort(stable=True)  # flipped clips last
+    labels_B, partners_B = batch.labels_B[places.rows_B], batch.labels_B[places.partners_B]
+    small = [
+        _offsets(batch, window, n_frames)[order_M].flatten(),
+        order_M.argsort(),
+        _empty_frames(window.lengths_B, n_frames),
+        _empty_frames(lengths_B, n_frames),
+        places.partners_B,
+        *(places.word_BT, labels_B, partners_B),
+        *(valid.device_tensors() if device.type == "cuda" else ()),
+    ]
+    sent = send_together(small if is_there else [*small, batch.frames_NTHW], device)
+    frames_NTHW = batch.frames_NTHW if is_there else sent.pop()
+    offsets_L, back_M, empty_N, cut_N, mixed_B, word_BT, labels_B, partners_B, *moved = sent
+    size, straight = recipe.input_size, len(order_M) - int(window.flips_B.sum())
+    taken_MTHW = _take(frames_NTHW, offsets_L, (len(order_M), n_frames, size))
+    frames_BTHW = _normalise(_flip(taken_MTHW, straight, back_M), recipe)
+    _blank(frames_BTHW, empty_N)
+    if places.share < 1.0:
+        # The first clip's length is kept (the authors' code): the rest of its partner is cut off.
+        frames_BTHW = _mix(frames_BTHW, mixed_B, places.share)
+        _blank(frames_BTHW, cut_N)
+    valid = valid.with_tensors(moved) if moved else valid
+    return View(frames_BTHW, lengths_B, word_BT, labels_B, partners_B, places.share, valid)
 
 
-def _mix(rows_B: Tensor, draws: Draws) -> Tensor:
-    """`share` times each row plus (1 - `share`) times its partner."""
-    partners_B = draws.partners_B
-    return select_rows(rows_B, partners_B).lerp_(rows_B[: len(partners_B)], draws.share)
+def _mix(rows_M: Tensor, partners_B: Tensor, share: float) -> Tensor:
+    """`share` times each of the first rows plus (1 - `share`) times its partner."""
+    return select_rows(rows_M, partners_B).lerp_(rows_M[: len(partners_B)], share)
 
 
 def _place_window(batch: ClipBatch, draws: Draws, recipe: Recipe) -> Window:
@@ -164,41 +195,50 @@ def _draw_share(mixup: float, generator: torch.Generator) -> float:
     return float(gammas[0] / gammas.sum())
 
 
-def _normalised(batch: ClipBatch, window: Window, n_frames: int, recipe: Recipe) -> Tensor:
-    """(x / 255 - mean) / std of the window's pixels, `n_frames` per clip; 0 after each length."""
-    floats_BTHW = _take(batch, window, n_frames, recipe.input_size).float()
+def _offsets(batch: ClipBatch, window: Window, n_frames: int) -> Tensor:
+    """The number of each frame's first byte in the batch's frames [M, T]."""
+    clips, frames, height, width = batch.frames_NTHW.shape
+    clips_M = torch.arange(clips) if batch.rows_B is None else batch.rows_B
+    times_MT = (window.starts_B[:, None] + torch.arange(n_frames)).clamp(max=frames - 1)
+    corners_M = window.tops_B * width + window.lefts_B
+    return (clips_M[:, None] * frames + times_MT) * (height * width) + corners_M[:, None]
+
+
+def _empty_frames(lengths_B: Tensor, n_frames: int) -> Tensor:
+    """The numbers of the frames after each length, in the flat B*T layout."""
+    return (_valid_mask(lengths_B, n_frames) == 0).flatten().nonzero().squeeze(1)
+
+
+def _take(frames_NTHW: Tensor, offsets_L: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """The bytes of windows [M, T, size, size], read as one contiguous piece per frame."""
+    clips, n_frames, size = shape
+    width = frames_NTHW.shape[-1]
+    span = (size - 1) * width + size
+    pieces_LS = frames_NTHW.reshape(-1).unfold(0, span, 1)
+    taken = select_rows(pieces_LS, offsets_L)
+    return taken.as_strided((clips, n_frames, size, size), (n_frames * span, span, width, 1))
+
+
+def _flip(taken_MTHW: Tensor, straight: int, back_M: Tensor) -> Tensor:
+    """Mirror all but the first `straight` clips, then restore the batch's order by `back_M`."""
+    if straight == len(taken_MTHW):
+        return taken_MTHW
+    both_MTHW = torch.cat([taken_MTHW[:straight], taken_MTHW[straight:].flip(-1)])
+    return select_rows(both_MTHW, back_M)
+
+
+def _normalise(taken_BTHW: Tensor, recipe: Recipe) -> Tensor:
+    """(x / 255 - mean) / std in float32."""
+    floats_BTHW = taken_BTHW.float()
     shift = torch.full((), -recipe.mean / recipe.std, device=floats_BTHW.device)
     torch.add(shift, floats_BTHW, alpha=1 / (255 * recipe.std), out=floats_BTHW)
-    _blank(floats_BTHW, _valid_mask(window.lengths_B, n_frames))
     return floats_BTHW
 
 
-def _take(batch: ClipBatch, window: Window, n_frames: int, size: int) -> Tensor:
-    """The window's bytes [B, T, size, size], read as one contiguous piece per frame."""
-    clips, frames, height, width = batch.frames_NTHW.shape
-    clips_B = torch.arange(clips) if batch.rows_B is None else batch.rows_B
-    times_BT = (window.starts_B[:, None] + torch.arange(n_frames)).clamp(max=frames - 1)
-    corners_B = window.tops_B * width + window.lefts_B
-    offsets_BT = (clips_B[:, None] * frames + times_BT) * (height * width) + corners_B[:, None]
-    order_B = window.flips_B.long().argsort(stable=True)  # flipped clips last
-    span = (size - 1) * width + size
-    pieces_LS = batch.frames_NTHW.reshape(-1).unfold(0, span, 1)
-    taken = select_rows(pieces_LS, offsets_BT[order_B].flatten())
-    strides = (n_frames * span, span, width, 1)
-    taken_BTHW = taken.as_strided((len(order_B), n_frames, size, size), strides)
-    flipped = int(window.flips_B.sum())
-    if flipped == 0:
-        return taken_BTHW
-    straight = len(order_B) - flipped
-    both_BTHW = torch.cat([taken_BTHW[:straight], taken_BTHW[straight:].flip(-1)])
-    return select_rows(both_BTHW, order_B.argsort())
-
-
-def _blank(frames_BTHW: Tensor, valid_BT: Tensor) -> None:
-    """Zero the frames that are not valid, in place."""
-    if not bool(valid_BT.all()):
-        empty_N = (valid_BT == 0).flatten().nonzero().squeeze(1)
-        frames_BTHW.flatten(0, 1).index_fill_(0, empty_N.to(frames_BTHW.device), 0.0)
+def _blank(frames_BTHW: Tensor, empty_N: Tensor) -> None:
+    """Zero the frames of these numbers, in place."""
+    if len(empty_N):
+        frames_BTHW.flatten(0, 1).index_fill_(0, empty_N, 0.0)
 
 
 def _mark_word(words_B2: Tensor, window: Window, n_frames: int) -> Tensor:

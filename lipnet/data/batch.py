@@ -2,13 +2,15 @@
 # N clips  B batch  T frames  H W pixels
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lipnet.device import with_index
+from lipnet.models.packing import ValidFrames
 from lipnet.shards.meta import ClipMeta
 
 Frames = NDArray[np.uint8]
@@ -36,20 +38,24 @@ class ClipBatch:
             return self.frames_NTHW
         return select_rows(self.frames_NTHW[:, : int(self.lengths_B.max())], self.rows_B)
 
+    def selected(self) -> "ClipBatch":
+        """The same clips without the frames of others."""
+        return ClipBatch(self.frames_BTHW, self.lengths_B, self.labels_B, self.words_B2)
+
     def to(self, device: torch.device) -> "ClipBatch":
-        """The same batch with its frames on `device`; the copy is asynchronous if they are
-        pinned."""
-        if self.frames_NTHW.device.type == device.type:
+        """The same clips with their frames on `device`; waits for the copy."""
+        if self.frames_NTHW.device == with_index(device):
             return self
-        frames_BTHW = self.frames_BTHW.to(device, non_blocking=True)
-        return ClipBatch(frames_BTHW, self.lengths_B, self.labels_B, self.words_B2)
+        own = self.selected()
+        return replace(own, frames_NTHW=own.frames_NTHW.to(device))
 
 
 @dataclass(frozen=True)
 class View:
     """Normalised float frames, zero after each length; the first label has the weight `share`.
 
-    `word_BT` is 1 on the word's frames and 0 around it, mixed like the frames.
+    `word_BT` is 1 on the word's frames and 0 around it, mixed like the frames. `lengths_B` is on
+    the CPU; the other tensors, and those of `valid`, are on the device of the frames.
     """
 
     frames_BTHW: Tensor
@@ -58,6 +64,12 @@ class View:
     labels_B: Tensor
     partner_labels_B: Tensor
     share: float
+    valid: ValidFrames
+
+    def device_tensors(self) -> list[Tensor]:
+        """All tensors that are on the device of the frames."""
+        own = [self.frames_BTHW, self.word_BT, self.labels_B, self.partner_labels_B]
+        return [*own, *self.valid.device_tensors()]
 
 
 def collate(samples: Sequence[Sample]) -> ClipBatch:

@@ -3,9 +3,12 @@
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+import torch
+from torch import Tensor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,6 +58,9 @@ def prefetch(items: Iterator[Item], *, ahead: int) -> Iterator[Item]:
                     return
         except BaseException as raised:  # raised again in the consumer's thread
             error = raised
+        finally:
+            if isinstance(items, Generator):
+                items.close()  # in the thread that ran it
         _put(waiting, _End(error), closed)
 
     thread = threading.Thread(target=take, name="prefetch", daemon=True)
@@ -67,6 +73,37 @@ def prefetch(items: Iterator[Item], *, ahead: int) -> Iterator[Item]:
     finally:
         closed.set()
         thread.join()
+
+
+def prefetch_to(
+    device: torch.device,
+    items: Iterator[Item],
+    tensors_of: Callable[[Item], Iterable[Tensor]],
+    *,
+    ahead: int,
+) -> Iterator[Item]:
+    """`prefetch` of items that are computed on a CUDA device, on a stream of the thread's own.
+
+    The host does not wait for the device: what the caller queues after it received an item runs
+    after the item was computed. `tensors_of` are the item's tensors on the device.
+    """
+    own = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    own.wait_stream(torch.cuda.current_stream(device))  # for what the items are computed from
+
+    def compute() -> Iterator[tuple[Item, torch.cuda.Event]]:
+        torch.cuda.set_device(device)  # a thread has a current device and stream of its own
+        with torch.cuda.stream(own):
+            for item in items:
+                computed = torch.cuda.Event()  # type: ignore[no-untyped-call]
+                computed.record(own)
+                yield item, computed
+
+    for item, computed in prefetch(compute(), ahead=ahead):
+        stream = torch.cuda.current_stream(device)
+        stream.wait_event(computed)
+        for tensor in tensors_of(item):
+            tensor.record_stream(stream)  # else its memory could be reused before it was read
+        yield item
 
 
 def _put(waiting: "queue.Queue[Item | _End]", item: Item | _End, closed: threading.Event) -> bool:

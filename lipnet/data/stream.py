@@ -5,17 +5,17 @@ processes share one stream, and a teacher's logits for it can be recorded.
 """
 # N clips  B batch  R rows of a micro-batch  M clips that a micro-batch needs
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import torch
 from torch import Tensor
 
-from lipnet.data.augment import Draws, draw
-from lipnet.data.batch import ClipBatch
+from lipnet.data.augment import Draws, draw, random_view
+from lipnet.data.batch import View
 from lipnet.data.loader import ClipStore
-from lipnet.data.prefetch import prefetch
+from lipnet.data.prefetch import prefetch, prefetch_to
 from lipnet.recipe import Recipe
 
 PREFETCH_BATCHES = 2  # read and on their way to the device before they are used
@@ -32,8 +32,7 @@ class MicroBatch:
     step: int
     first_clip: int
     rows_R: Tensor
-    clips: ClipBatch
-    draws: Draws
+    view: View
     weight: float
 
 
@@ -48,8 +47,8 @@ class _Plan:
     draws: Draws
     weight: float
 
-    def with_clips(self, clips: ClipBatch) -> MicroBatch:
-        return MicroBatch(self.step, self.first_clip, self.rows_R, clips, self.draws, self.weight)
+    def with_view(self, view: View) -> MicroBatch:
+        return MicroBatch(self.step, self.first_clip, self.rows_R, view, self.weight)
 
 
 @dataclass(frozen=True)
@@ -79,13 +78,28 @@ class Stream:
         world_size: int = 1,
         device: torch.device | None = None,
     ) -> Iterator[list[MicroBatch]]:
-        """This process's micro-batches per step from `first_step` on, prefetched to `device`."""
+        """This process's micro-batches per step from `first_step` on, with views on `device`."""
         steps = list(self._plan_steps(epoch, first_step, rank, world_size))
-        read = self.store.batches([plan.clips_M for plans in steps for plan in plans])
-        batches = prefetch((_send(batch, device) for batch in read), ahead=PREFETCH_BATCHES)
+        views = self._views([plan for plans in steps for plan in plans], device)
         for plans in steps:
-            arrived = list(islice(batches, len(plans)))
-            yield [plan.with_clips(clips) for plan, clips in zip(plans, arrived, strict=True)]
+            made = list(islice(views, len(plans)))
+            yield [plan.with_view(view) for plan, view in zip(plans, made, strict=True)]
+
+    def _views(self, plans: Sequence[_Plan], device: torch.device | None) -> Iterator[View]:
+        """The plans' views. For a CUDA device they are made ahead too, so that the host never waits
+        for it; on a CPU that would only compete with the training for its cores."""
+        read = self.store.batches([plan.clips_M for plan in plans])
+        if device is not None and device.type == "cuda":
+            views = (
+                random_view(batch, plan.draws, self.recipe, device=device)
+                for plan, batch in zip(plans, read, strict=True)
+            )
+            return prefetch_to(device, views, View.device_tensors, ahead=PREFETCH_BATCHES)
+        batches = prefetch(read, ahead=PREFETCH_BATCHES)
+        return (
+            random_view(batch, plan.draws, self.recipe)
+            for plan, batch in zip(plans, batches, strict=True)
+        )
 
     def _plan_steps(
         self, epoch: int, first_step: int, rank: int, world_size: int
@@ -118,10 +132,3 @@ def _assign(micro_batches: list[Tensor], rank: int, world_size: int) -> list[tup
     if not own:
         return [(micro_batches[0], 0.0)]
     return [(rows_R, len(rows_R) / clips) for rows_R in own]
-
-
-def _send(batch: ClipBatch, device: torch.device | None) -> ClipBatch:
-    if device is None or device.type != "cuda" or batch.frames_NTHW.is_cuda:
-        return batch
-    pinned = batch.frames_BTHW.pin_memory()
-    return ClipBatch(pinned, batch.lengths_B, batch.labels_B, batch.words_B2).to(device)

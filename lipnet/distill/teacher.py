@@ -1,6 +1,7 @@
 """Teachers: what adds a distillation term to a student's loss, or the object that adds none."""
 # B batch  K classes  R rows of a micro-batch
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.data.batch import View
-from lipnet.device import mixed_precision
+from lipnet.device import HostCopies, copy_to_host, mixed_precision, send_together
 from lipnet.distill.loss import distillation_loss, zero_loss
 from lipnet.distill.recording import Recording
 from lipnet.models.fold import fold_batchnorm
@@ -81,7 +82,7 @@ class FrozenTeacher:
         """Logits for the view [B, K], in half precision; the largest of each clip is 0."""
         with torch.inference_mode(), mixed_precision(view.frames_BTHW.device):
             members = [
-                infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)
+                infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT, view.valid)
                 for model in self._models
             ]
         logits_BK = _mean_logits(members, self._temperature)
@@ -108,20 +109,30 @@ class RecordedTeacher(FrozenTeacher):
     ) -> None:
         super().__init__(models, alpha=alpha, temperature=temperature)
         self._recording = recording
+        self._pending: deque[tuple[StreamPosition, HostCopies]] = deque()
 
     def logits(self, view: View, position: StreamPosition) -> Tensor:
         recorded_BK = self._recording.read(position.epoch, position.rows_R)
         if recorded_BK is not None:
-            return recorded_BK.to(view.frames_BTHW.device)
+            return send_together([recorded_BK], view.frames_BTHW.device)[0]
         computed_BK = super().logits(view, position)
-        self._recording.write(position.epoch, position.rows_R, computed_BK.cpu())
+        self._pending.append((position, copy_to_host([computed_BK])))
+        self._record(wait=False)
         return computed_BK
 
     def flush(self, epoch: int) -> None:
+        self._record(wait=True)
         self._recording.flush()
 
     def finish_epoch(self, epoch: int) -> None:
+        self._record(wait=True)
         self._recording.finish(epoch)
+
+    def _record(self, *, wait: bool) -> None:
+        """Record the logits that have arrived from the device, or all of them."""
+        while self._pending and (wait or self._pending[0][1].is_ready()):
+            position, copies = self._pending.popleft()
+            self._recording.write(position.epoch, position.rows_R, copies.wait()[0])
 
 
 def _mean_logits(members: Sequence[Tensor], temperature: float) -> Tensor:

@@ -87,7 +87,8 @@ class HeadGraph(nn.Module):
 
 
 def _one_clip(frames: int) -> ValidFrames:
-    return ValidFrames(1, frames, torch.full((1,), frames), None)
+    lengths_1 = torch.full((1,), frames)
+    return ValidFrames(1, frames, lengths_1, None, lengths_1)
 
 
 def stack_windows(frames_THW: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def predict_each(
     labels: list[Tensor] = []
     with torch.inference_mode():
         for batch in ordered(clips, EVAL_BATCH):
-            view = central_view(batch.to(device), recipe)
+            view = central_view(batch, recipe, device=device)
             out_BD = infer_clips(forward, view.frames_BTHW, view.lengths_B, view.word_BT)
             outputs.append(out_BD.float().cpu())
             labels.append(batch.labels_B)

@@ -53,21 +53,30 @@ class Lipreader(nn.Module):
         self.classifier = nn.Linear(head.features, n_classes)
 
     def forward(
-        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor | None = None
+        self,
+        frames_BTHW: Tensor,
+        lengths_B: Tensor,
+        word_BT: Tensor | None = None,
+        valid: ValidFrames | None = None,
     ) -> Tensor:
         """Normalised frames [B, T, H, W] and their lengths -> logits [B, K].
 
         `word_BT` is 1 on the frames of the word and 0 around it. If the spec has "boundary", it is
         one more feature of each frame (InputError if it is missing); other models ignore it.
+        `valid` are the valid frames, if they are known; finding them makes a GPU's host wait.
         """
-        logits_BK: Tensor = self.classifier(self.embed(frames_BTHW, lengths_B, word_BT))
+        logits_BK: Tensor = self.classifier(self.embed(frames_BTHW, lengths_B, word_BT, valid))
         return logits_BK
 
     def embed(
-        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor | None = None
+        self,
+        frames_BTHW: Tensor,
+        lengths_B: Tensor,
+        word_BT: Tensor | None = None,
+        valid: ValidFrames | None = None,
     ) -> Tensor:
         """The features before the linear layer: the head's output, averaged over each clip."""
-        valid = check_batch(frames_BTHW, lengths_B)
+        valid = check_batch(frames_BTHW, lengths_B) if valid is None else valid
         features_NC = self.trunk(self.frontend(frames_BTHW, valid), valid)
         if self.boundary:
             word_N1 = valid.pack(check_word(word_BT, valid)).unsqueeze(1)

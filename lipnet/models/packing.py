@@ -5,7 +5,8 @@ no computation, enters no BatchNorm and reaches no other frame.
 """
 # B batch  T steps  N valid frames of the whole batch  C channels
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,13 +15,55 @@ from lipnet.errors import InputError
 
 
 @dataclass(frozen=True)
+class TimeOrder:
+    """Packed frames in the order of torch's PackedSequence: all first frames, the longest clip
+    first, then all second frames, and so on.
+
+    `rows_N` are the packed rows in that order, `back_N` are the places in that order of the packed
+    rows, and `sizes_T`, on the CPU, is the number of clips that have each frame.
+    """
+
+    rows_N: Tensor
+    back_N: Tensor
+    sizes_T: Tensor
+
+
+@dataclass(frozen=True)
 class ValidFrames:
-    """`index_N` numbers the valid steps in the flat B*T layout; None if every step is valid."""
+    """`index_N` numbers the valid steps in the flat B*T layout; None if every step is valid.
+
+    `lengths_B` is on the device of the frames, `host_lengths_B` on the CPU.
+    """
 
     batch: int
     steps: int
     lengths_B: Tensor
     index_N: Tensor | None
+    host_lengths_B: Tensor
+    known_order: TimeOrder | None = None
+
+    def time_order(self) -> TimeOrder:
+        """The order of recurrent layers: computed and copied to the device if it is not known."""
+        if self.known_order is not None:
+            return self.known_order
+        order, device = order_by_time(self.host_lengths_B), self.lengths_B.device
+        return replace(order, rows_N=order.rows_N.to(device), back_N=order.back_N.to(device))
+
+    def device_tensors(self) -> list[Tensor]:
+        """What `with_tensors` takes: all tensors that a model on a device needs there."""
+        order = self.time_order()
+        index = [] if self.index_N is None else [self.index_N]
+        return [self.lengths_B, order.rows_N, order.back_N, *index]
+
+    def with_tensors(self, moved: Sequence[Tensor]) -> "ValidFrames":
+        """The same with `device_tensors` in another place."""
+        lengths_B, rows_N, back_N, *index = moved
+        return replace(
+            self,
+            lengths_B=lengths_B,
+            index_N=index[0] if index else None,
+            known_order=TimeOrder(rows_N, back_N, self.time_order().sizes_T),
+        )
 
     def pack(self, grid: Tensor) -> Tensor:
         """[B, T, ...] -> [N, ...], dropping the padding."""
@@ -50,4 +93,15 @@ def find_valid_frames(lengths_B: Tensor, *, steps: int, device: torch.device) ->
     if min(lengths) < steps:
         valid_BT = torch.arange(steps) < lengths_B.cpu().unsqueeze(1)
         index_N = valid_BT.flatten().nonzero().squeeze(1).to(device)
-    return ValidFrames(len(lengths), steps, lengths_B.to(device), index_N)
+    host_lengths_B = lengths_B.cpu()
+    return ValidFrames(len(lengths), steps, lengths_B.to(device), index_N, host_lengths_B)
+
+
+def order_by_time(lengths_B: Tensor) -> TimeOrder:
+    """The order by time of clips of these lengths, on the CPU."""
+    longest_first_B, clips_B = torch.sort(lengths_B, descending=True)
+    times_T1 = torch.arange(int(longest_first_B[0])).unsqueeze(1)
+    has_frame_TB = times_T1 < longest_first_B
+    starts_B = (lengths_B.cumsum(0) - lengths_B)[clips_B]
+    rows_N = (starts_B + times_T1)[has_frame_TB]
+    return TimeOrder(rows_N, rows_N.argsort(), has_frame_TB.sum(1))

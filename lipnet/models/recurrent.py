@@ -12,7 +12,7 @@ with it 29.0 M. A choice: no dropout, as in that code.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from lipnet.models.packing import ValidFrames
 
@@ -37,17 +37,14 @@ class RecurrentHead(nn.Module):
 
     def forward(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
         """Packed [N, inputs] -> packed [N, 2 * units]."""
-        grid_BTC = valid.unpack(x_NC)
         if valid.index_N is None:  # no padding: nothing to sort or to leave out
-            full_BTC: Tensor = self.cells(grid_BTC)[0]
+            full_BTC: Tensor = self.cells(valid.unpack(x_NC))[0]
             return valid.pack(full_BTC)
-        sequence = pack_padded_sequence(
-            grid_BTC, valid.lengths_B.cpu(), batch_first=True, enforce_sorted=False
-        )
-        out_BTC, _ = pad_packed_sequence(
-            self.cells(sequence)[0], batch_first=True, total_length=valid.steps
-        )
-        return valid.pack(out_BTC)
+        # torch's pack_padded_sequence copies its order to the device and waits for it.
+        order = valid.time_order()
+        sequence = PackedSequence(x_NC.index_select(0, order.rows_N), order.sizes_T)
+        out_NC: Tensor = self.cells(sequence)[0].data
+        return out_NC.index_select(0, order.back_N)
 
 
 class LastOutputHead(nn.Module):

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lipnet.data.loader import ClipStore
 from lipnet.data.stream import Stream, split_batch
@@ -17,6 +16,7 @@ from lipnet.errors import InputError
 from lipnet.inference.finite import NonFiniteOutput
 from lipnet.inference.predict import predict_logits
 from lipnet.recipe import Recipe
+from lipnet.train.average import RunningAverage
 from lipnet.train.checkpoint import (
     Checkpoint,
     State,
@@ -86,7 +86,8 @@ class _Fit:
         self._stream = Stream(training.train, training.recipe)
         _check_stream(self._stream, self._engine)
         self._model = training.model.to(self._engine.device)
-        self._average = _running_average(self._model, training.recipe)
+        ema = training.recipe.ema
+        self._average = RunningAverage(self._model, ema) if ema else None
         self._optimiser = build_optimiser(self._model, training.recipe)
         self._history: list[EpochRecord] = []
         self._best: State = {}
@@ -97,7 +98,7 @@ class _Fit:
         self._resume()
         for text in warn_before(self._recipe):
             self._listener.on_warning(text)
-        forward = self._engine.processes.wrap(self._compiled(), self._engine.device)
+        forward = self._engine.processes.wrap(self._compiled())
         stepper = Stepper(
             self._model,
             forward,
@@ -129,7 +130,7 @@ class _Fit:
             rate = learning_rate(recipe, epoch, progress=done / len(self._training.train))
             self._loss.add(stepper.step(micro_batches, epoch, rate), clips)
             if self._average is not None:
-                self._average.update_parameters(self._model)
+                self._average.update(self._model)
             self._step += 1
             is_last = self._step == self._stream.steps_per_epoch
             if is_last or self._step % CHECK_STEPS == 0:
@@ -159,9 +160,7 @@ class _Fit:
     @property
     def _validated_model(self) -> nn.Module:
         """The model that is validated and kept: the running average of the weights, if any."""
-        model = self._model if self._average is None else self._average.module
-        assert isinstance(model, nn.Module)
-        return model
+        return self._model if self._average is None else self._average.model
 
     def _validate(self, epoch: int, losses: Sequence[float]) -> EpochRecord:
         """The epoch's record, in the main process alone: the others hold no validation clips."""
@@ -187,7 +186,7 @@ class _Fit:
         sums_3 = self._loss.reduce()
         if not self._engine.is_main:
             return
-        average = {} if self._average is None else _copy_state(self._average)
+        average = {} if self._average is None else _copy_state(self._average.model)
         checkpoint = Checkpoint(
             facts=self._facts,
             model=_copy_state(self._model),
@@ -215,7 +214,7 @@ class _Fit:
         self._model.load_state_dict(found.model)
         self._optimiser.load_state_dict(found.optimiser)
         if self._average is not None:
-            self._average.load_state_dict(found.average)
+            self._average.load(found.average)
         self._best, self._history, self._step = found.best, found.history, found.step
         self._loss.reset(found.sums)
 
@@ -268,13 +267,6 @@ def _check_stream(stream: Stream, engine: Engine) -> None:
             f"a batch of {batch} clips in {micro_batches} cannot be shared by {world_size} "
             f"processes: {advice}"
         )
-
-
-def _running_average(model: nn.Module, recipe: Recipe) -> AveragedModel | None:
-    if recipe.ema == 0:
-        return None
-    average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 
 
 def _topk_accuracy(logits_NK: Tensor, labels_N: Tensor, k: int) -> float:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
 
-import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -19,7 +18,7 @@ class Processes(Protocol):
     rank: int
     world_size: int
 
-    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
+    def wrap(self, model: nn.Module) -> nn.Module:
         """The model that training calls: its gradients are averaged over the processes."""
         ...
 
@@ -42,7 +41,7 @@ class OneProcess:
     rank = 0
     world_size = 1
 
-    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
+    def wrap(self, model: nn.Module) -> nn.Module:
         return model
 
     def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
@@ -62,13 +61,13 @@ class ProcessGroup:
         self.rank = dist.get_rank()
         self.world_size = dist.get_world_size()
 
-    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
-        ids = [device.index or 0] if device.type == "cuda" else None
+    def wrap(self, model: nn.Module) -> nn.Module:
         with warnings.catch_warnings():
             # torch 2.13 has a new name for this argument, which 2.11 does not know.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
             # The step itself averages BatchNorm's running statistics (train/batchnorm.py).
-            return DistributedDataParallel(model, device_ids=ids, broadcast_buffers=False)
+            # Without device_ids it leaves the inputs where they are: the lengths on the CPU.
+            return DistributedDataParallel(model, broadcast_buffers=False)
 
     def no_sync(self, wrapped: nn.Module) -> AbstractContextManager[None]:
         if not isinstance(wrapped, DistributedDataParallel):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lipnet.data.augment import random_view
 from lipnet.data.stream import MicroBatch
 from lipnet.device import mixed_precision
 from lipnet.distill.loss import cross_entropy_mixed
@@ -65,10 +64,9 @@ class Stepper:
         # Dropout also is a function of the position: any process may have this micro-batch.
         first_row = int(position.rows_R[0])
         torch.manual_seed(seed_of("dropout", self.recipe.seed, epoch, first_row))
-        clips = micro_batch.clips.to(self.engine.device)
-        view = random_view(clips, micro_batch.draws, self.recipe)
+        view = micro_batch.view
         with mixed_precision(self.engine.device):
-            logits_BK = self.forward(view.frames_BTHW, view.lengths_B, view.word_BT)
+            logits_BK = self.forward(view.frames_BTHW, view.lengths_B, view.word_BT, view.valid)
         if logits_BK.dtype != torch.float64:
             logits_BK = logits_BK.float()
         ce = cross_entropy_mixed(logits_BK, view.labels_B, view.partner_labels_B, share=view.share)

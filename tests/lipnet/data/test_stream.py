@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lipnet.data.augment import random_view
 from lipnet.data.batch import View
-from lipnet.data.stream import MicroBatch, Stream, split_batch
+from lipnet.data.stream import Stream, split_batch
 from lipnet.recipe import Recipe
 from tests.lipnet.clips import make_store
 
@@ -20,11 +19,7 @@ CLIPS = 29
 
 def views_of(stream: Stream, epoch: int, *, first_step: int = 0) -> list[View]:
     steps = stream.epoch(epoch, first_step=first_step)
-    return [view_of(own, stream.recipe) for micro_batches in steps for own in micro_batches]
-
-
-def view_of(micro_batch: MicroBatch, recipe: Recipe) -> View:
-    return random_view(micro_batch.clips, micro_batch.draws, recipe)
+    return [own.view for micro_batches in steps for own in micro_batches]
 
 
 def same(one: View, two: View) -> bool:
@@ -42,7 +37,7 @@ def rows_of(
         for own in micro_batches:
             if own.weight == 0:
                 continue
-            view = view_of(own, stream.recipe)
+            view = own.view
             for index, row in enumerate((own.first_clip + own.rows_R).tolist()):
                 frames = view.frames_BTHW[index, : int(view.lengths_B[index])]
                 rows[row] = frames, int(view.labels_B[index]), view.share

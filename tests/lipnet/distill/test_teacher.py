@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lipnet.data.batch import View
 from lipnet.distill.recording import Recording, make_room, recording_bytes
 from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, StreamPosition
+from lipnet.models.packing import find_valid_frames
 
 CLIPS = 4
 POSITION = StreamPosition(0, 0, torch.arange(CLIPS))
@@ -27,7 +28,9 @@ class Recorder(nn.Module):
         self.layer = nn.Linear(1, 3)
         self.dropout = nn.Dropout(0.5)
 
-    def forward(self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor) -> Tensor:
+    def forward(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor, valid: object = None
+    ) -> Tensor:
         type(self).seen.append(frames_BTHW)
         mean_B1 = frames_BTHW.flatten(1).mean(1, keepdim=True)
         return self.dropout(self.layer(mean_B1))
@@ -41,7 +44,9 @@ def forget() -> None:
 def make_view(seed: int = 1) -> View:
     frames_BTHW = torch.randn((CLIPS, 2, 3, 3), generator=torch.Generator().manual_seed(seed))
     labels_B = torch.tensor([0, 1, 2, 0])
-    return View(frames_BTHW, torch.full((4,), 2), torch.ones(4, 2), labels_B, labels_B.flip(0), 0.6)
+    lengths_B, word_BT = torch.full((4,), 2), torch.ones(4, 2)
+    valid = find_valid_frames(lengths_B, steps=2, device=torch.device("cpu"))
+    return View(frames_BTHW, lengths_B, word_BT, labels_B, labels_B.flip(0), 0.6, valid)
 
 
 def random_logits(seed: int) -> Tensor:

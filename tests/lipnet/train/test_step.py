@@ -27,7 +27,9 @@ class Plain(nn.Module):
         torch.manual_seed(1)
         self.layer = nn.Linear(RECIPE.input_size, LABELS)
 
-    def forward(self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor) -> Tensor:
+    def forward(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor, valid: object = None
+    ) -> Tensor:
         rows_BH = frames_BTHW.sum((1, 3)) / lengths_B[:, None].to(frames_BTHW.dtype)
         out: Tensor = self.layer(rows_BH)
         return out

@@ -44,7 +44,9 @@ class Double(nn.Module):
         super().__init__()
         self.model = model.double()
 
-    def forward(self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor) -> Tensor:
+    def forward(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor, valid: object = None
+    ) -> Tensor:
         out: Tensor = self.model(frames_BTHW.double(), lengths_B, word_BT.double())
         return out
 
