@@ -10,11 +10,14 @@ from lipnet.report.terminal import print_leaderboard
 from pipeline.params import load_params
 from pipeline.paths import Paths
 from pipeline.program import run_program
+from pipeline.trainings import collect_trainings
 
 
 def main() -> None:
     """Write the leaderboard and the page, print the leaderboard and where to look next."""
-    study = Paths(load_params().profile).study
+    paths = Paths(load_params().profile)
+    collect_trainings(paths)
+    study = paths.study
     print_leaderboard(study, write_leaderboard(study))
 
 

@@ -100,6 +100,11 @@ class Paths:
         return self.tmp / "preflight.json"
 
     @property
+    def trainings(self) -> Path:
+        """Untracked: when, where and from which commit each model was trained, a file per model."""
+        return self.tmp / "trainings"
+
+    @property
     def timings(self) -> Path:
         """Untracked: how long each job took, one file per stage."""
         return self.tmp / "timings"

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -11,8 +12,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lipnet.lineage.generation import Generation, TrainingFacts
 from lipnet.lineage.plan import LineagePlan
+from lipnet.report.trainings import TrainingRow
+from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
 from pipeline.params import Params
+from pipeline.paths import Paths
+from pipeline.trainings import (
+    add_up_epochs,
+    describe_commit,
+    describe_hardware,
+    record_training,
+)
 from tracking.experiment import Identity
 from tracking.live import ModelRun
 from tracking.names import epoch_figures
@@ -21,8 +31,10 @@ from tracking.names import epoch_figures
 class LineageProgress:
     """Shows the progress of a lineage's generations (a LineageListener)."""
 
-    def __init__(self, params: Params, plan: LineagePlan, lines: Path) -> None:
+    def __init__(self, params: Params, plan: LineagePlan, lines: Path, engine: Engine) -> None:
         self._params = params
+        self._machine = describe_hardware(engine.device, engine.processes.world_size)
+        self._commit = describe_commit()
         self._is_taught = bool(plan.teachers)
         self._lines = lines
         self._model: ModelProgress | None = None
@@ -40,11 +52,24 @@ class LineageProgress:
         if self._model is not None:
             self._model.finish()
         self._model = None
+        self._record(generation)
         print(
             f"{generation.model}: best validation top-1 {generation.val_top1:.1%} "
             f"in epoch {generation.best_epoch}",
             flush=True,
         )
+
+    def _record(self, generation: Generation) -> None:
+        """Write down for the report how this training was done."""
+        row = TrainingRow(
+            model=generation.model,
+            fingerprint=generation.fingerprint,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            commit=self._commit,
+            machine=self._machine,
+            seconds=add_up_epochs(self._lines, generation.model, generation.recipe.epochs),
+        )
+        record_training(Paths(self._params.profile), row)
 
     def __enter__(self) -> "LineageProgress":
         return self
@@ -87,7 +112,7 @@ class ModelProgress:
         self._epochs = epochs
         self._tracked = tracked
         self._lines = lines
-        self._started = time.monotonic()
+        self._started = self._epoch_started = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -107,9 +132,12 @@ class ModelProgress:
 
     def on_epoch(self, record: EpochRecord) -> None:
         self._done = record.epoch + 1
-        seconds = time.monotonic() - self._started
+        now = time.monotonic()
+        seconds, epoch_seconds = now - self._started, now - self._epoch_started
+        self._epoch_started = now
         self._tracked.log_epoch(record.epoch, epoch_figures(record))
-        line = {"model": self._model, **asdict(record), "seconds": round(seconds, 1)}
+        timed = {"seconds": round(seconds, 1), "epoch_seconds": round(epoch_seconds, 3)}
+        line = {"model": self._model, **asdict(record), **timed}
         with self._lines.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
         text = (

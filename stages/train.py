@@ -70,7 +70,11 @@ def train_one(
     )
     data = open_data(params, plan, engine)
     lines = work / "progress.jsonl"
-    with LineageProgress(params, plan, lines) if engine.is_main else SilentLineage() as listener:
+    with (
+        LineageProgress(params, plan, lines, engine)
+        if engine.is_main
+        else SilentLineage() as listener
+    ):
         finished = train_lineage(plan, data, work=work, engine=engine, listener=listener)
     return [generation.name for generation in finished]
 

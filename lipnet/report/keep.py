@@ -12,9 +12,10 @@ from lipnet.inference.logits import SavedLogits, read_logits, write_logits
 from lipnet.lineage.generation import GENERATION_FILE, HISTORY_FILE
 from lipnet.lineage.summary import LINEAGE_FILE
 from lipnet.report.results import SPLITS, list_models
-from lipnet.report.study import CORPUS, LABELS, SUMMARY, Study
+from lipnet.report.study import CORPUS, LABELS, LATENCIES, SUMMARY, TRAININGS, Study
 
 MARKER = "kept.json"
+UNTRACKED = (LATENCIES, TRAININGS)  # facts about a machine, of which there may be none
 KEPT = {MARKER, "ensembles", "logits", "models", "report"}
 
 
@@ -29,8 +30,8 @@ def keep_study(study: Study, folder: Path) -> None:
         kept = Study(partial)
         write_json(partial / MARKER, {"study": study.name})
         _copy(study.selection, kept.selection)
-        for name in (LABELS, SUMMARY, CORPUS, "metrics.json", "latency.json"):
-            if name != "latency.json" or (study.report / name).exists():
+        for name in (LABELS, SUMMARY, CORPUS, "metrics.json", *UNTRACKED):
+            if name not in UNTRACKED or (study.report / name).exists():
                 _copy(study.report / name, kept.report / name)
         for place in list_models(study):
             copy = kept.models / place.relative_to(study.models)

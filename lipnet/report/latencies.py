@@ -11,7 +11,7 @@ from lipnet.errors import InputError
 from lipnet.files import digest_of, write_json
 from lipnet.report.json_files import read_mapping
 from lipnet.report.rows import LeaderboardRow, RowLatency, models_of
-from lipnet.report.study import Study
+from lipnet.report.study import LATENCIES, Study
 
 if TYPE_CHECKING:
     from lipnet.measure.latency import Latency
@@ -50,7 +50,7 @@ def measure_all(
     Models of one spec do the same arithmetic, so timing each would only add noise. For a spec
     without weights on this machine, another machine's latency is returned if one was kept.
     """
-    kept = read_kept(study.report / "latency.json")
+    kept = read_kept(study.report / LATENCIES)
     here = describe_machine()
     for row in models_of(rows):
         weights = study.lineage(row.lineage) / row.generation / "weights.safetensors"
@@ -59,7 +59,7 @@ def measure_all(
             timed = (measure or measure_weights)(weights, row.model_fit.input_size)
             found = KeptLatency(**conditions, p50_ms=timed.p50_ms, p95_ms=timed.p95_ms)
             kept[digest_of(conditions)] = found
-            _write_kept(study.report / "latency.json", kept)
+            _write_kept(study.report / LATENCIES, kept)
     latencies = {row.model: _find_kept(row, kept, here) for row in models_of(rows)}
     return {model: found for model, found in latencies.items() if found is not None}
 

@@ -8,6 +8,7 @@ from lipnet.report.page import write_page
 from lipnet.report.rows import LeaderboardRow
 from lipnet.report.saved import read_report, read_results_rows
 from lipnet.report.study import Study
+from lipnet.report.trainings import read_trainings
 
 
 def write_leaderboard(study: Study) -> list[LeaderboardRow]:
@@ -24,5 +25,5 @@ def write_leaderboard(study: Study) -> list[LeaderboardRow]:
         own = latencies.join_latencies(known) if len(known) == len(members) else None
         rows.append(replace(row, latency=own))
     write_rows(study.report / "leaderboard.csv", LeaderboardRow, rows)
-    write_page(study, rows, read_report(study))
+    write_page(study, rows, read_report(study), read_trainings(study, rows))
     return rows

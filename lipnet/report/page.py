@@ -30,6 +30,7 @@ from lipnet.report.rows import LeaderboardRow, models_of
 from lipnet.report.saved import Corpus, SavedReport
 from lipnet.report.study import Study
 from lipnet.report.summary_page import describe_summary
+from lipnet.report.trainings import TrainingRow
 from lipnet.shards.summary import SplitSummary
 
 COST_CAPTION = (
@@ -64,13 +65,18 @@ FIGURES = (
 )
 
 
-def write_page(study: Study, rows: Sequence[LeaderboardRow], report: SavedReport) -> None:
+def write_page(
+    study: Study,
+    rows: Sequence[LeaderboardRow],
+    report: SavedReport,
+    trainings: Mapping[str, TrainingRow],
+) -> None:
     """Write report.md and report.html next to the tables and figures that they are made of."""
     names = ModelNames(rows)
     board = [*format_leaderboard(rows, names, report.corpus.labels), "", *explain_leaderboard(rows)]
     parts = [
         [f"# Report of profile `{study.name}`", ""],
-        describe_summary(rows, report, names),
+        describe_summary(rows, report, names, trainings),
         link_quality(study),
         ["## Leaderboard", "", *board, ""],
         ["## Findings", "", *describe_findings(rows, report, names)],

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LABELS, SUMMARY, CORPUS = "labels.json", "summary.json", "corpus.json"
+TRAININGS, LATENCIES = "trainings.csv", "latency.json"  # not tracked
 HELD_OUT = ("test", "unseen")  # predicted together, apart from validation
 
 

@@ -1,11 +1,12 @@
-"""The page's first lines: the best model, what distillation gained, on which data."""
+"""The page's first lines: the best model, its data and its training; what distillation gained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lipnet.report.markdown import percent
 from lipnet.report.names import ModelNames
 from lipnet.report.rows import ComparisonRow, LeaderboardRow, SeedPairRow, models_of
 from lipnet.report.saved import SavedReport
+from lipnet.report.trainings import TrainingRow, describe_training
 
 DISTILLED = ("taught", "born-again")  # what a study is about, first
 
@@ -14,20 +15,21 @@ def describe_summary(
     rows: Sequence[LeaderboardRow],
     report: SavedReport,
     names: ModelNames,
+    trainings: Mapping[str, TrainingRow],
 ) -> list[str]:
-    """A sentence for the best model, one for distillation, and one for the data."""
+    """A paragraph for the best model and its training, and one for distillation."""
     best = next(row for row in rows if row.model == report.best)
     corpus, score = report.corpus, best.test
-    lines = [
+    return [
         f"**{names.full(best.model)}** is the best single model on validation. It reads "
-        f"**{percent(score.top1)} %** of {score.clips:,} test clips (95 % interval "
-        f"{percent(score.top1_low)} to {percent(score.top1_high)}) with {best.params_m:.2f} "
-        f"million parameters and {best.gflops:.3f} GFLOPs per clip.",
+        f"**{percent(score.top1)} %** of {score.clips:,} test clips of {corpus.source} (95 % "
+        f"interval {percent(score.top1_low)} to {percent(score.top1_high)}; {corpus.labels} "
+        f"labels, chance {percent(corpus.chance)} %) with {best.params_m:.2f} million parameters "
+        f"and {best.gflops:.3f} GFLOPs per clip. "
+        + describe_training(best.model, len(models_of(rows)), trainings),
         "",
         *_describe_gain(rows, report, names),
-        f"Data: {corpus.source}, {corpus.labels} labels (chance {percent(corpus.chance)} %).",
     ]
-    return [*lines, ""]
 
 
 def _describe_gain(

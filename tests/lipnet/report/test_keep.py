@@ -24,7 +24,10 @@ def study(reported_study: Study, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def test_the_report_of_what_was_kept_is_the_same(study: Study, tmp_path: Path) -> None:
     place = tmp_path / "kept" / "fabricated"
+    (study.report / "trainings.csv").write_text("model\n")
     keep_study(study, place)
+    assert (place / "report" / "trainings.csv").read_text() == "model\n"
+    (place / "report" / "trainings.csv").unlink()
     shutil.rmtree(study.root / "models")
     assert not list(place.rglob("*.safetensors"))
     main(["report", str(place)])
