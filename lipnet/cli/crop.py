@@ -10,14 +10,18 @@ from lipnet.cli.output import make_printable
 from lipnet.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from lipnet.inference.crop import CropRecord
 
 ABOUT = (
     "Writes <out>/<stem>.npz for each video: crops [T, size, size] uint8 at 25 frames per second, "
     "the matrices from frames to crops, points, seen, score, fps. A video that fails is a line "
-    "with the reason; the exit status is 1 only if no video could be cropped."
+    "with the reason; the exit status is 1 only if no video could be cropped. --request FILE "
+    "writes the crops of all of them as the JSON that a model served by MLflow takes."
 )
 
 
@@ -27,7 +31,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "crop", help="the mouths of videos, cropped as training data is", epilog=ABOUT
     )
     crop.add_argument("videos", type=Path, nargs="+", metavar="VIDEO")
-    crop.add_argument("--out", type=Path, required=True, help="the folder to write into")
+    crop.add_argument("--out", type=Path, help="the folder to write into")
+    crop.add_argument(
+        "--request", type=Path, metavar="FILE.json", help="the request of a served model"
+    )
     crop.add_argument(
         "--draw",
         action="store_true",
@@ -48,7 +55,9 @@ def run(parsed: argparse.Namespace) -> None:
     from lipnet.landmarks.detector import DlibDetector, find_predictor
     from lipnet.landmarks.track import LandmarkOptions
 
+    check_outputs(parsed)
     landmarks = LandmarkOptions(prefer=parsed.prefer)
+    kept: list[NDArray[np.uint8]] = []
     records = crop_videos(
         parsed.videos,
         parsed.out,
@@ -56,6 +65,7 @@ def run(parsed: argparse.Namespace) -> None:
         crops=CropOptions(size=parsed.size),
         landmarks=landmarks,
         draw=parsed.draw,
+        keep=kept if parsed.request else None,
     )
     cropped = 0
     while (record := take_next(records, parsed.out)) is not None:
@@ -63,6 +73,26 @@ def run(parsed: argparse.Namespace) -> None:
         print(make_printable(format_json(record) if parsed.json else format_line(record)))
     if not cropped:
         raise InputError(f"none of {len(parsed.videos)} videos could be cropped")
+    if parsed.request:
+        write(parsed.request, kept)
+
+
+def check_outputs(parsed: argparse.Namespace) -> None:
+    """InputError if there is nothing to write, or no folder to write it into."""
+    if parsed.out is None and (parsed.request is None or parsed.draw):
+        raise InputError("name the folder to write into with --out")
+    if parsed.request is not None and not parsed.request.absolute().parent.is_dir():
+        raise InputError(f"--request {parsed.request}: a file in a folder that exists")
+
+
+def write(path: Path, clips: "Sequence[NDArray[np.uint8]]") -> None:
+    """Write the request; InputError if that fails."""
+    from lipnet.inference.request import write_request
+
+    try:
+        write_request(path, clips)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}") from None
 
 
 def take_next(records: "Iterator[CropRecord]", out: Path) -> "CropRecord | None":
@@ -78,10 +108,8 @@ def format_line(record: "CropRecord") -> str:
     if record.reason:
         return f"{record.video}: failed, {record.reason} ({record.detail})"
     files = " ".join(filter(None, (record.crops, record.drawing)))
-    return (
-        f"{record.video}: {record.frames} frames, {record.seen} seen, "
-        f"{record.interpolated} interpolated -> {files}"
-    )
+    counts = f"{record.frames} frames, {record.seen} seen, {record.interpolated} interpolated"
+    return f"{record.video}: {counts}" + (f" -> {files}" if files else "")
 
 
 def format_json(record: "CropRecord") -> str:

@@ -1,4 +1,4 @@
-"""ClipSet: which clips a model was trained on, as digests small enough for its weights file."""
+"""ClipSet: the clips that trained a model, as digests small enough for its weights file."""
 # N clips
 
 import base64

@@ -52,26 +52,31 @@ class CropRecord:
 
 def crop_videos(
     videos: Sequence[Path],
-    out: Path,
+    out: Path | None,
     detector: Detector,
     *,
     crops: CropOptions,
     landmarks: LandmarkOptions,
     draw: bool = False,
+    keep: list[NDArray[np.uint8]] | None = None,
 ) -> Iterator[CropRecord]:
     """Crop one video after another to <out>/<stem>.npz, each file whole or not at all.
 
-    `draw` adds <stem>-drawn.mp4. InputError, before any work, for two videos with the same stem or
-    a video that would be overwritten; a video that fails is a record.
+    Without `out` nothing is written. The crops are appended to `keep`, if given. `draw` adds
+    <stem>-drawn.mp4. InputError, before any work, for two videos with the same stem or a video that
+    would be overwritten; a video that fails is a record.
     """
-    check_outputs(videos, out, draw=draw)
+    if out is not None:
+        check_outputs(videos, out, draw=draw)
     for video in videos:
-        crops_path, drawing = out / f"{video.stem}.npz", name_drawing(video, out) if draw else None
+        crops_path = None if out is None else out / f"{video.stem}.npz"
+        drawing = name_drawing(video, out) if draw and out is not None else None
         try:
             made = crop_video(video, detector, crops=crops, landmarks=landmarks)
             if drawing is not None:
                 draw_video(video, made, drawing)
-            write_crops(crops_path, made)
+            if crops_path is not None:
+                write_crops(crops_path, made)
         except VideoError as error:
             yield CropRecord(str(video), reason=error.reason, detail=error.detail)
             continue
@@ -81,11 +86,11 @@ def crop_videos(
             detail = "its name leaves no room for the output's; rename it"
             yield CropRecord(str(video), reason="name_too_long", detail=detail)
             continue
+        if keep is not None:
+            keep.append(made.crops_THW)
         seen = int(made.track.seen_T.sum())
-        shown = str(drawing or "")
-        yield CropRecord(
-            str(video), len(made.crops_THW), seen, crops=str(crops_path), drawing=shown
-        )
+        files = (str(crops_path or ""), str(drawing or ""))
+        yield CropRecord(str(video), len(made.crops_THW), seen, *files)
 
 
 def name_drawing(video: Path, out: Path) -> Path:

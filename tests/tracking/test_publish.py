@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from socket import socket
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
@@ -194,13 +195,12 @@ def test_the_champion_answers_over_http(
     try:
         wait_until_up(server, process, log)
         crops = np.random.default_rng(0).integers(0, 255, (2, 6, 96, 96), dtype=np.uint8)
-        request = Request(
-            f"{server.url}/invocations",
-            json.dumps({"inputs": crops.tolist()}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urlopen(request, timeout=60) as answer:
-            rows = json.loads(answer.read())["predictions"]
+        place = f"{server.url}/invocations"
+        rows = json.loads(post(place, [crops[0].tolist(), crops[1].tolist()]))["predictions"]
+        (shorter,) = json.loads(post(place, crops[1, :4].tolist()))["predictions"]
+        with pytest.raises(HTTPError) as refused:
+            post(place, crops[:, :, :5].tolist())
+        message = json.loads(refused.value.read())["message"]
     finally:
         end_servers([process])
     model = LipreaderModel()
@@ -209,6 +209,17 @@ def test_the_champion_answers_over_http(
     expected = model.predict(PythonModelContext({}, {}), crops)
     assert [row["top5"] for row in rows] == expected["top5"].tolist()
     assert np.allclose([row["probability"] for row in rows], expected["probability"])
+    alone = model.predict(PythonModelContext({}, {}), crops[1, :4])
+    assert shorter["probability"] == pytest.approx(alone["probability"][0], abs=1e-6)
+    assert message == "clip 0: crops must be [T, 96, 96], not (6, 5, 96)"
+
+
+def post(place: str, inputs: object) -> bytes:
+    """The answer to a request of these inputs."""
+    body = json.dumps({"inputs": inputs}).encode()
+    request = Request(place, body, {"Content-Type": "application/json"})
+    with urlopen(request, timeout=60) as answer:
+        return bytes(answer.read())
 
 
 def test_no_leaderboard_is_one_clear_error(store: Path) -> None:

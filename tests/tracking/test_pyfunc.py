@@ -1,5 +1,6 @@
 """The model as MLflow serves it: crops of its own size, and the word if the model needs it."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
-from tracking.pyfunc import LipreaderModel
+from tracking.pyfunc import LipreaderModel, RequestError
 
 
 def serve(folder: Path, spec: str, *, size: int = 96, field: int = 88) -> LipreaderModel:
@@ -33,7 +34,7 @@ def test_crops_have_the_size_that_the_model_was_trained_on(
 ) -> None:
     served = serve(tmp_path, "resnet18_0.125x + tcn_0.25x", size=size, field=field)
     assert len(served.predict(None, crops_of(size))) == 2
-    with pytest.raises(ValueError, match=rf"\[N, T, {size}, {size}\], not \(2, 5, 90, 90\)"):
+    with pytest.raises(ValueError, match=rf"^clip 0: .* \[T, {size}, {size}\], not \(5, 90, 90\)$"):
         served.predict(None, crops_of(90))
 
 
@@ -45,3 +46,43 @@ def test_a_boundary_model_needs_the_words_frames(tmp_path: Path) -> None:
     early = served.predict(None, crops_of(96), {"word_first": 0, "word_last": 2})
     late = served.predict(None, crops_of(96), {"word_first": 3, "word_last": 5})
     assert not np.array_equal(early["probability"], late["probability"])
+
+
+def as_mlflow_parses(clips: object) -> "np.ndarray[Any, Any]":
+    """JSON by the server, with the model's signature."""
+    return np.array(json.loads(json.dumps(clips)), dtype=object)
+
+
+def test_one_clip_and_clips_of_different_lengths_are_read_as_each_alone(tmp_path: Path) -> None:
+    served = serve(tmp_path, "resnet18_0.125x + tcn_0.25x")
+    first, second = crops_of(96)
+    clips = [first.tolist(), second[:3].tolist()]
+    together = served.predict(None, as_mlflow_parses(clips))
+    alone = [served.predict(None, as_mlflow_parses(clip)) for clip in clips]
+    assert [len(found) for found in alone] == [1, 1]
+    apart = [found["top5_probability"][0] for found in alone]
+    assert np.allclose(together["top5_probability"].tolist(), apart, atol=1e-6)
+    assert not together["rejected"].any()
+
+
+@pytest.mark.parametrize(
+    ("clips", "message"),
+    [
+        ([1, 2], "^inputs have 1 dimensions: .*several"),
+        ([], "^inputs have 1 dimensions"),
+        ([[[0.5] * 96] * 96], "^clip 0: crops must be whole numbers of 0 to 255$"),
+        ([[[256] * 96] * 96], "^clip 0: crops must be whole numbers of 0 to 255$"),
+        ([[["a"] * 96] * 96], "^clip 0: crops must be whole numbers of 0 to 255$"),
+        ([[[[1] * 96] * 96], [[[1] * 96] * 95]], r"^clip 1: .*not \(1, 95, 96\)$"),
+        ([[[1] * 96] * 96, [[1] * 95] * 96], "^clip 0 has frames of different sizes$"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, clips: object, message: str) -> None:
+    served = serve(tmp_path, "resnet18_0.125x + tcn_0.25x")
+    with pytest.raises(RequestError, match=message) as refused:
+        served.predict(None, as_mlflow_parses(clips))
+    refused.value.message = f"Failed to predict data {clips}"  # as MLflow's server does
+    answer = json.loads(refused.value.serialize_as_json())
+    assert answer["message"] == str(refused.value)
+    assert "\n" not in answer["message"]
+    assert refused.value.get_http_status_code() == 400

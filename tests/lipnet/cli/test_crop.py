@@ -6,9 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lipnet.cli.main import main
+from lipnet.inference.crop import crop_video
 from lipnet.landmarks import detector
 from tests.lipnet.video.making import FakeDetector, write_faces
 
@@ -36,6 +38,33 @@ def test_json_is_one_object_per_line(tmp_path: Path, capsys: Printed) -> None:
     one, other = map(json.loads, capsys.readouterr().out.splitlines())
     assert (one["video"], one["frames"], one["interpolated"]) == (str(good), 6, 0)
     assert (one["reason"], other["reason"]) == ("", "missing")
+
+
+def test_a_request_has_the_clips_that_were_cropped(tmp_path: Path, capsys: Printed) -> None:
+    videos = [
+        write_faces(tmp_path / f"{name}.mp4", frames) for name, frames in (("a", 6), ("b", 4))
+    ]
+    request = tmp_path / "crops.json"
+    main(["crop", *map(str, [*videos, tmp_path / "none.mp4"]), "--request", str(request)])
+    assert (
+        capsys.readouterr().out.splitlines()[0] == f"{videos[0]}: 6 frames, 6 seen, 0 interpolated"
+    )
+    clips = [np.array(clip) for clip in json.loads(request.read_text())["inputs"]]
+    assert [clip.shape for clip in clips] == [(6, 96, 96), (4, 96, 96)]
+    assert np.array_equal(clips[1], crop_video(videos[1], FakeDetector()).crops_THW)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4", "crops.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name the folder to write into with --out"),
+        (["--request", "none/crops.json"], "--request none/crops.json: a file in a folder"),
+    ],
+)
+def test_there_must_be_something_to_write(arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
+        main(["crop", "a.mp4", *arguments])
 
 
 def test_any_name_is_printed_in_any_encoding(
