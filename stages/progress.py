@@ -44,7 +44,7 @@ class LineageProgress:
         identity = Identity.of(model, facts, is_taught=self._is_taught, source=source)
         tracked = ModelRun(self._params.profile, identity)
         self._model = ModelProgress(model, facts.recipe.epochs, tracked, self._lines)
-        origin = f"taught by {facts.teacher}" if facts.teacher else "from scratch"
+        origin = f"distilled from {facts.teacher}" if facts.teacher else "from scratch"
         print(f"{model}: {facts.spec}, {origin}", flush=True)
         return self._model
 

@@ -8,7 +8,7 @@ from lipnet.report.rows import ComparisonRow, FamilyRow, LeaderboardRow, SeedPai
 from lipnet.report.saved import SavedReport
 from lipnet.sources.discover import find_source
 
-KINDS = {"scratch": "from scratch", "taught": "distilled"}
+KINDS = {"scratch": "from scratch", "distilled": "distilled"}
 MIN_SEEDS = 3  # below, no difference is called better or worse
 
 

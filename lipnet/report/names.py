@@ -35,7 +35,7 @@ class ModelNames:
 
     def describe_teacher(self, row: LeaderboardRow) -> str:
         """The spec of the model that its lineage was distilled from; "" if there is none."""
-        first = self._first.get(row.lineage) if row.training == "taught" else None
+        first = self._first.get(row.lineage) if row.training == "distilled" else None
         if first is None or row.members:
             return ""
         teacher = self._rows.get(first.teacher)

@@ -66,8 +66,8 @@ def describe_students(
 ) -> list[str]:
     """Each spec with and without distillation at its first seed (Table 3); of several distilled
     lineages of a spec, the best on validation."""
-    taught = [row for row in rows if row.training == "taught"]
-    specs = dict.fromkeys(row.spec for row in taught)
+    distilled = [row for row in rows if row.training == "distilled"]
+    specs = dict.fromkeys(row.spec for row in distilled)
     if not specs:
         return []
     lines = [
@@ -80,7 +80,7 @@ def describe_students(
         join(["---", *["---:"] * (len(STUDENT_HEADINGS) - 1)]),
     ]
     for spec in specs:
-        candidates = [row for row in taught if row.spec == spec and row.chosen]
+        candidates = [row for row in distilled if row.spec == spec and row.chosen]
         seed = min(row.model_fit.seed for row in candidates)
         candidates = [row for row in candidates if row.model_fit.seed == seed]
         best = max(candidates, key=lambda row: (row.val.top1, -row.model_fit.val_loss))

@@ -24,7 +24,7 @@ from lipnet.shards.summary import read_labels_file
 from lipnet.spec import ModelSpec
 
 SPLITS = ("val", "test", "unseen")
-TRAININGS = ("scratch", "born-again", "taught", "ensemble")
+TRAININGS = ("scratch", "born-again", "distilled", "ensemble")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Entry:
     """One row of the leaderboard: a model, or an ensemble with its members' costs added up.
 
     `training` is how it was made: "scratch", "born-again" (its teacher is of its own lineage),
-    "taught" (its lineage was taught by another one) or "ensemble". `chosen`: the best of its
+    "distilled" (its lineage was, from another one) or "ensemble". `chosen`: the best of its
     lineage on validation.
     """
 
@@ -73,7 +73,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Models (most expensive spec first, scratch before taught) and ensembles of one profile."""
+    """Models (most expensive spec first, scratch before distilled) and ensembles of one profile."""
 
     labels: list[str]
     models: list[Entry]
@@ -154,7 +154,7 @@ def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
 def _training(lineage_teacher: str | None, teacher: str | None) -> str:
     if not teacher:
         return "scratch"
-    return "taught" if lineage_teacher else "born-again"
+    return "distilled" if lineage_teacher else "born-again"
 
 
 def _read_outcomes(
@@ -224,13 +224,13 @@ def _join_members(described: Mapping[str, Any], models: Mapping[str, Entry], stu
 
 
 def _in_order(models: list[Entry]) -> list[Entry]:
-    """As in Table 3: descending cost; a spec's scratch lineages before the taught ones."""
+    """As in Table 3: descending cost; a spec's scratch lineages before the distilled ones."""
     return sorted(
         models,
         key=lambda model: (
             -model.gflops,
             model.spec,
-            model.training == "taught",
+            model.training == "distilled",
             model.lineage,
             int(model.generation[1:]),
         ),

@@ -34,15 +34,15 @@ class Family:
         return np.stack([self.members[seed].outcomes[split].correct_N for seed in seeds])
 
     def teachers(self, seeds: Sequence[int]) -> int:
-        """How many trained models taught these members: one teacher may teach all seeds."""
+        """How many models these members were distilled from: all seeds may have one teacher."""
         return len({self.members[seed].teacher for seed in seeds})
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Taught less scratch of one spec over the seeds that both have: the paired difference of their
-    mean accuracies with its interval over seeds and units together, each seed's own difference,
-    and how many trained teachers the taught models had."""
+    """Distilled less scratch of one spec over the seeds that both have: the paired difference of
+    their mean accuracies with its interval over seeds and units together, each seed's own
+    difference, and how many trained teachers the distilled models had."""
 
     first: str
     second: str
@@ -99,16 +99,16 @@ def _seedless(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pool_pairs(families: Sequence[Family], split: str = "test") -> list[Pooled]:
-    """Each taught family against the scratch family of its spec."""
+    """Each distilled family against the scratch family of its spec."""
     scratch = {family.spec: family for family in families if family.kind == "scratch"}
     pairs = []
-    for taught in families:
-        first = scratch.get(taught.spec)
-        if taught.kind != "taught" or first is None:
+    for distilled in families:
+        first = scratch.get(distilled.spec)
+        if distilled.kind != "distilled" or first is None:
             continue
-        seeds = sorted(set(first.members) & set(taught.members))
+        seeds = sorted(set(first.members) & set(distilled.members))
         if len(seeds) > 1:
-            pairs.append(_pool(first, taught, seeds, split))
+            pairs.append(_pool(first, distilled, seeds, split))
     return pairs
 
 

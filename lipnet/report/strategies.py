@@ -1,4 +1,4 @@
-"""Ways to teach one student: by which teachers, through which intermediates (section 5.2)."""
+"""Ways to distil one student: from which teachers, through which intermediates (section 5.2)."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from lipnet.spec import ModelSpec
 
 
 def strategy_rows(results: Results) -> Iterator[StrategyRow]:
-    """One row per taught lineage of a spec and seed that was taught in several ways.
+    """One row per distilled lineage of a spec and seed that was distilled in several ways.
 
     `chosen` is the best of them on validation; the difference is to the scratch model of that
     spec and seed on the same test clips.
@@ -47,10 +47,10 @@ def _gain_over(scratch: Entry, model: Entry) -> Estimate:
 
 
 def _find_candidates(results: Results) -> Mapping[tuple[str, int], list[Entry]]:
-    """The best model of each taught lineage on validation, by spec and seed with several."""
+    """The best model of each distilled lineage on validation, by spec and seed with several."""
     lineages: defaultdict[str, list[Entry]] = defaultdict(list)
     for model in results.models:
-        if model.training == "taught":
+        if model.training == "distilled":
             lineages[model.lineage].append(model)
     found: defaultdict[tuple[str, int], list[Entry]] = defaultdict(list)
     for models in lineages.values():

@@ -8,7 +8,7 @@ from lipnet.report.rows import ComparisonRow, LeaderboardRow, SeedPairRow, model
 from lipnet.report.saved import SavedReport
 from lipnet.report.trainings import TrainingRow, describe_training
 
-DISTILLED = ("taught", "born-again")  # what a study is about, first
+DISTILLED = ("distilled", "born-again")  # what a study is about, first
 
 
 def describe_summary(

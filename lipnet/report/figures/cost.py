@@ -22,13 +22,13 @@ from lipnet.report.spec_names import name_spec
 COLOURS = {
     "scratch": "#6b6b6b",
     "born-again": "#0072B2",
-    "taught": "#D55E00",
+    "distilled": "#D55E00",
     "ensemble": "#009E73",
 }
 NAMES = {
     "scratch": "from scratch",
     "born-again": "born again",
-    "taught": "distilled",
+    "distilled": "distilled",
     "ensemble": "ensemble",
 }
 COSTS = {"params_m": "parameters", "gflops": "FLOPs"}

@@ -89,7 +89,7 @@ def test_rows_hold_the_accuracy_of_the_logits_and_the_cost_of_the_spec(reported:
     assert float(rows["big-g1"]["gflops"]) == pytest.approx(cost.gflops, abs=1e-6)
     assert float(rows["big-all"]["params_m"]) == pytest.approx(2 * cost.params_m, abs=1e-5)
     trained = {name: row["training"] for name, row in rows.items() if not row["members"]}
-    assert list(trained.values()) == ["scratch", "born-again", "scratch", "taught"]
+    assert list(trained.values()) == ["scratch", "born-again", "scratch", "distilled"]
     assert not any("unseen" in column for column in rows["big-g1"])
 
 

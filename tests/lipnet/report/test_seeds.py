@@ -44,8 +44,8 @@ def results(study: Study) -> Results:
 
 def test_lineages_that_differ_in_the_seed_alone_are_a_family(results: Results) -> None:
     families = {(one.name, one.kind): one for one in find_families(results)}
-    assert set(families) == {("a", "scratch"), ("a-by-big", "taught")}
-    assert {s: m.name for s, m in families["a-by-big", "taught"].members.items()} == {
+    assert set(families) == {("a", "scratch"), ("a-by-big", "distilled")}
+    assert {s: m.name for s, m in families["a-by-big", "distilled"].members.items()} == {
         1: "a-by-big-g1",
         2: "a-s2-by-big-g1",
     }
