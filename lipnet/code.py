@@ -9,7 +9,9 @@ from lipnet.files import digest_of
 
 PACKAGE = Path(__file__).parent
 # These change no number: how files are written and checked, what an error is, the digest of code.
-NEUTRAL = frozenset({"__init__.py", "code.py", "errors.py", "files.py", "records.py", "text.py"})
+NEUTRAL = frozenset(
+    {"__init__.py", "code.py", "errors.py", "files.py", "labels.py", "records.py", "text.py"}
+)
 
 
 @cache

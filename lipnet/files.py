@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lipnet.records import MAX_JSON, parse_json
+
 
 @contextmanager
 def write_atomic(path: Path) -> Iterator[Path]:
@@ -54,8 +56,9 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> object:
-    """Read one JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read one JSON file; ValueError if it is not JSON, or as large as none of ours."""
+    with path.open("rb") as file:
+        return parse_json(file.read(MAX_JSON + 1))
 
 
 def digest_of(value: object) -> str:

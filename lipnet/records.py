@@ -1,7 +1,21 @@
 """JSON objects read field by field, each checked for its type."""
 
+import json
 import math
 from collections.abc import Mapping
+
+MAX_JSON = 16 * 2**20  # bytes; parsed, the worst text takes about 30 times as much
+
+
+def parse_json(content: str | bytes, *, limit: int = MAX_JSON) -> object:
+    """The value of a JSON text of at most `limit` bytes; ValueError if it is longer, nested too
+    deeply or not JSON."""
+    if len(content) > limit:
+        raise ValueError(f"its JSON has more than {limit} bytes")
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
 
 
 class Record:
@@ -55,6 +69,10 @@ class Record:
         if not math.isfinite(number):
             raise self._wrong(key, "a finite number")
         return number
+
+    def optional_number(self, key: str) -> float | None:
+        """A finite number or null."""
+        return None if self._get(key) is None else self.number(key)
 
     def fraction(self, key: str) -> float:
         """A number in 0..1."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lipnet.authors.names import rename_tensor
 from lipnet.errors import InputError
+from lipnet.files import read_json
 from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.shufflenetv2 import CHANNELS as SHUFFLENET_CHANNELS
@@ -71,8 +72,8 @@ def load_authors_model(checkpoint: Path, config: Path) -> tuple[Lipreader, Model
 def read_spec(config: Path) -> ModelSpec:
     """The spec of an authors' model from its settings, a JSON object with the authors' keys."""
     try:
-        facts = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        facts = read_json(config)
+    except (OSError, ValueError) as error:
         raise InputError(f"{config} is not readable JSON: {error}") from None
     if not isinstance(facts, dict):
         raise InputError(f"{config} is not a JSON object of an authors' model's settings")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lipnet.cli.face import add_face
 from lipnet.errors import InputError
+from lipnet.records import parse_json
 from lipnet.sources.discover import SOURCES
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run(parsed: argparse.Namespace) -> None:
 def read_options(text: str) -> dict[str, object]:
     """A JSON object; InputError for anything else."""
     try:
-        options = json.loads(text)
+        options = parse_json(text)
     except ValueError as error:
         raise InputError(f"--options {text}: not JSON ({error})") from None
     if not isinstance(options, dict):

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
+from lipnet.npz import parse_npy
 
 # N shapes  T frames  P landmark points (68)  S stable points (5)
 STABLE = (33, 36, 39, 42, 45)  # base of the nose, corners of the eyes: speaking does not move them
 MOUTH = slice(48, 68)
 SMOOTH_FRAMES = 12
+MAX_FACE_BYTES = 2**16
 REFERENCE_FACE = Path(__file__).with_name("reference_face.npy")
 
 
@@ -79,10 +81,10 @@ def face_digest(path: str = "") -> str:
 def _load_face(path: Path) -> NDArray[np.float64]:
     try:
         with path.open("rb") as file:
-            face = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+            face = parse_npy(file.read(MAX_FACE_BYTES))
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a reference face: {error}") from error
-    if not isinstance(face, np.ndarray) or face.shape != (68, 2):
+    if face.shape != (68, 2):
         raise InputError(f"{path} is not a reference face: an array of 68 x 2 numbers is needed")
     if face.dtype.kind not in "fiu" or not np.isfinite(face).all():
         raise InputError(f"{path} is not a reference face: not all values are finite numbers")

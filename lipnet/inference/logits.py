@@ -1,6 +1,5 @@
 """Saved logits: one model's logits for every clip of one split, in one file."""
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
+from lipnet.npz import read_npz
 
 # N clips  K classes
 
@@ -47,9 +47,8 @@ def read_logits(path: Path) -> SavedLogits:
     if not path.exists():
         raise InputError(f"{path} is missing: run the predict stage of its lineage")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
+        arrays = read_npz(path, FIELDS)
+    except (OSError, ValueError) as error:
         raise _broken(path, f"not a readable npz ({str(error).splitlines()[0]})") from None
     _check(path, arrays)
     return SavedLogits(**{name: arrays[name] for name in FIELDS})

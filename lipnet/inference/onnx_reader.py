@@ -1,7 +1,6 @@
 """Reading clips with an exported ONNX file, through the interface of a weights file's model."""
 # B batch  T frames  H W pixels  C channels  K classes
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from lipnet.errors import InputError
 from lipnet.models.frontend import FRAMES_SEEN
 from lipnet.models.lipreader import check_batch, check_word
 from lipnet.models.weights import HEADER_KEY, ModelCard, parse_card
+from lipnet.records import Record, parse_json
 from lipnet.spec import ModelSpec
 
 GRAPH_KEY = "lipnet_graph"  # the metadata entry next to the card's
@@ -175,8 +175,16 @@ def import_runtime() -> Any:
 
 def _parse_facts(path: Path, text: str) -> GraphFacts:
     try:
-        facts = GraphFacts(**json.loads(text))
-    except (ValueError, TypeError) as error:
+        found = Record(parse_json(text))
+        facts = GraphFacts(
+            graph=found.text("graph"),
+            precision=found.text("precision"),
+            opset=found.count("opset"),
+            reference_face=found.fields("reference_face"),
+            reject_below=found.optional_number("reject_below"),
+            calibration=found.fields("calibration"),
+        )
+    except ValueError as error:
         raise InputError(f"{path}: its {GRAPH_KEY!r} metadata is damaged: {error}") from None
     if facts.graph not in GRAPHS:
         raise InputError(f"{path}: unknown graph {facts.graph!r}; known: {', '.join(GRAPHS)}")

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
+from lipnet.npz import read_npz
 
 # T frames  P landmark points (68)
 MISSING = "unreadable"  # in place of the digest of a file that cannot be read
@@ -69,13 +69,28 @@ def read_track(folder: Path, span: TrackSpan) -> Track:
     """One video's track out of its file; InputError if the file is missing or damaged."""
     arrays = _read_arrays(folder / f"{span.shard}.npz")
     frames = slice(span.first, span.first + span.frames)
-    return Track(arrays["points"][frames], arrays["seen"][frames], arrays["score"][frames])
+    track = Track(arrays["points"][frames], arrays["seen"][frames], arrays["score"][frames])
+    if len(track.seen_T) != span.frames:
+        raise InputError(
+            f"{folder / span.shard}.npz ends before frame {span.first + span.frames}; "
+            "run the stage landmarks again"
+        )
+    return track
 
 
 @lru_cache(maxsize=16)
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in ("points", "seen", "score")}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        arrays = read_npz(path, ("points", "seen", "score"))
+        _check_arrays(**arrays)
+        return arrays
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); run the stage landmarks again") from error
+
+
+def _check_arrays(points: NDArray[Any], seen: NDArray[Any], score: NDArray[Any]) -> None:
+    """ValueError unless the arrays are those of tracks of equal length."""
+    kinds = [(found.dtype.name, found.shape) for found in (points, seen, score)]
+    frames = len(seen) if seen.ndim == 1 else -1
+    if kinds != [("float32", (frames, 68, 2)), ("bool", (frames,)), ("float32", (frames,))]:
+        raise ValueError(f"its arrays are {kinds}")

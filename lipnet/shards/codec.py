@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
+from lipnet.image_size import find_size
+from lipnet.npz import parse_npy
 
 # T frames  H W pixels
 Crops = NDArray[np.uint8]
@@ -87,7 +89,10 @@ def _encode_npy(crops_THW: Crops) -> bytes:
 
 
 def _decode_npy(content: bytes) -> Crops:
-    return np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False), np.uint8)
+    crops_THW = parse_npy(content)
+    if crops_THW.dtype != np.uint8 or crops_THW.ndim != 3 or not crops_THW.size:
+        raise ValueError(f"crops of {crops_THW.dtype} {crops_THW.shape}, not uint8 [T, H, W]")
+    return crops_THW
 
 
 def _encode_delta(crops_THW: Crops) -> bytes:
@@ -110,8 +115,7 @@ def _decode_delta(content: bytes) -> Crops:
     if not 0 < pixels <= PIXELS_PER_BYTE * len(content):
         raise ValueError(f"{len(content)} bytes cannot hold {frames} x {height} x {width} pixels")
     try:
-        # A buffer of the right size halves the time, because zlib need not grow it.
-        inflated = zlib.decompress(memoryview(content)[SIZES.size :], bufsize=pixels)
+        inflated = _inflate(memoryview(content)[SIZES.size :], pixels)
     except zlib.error as error:
         raise ValueError(str(error)) from error
     rows_HTW = np.frombuffer(bytearray(inflated), np.uint8).reshape(height, frames, width)
@@ -121,6 +125,17 @@ def _decode_delta(content: bytes) -> Crops:
     for frame in range(1, frames):
         crops_THW[frame] += crops_THW[frame - 1]
     return crops_THW
+
+
+def _inflate(packed: memoryview, size: int) -> bytes:
+    """The `size` bytes that are packed; ValueError if there are fewer or more, which are not
+    unpacked."""
+    inflater = zlib.decompressobj()
+    inflated = inflater.decompress(packed, size)
+    more = inflater.decompress(inflater.unconsumed_tail, 1)  # reads the check sum at the end
+    if more or len(inflated) != size or not inflater.eof or inflater.unused_data:
+        raise ValueError(f"it does not hold {size} pixels")
+    return inflated
 
 
 def _strip_encoder(extension: str, options: tuple[int, ...]) -> Callable[[Crops], bytes]:
@@ -137,13 +152,15 @@ def _strip_encoder(extension: str, options: tuple[int, ...]) -> Callable[[Crops]
 
 
 def _decode_strip(content: bytes) -> Crops:
+    height, width = find_size(content)
+    if height % width:
+        raise ValueError("not a strip of square images")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
     except cv2.error as error:
         raise ValueError("not an image") from error
-    if image is None or image.shape[0] % image.shape[1]:
-        raise ValueError("not a strip of square images")
-    width = image.shape[1]
+    if image is None or image.shape != (height, width):
+        raise ValueError("not an image of the size in its header")
     return np.asarray(image, np.uint8).reshape(-1, width, width)
 
 

@@ -3,7 +3,9 @@
 import json
 from dataclasses import asdict, dataclass
 
-from lipnet.records import Record
+from lipnet.records import Record, parse_json
+
+MAX_META = 2**16  # bytes
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class ClipMeta:
 
         Shards of an early version have no `outside`.
         """
-        found = Record(json.loads(content))
+        found = Record(parse_json(content, limit=MAX_META))
         clip_id = found.text("clip_id")
         try:
             meta = cls(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
+from lipnet.labels import parse_labels
 from lipnet.records import Record
 
 SUMMARY, LABELS = "summary.json", "labels.json"
@@ -85,11 +86,10 @@ def read_labels(folder: Path) -> list[str]:
 def read_labels_file(path: Path) -> list[str]:
     """A list of labels, wherever it was copied to."""
     found = _read(path)
-    if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
-        raise _damaged(path, ValueError("it is not a list of labels"))
-    if not found or len(set(found)) < len(found):
-        raise _damaged(path, ValueError("its labels are not unique" if found else "it is empty"))
-    return found
+    try:
+        return parse_labels(found)
+    except ValueError as error:
+        raise _damaged(path, error) from error
 
 
 def _read(path: Path) -> object:

@@ -16,6 +16,7 @@ import numpy as np
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.shards.codec import DEFAULT_CODEC, MEMBER, Codec, Crops, find_codec, unpack
+from lipnet.shards.entries import BLOCK, read_entries
 from lipnet.shards.index import ShardContents, pixel_stats, sum_contents
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef, fetch_part, open_shard
@@ -23,7 +24,6 @@ from lipnet.shards.table import ClipRow, write_table
 
 # T frames  H W pixels
 META = "json"
-BLOCK = 512  # bytes; a tar ends with two empty blocks, and fills its last record
 RECORD = 20 * BLOCK
 
 
@@ -124,7 +124,7 @@ def read_stored(shard: Path | ShardRef) -> Iterator[StoredClip]:
             yield from _read_members(file, ref.location)
     except FileNotFoundError:
         raise _missing(ref) from None
-    except (tarfile.TarError, ValueError, EOFError) as error:
+    except (OSError, tarfile.TarError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise _damaged(ref.location, error) from error
@@ -137,7 +137,7 @@ def read_clip(ref: ShardRef, row: ClipRow) -> tuple[Crops, ClipMeta]:
         found = list(_read_members(io.BytesIO(part), ref.location))
     except FileNotFoundError:
         raise _missing(ref) from None
-    except (tarfile.TarError, ValueError, EOFError) as error:
+    except (OSError, tarfile.TarError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise _damaged(ref.location, error) from error
@@ -147,23 +147,21 @@ def read_clip(ref: ShardRef, row: ClipRow) -> tuple[Crops, ClipMeta]:
 
 
 def _read_members(file: BinaryIO, location: str) -> Iterator[StoredClip]:
-    with tarfile.open(fileobj=file, mode="r:") as tar:
-        packed: tuple[str, str, bytes] | None = None
-        for member in tar:
-            key, _, kind = member.name.partition(".")
-            content = _read_content(tar, member)
-            if kind.startswith(f"{MEMBER}.") and packed is None:
-                packed = key, kind.removeprefix(f"{MEMBER}."), content
-            elif kind == META and packed is not None and packed[0] == key:
-                meta = ClipMeta.parse(content)
-                if meta.clip_id != key:
-                    raise ValueError(f"{member.name} is of clip {meta.clip_id}")
-                yield StoredClip(location, packed[1], packed[2], meta)
-                packed = None
-            else:
-                raise ValueError(f"unexpected member {member.name}")
-        if packed is not None:
-            raise ValueError(f"clip {packed[0]} has no {META}")
+    packed: tuple[str, str, bytes] | None = None
+    for name, content in read_entries(file):
+        key, _, kind = name.partition(".")
+        if kind.startswith(f"{MEMBER}.") and packed is None:
+            packed = key, kind.removeprefix(f"{MEMBER}."), content
+        elif kind == META and packed is not None and packed[0] == key:
+            meta = ClipMeta.parse(content)
+            if meta.clip_id != key:
+                raise ValueError(f"{name} is of clip {meta.clip_id}")
+            yield StoredClip(location, packed[1], packed[2], meta)
+            packed = None
+        else:
+            raise ValueError(f"unexpected member {name}")
+    if packed is not None:
+        raise ValueError(f"clip {packed[0]} has no {META}")
 
 
 def _missing(ref: ShardRef) -> InputError:
@@ -181,11 +179,3 @@ def _check_end(file: BinaryIO) -> None:
     if not size or size % RECORD or any(file.read()):
         raise ValueError(f"cut short at {size} bytes")
     file.seek(0)
-
-
-def _read_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)
-    content = file.read() if file is not None else b""
-    if len(content) != member.size:
-        raise ValueError(f"{member.name} is cut short")
-    return content

@@ -1,18 +1,21 @@
 """The manifest: every clip of a corpus, its labels, what was rejected and how many of each."""
 
 import csv
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from lipnet.clip import SPLITS, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.files import digest_of, read_json, write_atomic, write_folder_atomic, write_json
+from lipnet.labels import parse_labels
 from lipnet.records import Record
 
 CLIP_COLUMNS = tuple(field.name for field in fields(Clip))
@@ -148,14 +151,42 @@ def read_frame(folder: Path) -> pd.DataFrame:
     """clips.csv as a frame with Clip's columns and types, in order of clip_id."""
     path = folder / "clips.csv"
     try:
-        frame = pd.read_csv(path, dtype=COLUMN_TYPES, keep_default_na=False, na_filter=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # pandas' when it casts infinity to int
+            frame = pd.read_csv(path, dtype=COLUMN_TYPES, keep_default_na=False, na_filter=False)
     except FileNotFoundError as error:
         raise InputError(f"no manifest at {path}; make it first") from error
-    except (ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, OverflowError, RuntimeWarning) as error:
         raise InputError(f"{path} is not a manifest: {error}; make it again") from error
     if tuple(frame.columns) != CLIP_COLUMNS:
         raise InputError(f"{path} has columns {', '.join(frame.columns)}; make it again")
+    wrong = _find_wrong_column(frame, read_labels(folder), read_summary(folder))
+    if wrong:
+        raise InputError(f"{path} was changed: its column {wrong} is impossible; make it again")
     return frame
+
+
+def _find_wrong_column(
+    frame: pd.DataFrame, labels: Sequence[str], summary: ManifestSummary
+) -> str | None:
+    """A column with values that the stage does not write, or not for this summary; None if there
+    is none."""
+    splits = {split: size.clips for split, size in summary.splits.items()}
+    videos = frame["video"].unique()
+    fine = {
+        "clip_id": frame["clip_id"].is_unique and not frame["clip_id"].isin([""]).any(),
+        "video": len(videos) == summary.videos and all(map(_is_below, videos)),
+        "label": set(frame["label"].unique()) == set(labels),
+        "split": dict(Counter(frame["split"])) == splits and set(splits) <= set(SPLITS),
+        "fps": bool(frame["fps"].gt(0).all()) and bool(np.isfinite(frame["fps"]).all()),
+    }
+    return next((column for column, holds in fine.items() if not holds), None)
+
+
+def _is_below(video: str) -> bool:
+    """Whether the path stays below the source's root."""
+    path = PurePosixPath(video)
+    return bool(video) and not path.is_absolute() and ".." not in path.parts
 
 
 def read_clips(folder: Path) -> list[Clip]:
@@ -174,9 +205,10 @@ def read_labels(folder: Path) -> list[str]:
     """The sorted labels: a label's index is its position here. InputError for a damaged file."""
     path = folder / LABELS
     found = _read(path)
-    if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
-        raise _damaged(path, ValueError("it is not a list of labels"))
-    return found
+    try:
+        return parse_labels(found)
+    except ValueError as error:
+        raise _damaged(path, error) from error
 
 
 def read_summary(folder: Path) -> ManifestSummary:

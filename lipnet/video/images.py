@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipnet.image_size import find_size
 from lipnet.stills import FrameMissing, choose_images, list_images
 from lipnet.video.decode import VideoError
 
@@ -52,6 +53,10 @@ def _read_image(path: Path, size: int) -> NDArray[np.uint8]:
     # OpenCV fills the missing part of a truncated JPEG with grey, without an error.
     if content.startswith(JPEG_START) and JPEG_END not in content[-JPEG_TAIL:]:
         raise VideoError("unreadable_frame", f"{path.name} is cut short")
+    try:
+        find_size(content)
+    except ValueError as error:
+        raise VideoError("unreadable_frame", f"{path.name} cannot be decoded ({error})") from None
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
     except cv2.error:

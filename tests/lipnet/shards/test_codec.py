@@ -1,5 +1,8 @@
 """Codecs: lossless ones keep every pixel, damage is noticed, unknown names are refused."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 
 from lipnet.errors import InputError
 from lipnet.shards.codec import Crops, decode_member, find_codec, unpack
+from tests.malformed.memory import limit_memory
 
 LOSSLESS = ("raw", "delta", "png")
 
@@ -76,6 +80,16 @@ def test_a_changed_byte_of_a_delta_is_noticed(place: int, flip: int) -> None:
         return
     # Two sizes may be exchanged in the header: then no pixel is lost, but the shape differs.
     assert kept.shape != (6, 16, 16) or kept.tobytes() == still(6, 16).tobytes()
+
+
+def test_a_member_that_would_unpack_to_more_than_it_states_is_refused() -> None:
+    bomb = struct.pack("<3I", 1, 8, 8) + zlib.compress(bytes(2**24), 9)
+    png = bytearray(find_codec("png").pack(noise(3, 8))[1])
+    png[16:24] = struct.pack(">II", 40_000, 40_000)
+    claim = find_codec("raw").pack(noise(3, 8))[1].replace(b"(3, 8, 8)", b"(9, 9, 9)")
+    for suffix, content in (("delta", bomb), ("png", bytes(png)), ("npy", claim)):
+        with limit_memory(2**23), pytest.raises(ValueError, match="pixels|bytes"):
+            unpack(suffix, content)
 
 
 @pytest.mark.parametrize("name", ["webp", "jpeg0", "jpeg101", "jpeg", "", "Delta"])

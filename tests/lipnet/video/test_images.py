@@ -58,7 +58,7 @@ def test_what_cannot_be_read_has_a_reason(tmp_path: Path) -> None:
     reasons = [(fail(folder, n - 1, n).reason, fail(folder, n - 1, n).detail) for n in (2, 3, 4, 5)]
     assert reasons == [
         ("unreadable_frame", "2.jpg is empty or cannot be read"),
-        ("unreadable_frame", "3.jpg cannot be decoded"),
+        ("unreadable_frame", "3.jpg cannot be decoded (not a PNG, JPEG or BMP)"),
         ("unreadable_frame", "4.jpg is cut short"),
         ("frame_missing", "05.jpg and 5.jpg are both frame 5 of the 5 in the folder"),
     ]
