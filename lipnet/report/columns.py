@@ -167,9 +167,9 @@ COLUMNS = (
     Column("teacher", "teacher", _short_teacher, TERMINAL, is_text=True),
     Column("test_top1", "test top-1 [95 %]", lambda row: format_top1(row.test), PAGE, value=_top1),
     Column("val_top1", "val top-1", _val, PAGE, value=lambda row: row.val.top1),
-    Column("test_top5", "test top-5 [95 %]", lambda row: format_top5(row.test), PAGE, value=_top5),
+    Column("test_top5", "test top-5", lambda row: percent(row.test.top5), PAGE, value=_top5),
     Column(
-        *("unseen_top1", "unseen speakers top-1 [95 %]", _unseen_interval, PAGE),
+        *("unseen_top1", "unseen speakers [95 %]", _unseen_interval, PAGE),
         is_optional=True,
         value=lambda row: row.unseen.top1 if row.unseen else None,
     ),

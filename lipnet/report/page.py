@@ -148,20 +148,20 @@ def format_leaderboard(rows: Sequence[LeaderboardRow], names: ModelNames, labels
     best = [column.find_best(rows) for column in columns]
     starred = _find_choices(rows)
     lines = [
-        join(["model", *(column.heading for column in columns), "id", "teacher or members"]),
-        join(["---", *["---:"] * len(columns), "---", "---"]),
+        join(["model", *(column.heading for column in columns), "id; teacher or members"]),
+        join(["---", *["---:"] * len(columns), "---"]),
     ]
     for spec, group in groupby(rows, key=lambda row: "" if row.members else row.spec):
         lines.append(
             join(
-                [f"**{spec_on_a_line(spec) if spec else 'Ensembles'}**", *[""] * (len(columns) + 2)]
+                [f"**{spec_on_a_line(spec) if spec else 'Ensembles'}**", *[""] * (len(columns) + 1)]
             )
         )
         for row in group:
             name = names.full(row.model) if row.members else names.short(row)
             cells = [_format_cell(*pair, row) for pair in zip(columns, best, strict=True)]
             name = f"{name} ★" if row.model in starred else name
-            lines.append(join([name, *cells, *_format_origin(row)]))
+            lines.append(join([name, *cells, _format_origin(row)]))
     return lines
 
 
@@ -179,10 +179,11 @@ def _format_cell(column: Column, best: float | None, row: LeaderboardRow) -> str
     return f"**{text}**" if is_best else text
 
 
-def _format_origin(row: LeaderboardRow) -> list[str]:
+def _format_origin(row: LeaderboardRow) -> str:
     """The ids of the model and of its teacher or members."""
     above = row.members or ((row.teacher,) if row.teacher else ())
-    return [f"`{row.model}`", ", ".join(f"`{model}`" for model in above) or "-"]
+    origin = ", ".join(f"`{model}`" for model in above)
+    return f"`{row.model}`" + (f" {'of' if row.members else 'from'} {origin}" if origin else "")
 
 
 def explain_leaderboard(rows: Sequence[LeaderboardRow]) -> list[str]:

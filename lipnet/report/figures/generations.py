@@ -10,15 +10,15 @@ from lipnet.report.results import Entry, Results
 from lipnet.report.spec_names import name_spec
 
 
-def draw_generations(results: Results) -> Figure:
-    """Test top-1 of generations with 95 % intervals, a panel per lineage with several of them."""
+def draw_generations(results: Results) -> Figure | None:
+    """Test top-1 of generations with 95 % intervals, a panel per lineage with several of them; None
+    if no lineage has several."""
     lineages = dict.fromkeys(model.lineage for model in results.models)
     groups = [[own for own in results.models if own.lineage == lineage] for lineage in lineages]
     groups = [group for group in groups if len(group) > 1]
-    figure = Figure(figsize=(max(5.0, 2.8 * len(groups)), 4.2), layout="constrained")
     if not groups:
-        figure.text(0.5, 0.5, "No lineage has several generations.", ha="center", va="center")
-        return figure
+        return None
+    figure = Figure(figsize=(max(5.0, 2.8 * len(groups)), 4.2), layout="constrained")
     panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
     for axes, models in zip(panels, groups, strict=True):
         _draw_lineage(axes, models)

@@ -19,8 +19,9 @@ FIGURES = (
 
 
 def write_figures(folder: Path, results: Results, *, ceiling: float | None) -> None:
-    """Draw every figure into `folder`; `ceiling`: the highest top-1 that the clips allow."""
-    drawings: dict[str, Callable[[], Figure]] = {
+    """Draw every figure that the study has data for into `folder`; `ceiling`: the highest top-1
+    that the clips allow."""
+    drawings: dict[str, Callable[[], Figure | None]] = {
         "accuracy_params": lambda: draw_accuracy_by_cost(results, "params_m", ceiling=ceiling),
         "accuracy_gflops": lambda: draw_accuracy_by_cost(results, "gflops", ceiling=ceiling),
         "learning_curves": lambda: draw_learning_curves(results),
@@ -31,4 +32,6 @@ def write_figures(folder: Path, results: Results, *, ceiling: float | None) -> N
     folder.mkdir(parents=True, exist_ok=True)
     with house_style():
         for name in FIGURES:
-            save_figure(drawings[name](), folder / name)
+            figure = drawings[name]()
+            if figure is not None:
+                save_figure(figure, folder / name)

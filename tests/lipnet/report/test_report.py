@@ -250,7 +250,7 @@ def test_the_leaderboard_names_each_spec_once_and_has_accuracy_second(reported: 
     text = (reported.report / "report.md").read_text(encoding="utf-8")
     board = text.partition("## Leaderboard\n")[2].partition("\n## ")[0]
     lines = [line.strip("| ").split(" | ") for line in board.splitlines() if line.startswith("| ")]
-    assert (lines[0][1], lines[0][-1]) == ("test top-1 [95 %]", "teacher or members")
+    assert (lines[0][1], lines[0][-1]) == ("test top-1 [95 %]", "id; teacher or members")
     assert not any("top-5" in heading for heading in lines[0])  # twelve labels
     for spec in ("ResNet-18 0.25× + TCN 0.25×", "ShuffleNet v2 0.5× + TCN 0.125×"):
         assert sum(line[0].startswith(f"**{spec}") for line in lines) == 1

@@ -1,5 +1,6 @@
 """Learning curves: a row per spec, scratch in grey, each model named once; generations alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,5 +55,8 @@ def test_names_at_the_lines_do_not_overlap(results: Results) -> None:
 def test_only_lineages_with_several_generations_are_drawn(results: Results) -> None:
     with house_style():
         figure = draw_generations(results)
+    assert figure is not None
     assert len(figure.axes) == 1
     assert "big" in figure.axes[0].get_title(loc="left")
+    singles = [model for model in results.models if model.lineage != "big"]
+    assert draw_generations(replace(results, models=singles)) is None
