@@ -26,7 +26,8 @@ SHARED = TESTS.parents[1] / "shared" / "data"
 # The longest first, so that no worker is left with one at the end. The first two start different
 # fixtures: the reproduction of `tiny`, and preprocessing.
 FIRST = (
-    *("e2e/test_tiny.py", "e2e/test_faults.py", "e2e/test_nodes.py", "e2e/test_sources.py", "e2e"),
+    *("e2e/test_tiny.py", "e2e/test_faults.py", "e2e/test_pages.py", "e2e/test_deployed.py"),
+    *("e2e/test_nodes.py", "e2e/test_sources.py", "e2e"),
     *("malformed", "flows/test_deployments.py", "cluster", "tracking", "benchmarks"),
 )
 # Each test of these files may run in any worker; the tests of another file share one.
@@ -34,10 +35,13 @@ SPLIT = (
     *("e2e/test_faults.py", "e2e/test_nodes.py", "e2e/test_sources.py", "e2e/test_sharing.py"),
     *("e2e/test_shared_servers.py", "e2e/test_together.py", "lipnet/authors/test_parity.py"),
 )
+# These share servers, and run in this order: the second changes what the first looks at.
+TOGETHER = ("e2e/test_pages.py", "e2e/test_deployed.py")
 
 
 class FileScheduling(LoadScopeScheduling):
-    """A file's tests run in one worker, except those of the files in SPLIT.
+    """A file's tests run in one worker, except those of the files in SPLIT; those of the files in
+    TOGETHER share one.
 
     Markers and `--dist loadgroup` do not do it: pytest 9.2 ignores the node ids that xdist 3.8
     writes for them.
@@ -45,7 +49,10 @@ class FileScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return nodeid if file.removeprefix("tests/") in SPLIT else file
+        name = file.removeprefix("tests/")
+        if name in SPLIT:
+            return nodeid
+        return TOGETHER[0] if name in TOGETHER else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -113,14 +113,21 @@ def lose_machine(checkout: Checkout, draw: random.Random) -> str:
     """Everything is killed at once: server and worker are started again, and the run."""
     with _deployed(checkout) as (deployed, run):
         pause = _pause(checkout, draw)
-        killed = deployed.kill_everything()
-        for process in deployed.running.values():
-            process.wait()
-        deployed.start_server()
-        deployed.start_worker()
-        deployed.wait_for(run, StateType.RUNNING)  # nobody was left to say otherwise
+        killed = restart_after_crash(deployed, run)
         _start_again(deployed)
     return f"{killed} processes killed {pause:.1f} s into the training"
+
+
+def restart_after_crash(deployed: Deployed, run: UUID) -> int:
+    """Kill everything at once while the run trains, and start server and worker again; the number
+    of processes killed."""
+    killed = deployed.kill_everything()
+    for process in deployed.running.values():
+        process.wait()
+    deployed.start_server()
+    deployed.start_worker()
+    deployed.wait_for(run, StateType.RUNNING)  # no process was left to report the end
+    return killed
 
 
 def lose_dvc(checkout: Checkout, draw: random.Random) -> str:

@@ -1,25 +1,27 @@
-"""Deployments as their users have them: a server, a worker, a run cancelled and one after it."""
+"""Deployments as their users have them: a server, a worker, a run that is cancelled, one that ends
+with its machine, and one that resumes it."""
 
+import shutil
 import time
-from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+from uuid import UUID
 
 import psutil
 import pytest
 from prefect.client.schemas.objects import StateType
 
+from flows.servers import Server
 from tests.e2e.checkout import Checkout
+from tests.e2e.conftest import LONG_ENOUGH
 from tests.e2e.deployed import PATIENCE, Deployed
+from tests.e2e.retrained import LINEAGE, MODELS, is_trained, is_training, same_models
+from tests.e2e.system import restart_after_crash
 
-
-@pytest.fixture
-def deployed(undisturbed: Checkout, tmp_path: Path) -> Iterator[Deployed]:
-    with Deployed.of(undisturbed.fork(tmp_path / "deployed")) as made:
-        made.start_worker()
-        yield made
+Served = tuple[Deployed, Server]
+LEAST_KILLED = 5  # a server, a worker, a flow run, DVC and its stage
 
 
 def _at_work_in(folder: Path) -> list[str]:
@@ -61,7 +63,8 @@ def _allowed_origin(deployed: Deployed, origin: str) -> str | None:
 
 
 @pytest.mark.slow
-def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
+def test_forms_cancelling_and_going_on(served: Served, trained: Checkout) -> None:
+    deployed, _ = served
     _check_who_may_ask(deployed)
     with deployed.client() as client:
         names = {deployment.name for deployment in client.read_deployments()}
@@ -71,23 +74,32 @@ def test_forms_cancelling_and_going_on(deployed: Deployed) -> None:
     assert form["required"] == ["lineage"]
     assert all(field["description"] for field in form["properties"].values())
     place = deployed.checkout.place
-    lineage = "rn18-tcn"
-    lines = place / "data" / "tmp" / "tiny" / "models" / lineage / "progress.jsonl"
     deployed.checkout.run("pipeline.profile", "tiny", "recipe.epochs=40")
-    run = deployed.begin("train/lineage", lineage=lineage, profile="tiny")
-    deadline = time.monotonic() + PATIENCE
-    while not lines.exists():
-        assert time.monotonic() < deadline
-        state = deployed.state_of(run)
-        assert state is None or not state.is_final(), state
-        time.sleep(0.2)
+    run = _start_training(deployed)
     assert _at_work_in(place)
     deployed.cancel(run)
     deployed.wait_for(run, StateType.CANCELLED)
     assert _at_work_in(place) == []
-    assert not (place / "data" / "tiny" / "models" / lineage).exists()
-    deployed.checkout.run("pipeline.profile", "tiny", "recipe.epochs=3")
-    again = deployed.begin("train/lineage", lineage=lineage, profile="tiny")
+    assert not (place / MODELS).exists()
+
+    shutil.rmtree(place / "data/tmp/tiny/models")
+    deployed.checkout.run("pipeline.profile", "tiny", f"recipe.epochs={LONG_ENOUGH}")
+    run = _start_training(deployed)
+    assert restart_after_crash(deployed, run) >= LEAST_KILLED
+    assert not is_trained(deployed.checkout)
+    again = deployed.begin("train/lineage", lineage=LINEAGE, profile="tiny")
     output = deployed.wait_for(again, StateType.COMPLETED).message or ""
     assert output.endswith(": 1 made, 0 restored, 4 unchanged")
-    assert (place / "data" / "tiny" / "models" / lineage / "lineage.json").exists()
+    assert same_models(deployed.checkout, trained)
+
+
+def _start_training(deployed: Deployed) -> UUID:
+    """A run of the lineage that trains."""
+    run = deployed.begin("train/lineage", lineage=LINEAGE, profile="tiny")
+    deadline = time.monotonic() + PATIENCE
+    while not is_training(deployed.checkout):
+        assert time.monotonic() < deadline
+        state = deployed.state_of(run)
+        assert state is None or not state.is_final(), state
+        time.sleep(0.2)
+    return run

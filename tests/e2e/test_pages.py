@@ -14,10 +14,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from prefect.client.schemas.objects import StateType
 
-from flows.servers import MLFLOW, Server
-from tests.e2e.checkout import Checkout
-from tests.e2e.deployed import PATIENCE, Deployed, server_somewhere
-from tests.e2e.system import mlflow_at
+from flows.servers import Server
+from tests.e2e.deployed import PATIENCE, Deployed
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -46,16 +44,6 @@ def page() -> Iterator[Page]:
         opened.set_default_timeout(60 * MS)
         yield opened
         browser.close()
-
-
-@pytest.fixture
-def served(undisturbed: Checkout, tmp_path: Path) -> Iterator[tuple[Deployed, Server]]:
-    """Deployments with a worker whose runs are logged to a server of MLflow's."""
-    checkout = undisturbed.fork(tmp_path / "served")
-    server = server_somewhere(MLFLOW)
-    with mlflow_at(checkout, server), Deployed.of(checkout) as deployed:
-        deployed.start_worker(MLFLOW_TRACKING_URI=server.url)
-        yield deployed, server
 
 
 @pytest.fixture

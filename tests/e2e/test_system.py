@@ -2,7 +2,7 @@
 an undisturbed run's, bit for bit.
 
 `make faults` does each three times and more (FAULTS=n), at other moments with FAULTS_SEED=n;
-`make test` does the quick ones once.
+`make test` does a quick one once, and loses the machine in test_deployed.py.
 """
 
 import os
@@ -15,33 +15,16 @@ import pytest
 
 from tests.e2e.checkout import Checkout
 from tests.e2e.faults import can_mount
-from tests.e2e.retrained import STAGE, fork_untrained, same_models
+from tests.e2e.retrained import same_models
 from tests.e2e.system import FAULTS, TooLateError
 
 pytestmark = pytest.mark.slow
 # A full disk is also met in preprocessing (test_faults.py) and by a checkpoint (test_loop.py).
-QUICK = ("machine lost", "DVC killed, lock stale")
-KINDS, COUNT = QUICK, 1
+KINDS, COUNT = ("DVC killed, lock stale",), 1
 if "FAULTS" in os.environ:
     KINDS, COUNT = tuple(FAULTS), max(3, int(os.environ["FAULTS"]) // len(FAULTS))
 TOO_LATE = 5  # draws of a moment after which a training that was always faster is an error
 SEED = os.environ.get("FAULTS_SEED", "1")
-
-
-@pytest.fixture(scope="module")
-def untrained(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Clips, and models to be trained for long enough for a fault."""
-    made = fork_untrained(undisturbed, tmp_path_factory.mktemp("system") / "untrained")
-    made.run("pipeline.profile", "tiny", "recipe.epochs=12")
-    return made
-
-
-@pytest.fixture(scope="module")
-def trained(untrained: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The models that nothing disturbed."""
-    made = untrained.fork(tmp_path_factory.mktemp("system") / "trained")
-    made.run("dvc", "repro", STAGE)
-    return made
 
 
 @pytest.mark.parametrize("number", range(1, COUNT + 1))
