@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lipnet.lineage.summary import read_generations
 from tests.e2e.checkout import Checkout
 from tests.e2e.corpora import make_folder, make_lrw1000, render
 
@@ -69,7 +70,8 @@ def test_a_folder_a_word(tmp_path: Path, corpora: Path) -> None:
 
 
 def test_lrw1000(tmp_path: Path, corpora: Path) -> None:
-    made = reproduce(tmp_path / "checkout", "lrw1000", corpora / "lrw1000")
+    stage = "predict_test_scratch@rn18-tcn"
+    made = reproduce(tmp_path / "checkout", "lrw1000", corpora / "lrw1000", stage)
     manifest = read(made / "manifest/summary.json")
     assert manifest["clips"] + manifest["rejected_files"] == 18
     assert manifest["rejected"] == {"bad_times": 1, "empty_window": 1, "frame_missing": 1}
@@ -85,5 +87,6 @@ def test_lrw1000(tmp_path: Path, corpora: Path) -> None:
     assert shards["preprocessing"]["ready"] is True
     inventory = (made / "raw/inventory.tsv").read_text("utf-8").splitlines()
     assert len(inventory) == 3 + 16
-    rows = read_rows(made / "report/results.csv")
-    assert {row["input_size"] for row in rows if not row["members"]} == {"112"}
+    (generation,) = read_generations(made / "models/rn18-tcn")
+    assert generation.recipe.input_size == 112
+    assert next((made / "logits/test").rglob("*.npz")).is_file()
