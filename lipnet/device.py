@@ -85,7 +85,10 @@ def copy_to_host(tensors: Sequence[Tensor]) -> HostCopies:
         if source.device.type != "cuda":
             copies.append(source.clone())
             continue
-        copies.append(torch.empty(source.shape, dtype=source.dtype, pin_memory=True))
+        # In the same memory layout: fused optimisers need that of the weights for their state.
+        copies.append(
+            torch.empty_strided(source.shape, source.stride(), dtype=source.dtype, pin_memory=True)
+        )
         copies[-1].copy_(source, non_blocking=True)
         if copied is None:
             copied = torch.cuda.Event()  # type: ignore[no-untyped-call]

@@ -98,13 +98,13 @@ class Compute(Section):
 
     workers: processes per model, each with a GPU if there are any; more than 1 use Ray Train.
     compile: whether to use torch.compile.
-    checkpoint_steps: steps between checkpoints within an epoch (0: only at the end of an epoch).
+    checkpoint_minutes: time between checkpoints within an epoch (0: only at the end of an epoch).
     record_gib: disk space for recorded teacher logits (0: teachers run for every student).
     """
 
     workers: int = Field(1, ge=1)
     compile: bool = False
-    checkpoint_steps: int = Field(500, ge=0)
+    checkpoint_minutes: float = Field(10.0, ge=0)
     record_gib: float = Field(0.0, ge=0)
 
 

@@ -64,7 +64,7 @@ def train_one(
         device,
         processes,
         compile=params.compute.compile,
-        checkpoint_steps=params.compute.checkpoint_steps,
+        checkpoint_minutes=params.compute.checkpoint_minutes,
         recordings=recordings,
         recordings_gib=params.compute.record_gib,
     )

@@ -99,11 +99,10 @@ class SimulatedGpu:
 
     def finish_copies(self) -> None:
         """Let all copies to pinned memory arrive."""
-        with self._lock:
-            arriving, self._copying = self._copying, []
-        with torch._C.DisableTorchFunctionSubclass():
-            for target, source in arriving:
+        with self._lock, torch._C.DisableTorchFunctionSubclass():
+            for target, source in self._copying:
                 target.copy_(source)
+            self._copying = []
 
     def call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """One call of torch, as the GPU would answer it."""
@@ -263,7 +262,8 @@ def _fakes(gpu: SimulatedGpu) -> dict[str, Any]:
             return False
 
         def synchronize(self) -> None:
-            gpu.wait("synchronised event")
+            if threading.current_thread() is threading.main_thread():
+                gpu.wait("synchronised event")
             gpu.finish_copies()
 
     class Stream:

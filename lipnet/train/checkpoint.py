@@ -1,15 +1,17 @@
-"""Checkpoints: everything needed to resume a training, written atomically."""
+"""Checkpoints: everything needed to resume a training, written atomically, by a thread."""
 
 import io
 import pickle
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from lipnet.device import copy_to_host
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.train.history import EpochRecord
@@ -45,6 +47,73 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     with write_atomic(path) as temporary:
         # Written by pathlib, a full disk is an OSError; torch.save raises an error of its own.
         temporary.write_bytes(buffer.getbuffer())
+
+
+class CheckpointWriter:
+    """Writes checkpoints to `path` by a thread, one after the other, while training continues.
+
+    Use it as a context, which ends when the last checkpoint is complete. An error of the thread is
+    raised by the next call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pool = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: Future[None] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a checkpoint is being written."""
+        return self._pending is not None and not self._pending.done()
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Copy the tensors that training changes, and write them once the last write is complete.
+
+        On a CUDA device the copies are only queued: the host does not wait for them.
+        """
+        self.wait()
+        names = ("model", "optimiser", "average", "sums")  # `best` is replaced, never changed
+        found: list[Tensor] = []
+
+        def note(tensor: Tensor) -> Tensor:
+            found.append(tensor)
+            return tensor
+
+        # Dicts of its own: the optimiser's learning rate, too, changes while this is written.
+        now = _map_tensors({name: getattr(checkpoint, name) for name in names}, note)
+        copies = copy_to_host(found)
+
+        def save() -> None:
+            arrived = iter(copies.wait())
+            copied = _map_tensors(now, lambda _: next(arrived))
+            save_checkpoint(self._path, replace(checkpoint, **copied))
+
+        self._pending = self._pool.submit(save)
+
+    def wait(self) -> None:
+        """Wait until nothing is being written."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def __enter__(self) -> "CheckpointWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown()
+        if kind is None:  # else that exception is raised, and not the thread's
+            self.wait()
+
+
+def _map_tensors(tree: Any, function: Callable[[Tensor], Any]) -> Any:
+    """The tree of dicts and lists with `function` of each tensor in its place."""
+    if isinstance(tree, Tensor):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: _map_tensors(value, function) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_map_tensors(value, function) for value in tree]
+    return tree
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:

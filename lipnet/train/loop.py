@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lipnet.data.loader import ClipStore
 from lipnet.data.stream import Stream, split_batch
+from lipnet.device import copy_to_host
 from lipnet.distill.teacher import Teacher
 from lipnet.errors import InputError
 from lipnet.inference.finite import NonFiniteOutput
@@ -19,10 +20,10 @@ from lipnet.recipe import Recipe
 from lipnet.train.average import RunningAverage
 from lipnet.train.checkpoint import (
     Checkpoint,
+    CheckpointWriter,
     State,
     differences,
     load_checkpoint,
-    save_checkpoint,
 )
 from lipnet.train.compile import compile_parts
 from lipnet.train.engine import Engine
@@ -93,6 +94,8 @@ class _Fit:
         self._best: State = {}
         self._step = 0
         self._loss = RunningLoss(self._engine.processes, self._engine.device)
+        self._writer = CheckpointWriter(path)
+        self._saved_at = 0.0
 
     def run(self) -> list[EpochRecord]:
         self._resume()
@@ -107,16 +110,18 @@ class _Fit:
             self._training.teacher,
             self._engine,
         )
-        for epoch in range(len(self._history), self._recipe.epochs):
-            self._train_epoch(stepper, epoch)
-            self._finish_epoch(epoch)
+        self._saved_at = self._engine.clock()
+        with self._writer:
+            for epoch in range(len(self._history), self._recipe.epochs):
+                self._train_epoch(stepper, epoch)
+                self._finish_epoch(epoch)
         self._model.load_state_dict(self._best)
         return self._history
 
     def _train_epoch(self, stepper: Stepper, epoch: int) -> None:
         """The remaining steps of an epoch."""
         recipe, total = self._recipe, self._stream.clips_per_epoch
-        processes, every = self._engine.processes, self._engine.checkpoint_steps
+        processes = self._engine.processes
         self._model.train()
         for micro_batches in self._stream.epoch(
             epoch,
@@ -136,7 +141,7 @@ class _Fit:
             if is_last or self._step % CHECK_STEPS == 0:
                 self._check_finite(epoch)
             self._listener.on_batch(done + clips, total)
-            if every and self._step % every == 0 and not is_last:
+            if not is_last and self._is_checkpoint_due():
                 self._save(epoch)
 
     def _finish_epoch(self, epoch: int) -> None:
@@ -153,6 +158,7 @@ class _Fit:
         self._step = 0
         self._loss.reset()
         self._save(epoch + 1)
+        self._writer.wait()  # an epoch that was reported is not trained again
         self._listener.on_epoch(record)
         for text in warn_after(self._history, classes=training.classes, clips=len(training.val)):
             self._listener.on_warning(text)
@@ -180,24 +186,35 @@ class _Fit:
         rate = learning_rate(self._recipe, epoch)
         return EpochRecord(epoch, rate, total, ce, kd, val_loss, top1, top5, best)
 
+    def _is_checkpoint_due(self) -> bool:
+        """Whether to write a checkpoint within the epoch: the main process decides for all."""
+        engine, shared = self._engine, self._engine.processes.world_size > 1
+        if not engine.checkpoint_minutes:
+            return False
+        if shared and engine.device.type == "cuda" and self._step % CHECK_STEPS:
+            return False  # to ask the main process, the host waits for the GPU
+        minutes = (engine.clock() - self._saved_at) / 60
+        due = minutes >= engine.checkpoint_minutes and not self._writer.is_busy
+        return engine.processes.broadcast(due)
+
     def _save(self, epoch: int) -> None:
-        """Write a checkpoint of all that the rest of the training depends on."""
+        """Start to write a checkpoint of all that the rest of the training depends on."""
+        self._saved_at = self._engine.clock()
         self._training.teacher.flush(epoch)
         sums_3 = self._loss.reduce()
         if not self._engine.is_main:
             return
-        average = {} if self._average is None else _copy_state(self._average.model)
         checkpoint = Checkpoint(
             facts=self._facts,
-            model=_copy_state(self._model),
+            model=dict(self._model.state_dict()),
             optimiser=self._optimiser.state_dict(),
-            average=average,
+            average=dict(self._average.model.state_dict()) if self._average else {},
             best=self._best,
-            history=self._history,
+            history=list(self._history),
             step=self._step,
-            sums=sums_3.cpu(),
+            sums=sums_3,
         )
-        save_checkpoint(self._path, checkpoint)
+        self._writer.write(checkpoint)
 
     def _resume(self) -> None:
         found = self._find_checkpoint() if self._engine.is_main else None
@@ -275,4 +292,5 @@ def _topk_accuracy(logits_NK: Tensor, labels_N: Tensor, k: int) -> float:
 
 
 def _copy_state(model: nn.Module) -> State:
-    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    state = model.state_dict()
+    return dict(zip(state, copy_to_host(list(state.values())).wait(), strict=True))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 # By SGD: Adam would make a whole step of a gradient that is nothing but rounding.
 CHANGES = (
     *("+recipe.micro_batch=4", "recipe.optimiser=sgd", "recipe.lr=1e-2"),
-    "compute.checkpoint_steps=1",  # so that there is time for a fault
+    "compute.checkpoint_minutes=1e-6",  # so that there is time for a fault
 )
 LINEAGE = "rn18-tcn"
 MODELS, CHECKPOINTS = f"data/tiny/models/{LINEAGE}", f"data/tmp/tiny/models/{LINEAGE}"

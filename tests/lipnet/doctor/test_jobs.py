@@ -11,6 +11,7 @@ from lipnet.distill import teacher
 from lipnet.doctor.jobs import JOBS, Job, run_job
 from lipnet.models import lipreader
 from lipnet.models.packing import ValidFrames, find_valid_frames
+from lipnet.train.loop import _Fit
 from lipnet.train.step import Stepper
 from tests.simulated_gpu import CUDA, simulated_gpu
 
@@ -38,16 +39,18 @@ class Stopped(Exception):
 def test_an_interrupted_training_resumes_on_the_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = [5]  # steps: the second of the second epoch
+    left = [2]  # steps
 
     def stop() -> None:
         left[0] -= 1
         if left[0] == 0:
             raise Stopped
 
-    job = Job("resumed", changes={"ema": 0.5, "epochs": 2})
-    with simulated_gpu(monkeypatch):
-        whole = run_job(job, CUDA, tmp_path / "whole")
+    job = Job("resumed", changes={"ema": 0.5})
+    monkeypatch.setattr(_Fit, "_is_checkpoint_due", lambda self: True)
+    with simulated_gpu(monkeypatch) as gpu:
+        whole = run_job(job, CUDA, tmp_path / "whole", gpu.watch)
+        assert gpu.waits == []  # although each step wrote a checkpoint
         with pytest.raises(Stopped):
             run_job(job, CUDA, tmp_path / "cut", on_step=stop)
         resumed = run_job(job, CUDA, tmp_path / "cut")
@@ -100,10 +103,12 @@ def test_a_copy_from_memory_that_is_not_pinned_is_found(
 
 def test_copies_are_complete_after_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = [torch.arange(5), torch.tensor([True, False]), torch.rand(2, 3), torch.zeros(0)]
+    transposed = torch.rand(2, 3).t()
     with simulated_gpu(monkeypatch):
         sent = send_together(tensors, CUDA)
         copies = copy_to_host(sent)
         sent[0].add_(1)  # after the copy was queued: not part of it
         back = copies.wait()
         assert all(tensor.device == CUDA for tensor in sent)
+        assert copy_to_host([transposed.to(CUDA)]).wait()[0].stride() == transposed.stride()
     assert all(torch.equal(one, two) for one, two in zip(back, tensors, strict=True))

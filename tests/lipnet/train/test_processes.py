@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
 from lipnet.train.loop import fit
 from lipnet.train.processes import OneProcess
-from tests.lipnet.train.tiny import Quiet, make_training
+from tests.lipnet.train.tiny import Minutes, Quiet, make_training
 
 CHANGES = {"double": True, "micro_batch": 3, "clips": 29, "ema": 0.5}
 WORLD = 2
@@ -41,9 +42,11 @@ def train_one_of_many(folder: Path, rank: int, stop: int) -> None:
     def count(done: int) -> None:
         left[0] -= 1
         if left[0] == 0:
+            while not (folder / "c").exists():  # the main process's thread writes it
+                time.sleep(0.01)
             os._exit(7)
 
-    engine = Engine(processes=ProcessGroup(), checkpoint_steps=2)
+    engine = Engine(processes=ProcessGroup(), checkpoint_minutes=2, clock=Minutes())
     training = make_training(engine=engine, **CHANGES)
     history = fit(training, checkpoint=folder / "c", facts={}, listener=Quiet(count))
     torch.save((training.model.state_dict(), [vars(r) for r in history]), folder / f"{rank}.pt")

@@ -18,9 +18,9 @@ from lipnet.train.checkpoint import load_checkpoint
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
 from lipnet.train.loop import Training, fit
-from tests.lipnet.train.tiny import Quiet, make_training
+from tests.lipnet.train.tiny import Minutes, Quiet, make_training
 
-EVERY_2 = Engine(checkpoint_steps=2)
+EVERY_2 = Engine(checkpoint_minutes=2, clock=Minutes())  # every two steps
 STEPS = 8  # of the whole training: 29 clips in batches of 8, twice
 
 

@@ -21,6 +21,17 @@ SPEC = ModelSpec.parse("resnet18_0.125x + tcn_0.125x")
 LABELS = 3
 
 
+class Minutes:
+    """A clock on which a minute passes per look."""
+
+    def __init__(self) -> None:
+        self._minutes = 0
+
+    def __call__(self) -> float:
+        self._minutes += 1
+        return 60.0 * self._minutes
+
+
 class Quiet:
     """A listener that keeps the warnings and can run a function after each batch."""
 
