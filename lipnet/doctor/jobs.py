@@ -29,7 +29,7 @@ LABELS = 3
 CLIPS, VAL_CLIPS = 12, 4
 SIZE = 18  # pixels of the stored clips
 RECIPE = {"batch": 4, "epochs": 1, "input_size": 16, "mixup": 0.4, "seed": 5}
-Watch = Callable[[bool], None]  # called with True where the host must not wait from then on
+Watch = Callable[[bool], None]  # called with True before steps in which the host must not wait
 
 
 @dataclass(frozen=True)
