@@ -9,14 +9,14 @@ from pathlib import Path
 from cluster.pool import map_jobs
 from lipnet.clip import FPS, SPLITS, Clip
 from lipnet.code import code_digest
-from lipnet.crops.crop import CropOptions
+from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.errors import InputError
 from lipnet.files import digest_of
 from lipnet.landmarks.index import VideoFailure, locate_tracks, read_indexes
 from lipnet.landmarks.store import TrackSpan
 from lipnet.landmarks.summary import read_summary
 from lipnet.shards.codec import DEFAULT_CODEC
-from lipnet.shards.cut import CutFolders, Cutter, describe_crops
+from lipnet.shards.cut import CutFolders, Cutter
 from lipnet.shards.index import ClipFailure, ShardIndex, pixel_stats
 from lipnet.shards.plan import CutJob, plan_shards
 from lipnet.shards.precropped import describe_precropped

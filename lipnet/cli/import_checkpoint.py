@@ -55,11 +55,10 @@ def run(parsed: argparse.Namespace) -> None:
 def _make_card(parsed: argparse.Namespace, *, spec: str, labels: list[str]) -> "ModelCard":
     """The card records how the authors cut crops and normalised pixels, and the file imported."""
     from lipnet.clip import FPS
-    from lipnet.crops.crop import CropOptions
+    from lipnet.crops.crop import CropOptions, describe_crops
     from lipnet.files import digest_files
     from lipnet.models.weights import ModelCard
     from lipnet.recipe import Recipe
-    from lipnet.shards.cut import describe_crops
 
     crops = describe_crops(CropOptions(face=parsed.face))
     return ModelCard(

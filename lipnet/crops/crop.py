@@ -1,14 +1,24 @@
 """Cropping the mouth: one warp per frame, from the whole frame to a small grey square."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipnet.crops.align import MOUTH, SMOOTH_FRAMES, align_to_face, apply_similarity, smooth_forward
+from lipnet.crops.align import (
+    MOUTH,
+    SMOOTH_FRAMES,
+    STABLE,
+    align_to_face,
+    apply_similarity,
+    face_digest,
+    smooth_forward,
+)
 from lipnet.errors import InputError
+from lipnet.records import Record
 from lipnet.video.decode import Frame, VideoError
 
 # T frames  H W pixels  P landmark points (68)
@@ -31,9 +41,34 @@ class CropOptions:
     def __post_init__(self) -> None:
         for name in ("size", "smooth", "smooth_centre"):
             if getattr(self, name) < 1:
-                raise InputError(f"crops.{name} is {getattr(self, name)}; at least 1")
+                raise InputError(f"crops.{name} must be at least 1, not {getattr(self, name)}")
         if self.size > MAX_SIZE:
-            raise InputError(f"crops.size is {self.size}; at most {MAX_SIZE}")
+            raise InputError(f"crops.size must be at most {MAX_SIZE}, not {self.size}")
+
+
+# The options as shards and models record them; a face is recorded by its digest.
+RECORDED = tuple(own.name for own in fields(CropOptions) if own.name != "face")
+CROP_FACTS = (*RECORDED, "reference_face")  # crops with other values look different
+
+
+def describe_crops(options: CropOptions) -> dict[str, object]:
+    """What decides a crop besides video, landmarks and code: options, and the face's digest."""
+    return {
+        **{name: getattr(options, name) for name in RECORDED},
+        "stable_points": list(STABLE),
+        "reference_face": face_digest(options.face),
+        "opencv": cv2.__version__,
+    }
+
+
+def parse_crops(facts: Mapping[str, object], *, face: str = "") -> CropOptions:
+    """The options that `describe_crops` recorded; ValueError if one is missing or wrong."""
+    read = Record(dict(facts))
+    found: dict[str, Any] = {
+        name: read.integer(name) if isinstance(getattr(CropOptions, name), int) else read.text(name)
+        for name in RECORDED
+    }
+    return CropOptions(**found, face=face)
 
 
 def crop_matrices(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipnet.crops.crop import CropOptions
+from lipnet.crops.crop import CROP_FACTS, CropOptions
 from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.loader import open_split
@@ -32,7 +32,6 @@ from lipnet.shards.summary import read_labels, read_summary
 from lipnet.video.decode import VideoError
 
 # N clips  D features
-CROP_OPTIONS = ("size", "smooth", "smooth_centre", "reference_face", "ready")  # must be equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ def check_crops(
     card: ModelCard, preprocessing: Mapping[str, object], *, weights: Path, shards: Path
 ) -> None:
     """InputError if the shards' crops were made in another way than the model's training crops."""
-    for name in CROP_OPTIONS:
+    for name in (*CROP_FACTS, "ready"):
         ours, theirs = card.preprocessing.get(name), preprocessing.get(name)
         if ours != theirs:
             raise InputError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lipnet.clip import FPS
 from lipnet.crops.align import face_digest
-from lipnet.crops.crop import CropOptions
+from lipnet.crops.crop import CropOptions, parse_crops
 from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
@@ -177,11 +177,8 @@ def crop_options_of(preprocessing: dict[str, object], weights: Path, face: str =
             "no video can be read"
         )
     try:
-        size, smooth, centre = (
-            int(str(preprocessing[name])) for name in ("size", "smooth", "smooth_centre")
-        )
-        options = CropOptions(size=size, smooth=smooth, smooth_centre=centre, face=face)
-    except (KeyError, ValueError) as error:
+        options = parse_crops(preprocessing, face=face)
+    except ValueError as error:
         raise InputError(f"{weights} does not contain how its crops were made: {error}") from None
     wanted = preprocessing.get("reference_face")
     if wanted != face_digest(face):

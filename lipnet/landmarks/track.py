@@ -33,7 +33,8 @@ class LandmarkOptions:
             raise InputError(f"unknown landmarks.prefer {self.prefer!r}; known: largest, centre")
         for name, minimum in (("detect_every", 1), ("retry_upsample", 0), ("videos_per_shard", 1)):
             if getattr(self, name) < minimum:
-                raise InputError(f"landmarks.{name} is {getattr(self, name)}; at least {minimum}")
+                value = getattr(self, name)
+                raise InputError(f"landmarks.{name} must be at least {minimum}, not {value}")
 
 
 def track_landmarks(

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lipnet.clip import FPS
-from lipnet.crops.crop import CropOptions
+from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.data.batch import collate
 from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import ClipFacts, MemoryStore
@@ -22,7 +22,6 @@ from lipnet.lineage.generation import WEIGHTS_FILE, Generation, TrainingFacts
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.recipe import Recipe
-from lipnet.shards.cut import describe_crops
 from lipnet.shards.meta import ClipMeta
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipnet.crops.align import STABLE, face_digest, load_face
+from lipnet.crops.align import load_face
 from lipnet.crops.border import share_outside
 from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.files import digest_of
@@ -137,15 +136,3 @@ def _check_video(video: VideoClips, digest: str) -> None:
         raise VideoError(
             "changed", "its landmarks were made from other bytes; run the stage landmarks again"
         )
-
-
-def describe_crops(options: CropOptions) -> dict[str, object]:
-    """What decides a crop besides video, landmarks and code: options, and the face's digest."""
-    return {
-        "size": options.size,
-        "smooth": options.smooth,
-        "smooth_centre": options.smooth_centre,
-        "stable_points": list(STABLE),
-        "reference_face": face_digest(options.face),
-        "opencv": cv2.__version__,
-    }

@@ -101,8 +101,8 @@ def test_nothing_cropped_is_exit_status_1(tmp_path: Path, capsys: Printed) -> No
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--size", "0"], "crops.size is 0"),
-        (["--size", "1025"], "crops.size is 1025; at most 1024"),
+        (["--size", "0"], "crops.size must be at least 1, not 0"),
+        (["--size", "1025"], "crops.size must be at most 1024, not 1025"),
         (["--prefer", "left"], "prefer 'left'; known: largest"),
     ],
 )

@@ -11,13 +11,12 @@ import torch
 
 from lipnet.cli.main import main
 from lipnet.crops.align import load_face
-from lipnet.crops.crop import CropOptions
+from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.inference.read import find_word
 from lipnet.models.build import build_model
 from lipnet.models.rejection import Rejection, describe_rejection
 from lipnet.models.weights import ModelCard, save_weights
 from lipnet.recipe import Recipe
-from lipnet.shards.cut import describe_crops
 from lipnet.shards.precropped import describe_precropped
 from lipnet.spec import ModelSpec
 from tests.lipnet.video.making import FakeDetector, write_faces

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from lipnet.crops.align import MOUTH, apply_similarity, load_face
-from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth, warp_frame
+from lipnet.crops.crop import (
+    RECORDED,
+    CropOptions,
+    crop_matrices,
+    crop_mouth,
+    describe_crops,
+    parse_crops,
+    warp_frame,
+)
 from lipnet.errors import InputError
 from lipnet.video.decode import VideoError
 
@@ -71,5 +79,18 @@ def test_landmarks_of_another_length_are_refused(frames: int) -> None:
 
 
 def test_wrong_options_are_named() -> None:
-    with pytest.raises(InputError, match=r"crops\.size is 0"):
+    with pytest.raises(InputError, match=r"crops\.size must be at least 1, not 0"):
         CropOptions(size=0)
+
+
+def test_recorded_options_are_read_back() -> None:
+    options = CropOptions(size=122, smooth=3, smooth_centre=7)
+    assert parse_crops(describe_crops(options)) == options
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_record_without_an_option_is_refused(name: str) -> None:
+    facts = describe_crops(CropOptions())
+    del facts[name]
+    with pytest.raises(ValueError, match=f"it has no {name}"):
+        parse_crops(facts)

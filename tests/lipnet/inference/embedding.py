@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lipnet.crops.crop import CropOptions
+from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.data.clip_set import ClipSet
 from lipnet.models.build import build_model
 from lipnet.models.rejection import Rejection, describe_rejection
 from lipnet.models.weights import TRAINED_ON, ModelCard, save_weights
 from lipnet.recipe import Recipe
-from lipnet.shards.cut import describe_crops
 from lipnet.shards.index import ShardIndex, write_index
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.summary import ShardsSummary, SplitSummary, write_summary
