@@ -177,10 +177,10 @@ def find_teacher(taught: str, corpus: Corpus) -> Teacher:
     (row,) = choose([TEACHER])
     model = build_pair(row)[1]
     if taught == FROZEN:
-        return FrozenTeacher([model], alpha=1.0)
+        return FrozenTeacher([model], Recipe())
     folder = corpus.folder / "recorded"
     recording = Recording(folder, clips=corpus.clips, classes=CLASSES, writer="benchmark")
-    return RecordedTeacher([model], recording, alpha=1.0)
+    return RecordedTeacher([model], Recipe(), recording)
 
 
 def measure(ways: Mapping[str, WorkerProcess[Spent]], repeats: int) -> dict[str, list[Spent]]:

@@ -15,6 +15,7 @@ from lipnet.distill.loss import distillation_loss, zero_loss
 from lipnet.distill.recording import Recording
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
+from lipnet.recipe import Recipe
 
 MIN_LOGIT = -1e4  # relative to the largest logit; half precision holds at most 65,504
 
@@ -61,21 +62,19 @@ class FrozenTeacher:
     """Copies of trained models in eval mode, without gradients; they see the student's crop, flip,
     length and mixup (a consistent teacher, Beyer et al., arXiv 2106.05237).
 
-    Several models teach by the mean of their probabilities. Their logits are rounded to half
-    precision, so that a recording of them gives the same loss.
+    `recipe` is the student's. Several models teach by the mean of their probabilities. Their logits
+    are rounded to half precision, so that a recording of them gives the same loss.
     """
 
-    def __init__(
-        self, models: Sequence[nn.Module], *, alpha: float, temperature: float = 1.0
-    ) -> None:
+    def __init__(self, models: Sequence[nn.Module], recipe: Recipe) -> None:
         self._models = [fold_batchnorm(model) for model in models]
-        self._alpha = alpha
-        self._temperature = temperature
+        self._recipe = recipe
 
     def loss(self, student_BK: Tensor, view: View, position: StreamPosition) -> Tensor:
         teacher_BK = self.logits(view, position).to(student_BK)
-        return self._alpha * distillation_loss(
-            student_BK, teacher_BK, temperature=self._temperature
+        recipe = self._recipe
+        return recipe.alpha * distillation_loss(
+            student_BK, teacher_BK, temperature=recipe.temperature
         )
 
     def logits(self, view: View, position: StreamPosition) -> Tensor:
@@ -85,7 +84,7 @@ class FrozenTeacher:
                 infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT, view.valid)
                 for model in self._models
             ]
-        logits_BK = _mean_logits(members, self._temperature)
+        logits_BK = _mean_logits(members, self._recipe.temperature)
         # Only differences between logits count, and half precision is finest near 0.
         return (logits_BK - logits_BK.amax(1, keepdim=True)).clamp_(min=MIN_LOGIT).half()
 
@@ -99,15 +98,8 @@ class FrozenTeacher:
 class RecordedTeacher(FrozenTeacher):
     """A frozen teacher that computes the logits of each stream position once and records them."""
 
-    def __init__(
-        self,
-        models: Sequence[nn.Module],
-        recording: Recording,
-        *,
-        alpha: float,
-        temperature: float = 1.0,
-    ) -> None:
-        super().__init__(models, alpha=alpha, temperature=temperature)
+    def __init__(self, models: Sequence[nn.Module], recipe: Recipe, recording: Recording) -> None:
+        super().__init__(models, recipe)
         self._recording = recording
         self._pending: deque[tuple[StreamPosition, HostCopies]] = deque()
 

@@ -116,11 +116,10 @@ def _open_teacher(job: Job, recipe: Recipe, device: torch.device, folder: Path) 
     if not job.teachers:
         return NoTeacher()
     models = [make_model(SPEC, seed=1 + number).to(device) for number in range(job.teachers)]
-    options = {"alpha": recipe.alpha, "temperature": recipe.temperature}
     if not job.recorded:
-        return FrozenTeacher(models, **options)
+        return FrozenTeacher(models, recipe)
     recording = Recording(folder / "recorded", clips=CLIPS, classes=LABELS, writer=job.name)
-    return RecordedTeacher(models, recording, **options)
+    return RecordedTeacher(models, recipe, recording)
 
 
 def make_model(spec: str, *, seed: int) -> torch.nn.Module:

@@ -145,11 +145,10 @@ class GenerationRun:
             _check_teacher(path, card, self.recipe, self.data.labels)
         models = [model for model, _ in opened]
         name = name_teacher([str(card.origin["model"]) for _, card in opened])
-        options = {"alpha": self.recipe.alpha, "temperature": self.recipe.temperature}
         recording = self._open_recording()
         if recording is None:
-            return FrozenTeacher(models, **options), name
-        return RecordedTeacher(models, recording, **options), name
+            return FrozenTeacher(models, self.recipe), name
+        return RecordedTeacher(models, self.recipe, recording), name
 
     def _open_recording(self) -> Recording | None:
         """The recording of this teacher over this stream; None if it is not to be used.

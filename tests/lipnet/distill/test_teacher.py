@@ -12,6 +12,7 @@ from lipnet.data.batch import View
 from lipnet.distill.recording import Recording, make_room, recording_bytes
 from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, StreamPosition
 from lipnet.models.packing import find_valid_frames
+from lipnet.recipe import Recipe
 
 CLIPS = 4
 POSITION = StreamPosition(0, 0, torch.arange(CLIPS))
@@ -56,7 +57,7 @@ def random_logits(seed: int) -> Tensor:
 def test_student_gradients_never_reach_the_teacher() -> None:
     student, model = Recorder(1), Recorder(2)
     view = make_view()
-    teacher = FrozenTeacher([model], alpha=1.0)
+    teacher = FrozenTeacher([model], Recipe(alpha=1.0))
     teacher.loss(student(view.frames_BTHW, view.lengths_B, view.word_BT), view, POSITION).backward()
     assert all(p.grad is None for p in model.parameters())
     assert any(p.grad is not None for p in student.parameters())
@@ -64,7 +65,7 @@ def test_student_gradients_never_reach_the_teacher() -> None:
 
 def test_teacher_sees_the_students_view_in_eval_mode() -> None:
     view = make_view()
-    teacher = FrozenTeacher([Recorder().train()], alpha=1.0)
+    teacher = FrozenTeacher([Recorder().train()], Recipe(alpha=1.0))
     first = teacher.loss(torch.zeros(4, 3), view, POSITION)
     second = teacher.loss(torch.zeros(4, 3), view, POSITION)
     assert all(seen is view.frames_BTHW for seen in Recorder.seen)
@@ -73,8 +74,8 @@ def test_teacher_sees_the_students_view_in_eval_mode() -> None:
 
 def test_alpha_scales_the_term() -> None:
     view, logits, model = make_view(), random_logits(3), Recorder()
-    once = float(FrozenTeacher([model], alpha=1.0).loss(logits, view, POSITION))
-    more = float(FrozenTeacher([model], alpha=2.5).loss(logits, view, POSITION))
+    once = float(FrozenTeacher([model], Recipe(alpha=1.0)).loss(logits, view, POSITION))
+    more = float(FrozenTeacher([model], Recipe(alpha=2.5)).loss(logits, view, POSITION))
     assert more == pytest.approx(2.5 * once)
 
 
@@ -82,7 +83,7 @@ def test_alpha_scales_the_term() -> None:
 def test_several_teachers_teach_by_the_mean_of_their_probabilities(temperature: float) -> None:
     view, logits = make_view(), random_logits(3)
     models = [Recorder(seed).eval() for seed in (1, 2, 3)]
-    loss = FrozenTeacher(models, alpha=1.0, temperature=temperature).loss(logits, view, POSITION)
+    loss = FrozenTeacher(models, Recipe(temperature=temperature)).loss(logits, view, POSITION)
     with torch.no_grad():
         member_logits = [model(view.frames_BTHW, view.lengths_B, view.word_BT) for model in models]
     mean_BK = torch.stack([torch.softmax(one / temperature, 1) for one in member_logits]).mean(0)
@@ -97,12 +98,12 @@ def test_no_teacher_adds_nothing() -> None:
 
 def recorded(folder: Path, *, writer: str = "w", clips: int = CLIPS) -> RecordedTeacher:
     recording = Recording(folder, clips=clips, classes=3, writer=writer)
-    return RecordedTeacher([Recorder()], recording, alpha=1.0)
+    return RecordedTeacher([Recorder()], Recipe(), recording)
 
 
 def test_a_recorded_teacher_runs_once_and_gives_the_same_loss(tmp_path: Path) -> None:
     view, logits = make_view(), random_logits(3)
-    online = FrozenTeacher([Recorder()], alpha=1.0).loss(logits, view, POSITION)
+    online = FrozenTeacher([Recorder()], Recipe(alpha=1.0)).loss(logits, view, POSITION)
     first = recorded(tmp_path)
     assert torch.equal(first.loss(logits, view, POSITION), online)
     first.finish_epoch(0)
@@ -136,7 +137,7 @@ def test_a_recording_continues_after_an_interruption(tmp_path: Path) -> None:
     calls = len(Recorder.seen)
     third = recorded(tmp_path, clips=2 * CLIPS)
     for position, seed in ((early, 1), (late, 2)):
-        online = FrozenTeacher([Recorder()], alpha=1.0).logits(make_view(seed), position)
+        online = FrozenTeacher([Recorder()], Recipe(alpha=1.0)).logits(make_view(seed), position)
         assert torch.equal(third.logits(make_view(seed), position), online)
     assert len(Recorder.seen) == calls + 2  # the two online ones
 
