@@ -4,14 +4,16 @@
 best epoch; `by_epoch/...` is the learning curve, whose value in a table is that of the last epoch.
 """
 
+from collections.abc import Mapping
+from dataclasses import fields
+
 from lipnet.report.csv_rows import column_values
-from lipnet.report.rows import LeaderboardRow
+from lipnet.report.rows import LeaderboardRow, RowLatency, Score
 from lipnet.train.history import EpochRecord
 
 # In the order in which they are logged: MLflow's comparison opens on the first.
 BY_EPOCH = ("val_top1", "val_top5", "val_loss", "train_loss", "train_ce", "train_kd", "lr")
 FIT = ("val_loss", "best_epoch")
-COST = ("params_m", "gflops", "gmacs", "latency_ms_p50", "latency_ms_p95")
 # Equal for all models of a study, or a setting: tags.
 CONSTANTS = ("_clips", "_units", "latency_threads")
 
@@ -22,15 +24,33 @@ def epoch_figures(record: EpochRecord) -> dict[str, float]:
 
 
 def final_figures(row: LeaderboardRow) -> dict[str, float]:
-    """The row's results under MLflow's names, test accuracy first."""
-    values = column_values(row)
-    accuracies = sorted(name for name in values if "_top" in name)
-    subjects = {"accuracy": ["test_top1", *accuracies], "cost": COST, "fit": FIT}
+    """The row's results under MLflow's names, test accuracy first.
+
+    Each float of a split's score is an accuracy, each other one of the row or its latency a cost.
+    """
+    scores = {f"{split}_": score for split, score in row.scores.items()}
+    accuracies = sorted(_list_floats(scores).items())
+    latency = {"latency_": row.latency} if row.latency else {}
+    fit = {name: float(getattr(row.fit, name)) for name in FIT} if row.fit else {}
+    subjects = {
+        "accuracy": {"test_top1": row.test.top1, **dict(accuracies)},
+        "cost": _list_floats({"": row, **latency}),
+        "fit": fit,
+    }
     return {
-        f"{subject}/{name}": float(value)
-        for subject, names in subjects.items()
-        for name in names
-        if isinstance(value := values.get(name), int | float)
+        f"{subject}/{name}": number
+        for subject, figures in subjects.items()
+        for name, number in figures.items()
+    }
+
+
+def _list_floats(parts: Mapping[str, LeaderboardRow | RowLatency | Score]) -> dict[str, float]:
+    """The floats of dataclasses, with a prefix for the names of each."""
+    return {
+        prefix + own.name: number
+        for prefix, part in parts.items()
+        for own in fields(part)
+        if isinstance(number := getattr(part, own.name), float)
     }
 
 

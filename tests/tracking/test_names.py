@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lipnet.report.csv_rows import column_values
 from lipnet.report.rows import RowLatency
 from lipnet.train.history import EpochRecord
 from tests.tracking.fabricated import model_row
@@ -19,6 +20,11 @@ def test_results_are_named_by_subject_with_test_accuracy_first() -> None:
     assert (found["cost/gflops"], found["cost/latency_ms_p50"]) == (0.25, 2.5)
     assert (found["fit/val_loss"], found["fit/best_epoch"]) == (0.5, 2)
     assert found.keys().isdisjoint({"accuracy/unseen_top1", "cost/latency_ms_p95"})
+
+
+def test_every_number_of_a_row_is_a_result_or_a_setting() -> None:
+    numbers = {name for name, value in column_values(ROW).items() if isinstance(value, float)}
+    assert numbers - {name.partition("/")[2] for name in final_figures(ROW)} == {"temperature"}
 
 
 def test_constants_are_not_results() -> None:
