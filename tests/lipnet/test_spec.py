@@ -114,7 +114,7 @@ def test_head_number_is_hidden_width_over_256():
         ("", "not 'backbone + head"),
         ("resnet18", "not 'backbone + head"),
         ("resnet18 + ", "not 'backbone + head"),
-        ("resnet19 + tcn_1x", "unknown backbone 'resnet19'; backbones resnet18"),
+        ("resnet19 + tcn_1x", "unknown backbone 'resnet19'; backbones resnet"),
         ("resnet18_0.1x + tcn_1x", "width is 0.125 to 4"),
         ("shufflenetv2 + tcn_1x", "needs its width"),
         ("shufflenetv2_0.25x + tcn_1x", "0.5, 1, 1.5 and 2"),
