@@ -77,7 +77,7 @@ class Width:
         return None if match is None else float(match[1])
 
     def check(self, name: str, number: float) -> None:
-        """NaN is no width."""
+        """NaN is not a width."""
         if number in self.published or (not self.published and self.low <= number <= self.high):
             return
         if self.published:

@@ -1,6 +1,7 @@
-"""Text from corpora and files of other people: whether it can be written anywhere, and escaped."""
+"""Text in messages: whether names from other people can be written anywhere, escapes, counts."""
 
 import unicodedata
+from collections.abc import Mapping
 
 # Control characters end a table's lines and command a terminal; surrogates are undecodable bytes.
 FORBIDDEN = ("Cc", "Cs", "Zl", "Zp")
@@ -28,3 +29,14 @@ def escape(text: str) -> str:
 def escape_lines(text: str) -> str:
     """`escape`, but line breaks stay: for messages."""
     return "\n".join(map(escape, text.split("\n")))
+
+
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Counts by reason, such as "2 no_face, 1 too_long"."""
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
+
+
+def describe_failed(counts: Mapping[str, int]) -> str:
+    """How many failed, with the reasons, such as "3 failed (2 no_face, 1 too_long)"."""
+    reasons = format_counts(counts)
+    return f"{sum(counts.values())} failed{f' ({reasons})' if reasons else ''}"

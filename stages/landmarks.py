@@ -14,6 +14,7 @@ from lipnet.landmarks.summary import SUMMARY, LandmarksSummary, write_summary
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
 from lipnet.sources.manifest import read_clips
+from lipnet.text import describe_failed
 from pipeline.meter import Meter
 from pipeline.outputs import move_into_place, write_failures
 from pipeline.params import load_params
@@ -110,7 +111,7 @@ def main() -> None:
     )
     print(
         f"landmarks: {summary.videos} videos = {summary.tracked_videos} tracked + "
-        f"{sum(summary.failed.values())} failed {summary.failed or ''}; "
+        f"{describe_failed(summary.failed)}; "
         f"{summary.frames} frames, {summary.interpolated_frames} interpolated"
         + (f"; {precropped} folders of precropped images need none" if precropped else "")
     )

@@ -23,6 +23,7 @@ from lipnet.shards.precropped import describe_precropped
 from lipnet.shards.summary import LABELS, SUMMARY, ShardsSummary, SplitSummary, write_summary
 from lipnet.shards.upload import check_url, resolve_url
 from lipnet.sources.manifest import check_complete, read_clips, read_labels
+from lipnet.text import describe_failed, format_counts
 from pipeline.meter import Meter
 from pipeline.outputs import move_into_place, write_failures
 from pipeline.params import load_params
@@ -133,7 +134,7 @@ def check_survivors(clips: Sequence[Clip], failures: Sequence[ClipFailure]) -> N
     try:
         check_complete([clip for clip in clips if clip.clip_id not in gone])
     except InputError as error:
-        reasons = dict(Counter(failure.reason for failure in failures))
+        reasons = format_counts(Counter(failure.reason for failure in failures))
         after = f" (after {len(failures)} clips failed: {reasons})" if failures else ""
         raise InputError(f"{error}{after}") from error
 
@@ -192,8 +193,7 @@ def count_splits(
 def print_summary(summary: ShardsSummary) -> None:
     """Counts by split, size and pixel statistics."""
     for split, counts in summary.splits.items():
-        failed = sum(counts.failed.values())
-        outcome = f"{counts.clips} cut + {failed} failed {counts.failed or ''}"
+        outcome = f"{counts.clips} cut + {describe_failed(counts.failed)}"
         print(f"shards: {split}: {counts.total} clips = {outcome}")
     where = f" at {summary.url}" if summary.url else ""
     print(f"shards: {summary.bytes / 1e6:.1f} MB as {summary.codec}{where}")

@@ -216,7 +216,7 @@ def read_current_leaderboard(paths: Paths) -> dict[str, LeaderboardRow]:
     results = {row.model: row for row in read_results_rows(paths.study)}
     if {name: replace(row, latency=None) for name, row in rows.items()} != results:
         raise InputError(
-            f"{paths.report / 'leaderboard.csv'} is not of the results in results.csv: "
+            f"{paths.report / 'leaderboard.csv'} does not match results.csv: "
             "run `python -m pipeline.leaderboard` first"
         )
     return rows

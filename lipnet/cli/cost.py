@@ -122,7 +122,11 @@ def _lines(cost: "Cost", latency: "Latency", peak_bytes: int) -> list[tuple[str,
         ("gflops", f"{cost.gflops:.4f}", "gmacs plus 2 per BatchNorm output: the paper's figure"),
         ("gmacs", f"{cost.gmacs:.4f}", "multiply-adds of matrix products / 1e9"),
         ("weight_bytes", f"{cost.weight_bytes:,}", "float32, BatchNorm statistics among them"),
-        ("peak_activation_bytes", f"{peak_bytes:,}", "held at once in a forward of one clip"),
+        (
+            "peak_activation_bytes",
+            f"{peak_bytes:,}",
+            "held at once in the forward pass of one clip",
+        ),
         ("latency_ms_p50", f"{latency.p50_ms:.2f}", f"median, {threads}"),
         ("latency_ms_p95", f"{latency.p95_ms:.2f}", "95th percentile"),
     ]

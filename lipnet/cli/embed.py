@@ -34,7 +34,7 @@ def run(parsed: argparse.Namespace) -> None:
     if bool(parsed.videos) == bool(parsed.shards):
         raise InputError("embed takes either videos or --shards DIR")
     if parsed.out.suffix != ".npz" or not parsed.out.parent.is_dir():
-        raise InputError(f"--out {parsed.out}: an .npz in a folder that exists")
+        raise InputError(f"--out {parsed.out}: must be an .npz file in a folder that exists")
     made = embed(parsed)
     write(parsed.out, made)
     for clip_id, reason in zip(made.failed, made.reasons, strict=True):

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from lipnet.cli.face import add_face
 from lipnet.errors import InputError
 from lipnet.records import parse_json
 from lipnet.sources.discover import SOURCES
+from lipnet.text import describe_failed, format_counts
 
 if TYPE_CHECKING:
     from lipnet.inference.evaluate import Evaluation
@@ -59,7 +59,7 @@ def read_options(text: str) -> dict[str, object]:
     except ValueError as error:
         raise InputError(f"--options {text}: not JSON ({error})") from None
     if not isinstance(options, dict):
-        raise InputError(f"--options {text}: a JSON object such as '{{\"seed\": 0}}'")
+        raise InputError(f"--options {text}: must be a JSON object such as '{{\"seed\": 0}}'")
     return options
 
 
@@ -92,10 +92,10 @@ def to_json(found: "Evaluation") -> dict[str, object]:
 def format_lines(found: "Evaluation") -> list[str]:
     """The same as lines of text."""
     return [
-        f"{found.clips} clips of {found.top1.units} units read, "
-        f"{_format_counts(found.failed)} failed (split: {found.split})",
+        f"{found.clips} clips of {found.top1.units} units read, {describe_failed(found.failed)} "
+        f"(split: {found.split})",
         format_known(found),
-        *([f"not clips of the layout: {_format_counts(found.rejected)}"] if found.rejected else []),
+        *([f"not clips of the layout: {format_counts(found.rejected)}"] if found.rejected else []),
         f"top-1  {format_estimate(found.top1)}",
         f"top-5  {format_estimate(found.top5)}",
         *(f"{slot:<12} {format_estimate(own)}" for slot, own in found.per_slot.items()),
@@ -112,11 +112,6 @@ def format_known(found: "Evaluation") -> str:
         f"{found.trained_on} of these clips have the ids of clips that the model was trained on: "
         "this is not its accuracy on new clips"
     )
-
-
-def _format_counts(reasons: Mapping[str, int]) -> str:
-    named = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
-    return f"{sum(reasons.values())}{f' ({named})' if named else ''}"
 
 
 def format_estimate(own: "Estimate") -> str:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from lipnet.export.export import Exported, Quantised
 
 ABOUT = (
-    "Needs the extra: pip install 'lipnet[export]'. lipnet read, evaluate and cost take the file "
-    "in place of the weights."
+    "Needs the extra `export` (pip install '.[export]' in the repository). lipnet read, evaluate "
+    "and cost take the file in place of the weights."
 )
 
 
@@ -93,7 +93,7 @@ def format_lines(made: "Exported") -> list[str]:
             f"{path}: {own.graph} graph, {path.stat().st_size / 1e6:.1f} MB"
             for path, own in zip(made.paths, made.facts, strict=True)
         ),
-        f"float32 logits differ from the library's by, of their spread: {apart} frames",
+        f"float32 logits against the library's, difference over their spread: {apart} frames",
         *([] if made.quantised is None else _quantised_lines(made.quantised)),
     ]
 

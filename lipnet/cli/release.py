@@ -14,7 +14,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "--data",
         default="",
         metavar="TEXT",
-        help="what they were trained on and its licence, where the source does not say it",
+        help="what they were trained on and its licence, if the source does not state it",
     )
     verb.set_defaults(run=run)
 

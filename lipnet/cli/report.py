@@ -8,7 +8,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     """Declare the verb's arguments."""
     verb = verbs.add_parser("report", help="rebuild a study's report from its saved logits")
     verb.add_argument("study", type=Path, metavar="STUDY", help="such as data/synthetic")
-    verb.add_argument("--out", type=Path, metavar="DIR", help="where to (default: STUDY/report)")
+    verb.add_argument(
+        "--out", type=Path, metavar="DIR", help="the folder to write (default: STUDY/report)"
+    )
     verb.add_argument(
         "--keep",
         type=Path,

@@ -135,7 +135,8 @@ class Recording:
             unmarked.unlink(missing_ok=True)
             raise InputError(
                 f"no room for {created.nbytes / 2**30:.1f} GiB of a teacher's logits in "
-                f"{self._folder} ({error.strerror}): free it, or set compute.record_gib to 0"
+                f"{self._folder} ({error.strerror}): free some space, or set compute.record_gib "
+                "to 0"
             ) from error
         created[:] = np.nan
         created.flush()

@@ -83,7 +83,7 @@ def export_model(
     """
     weights, out = Path(weights), Path(out)
     if out.suffix != ".onnx" or not out.parent.is_dir():
-        raise InputError(f"--out {out}: an .onnx in a folder that exists")
+        raise InputError(f"--out {out}: must be an .onnx file in a folder that exists")
     import_onnx()
     model, card = load_model(weights)
     # A megabyte for a large corpus, which nothing that runs the graph needs.

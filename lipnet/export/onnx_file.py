@@ -14,7 +14,7 @@ import torch
 from lipnet.errors import InputError
 from lipnet.export.graph import Graph
 from lipnet.files import write_atomic
-from lipnet.inference.onnx_reader import GRAPH_KEY, GraphFacts
+from lipnet.inference.onnx_reader import GRAPH_KEY, INSTALL, GraphFacts
 from lipnet.models.weights import HEADER_KEY, ModelCard
 
 OPSET = 20
@@ -66,7 +66,7 @@ def import_onnx() -> Any:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise InputError(f"export: {error}; pip install 'lipnet[export]'") from None
+        raise InputError(f"export: {error}; {INSTALL}") from None
     return onnx
 
 

@@ -92,8 +92,8 @@ def embed_videos(
     model, card = load_model(weights, device=str(choose_device()))
     if model.boundary:
         raise InputError(
-            f"{weights} ({card.spec}) needs the word's frames, which a video file does not have: "
-            "embed shards"
+            f"{weights} ({card.spec}) needs the frames of the word, which no video file names: "
+            "embed shards instead"
         )
     recipe = Recipe.for_input(card.preprocessing)
     options = crop_options_of(card.preprocessing, weights, face)

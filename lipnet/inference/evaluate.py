@@ -31,6 +31,7 @@ from lipnet.recipe import Recipe
 from lipnet.shards.index import ClipFailure
 from lipnet.shards.window import cut_clip, fail_clip
 from lipnet.sources.discover import discover_clips, find_source
+from lipnet.text import format_counts
 from lipnet.video.decode import VideoError
 
 # B batch  K classes  N clips
@@ -115,7 +116,7 @@ def evaluate(
     found = read_corpus(Path(weights), corpus, detector, face=face, on_video=on_video)
     failed = Counter(failure.reason for failure in found.failures)
     if not found.clips:
-        raise InputError(f"none of {failed.total()} clips could be read: {dict(failed)}")
+        raise InputError(f"none of {failed.total()} clips could be read: {format_counts(failed)}")
     units = [clip.unit for clip in found.clips]
     right_N, near_N = (topk(found.logits_NK, found.labels_N, k) for k in (1, 5))
     slots = np.array([clip.slot for clip in found.clips])

@@ -21,6 +21,7 @@ from lipnet.spec import ModelSpec
 GRAPH_KEY = "lipnet_graph"  # the metadata entry next to the card's
 STREAM = ("frame", "head")  # the graphs of a stream, in the order in which they run
 GRAPHS = ("clip", *STREAM)
+INSTALL = "install the extra `export` (pip install '.[export]' in the repository)"
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
@@ -169,7 +170,7 @@ def import_runtime() -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise InputError("ONNX files need onnxruntime: pip install 'lipnet[export]'") from None
+        raise InputError(f"ONNX files need onnxruntime; {INSTALL}") from None
     return onnxruntime
 
 

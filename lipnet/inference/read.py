@@ -114,7 +114,7 @@ class Reader:
     def check_request(self, top: int, word: Span | None) -> None:
         """InputError for no word at all, or a span that is missing or not used."""
         if top < 1:
-            raise InputError(f"--top {top}: at least 1 word")
+            raise InputError(f"--top must be at least 1, not {top}")
         named = f"{self._weights} ({self.card.spec})"
         if self._model.boundary and word is None:
             raise InputError(f"{named} needs the span of the word: --word START END (seconds)")

@@ -102,8 +102,8 @@ class GenerationRun:
         processes = self.engine.processes
         if processes.broadcast(self.fingerprint) != self.fingerprint:
             raise InputError(
-                f"process {processes.rank} has other code, versions or files than process 0: "
-                "bring every node to the same commit, environment and disk"
+                f"process {processes.rank} has different code, versions or files than process 0: "
+                "use the same commit, environment and disk on every node"
             )
 
     def find_finished(self) -> Generation | None:

@@ -75,7 +75,7 @@ def check_latency(*, frames: int, size: int, threads: int, repeats: int = 1) -> 
     if min(frames, size, threads, repeats) < 1:
         raise InputError("latency: frames, size, threads and repeats must all be at least 1")
     if threads > MAX_THREADS:
-        raise InputError(f"latency: {threads} threads; at most {MAX_THREADS}")
+        raise InputError(f"latency: threads must be at most {MAX_THREADS}, not {threads}")
 
 
 def _time_forward(forward: Callable[..., Tensor], *clip: Tensor) -> float:

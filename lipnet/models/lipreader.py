@@ -93,7 +93,9 @@ def check_batch(frames_BTHW: Tensor, lengths_B: Tensor) -> ValidFrames:
             f"of at least {MIN_SIZE} x {MIN_SIZE} pixels"
         )
     if tuple(lengths_B.shape) != shape[:1]:
-        raise InputError(f"{tuple(lengths_B.shape)} lengths for {shape[0]} clips: one each")
+        raise InputError(
+            f"{tuple(lengths_B.shape)} lengths for {shape[0]} clips: expected one per clip"
+        )
     return find_valid_frames(lengths_B, steps=shape[1], device=frames_BTHW.device)
 
 

@@ -184,7 +184,7 @@ def parse_card(path: Path, text: str) -> ModelCard:
     types = {"spec": str, "labels": list, "preprocessing": dict, "origin": dict}
     wrong = [name for name, kind in types.items() if not isinstance(card[name], kind)]
     if wrong:
-        raise InputError(f"{path}: its card has a wrong {', '.join(wrong)}")
+        raise InputError(f"{path}: its card has a wrong value for {', '.join(wrong)}")
     try:
         parse_labels(card["labels"])
     except ValueError as error:

@@ -65,7 +65,9 @@ def open_filesystem(url: str) -> tuple[Any, str]:
         # Another process may have written since, so listings are not cached.
         filesystem, path = fsspec.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
-        raise InputError(f"{url} needs a package: {error}; for s3, lipnet[s3] has it") from error
+        raise InputError(
+            f"{url} needs a package: {error} (for s3://: pip install '.[s3]')"
+        ) from error
     except ValueError as error:
         raise InputError(f"{url} cannot hold shards: {error}") from error
     return filesystem, str(path)

@@ -55,7 +55,7 @@ def _add_clip(tar: tarfile.TarFile, crops_THW: Crops, meta: ClipMeta, codec: Cod
     """Append a clip's two members; returns the offset of the first."""
     key, offset = meta.clip_id, tar.offset
     if "." in key or not key:
-        raise InputError(f"clip id {key!r} cannot name a clip in a shard: it needs a name, no dots")
+        raise InputError(f"clip id {key!r} must not be empty or contain a dot")
     suffix, content = codec.pack(crops_THW)
     _add_member(tar, f"{key}.{MEMBER}.{suffix}", content)
     _add_member(tar, f"{key}.{META}", meta.dump())

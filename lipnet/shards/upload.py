@@ -157,12 +157,12 @@ def resolve_url(url: str) -> str:
     secret = find_secret(url)
     if secret:
         raise InputError(
-            f"shards.url holds {secret}, which every index would repeat: leave it out, and give "
-            "the credentials as the file system's own settings"
+            f"shards.url holds {secret}, which every index would repeat: leave it out, and set "
+            "the credentials in the environment (such as AWS_ACCESS_KEY_ID)"
         )
     if IN_MEMORY.search(url):
         raise InputError(
-            "shards.url is in the memory of one process, where no other stage would find the "
+            "shards.url is in the memory of one process, so no other stage would find the "
             "shards: use a disk or an object store"
         )
     return url if "://" in url else Path(url).expanduser().absolute().as_posix()

@@ -47,8 +47,8 @@ def check_unique(clips: list[Clip]) -> None:
     for clip in clips:
         if clip.clip_id in videos:
             raise InputError(
-                f"clip {clip.clip_id} comes twice, from {videos[clip.clip_id]} and "
-                f"{clip.video}; keep one of them"
+                f"{videos[clip.clip_id]} and {clip.video} are both clip {clip.clip_id}; "
+                "remove or rename one of them"
             )
         videos[clip.clip_id] = clip.video
 

@@ -196,7 +196,7 @@ def read_sentence(
 
 
 def parse_alignment(text: str) -> tuple[Word, ...]:
-    """The six words of an alignment, silences dropped; else an InputError that says the line."""
+    """The six words of an alignment, without silences; InputError names a line that is wrong."""
     lines = [parse_line(line) for line in text.splitlines() if line.strip()]
     for before, after in pairwise(lines):
         if after.start < before.end:
@@ -205,10 +205,10 @@ def parse_alignment(text: str) -> tuple[Word, ...]:
             )
     words = tuple(line for line in lines if line.text not in SILENCES)
     if len(words) != len(SLOTS):
-        raise InputError(f"{len(words)} words where a sentence has {len(SLOTS)}")
+        raise InputError(f"{len(words)} words, but a sentence has {len(SLOTS)}")
     for word, (slot, vocabulary) in zip(words, SLOTS.items(), strict=True):
         if word.text not in vocabulary:
-            raise InputError(f"{word.text!r} is no {slot} of GRID's grammar")
+            raise InputError(f"{word.text!r} is not a {slot} in GRID's grammar")
     return words
 
 
@@ -219,7 +219,7 @@ def parse_line(line: str) -> Word:
         raise InputError(f"{line.strip()!r} is not `start end word`")
     word = Word(text=fields[2], start=int(fields[0]), end=int(fields[1]))
     if word.start >= word.end:
-        raise InputError(f"{line.strip()!r} ends before it begins")
+        raise InputError(f"{line.strip()!r} does not end after its start")
     return word
 
 
@@ -265,7 +265,7 @@ def cut_clips(sentence: Sentence, split: str) -> list[Clip]:
 
 
 def cut_clip(sentence: Sentence, index: int, *, slot: str, split: str) -> Clip:
-    """A window of CLIP_FRAMES about the word's midpoint, cut short at the video's beginning.
+    """A window of CLIP_FRAMES about the word's midpoint, cut at the video's start.
 
     Its end is cut where the video's true length is known: when the clip is taken out.
     """

@@ -79,7 +79,9 @@ def read_inventory(path: Path) -> dict[str, int]:
         for number, line in enumerate(lines, start=1):
             name, tab, size = line.rstrip("\n").rpartition("\t")
             if not tab or not size.removeprefix("-").isdecimal():
-                raise InputError(f"{path} line {number} is not `path<TAB>size`; make it again")
+                raise InputError(
+                    f"{path} line {number} is not `path<TAB>size`; run the stage raw again"
+                )
             sizes[name] = int(size)
     return sizes
 

@@ -70,7 +70,7 @@ def scan_word(root: str, word: str) -> Found:
 
 
 def reject_folder(folder: str, place: str) -> Iterable[Rejected]:
-    """A record for each video of a folder that is no split; one for the folder if it has none.
+    """A record for each video of a folder that is not a split; one for the folder if it has none.
 
     A folder of videos counts by its videos, so that the files seen add up.
     """

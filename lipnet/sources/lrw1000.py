@@ -87,7 +87,7 @@ def parse_line(line: str, place: str, split: str) -> Line | Rejected:
     """One line; a record if it is not a clip or its window has no frame."""
     fields = [field.strip() for field in line.split(",")]
     if len(fields) not in FIELDS:
-        return reject(place, "bad_line", f"{len(fields)} fields where 4 or 5 are expected")
+        return reject(place, "bad_line", f"{len(fields)} fields; 4 or 5 are expected")
     folder, label = str(PurePosixPath(fields[0])), normalise(fields[-3])
     if not label or not is_inside(folder) or not all(map(is_writable, (label, folder))):
         return reject(

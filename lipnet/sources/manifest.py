@@ -22,6 +22,7 @@ CLIP_COLUMNS = tuple(field.name for field in fields(Clip))
 REJECTED_COLUMNS = tuple(field.name for field in fields(Rejected))
 COLUMN_TYPES = {field.name: cast(type, field.type) for field in fields(Clip)}
 REQUIRED_SPLITS = ("train", "val", "test")
+AGAIN = "run the stage manifest again"
 MENTIONED = 8
 SUMMARY, LABELS = "summary.json", "labels.json"
 
@@ -134,16 +135,16 @@ def check_complete(clips: Sequence[Clip]) -> None:
     if missing:
         found = ", ".join(f"{split} {count}" for split, count in counts.items())
         raise InputError(
-            f"no clip in split {', '.join(missing)} (found: {found or 'none'}); each needs some: "
-            "add videos to source.root or change the fractions in source.options"
+            f"no clip in split {', '.join(missing)} (found: {found or 'none'}); each needs at "
+            "least one: add videos to source.root or change the fractions in source.options"
         )
     trained = {clip.label for clip in clips if clip.split == "train"}
     untrained = sorted({clip.label for clip in clips} - trained)
     if untrained:
         more = f" and {len(untrained) - MENTIONED} more" if len(untrained) > MENTIONED else ""
         raise InputError(
-            f"no clip to train on for {len(untrained)} label(s): "
-            f"{', '.join(untrained[:MENTIONED])}{more}; add training clips or leave them out"
+            f"no clip to train on for {', '.join(untrained[:MENTIONED])}{more}: add training "
+            "clips, or remove all clips of these labels"
         )
 
 
@@ -155,14 +156,14 @@ def read_frame(folder: Path) -> pd.DataFrame:
             warnings.simplefilter("error", RuntimeWarning)  # pandas' when it casts infinity to int
             frame = pd.read_csv(path, dtype=COLUMN_TYPES, keep_default_na=False, na_filter=False)
     except FileNotFoundError as error:
-        raise InputError(f"no manifest at {path}; make it first") from error
+        raise InputError(f"no manifest at {path}; run the stage manifest first") from error
     except (OSError, ValueError, KeyError, OverflowError, RuntimeWarning) as error:
-        raise InputError(f"{path} is not a manifest: {error}; make it again") from error
+        raise InputError(f"{path} is not a manifest: {error}; {AGAIN}") from error
     if tuple(frame.columns) != CLIP_COLUMNS:
-        raise InputError(f"{path} has columns {', '.join(frame.columns)}; make it again")
+        raise InputError(f"{path} has columns {', '.join(frame.columns)}; {AGAIN}")
     wrong = _find_wrong_column(frame, read_labels(folder), read_summary(folder))
     if wrong:
-        raise InputError(f"{path} was changed: its column {wrong} is impossible; make it again")
+        raise InputError(f"{path} was changed: its column {wrong} is impossible; {AGAIN}")
     return frame
 
 

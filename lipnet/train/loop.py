@@ -248,8 +248,8 @@ class _Fit:
         aside = self._path.with_name(f"{self._path.name}.other")
         self._path.replace(aside)
         self._listener.on_warning(
-            f"{self._path.name} is of another training ({'; '.join(changes)}): this one starts "
-            f"from the beginning, and that checkpoint is kept as {aside.name}"
+            f"{self._path.name} belongs to another training ({'; '.join(changes)}): it is kept as "
+            f"{aside.name}, and this training starts from the beginning"
         )
 
     def _check_finite(self, epoch: int) -> None:

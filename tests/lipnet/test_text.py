@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lipnet.text import escape, escape_lines, is_writable
+from lipnet.text import describe_failed, escape, escape_lines, is_writable
 
 
 @given(st.text())
@@ -37,3 +37,8 @@ def test_a_writable_name_is_one_line_of_a_table_and_no_formula(name: str) -> Non
 )
 def test_words_of_any_script_are_writable(name: str) -> None:
     assert is_writable(name)
+
+
+def test_failures_are_counted_by_reason() -> None:
+    assert describe_failed({}) == "0 failed"
+    assert describe_failed({"no_face": 2, "missing": 1}) == "3 failed (2 no_face, 1 missing)"

@@ -237,5 +237,5 @@ def test_leaderboard_row_of_no_model_is_refused(paths: Paths) -> None:
 def test_a_leaderboard_of_other_results_is_refused(paths: Paths) -> None:
     rows = read_results_rows(paths.study)
     write_rows(paths.report / "results.csv", LeaderboardRow, rows[:-1])
-    with pytest.raises(InputError, match=r"is not of the results in results\.csv"):
+    with pytest.raises(InputError, match=r"does not match results\.csv"):
         publish(paths, source="synthetic")

@@ -77,8 +77,12 @@ def test_nothing_embedded_is_exit_status_1(tmp_path: Path, weights: Path) -> Non
     [
         ("e.npz", [], "either videos or --shards"),
         ("e.npz", ["a.mp4", "--shards", "somewhere"], "either videos or --shards"),
-        ("e.csv", ["a.mp4"], r"e\.csv: an \.npz in a folder that exists"),
-        ("no/where/e.npz", ["a.mp4"], r"where/e\.npz: an \.npz in a folder that exists"),
+        ("e.csv", ["a.mp4"], r"e\.csv: must be an \.npz file in a folder that exists"),
+        (
+            "no/where/e.npz",
+            ["a.mp4"],
+            r"where/e\.npz: must be an \.npz file in a folder that exists",
+        ),
         ("e.npz", ["--shards", "nowhere"], "no shards in nowhere"),
     ],
 )

@@ -218,5 +218,5 @@ def test_a_closed_pipe_ends_the_program_in_silence(
 
 
 def test_no_word_at_all_is_refused(weights: Path) -> None:
-    with pytest.raises(SystemExit, match="error: --top 0: at least 1"):
+    with pytest.raises(SystemExit, match="error: --top must be at least 1, not 0"):
         main(["read", "clip.mp4", "--weights", str(weights), "--top", "0"])

@@ -184,5 +184,7 @@ def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path, exported: Path) -
 
 
 def test_without_a_name_that_ends_in_onnx_nothing_is_written(tmp_path: Path, weights: Path) -> None:
-    with pytest.raises(SystemExit, match="error: --out .*: an .onnx in a folder that exists"):
+    with pytest.raises(
+        SystemExit, match="error: --out .*: must be an .onnx file in a folder that exists"
+    ):
         main(["export", str(weights), "--out", str(tmp_path / "m.pt")])

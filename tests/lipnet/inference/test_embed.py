@@ -119,5 +119,5 @@ def test_a_video_given_twice_is_refused(tmp_path: Path, weights: Path) -> None:
 
 def test_a_model_that_needs_the_words_frames_takes_no_videos(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "b.safetensors", f"{SPEC} + boundary")
-    with pytest.raises(InputError, match="needs the word's frames.*embed shards"):
+    with pytest.raises(InputError, match="needs the frames of the word.*embed shards"):
         embed_videos(weights, [tmp_path / "a.mp4"], FakeDetector())

@@ -78,5 +78,5 @@ def test_two_clips_of_one_id_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         return [make_clip("a"), make_clip("a")], []
 
     monkeypatch.setitem(SOURCES, "films", Source(discover, "<name>.mp4"))
-    with pytest.raises(InputError, match=r"clip a comes twice, from a\.mp4 and a\.mp4"):
+    with pytest.raises(InputError, match=r"a\.mp4 and a\.mp4 are both clip a;"):
         discover_clips("films", tmp_path, {})

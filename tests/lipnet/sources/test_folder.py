@@ -143,7 +143,7 @@ def test_labels_that_a_terminal_or_spreadsheet_would_run_are_recorded(
 
 def test_one_clip_in_two_formats_is_an_input_error(tmp_path: Path) -> None:
     root = add_videos(tmp_path, "yes", "one.mp4", "one.mov")
-    with pytest.raises(InputError, match=r"yes/one comes twice, from yes/one\.mov and yes/one"):
+    with pytest.raises(InputError, match=r"yes/one\.mov and yes/one\.mp4 are both clip yes/one"):
         discover_clips("folder", root, {})
 
 

@@ -94,12 +94,12 @@ def test_any_text_gives_words_or_an_input_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "detail"),
     [
-        ("", "0 words where a sentence has 6"),
-        (GOOD.replace("bin", "bun"), "'bun' is no command"),
-        (GOOD.replace(" f\n", " w\n"), "'w' is no letter"),
+        ("", "0 words, but a sentence has 6"),
+        (GOOD.replace("bin", "bun"), "'bun' is not a command"),
+        (GOOD.replace(" f\n", " w\n"), "'w' is not a letter"),
         (GOOD.replace("47250 53000 now\n", ""), "5 words"),
         (GOOD.replace("29500 bin", "30000 bin"), "'blue' starts at 29500, before 30000"),
-        (GOOD.replace("23750 29500", "29500 29500"), "ends before it begins"),
+        (GOOD.replace("23750 29500", "29500 29500"), "does not end after its start"),
         (GOOD.replace("0 23750", "-5 23750"), "is not `start end word`"),
         (GOOD.replace("0 23750", "0 soon"), "is not `start end word`"),
         (GOOD.replace("74500", "7" * 5000), "is not `start end word`"),
@@ -146,7 +146,7 @@ def test_clip_of_the_second_word(tmp_path: Path) -> None:
 def test_one_sentence_in_two_formats_is_an_input_error(tmp_path: Path) -> None:
     add_sentence(tmp_path, "s1/a", kind="mp4")
     add_sentence(tmp_path, "s1/a", kind="mpg")
-    with pytest.raises(InputError, match=r"s1/a/0-bin comes twice, from s1/a\.mp4 and s1/a\.mpg"):
+    with pytest.raises(InputError, match=r"s1/a\.mp4 and s1/a\.mpg are both clip s1/a/0-bin"):
         discover_clips("grid", tmp_path, {})
 
 
