@@ -1,5 +1,6 @@
 """Estimates of the disk space and time that a reproduction needs, as pure arithmetic."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ RENDERED_FRAMES_PER_SECOND = 60
 SHARD_FRAMES_PER_SECOND = 1000
 # The backward pass costs twice the forward pass.
 FORWARD_AND_BACKWARD = 3
+EVALUATED_BATCH = 32
 RECORDED = "teachers' logits"
 
 
@@ -63,7 +65,9 @@ class LineageWork:
     """One lineage to train; gmacs is the weighted cost of one clip's forward pass in training.
 
     teacher_gmacs is the cost of the other lineage's model that teaches the first generation, 0 if
-    there is none. Every later generation is taught by the one before it.
+    there is none. Every later generation is taught by the one before it. `step_operations` and
+    `forward_operations` are those of a batch, and matter on a GPU only; `done` are generations
+    that are finished already.
     """
 
     lineage: str
@@ -72,15 +76,31 @@ class LineageWork:
     generations: int
     epochs: int
     teacher_gmacs: float = 0.0
+    teacher: str = ""
+    batch: int = 32
+    step_operations: int = 0
+    forward_operations: int = 0
+    teacher_operations: int = 0
+    done: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.done >= self.generations
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine's resources; gmacs_per_second is the forward speed of a plain convolution."""
+    """The machine's resources; gmacs_per_second is the forward speed of a plain convolution.
+
+    On a GPU a step also takes the host's time per operation, and waits for its clips.
+    """
 
     cores: int
     gmacs_per_second: float
     device: str = "cpu"
+    seconds_per_operation: float = 0.0
+    clips_per_second: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -132,7 +152,7 @@ def estimate(
             ),
             frames / SHARD_FRAMES_PER_SECOND,
         ),
-        Estimate("models", weights, sum(count_gmacs(w, corpus) for w in lineages) / rate),
+        Estimate("models", weights, sum(time_lineage(w, corpus, machine) for w in lineages)),
         Estimate(
             "logits", logits, sum(w.gmacs * w.generations for w in lineages) * evaluated / rate
         ),
@@ -145,14 +165,46 @@ def weigh_gmacs(gmacs: float, backbone: str) -> float:
     return gmacs / BACKBONES[backbone].training_speed
 
 
-def count_gmacs(work: LineageWork, corpus: Corpus) -> float:
-    """Multiply-adds (1e9) to train a lineage: students, their teachers, and validation."""
-    later = max(0, work.generations - 1)
-    first = min(1, work.generations)
-    own = FORWARD_AND_BACKWARD * work.gmacs * work.generations
-    taught = work.teacher_gmacs * first + work.gmacs * later
-    validated = work.gmacs * work.generations * corpus.clips.get("val", 0)
-    return work.epochs * ((own + taught) * corpus.clips.get("train", 0) + validated)
+def time_lineage(work: LineageWork, corpus: Corpus, machine: Machine) -> float:
+    """Seconds to train a lineage: students, their teachers, and validation."""
+    return sum(
+        time_generation(work, corpus, machine, first=number == 0)
+        for number in range(work.generations)
+    )
+
+
+def time_left(work: LineageWork, corpus: Corpus, machine: Machine) -> float:
+    """Seconds for the generations of a lineage that are not finished."""
+    return sum(
+        time_generation(work, corpus, machine, first=number == 0)
+        for number in range(work.done, work.generations)
+    )
+
+
+def time_generation(work: LineageWork, corpus: Corpus, machine: Machine, *, first: bool) -> float:
+    """Seconds to train one generation: the slowest of device, host and loader decides.
+
+    The first is taught by the other lineage, if any; later ones by the one before.
+    """
+    teacher = work.teacher_gmacs if first else work.gmacs
+    operations = work.teacher_operations if first else work.forward_operations
+    trained = _time_clip(
+        machine,
+        FORWARD_AND_BACKWARD * work.gmacs + teacher,
+        (work.step_operations + operations) / work.batch,
+    )
+    validated = _time_clip(machine, work.gmacs, work.forward_operations / EVALUATED_BATCH)
+    train, val = (corpus.clips.get(split, 0) for split in ("train", "val"))
+    return work.epochs * (trained * train + validated * val)
+
+
+def _time_clip(machine: Machine, gmacs: float, operations: float) -> float:
+    """Seconds per clip."""
+    return max(
+        gmacs / machine.gmacs_per_second,
+        operations * machine.seconds_per_operation,
+        1 / machine.clips_per_second,
+    )
 
 
 def format_bytes(count: float) -> str:

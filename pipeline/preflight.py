@@ -1,73 +1,184 @@
-"""The preflight check: estimates the disk space and time of a run, before any long work."""
+"""The preflight check: estimates the disk space and time of a run, before any long work.
 
+Without options: of the profile in params.yaml, on this machine; exits 1 if the disk is too small.
+For a corpus that is not here yet: --clips TRAIN/VAL/TEST and --labels N give its size; --profile
+NAME with KEY=VALUE changes plans another profile than that of params.yaml, which stays as it is.
+--gpu NAME estimates a machine with such a GPU, --rate GMACS one whose rate this command printed
+there, with --cores N; --gpus N adds the time on N of them, by `make flow`. --json PATH writes the
+table there and prints only its total.
+"""
+
+import argparse
 import configparser
-import os
 import shutil
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
-from rich.table import Table
 
-from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
-from lipnet.files import digest_of, write_json
-from lipnet.sources.discover import discover_clips, find_source
+from lipnet.files import write_json
+from lipnet.sources.discover import find_source
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
-from lipnet.sources.manifest import count_splits, read_summary
-from lipnet.spec import ModelSpec
 from pipeline.estimate import (
-    BYTES_PER_PIXEL,
     RECORDED,
-    Corpus,
     Estimate,
-    LineageWork,
     Machine,
     estimate,
     format_bytes,
     format_seconds,
-    weigh_gmacs,
+    time_left,
+)
+from pipeline.machine import (
+    GPU_CORES,
+    Rated,
+    count_gpus,
+    rate_given,
+    rate_gpu,
+    rate_this_machine,
 )
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths, source_root
+from pipeline.plan_table import Plan, list_cells, make_table, time_remaining
 from pipeline.program import run_program
+from pipeline.schedule import schedule
+from pipeline.work import (
+    add_operations,
+    count_corpus,
+    list_work,
+    plan_corpus,
+    weigh_pixel,
+    weigh_recordings,
+)
 
+USAGE = (
+    "usage: python -m pipeline.preflight [--json PATH] [--profile NAME [KEY=VALUE ...]] "
+    "[--clips TRAIN/VAL/TEST --labels N] [--gpu NAME | --rate GMACS] [--cores N] [--gpus N]"
+)
 WARN_HOURS = 6.0
-CALIBRATION_SECONDS = 1.0
 REFRESH = "dvc repro --force --single-item raw"
 
 
 def main() -> None:
-    """Print what the profile needs; exit 1 if the disk is too small.
-
-    With `--json PATH`, write the table there and print only its total.
-    """
-    place = Path(sys.argv[2]) if sys.argv[1:2] == ["--json"] and len(sys.argv) == 3 else None
-    params, console = load_params(), Console()
+    """Print what the profile needs, and check that there is room for it."""
+    asked, console = read_arguments(sys.argv[1:]), Console()
+    params = find_params(asked)
     paths = Paths(params.profile)
-    check_corpus(params, paths)
-    if params.source.root:
-        for line in describe_changes(source_root(params), paths.inventory):
-            console.print(line, style="yellow", soft_wrap=True, markup=False)
-    corpus = replace(count_corpus(params, paths), bytes_per_pixel=weigh_pixel(params))
-    work = list_work(params, corpus.labels, frames=corpus.frames_per_clip)
-    recorded = weigh_recordings(params, corpus)
-    rows = estimate(corpus, work, measure_machine(), recorded=recorded)
-    cells = list_cells(rows)
-    if place is None:
+    is_planned = asked.clips is not None
+    if not is_planned:
+        check_corpus(params, paths)
+        if params.source.root:
+            warn(console, describe_changes(source_root(params), paths.inventory))
+    rated = rate_machine(asked)
+    plan = make_plan(params, asked, rated.machine, None if is_planned else paths)
+    cells = list_cells(plan)
+    if asked.json is None:
         console.print(make_table(cells, params.profile))
+        for line in (f"rate: {rated.origin}", *describe_gpus(plan, asked, params.compute.workers)):
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
     else:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_json(place, cells)
+        asked.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(asked.json, cells)
         console.print("all steps: {disk}, {time}".format_map(cells[-1]), markup=False)
-    for warning in warn_of_time(rows, on_gpu=has_gpu()):
-        console.print(warning, style="yellow", soft_wrap=True, markup=False)
-    for warning in warn_of_upload(params):
-        console.print(warning, style="yellow", soft_wrap=True, markup=False)
-    check_disk(rows, paths, repository=Path())
+    warn(console, warn_of_time(plan.rows, on_gpu=rated.machine.device == "cuda"))
+    warn(console, warn_of_upload(params))
+    if asked.is_here and not is_planned:
+        check_disk(plan.rows, paths, repository=Path())
+
+
+def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; `is_here` is whether the estimate is for this machine."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.preflight", usage=USAGE)
+    parser.add_argument("changes", nargs="*")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--profile")
+    parser.add_argument("--clips")
+    parser.add_argument("--labels", type=int)
+    parser.add_argument("--gpu")
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--cores", type=int, default=GPU_CORES)
+    parser.add_argument("--gpus", type=int)
+    asked = parser.parse_args(arguments)
+    if asked.changes and asked.profile is None:
+        raise InputError(f"{' '.join(asked.changes)}: changes need --profile")
+    if (asked.clips is None) != (asked.labels is None):
+        raise InputError("--clips and --labels go together: the size of a corpus that is not here")
+    if asked.gpu is not None and asked.rate is not None:
+        raise InputError("give --gpu or --rate, not both")
+    if min(asked.cores, asked.gpus or 1) < 1:
+        raise InputError("--cores and --gpus are 1 or more")
+    asked.is_here = asked.gpu is None and asked.rate is None
+    return asked
+
+
+def find_params(asked: argparse.Namespace) -> Params:
+    """The params of params.yaml, or of the profile that the options name."""
+    if asked.profile is None:
+        return load_params()
+    from pipeline.profile import compose_profile  # imports DVC, which takes a second
+
+    with TemporaryDirectory() as folder:
+        return compose_profile(asked.profile, asked.changes, Path(folder) / "params.yaml")
+
+
+def rate_machine(asked: argparse.Namespace) -> Rated:
+    """The machine of the options, or this one."""
+    if asked.gpu is not None:
+        return rate_gpu(asked.gpu, asked.cores)
+    if asked.rate is not None:
+        return rate_given(asked.rate, asked.cores)
+    return rate_this_machine()
+
+
+def make_plan(
+    params: Params, asked: argparse.Namespace, machine: Machine, paths: Paths | None
+) -> Plan:
+    """The estimate of each step; nothing of it is done if `paths` is None."""
+    if paths is None:
+        corpus = plan_corpus(params, asked.clips, asked.labels)
+    else:
+        corpus = count_corpus(params, paths)
+    corpus = replace(corpus, bytes_per_pixel=weigh_pixel(params))
+    works = list_work(params, corpus.labels, frames=corpus.frames_per_clip, paths=paths)
+    if machine.seconds_per_operation:
+        works = add_operations(params, works)
+    rows = estimate(corpus, works, machine, recorded=weigh_recordings(params, corpus))
+    return Plan(corpus, works, machine, rows, time_remaining(rows, works, corpus, machine, paths))
+
+
+def describe_gpus(plan: Plan, asked: argparse.Namespace, workers: int) -> list[str]:
+    """What several GPUs change: the time of `make flow`, and that `make reproduce` uses no more
+    than the `workers` of one lineage."""
+    lines = []
+    if asked.gpus is not None:
+        trained = _time_on(plan, asked.gpus)
+        lines.append(
+            f"training what is left takes {format_seconds(_time_on(plan, 1))} on one GPU and "
+            f"{format_seconds(trained)} on {asked.gpus}, by `make flow`: one lineage per GPU, each "
+            "after its teacher"
+        )
+    found = count_gpus() if asked.is_here else 0
+    if found > workers:
+        lines.append(
+            f"this machine has {found} GPUs: `make reproduce` trains one lineage after the other "
+            f"and uses {workers} of them, `make flow` uses all {found}"
+        )
+    return lines
+
+
+def _time_on(plan: Plan, devices: int) -> float:
+    left = {work.lineage: time_left(work, plan.corpus, plan.machine) for work in plan.works}
+    teachers = {work.lineage: work.teacher for work in plan.works if work.teacher}
+    return schedule(left, teachers, devices=devices)
+
+
+def warn(console: Console, lines: Sequence[str]) -> None:
+    """Print warnings."""
+    for line in lines:
+        console.print(line, style="yellow", soft_wrap=True, markup=False)
 
 
 def check_corpus(params: Params, paths: Paths) -> None:
@@ -96,147 +207,6 @@ def describe_changes(root: Path, inventory: Path) -> list[str]:
         f"this run uses the old list of files; to use the new one, first run: {REFRESH}",
         "and then again: make reproduce",
     ]
-
-
-def count_corpus(params: Params, paths: Paths) -> Corpus:
-    """The size of the corpus: from the parameters if it is rendered, else from a manifest of the
-    same source, else from the files of the corpus."""
-    source = params.source
-    adapter = find_source(source.name)
-    clip_frames = adapter.frames_per_clip(source.options)
-    frames = max(adapter.frames_per_video, clip_frames)
-    if not source.root and params.synthetic is not None:
-        words = len(params.synthetic.words)
-        clips = {split: words * n for split, n in params.synthetic.clips_per_word.items()}
-        videos, size = sum(clips.values()), params.crops.size
-        return Corpus(videos, frames, clips, words, rendered=True, crop_size=size)
-    known = read_counts(paths.manifest, source.name, source.options)
-    if known is None:
-        found, _ = discover_clips(source.name, source_root(params), source.options)
-        known = len({c.video for c in found}), len({c.label for c in found}), count_splits(found)
-    videos, labels, clips = known
-    return Corpus(
-        videos,
-        frames,
-        clips,
-        labels,
-        rendered=False,
-        ready=adapter.cropped,
-        frames_per_clip=clip_frames,
-        crop_size=params.crops.size,
-    )
-
-
-def weigh_pixel(params: Params) -> float:
-    """Bytes on this disk per stored pixel: 0 if the shards are stored at a URL."""
-    kind = params.shards.codec.rstrip("0123456789")
-    return 0.0 if params.shards.url else BYTES_PER_PIXEL[kind]
-
-
-def read_counts(
-    folder: Path, source: str, options: Mapping[str, object]
-) -> tuple[int, int, dict[str, int]] | None:
-    """Videos, labels and clips by split of a manifest; None if there is none of this source."""
-    if not (folder / "summary.json").is_file():
-        return None
-    summary = read_summary(folder)
-    if (summary.source, summary.options) != (source, digest_of(dict(options))):
-        return None
-    clips = {split: size.clips for split, size in summary.splits.items()}
-    return summary.videos, summary.labels, clips
-
-
-def list_work(params: Params, labels: int, *, frames: int = CLIP_FRAMES) -> list[LineageWork]:
-    """The lineages of the profile, with the cost of their models on clips of `frames` frames.
-
-    A scratch lineage has one model more than it has born-again generations: g0.
-    """
-
-    def weigh(lineage: str, size: int) -> tuple[float, int]:
-        return weigh_model(params.spec_of(lineage), labels, frames=frames, size=size)
-
-    works = []
-    for lineage, entry in (params.scratch | params.taught).items():
-        recipe = params.recipe_of(lineage)
-        epochs = max(recipe.epochs, params.initial_recipe_of(lineage).epochs)
-        gmacs, parameters = weigh(lineage, recipe.input_size)
-        # A teacher sees the same frames as its student.
-        taught = lineage in params.taught
-        teaching = weigh(params.taught[lineage].teacher, recipe.input_size)[0] if taught else 0.0
-        models = entry.generations + (not taught)
-        works.append(LineageWork(lineage, gmacs, parameters, models, epochs, teaching))
-    return works
-
-
-def weigh_recordings(params: Params, corpus: Corpus) -> int:
-    """Bytes of the teachers' logits that will be recorded for further students."""
-    from lipnet.distill.recording import recording_bytes  # imports torch, see weigh_model
-
-    clips = corpus.clips.get("train", 0)
-    budget = round(params.compute.record_gib * 2**30)
-    needs = [
-        recording_bytes(params.recipe_of(group[0]).epochs, clips, corpus.labels)
-        for group in params.group_by_teacher_logits()
-    ]
-    return min(budget, sum(need for need in needs if need <= budget))
-
-
-def weigh_model(spec: ModelSpec, labels: int, *, frames: int, size: int) -> tuple[float, int]:
-    """Weighted gmacs per clip, and the number of parameters, of a spec's model."""
-    # Imports torch, which is slow: only after errors in the corpus have been reported.
-    from lipnet.measure.cost import cost_of
-
-    cost = cost_of(spec, labels, frames=frames, size=size)
-    return weigh_gmacs(cost.gmacs, spec.backbone), cost.params
-
-
-def has_gpu() -> bool:
-    """Whether training will use a CUDA device."""
-    import torch
-
-    return torch.cuda.is_available()
-
-
-def measure_machine() -> Machine:
-    """The cores that this process may use, and the measured speed of a 3x3 convolution."""
-    import torch
-
-    device = torch.device("cuda" if has_gpu() else "cpu")
-    batch, channels, side = 1024 if device.type == "cuda" else 32, 64, 22
-    conv = torch.nn.Conv2d(channels, channels, 3, padding=1, device=device)
-    maps_NCHW = torch.zeros(batch, channels, side, side, device=device)
-    gmacs = batch * channels * channels * 9 * side * side / 1e9
-    durations: list[float] = []  # the fastest one counts: others were slowed by other processes
-    with torch.inference_mode():
-        end = time.perf_counter() + CALIBRATION_SECONDS
-        while not durations or time.perf_counter() < end:
-            start = time.perf_counter()
-            conv(maps_NCHW).sum().item()  # .item() waits for a GPU to finish
-            durations.append(time.perf_counter() - start)
-    return Machine(count_cores(), gmacs / min(durations), device.type)
-
-
-def count_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def list_cells(rows: Sequence[Estimate]) -> list[dict[str, str]]:
-    """The estimate of each step as text, and their total."""
-    disk, seconds = sum(row.disk_bytes for row in rows), sum(row.seconds for row in rows)
-    figures = [(row.step, row.disk_bytes, row.seconds) for row in rows] + [("total", disk, seconds)]
-    return [
-        {"step": step, "disk": format_bytes(size), "time": format_seconds(duration)}
-        for step, size, duration in figures
-    ]
-
-
-def make_table(cells: Sequence[Mapping[str, str]], profile: str) -> Table:
-    """The estimate as a table to print, the total under a line."""
-    table = Table("step", "disk", "time", title=f"Preflight: {profile}, all steps")
-    for number, row in enumerate(cells, start=1):
-        table.add_row(*row.values(), end_section=number == len(cells) - 1)
-    return table
 
 
 def warn_of_time(rows: Sequence[Estimate], *, on_gpu: bool) -> list[str]:

@@ -1,19 +1,30 @@
-"""Select a profile: compose conf/ into params.yaml, as `dvc exp run -S profile=...` does."""
+"""Select a profile: compose conf/ into params.yaml, as `dvc exp run -S profile=...` does.
 
+Changes are KEY=VALUE, such as source.root=/data/grid; taught={} leaves out a section, and
+lineages=NAME,NAME keeps only these lineages and their teachers. A change that changes nothing is
+refused.
+"""
+
+import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
 from dvc.utils.hydra import compose_and_dump
 from hydra.errors import HydraException
 
 from lipnet.errors import InputError
 from pipeline.checkout import lock_checkout
 from pipeline.inputs import PARAMS
-from pipeline.params import load_params
+from pipeline.params import Params, load_params
 from pipeline.program import run_program
 
 CONF = Path("conf")
 USAGE = "usage: python -m pipeline.profile NAME [KEY=VALUE ...]"
+LINEAGES = "lineages="
+EMPTY = re.compile(r"([\w.-]+)=\{\}")  # which Hydra would merge, and so change nothing
 
 
 def main() -> None:
@@ -21,7 +32,9 @@ def main() -> None:
     if len(sys.argv) < 2:
         raise InputError(f"{USAGE}; profiles: {', '.join(known_profiles())}")
     with lock_checkout(wait=False):
-        choose_profile(sys.argv[1], sys.argv[2:])
+        params = choose_profile(sys.argv[1], sys.argv[2:])
+    if any(change.startswith(LINEAGES) for change in sys.argv[2:]):
+        print(f"lineages: {', '.join([*params.scratch, *params.taught])}")
 
 
 def known_profiles() -> list[str]:
@@ -29,29 +42,94 @@ def known_profiles() -> list[str]:
     return sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
 
 
-def choose_profile(profile: str, changes: list[str]) -> None:
-    """Compose the profile with `changes` (such as source.root=/data/grid) and check it.
+def choose_profile(profile: str, changes: Sequence[str]) -> Params:
+    """Compose the profile with `changes`, check it, and write params.yaml.
 
     InputError leaves params.yaml as it was.
     """
-    if profile not in known_profiles():
-        raise InputError(f"unknown profile {profile!r}; known: {', '.join(known_profiles())}")
-    conf = str(CONF.absolute())  # profiles, and a plugin that keeps the outputs of the others
     composed = PARAMS.with_name(".params.tmp.yaml")
-    overrides = [f"profile={profile}", *changes]
     try:
-        compose_and_dump(composed, conf, None, "config", conf, overrides)
-        found = load_params(composed).profile
-        if found != profile:
-            raise InputError(
-                f"profile {profile!r} composes to {found!r}: a profile's own file sets `profile` "
-                "to its name, and no change may set it to another"
-            )
+        params = compose_profile(profile, changes, composed)
         composed.replace(PARAMS)
-    except HydraException as error:
-        raise InputError(f"{' '.join(changes)}: {error}") from None
     finally:
         composed.unlink(missing_ok=True)
+    return params
+
+
+def compose_profile(profile: str, changes: Sequence[str], place: Path) -> Params:
+    """Write the profile with `changes` to the file `place` and check it.
+
+    InputError for an unknown profile, or a change that is wrong or changes nothing.
+    """
+    if profile not in known_profiles():
+        raise InputError(f"unknown profile {profile!r}; known: {', '.join(known_profiles())}")
+    check_effects(profile, changes, place)
+    compose(profile, changes, place)
+    params = load_params(place)
+    if params.profile != profile:
+        raise InputError(
+            f"profile {profile!r} composes to {params.profile!r}: a profile's own file sets "
+            "`profile` to its name, and no change may set it to another"
+        )
+    return params
+
+
+def compose(profile: str, changes: Sequence[str], place: Path) -> dict[str, Any]:
+    """Write the profile with `changes` to `place`; returns its content."""
+    conf = str(CONF.absolute())  # profiles, and a plugin that keeps the outputs of the others
+    lineages = [change for change in changes if change.startswith(LINEAGES)]
+    overrides = [f"profile={profile}"]
+    for change in changes:
+        if found := EMPTY.fullmatch(change):
+            overrides += [f"~{found[1]}", f"+{change}"]
+        elif change not in lineages:
+            overrides.append(change)
+    try:
+        compose_and_dump(place, conf, None, "config", conf, overrides)
+    except HydraException as error:
+        raise InputError(f"{' '.join(changes)}: {error}") from None
+    content: dict[str, Any] = yaml.safe_load(place.read_text(encoding="utf-8"))
+    for change in lineages:
+        content |= keep_lineages(content, change.removeprefix(LINEAGES))
+        place.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+    return content
+
+
+def check_effects(profile: str, changes: Sequence[str], place: Path) -> None:
+    """InputError for a change without which the profile's content would be the same."""
+    content = compose(profile, changes, place) if changes else {}
+    for number, change in enumerate(changes):
+        try:
+            without = compose(profile, [*changes[:number], *changes[number + 1 :]], place)
+        except InputError:  # another change needs this one
+            continue
+        if without == content:
+            raise InputError(
+                f"{change} changes nothing: the profile {profile} has this value, or another "
+                "change sets it; leave it out"
+            )
+
+
+def keep_lineages(content: Mapping[str, Any], names: str) -> dict[str, Any]:
+    """The sections `scratch` and `taught` with only these lineages and those that teach them."""
+    scratch, taught = content["scratch"], content["taught"]
+    wanted = [name.strip() for name in names.strip("[]").split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in {*scratch, *taught}]
+    if unknown or not wanted:
+        raise InputError(
+            f"{LINEAGES}{names}: unknown {', '.join(unknown) or 'lineage'}; this profile has: "
+            f"{', '.join([*scratch, *taught])}"
+        )
+    kept: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name not in kept:
+            kept.add(name)
+            wanted += [taught[name]["teacher"]] if name in taught else []
+    return {
+        kind: {name: entry for name, entry in section.items() if name in kept}
+        for kind, section in (("scratch", scratch), ("taught", taught))
+    }
 
 
 if __name__ == "__main__":

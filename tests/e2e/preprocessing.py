@@ -32,7 +32,7 @@ class Preprocessing:
         """The corpus rendered and both stages done, without Ray."""
         Checkout.create(place)
         made = cls(place)
-        made.checkout.run("pipeline.profile", "tiny", "workers.actors=1", *SETTINGS)
+        made.checkout.run("pipeline.profile", "tiny", *SETTINGS)
         for stage in ("raw", "manifest", *STAGES):
             made.checkout.run(f"stages.{stage}")
         for stage in STAGES:

@@ -25,7 +25,8 @@ MODELS, CHECKPOINTS = f"data/tiny/models/{LINEAGE}", f"data/tmp/tiny/models/{LIN
 def fork(undisturbed: Checkout, place: Path, workers: int) -> Checkout:
     """The tiny profile's shards, with models to be trained by that many processes."""
     checkout = undisturbed.fork(place)
-    checkout.run("pipeline.profile", "tiny", f"compute.workers={workers}", *CHANGES)
+    several = [f"compute.workers={workers}"] if workers > 1 else []  # 1 is the profile's
+    checkout.run("pipeline.profile", "tiny", *several, *CHANGES)
     return checkout
 
 

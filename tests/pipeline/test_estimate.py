@@ -11,10 +11,11 @@ from pipeline.estimate import (
     Corpus,
     LineageWork,
     Machine,
-    count_gmacs,
     estimate,
     format_bytes,
     format_seconds,
+    time_left,
+    time_lineage,
     weigh_gmacs,
 )
 
@@ -31,9 +32,22 @@ MACHINE = Machine(cores=2, gmacs_per_second=50.0)
 
 def test_training_counts_forward_backward_teachers_and_validation() -> None:
     # 3 students of 3 passes each, 2 of them taught by the one before; 3 predict the 100 of val
-    assert count_gmacs(WORK, CORPUS) == 10 * ((9 * 2 + 2 * 2) * 400 + 3 * 2 * 100)
+    trained = 10 * ((9 * 2 + 2 * 2) * 400 + 3 * 2 * 100)
+    assert time_lineage(WORK, CORPUS, MACHINE) == pytest.approx(trained / 50)
     taught = replace(WORK, generations=1, teacher_gmacs=7.0)
-    assert count_gmacs(taught, CORPUS) == 10 * ((3 * 2 + 7) * 400 + 2 * 100)
+    trained = 10 * ((3 * 2 + 7) * 400 + 2 * 100)
+    assert time_lineage(taught, CORPUS, MACHINE) == pytest.approx(trained / 50)
+    left = 10 * ((3 * 2 + 2) * 400 + 2 * 100)
+    assert time_left(replace(WORK, done=2), CORPUS, MACHINE) == pytest.approx(left / 50)
+    assert time_left(replace(WORK, done=3), CORPUS, MACHINE) == 0
+
+
+def test_on_a_gpu_the_slowest_of_device_host_and_loader_decides() -> None:
+    work = replace(WORK, generations=1, batch=8, step_operations=800, forward_operations=320)
+    fast = replace(MACHINE, gmacs_per_second=1e9, seconds_per_operation=1e-5)
+    assert time_lineage(work, CORPUS, fast) == pytest.approx(10 * (1e-3 * 400 + 1e-4 * 100))
+    slow_disk = replace(fast, clips_per_second=100.0)
+    assert time_lineage(work, CORPUS, slow_disk) == pytest.approx(10 * 5)
 
 
 def test_shards_take_267_kb_per_clip() -> None:
@@ -47,7 +61,7 @@ def test_steps_of_an_existing_corpus() -> None:
     assert (rows["raw"].disk_bytes, rows["raw"].seconds) == (0, 0)
     assert rows["landmarks"].seconds == 100 * 75 / 2 / LANDMARK_FRAMES_PER_SECOND
     assert rows["models"].disk_bytes == 3 * 1000 * 4
-    assert rows["models"].seconds == count_gmacs(WORK, CORPUS) / 50
+    assert rows["models"].seconds == pytest.approx(time_lineage(WORK, CORPUS, MACHINE))
     assert rows["logits"].disk_bytes == 3 * 200 * 51 * 4
 
 

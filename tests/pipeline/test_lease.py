@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -63,6 +64,29 @@ def test_each_lease_is_of_another_device(place: Path) -> None:
     assert devices == {torch.device("cuda", 0), torch.device("cuda", 1)}
     with lease_device() as again:
         assert again == torch.device("cuda", 0)
+
+
+def test_four_lineages_at_a_time_have_a_gpu_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    devices = {f"GPU-{index}": torch.device("cuda", index) for index in range(4)}
+    monkeypatch.setattr(lease, "find_devices", lambda: devices)
+    monkeypatch.setattr(lease, "LEASES", tmp_path / "leases")
+    ended: list[torch.device] = []
+
+    def train() -> None:
+        with lease_device(poll_seconds=0.01) as device:
+            ended.append(device)
+
+    with ExitStack() as held:
+        leased = {held.enter_context(lease_device()) for _ in range(4)}
+        assert leased == set(devices.values())
+        fifth = Thread(target=train)
+        fifth.start()
+        while "waiting for a GPU: other stages use all 4" not in capsys.readouterr().out:
+            assert not ended
+    fifth.join()
+    assert ended[0] in leased
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The preflight check: its estimates, and what it refuses."""
 
 import json
+import re
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from lipnet.errors import InputError
 from lipnet.sources.inventory import scan_inventory, write_inventory
 from lipnet.spec import ModelSpec
-from pipeline import preflight
+from pipeline import machine, preflight, work
 from pipeline.estimate import RECORDED, Corpus, Estimate, Machine, estimate
 from pipeline.paths import Paths
 from stages.manifest import make_manifest
@@ -22,7 +23,7 @@ ROWS = [Estimate("shards", 1_000_000, 60.0), Estimate("models", 500_000, 3600.0)
 
 
 def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
-    recipe = SimpleNamespace(epochs=2, input_size=32)
+    recipe = SimpleNamespace(epochs=2, input_size=32, batch=8)
     specs = {"big": "resnet18_0.25x + tcn_0.25x", "small": "resnet18_0.125x + tcn_0.25x"}
     return SimpleNamespace(
         profile="tiny",
@@ -32,7 +33,7 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
         scratch={"big": SimpleNamespace(generations=1)},
         taught={"small": SimpleNamespace(generations=1, teacher="big")},
-        compute=SimpleNamespace(record_gib=0.0),
+        compute=SimpleNamespace(record_gib=0.0, workers=1),
         group_by_teacher_logits=lambda: [["small", "other"]],
         spec_of=lambda lineage: ModelSpec.parse(specs[lineage]),
         recipe_of=lambda lineage: recipe,
@@ -57,8 +58,11 @@ def set_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty repository as the working directory, and a machine that is not measured."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(preflight, "measure_machine", lambda: Machine(2, 50.0))
-    monkeypatch.setattr(preflight, "source_root", lambda params: Path(params.source.root))
+    monkeypatch.setattr(machine, "measure_machine", lambda: Machine(2, 50.0))
+    monkeypatch.setattr(machine, "count_busy_cores", lambda: 0.0)
+    monkeypatch.setattr("sys.argv", ["preflight"])
+    for module in (preflight, work):
+        monkeypatch.setattr(module, "source_root", lambda params: Path(params.source.root))
     return tmp_path
 
 
@@ -84,6 +88,102 @@ def test_a_flow_gets_the_table_as_a_file_and_a_line_with_the_total(
     assert capsys.readouterr().out.splitlines() == [
         f"all steps: {cells[-1]['disk']}, {cells[-1]['time']}"
     ]
+
+
+def plan(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> str:
+    """What the program prints with these options for the test's profile."""
+    monkeypatch.setattr(preflight, "load_params", lambda: make_params(root="/no", name="lrw"))
+    monkeypatch.setattr("sys.argv", ["preflight", *arguments])
+    preflight.main()
+    return capsys.readouterr().out
+
+
+LRW = ("--clips", "488763/25000/25000", "--labels", "500")
+
+
+def test_a_corpus_that_is_not_here_is_planned_for_a_named_gpu(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_free(monkeypatch, 10_000)  # of this disk, which is not asked
+    printed = plan(monkeypatch, capsys, *LRW, "--gpu", "h200", "--gpus", "8")
+    assert "- big x2" in printed
+    assert "- small x1" in printed
+    assert "h200, estimated: 182,965 GMAC/s" in printed
+    assert "not measured" in printed
+    one, many = re.findall(r"([0-9.]+) (?:hours|min) on", printed)
+    assert float(many) <= float(one)
+    given_rate = plan(monkeypatch, capsys, *LRW, "--rate", "9000")
+    assert "9,000 GMAC/s as given" in given_rate
+
+
+def test_a_rate_measured_on_a_busy_machine_is_marked(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "other processes" not in plan(monkeypatch, capsys, *LRW)
+    monkeypatch.setattr(machine, "count_busy_cores", lambda: 3.2)
+    printed = plan(monkeypatch, capsys, *LRW)
+    assert "other processes used about 3.2 cores at the time" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--clips", "10/2", "--labels", "5"), "--clips 10/2: clips of train/val/test"),
+        (("--clips", "10/0/2", "--labels", "5"), "--clips 10/0/2"),
+        (("--clips", "10/1/2"), "--clips and --labels go together"),
+        (("--clips", "10/1/2", "--labels", "1"), "--labels 1: 2 or more"),
+        ((*LRW, "--gpu", "h2"), "--gpu h2: known are h200, "),
+        ((*LRW, "--gpu", "h200", "--rate", "5"), "--gpu or --rate, not both"),
+        ((*LRW, "--rate", "-5"), "--rate -5.0: multiply-adds"),
+        (("recipe.epochs=3",), "changes need --profile"),
+    ],
+)
+def test_wrong_sizes_are_one_line(
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    with pytest.raises(InputError, match=message):
+        plan(monkeypatch, capsys, *arguments)
+
+
+def test_what_is_finished_is_not_left_to_do(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "load_params", make_params)
+    monkeypatch.setattr("sys.argv", ["preflight", "--json", "cells.json"])
+    paths = Paths("tiny")
+    (paths.tmp / "models/big/g0").mkdir(parents=True)
+    (paths.tmp / "models/big/g0/generation.json").write_text("{}")
+    paths.lineage("small").mkdir(parents=True)
+    (paths.lineage("small") / "lineage.json").write_text("{}")
+    paths.raw.mkdir()
+    preflight.main()
+    left = {row["step"]: row["left"] for row in json.loads(Path("cells.json").read_text())}
+    assert (left["raw"], left["- small x1"]) == ("done", "done")
+    assert left["- big x2"] == left["models"] != "done"
+
+
+@pytest.mark.parametrize(("gpus", "workers", "named"), [(1, 1, False), (4, 1, True), (4, 4, False)])
+def test_gpus_that_are_not_used_are_named(
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gpus: int,
+    workers: int,
+    named: bool,
+) -> None:
+    params = make_params()
+    params.compute.workers = workers
+    monkeypatch.setattr(preflight, "load_params", lambda: params)
+    monkeypatch.setattr(preflight, "count_gpus", lambda: gpus)
+    preflight.main()
+    expected = f"uses {workers} of them, `make flow` uses all {gpus}"
+    assert (expected in capsys.readouterr().out) == named
 
 
 def test_results_without_their_corpus_lead_to_the_report(
@@ -141,7 +241,7 @@ def test_recordings_need_room_once(workplace: Path, monkeypatch: pytest.MonkeyPa
 def test_recordings_are_counted_if_they_fit(budget: float, expected: int) -> None:
     params = make_params()
     params.compute = SimpleNamespace(record_gib=budget)
-    assert preflight.weigh_recordings(params, CORPUS) == expected  # type: ignore[arg-type]
+    assert work.weigh_recordings(params, CORPUS) == expected  # type: ignore[arg-type]
 
 
 def test_existing_outputs_need_no_room(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,12 +254,12 @@ def test_existing_outputs_need_no_room(workplace: Path, monkeypatch: pytest.Monk
 
 
 def test_a_rendered_corpus_is_counted_from_the_parameters() -> None:
-    corpus = preflight.count_corpus(make_params(), Paths("tiny"))
+    corpus = work.count_corpus(make_params(), Paths("tiny"))
     assert (corpus.videos, corpus.labels, corpus.rendered) == (12, 2, True)
     assert corpus.clips == {"train": 8, "val": 4}
     params = make_params()
     params.crops.size = 48
-    assert preflight.count_corpus(params, Paths("tiny")).crop_size == 48
+    assert work.count_corpus(params, Paths("tiny")).crop_size == 48
 
 
 def test_a_folder_of_words_has_the_frames_of_its_options(workplace: Path) -> None:
@@ -170,25 +270,25 @@ def test_a_folder_of_words_has_the_frames_of_its_options(workplace: Path) -> Non
             (root / word / f"{number}.mp4").write_bytes(b"x")
     params = make_params(root=str(root), name="folder")
     params.source.options = {"frames": 60}
-    corpus = preflight.count_corpus(params, Paths("tiny"))
+    corpus = work.count_corpus(params, Paths("tiny"))
     assert (corpus.frames_per_clip, corpus.frames_per_video, corpus.all_clips) == (60, 60, 6)
 
 
 def test_a_manifest_is_used_only_for_the_same_source(workplace: Path) -> None:
     root, paths = make_lrw(workplace / "corpus"), Paths("tiny")
     params = make_params(root=str(root), name="lrw")
-    counted = preflight.count_corpus(params, paths)
+    counted = work.count_corpus(params, paths)
     assert (counted.videos, counted.clips) == (3, {"train": 1, "val": 1, "test": 1})
     make_manifest("lrw", root, {}, folder=paths.manifest)
-    assert preflight.count_corpus(params, paths) == counted
-    assert preflight.read_counts(paths.manifest, "lrw", {"words": ["A"]}) is None
-    assert preflight.read_counts(paths.manifest, "grid", {}) is None
+    assert work.count_corpus(params, paths) == counted
+    assert work.read_counts(paths.manifest, "lrw", {"words": ["A"]}) is None
+    assert work.read_counts(paths.manifest, "grid", {}) is None
 
 
 def test_a_missing_corpus_is_named(workplace: Path) -> None:
     params = make_params(root=str(workplace / "nowhere"), name="lrw")
     with pytest.raises(InputError, match=r"source\.root .*nowhere does not exist"):
-        preflight.count_corpus(params, Paths("tiny"))
+        work.count_corpus(params, Paths("tiny"))
 
 
 def test_ready_crops_need_no_landmarks(workplace: Path) -> None:
@@ -201,7 +301,7 @@ def test_ready_crops_need_no_landmarks(workplace: Path) -> None:
             (root / f"images/{name}/{number}.jpg").write_bytes(b"x")
     params = make_params(root=str(root), name="lrw1000")
     params.crops.size = 122
-    corpus = preflight.count_corpus(params, Paths("tiny"))
+    corpus = work.count_corpus(params, Paths("tiny"))
     assert (corpus.videos, corpus.all_clips, corpus.ready) == (3, 6, True)
     rows = {row.step: row for row in estimate(corpus, [], Machine(2, 50.0))}
     assert (rows["landmarks"].disk_bytes, rows["landmarks"].seconds) == (0, 0)
@@ -212,7 +312,7 @@ def test_ready_crops_need_no_landmarks(workplace: Path) -> None:
 
 
 def test_lineages_count_g0_and_their_teachers() -> None:
-    big, small = preflight.list_work(make_params(), 10)
+    big, small = work.list_work(make_params(), 10)
     assert (big.lineage, big.generations, big.teacher_gmacs) == ("big", 2, 0)
     assert (small.lineage, small.generations, small.teacher_gmacs) == ("small", 1, big.gmacs)
     assert small.epochs == 2
@@ -259,10 +359,10 @@ def test_an_upload_of_clips_that_may_not_leave_is_warned_of(
 
 
 def test_the_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "CALIBRATION_SECONDS", 0.01)
-    machine = preflight.measure_machine()
-    assert machine.cores >= 1
-    assert machine.gmacs_per_second > 0
+    monkeypatch.setattr(machine, "CALIBRATION_SECONDS", 0.01)
+    measured = machine.measure_machine()
+    assert measured.cores >= 1
+    assert measured.gmacs_per_second > 0
 
 
 @pytest.mark.parametrize(
@@ -274,4 +374,4 @@ def test_compressed_shards_need_less_room_and_remote_ones_none(
 ) -> None:
     params = make_params()
     params.shards = SimpleNamespace(codec=codec, url=url)
-    assert preflight.weigh_pixel(params) == expected  # type: ignore[arg-type]
+    assert work.weigh_pixel(params) == expected  # type: ignore[arg-type]

@@ -1,0 +1,173 @@
+"""The work of a profile: the size of its corpus, its lineages, and what of them is done."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from lipnet.clip import CLIP_FRAMES
+from lipnet.errors import InputError
+from lipnet.files import digest_of
+from lipnet.lineage.generation import GENERATION_FILE
+from lipnet.lineage.summary import LINEAGE_FILE
+from lipnet.sources.discover import discover_clips, find_source
+from lipnet.sources.manifest import count_splits, read_summary
+from lipnet.spec import ModelSpec
+from pipeline.estimate import BYTES_PER_PIXEL, Corpus, LineageWork, weigh_gmacs
+from pipeline.params import Params
+from pipeline.paths import Paths, source_root
+
+SPLITS = ("train", "val", "test")
+
+
+def count_corpus(params: Params, paths: Paths) -> Corpus:
+    """The size of the corpus: from the parameters if it is rendered, else from a manifest of the
+    same source, else from the files of the corpus."""
+    source = params.source
+    adapter = find_source(source.name)
+    clip_frames = adapter.frames_per_clip(source.options)
+    frames = max(adapter.frames_per_video, clip_frames)
+    if not source.root and params.synthetic is not None:
+        words = len(params.synthetic.words)
+        clips = {split: words * n for split, n in params.synthetic.clips_per_word.items()}
+        videos, size = sum(clips.values()), params.crops.size
+        return Corpus(videos, frames, clips, words, rendered=True, crop_size=size)
+    known = read_counts(paths.manifest, source.name, source.options)
+    if known is None:
+        found, _ = discover_clips(source.name, source_root(params), source.options)
+        known = len({c.video for c in found}), len({c.label for c in found}), count_splits(found)
+    videos, labels, clips = known
+    return Corpus(
+        videos,
+        frames,
+        clips,
+        labels,
+        rendered=False,
+        ready=adapter.cropped,
+        frames_per_clip=clip_frames,
+        crop_size=params.crops.size,
+    )
+
+
+def plan_corpus(params: Params, clips: str, labels: int) -> Corpus:
+    """The size of a corpus that is not here, of "train/val/test" clips and this many labels."""
+    counts = clips.split("/")
+    if len(counts) != 3 or not all(count.isdecimal() and int(count) for count in counts):
+        raise InputError(f"--clips {clips}: clips of train/val/test, as in 488763/25000/25000")
+    if labels < 2:
+        raise InputError(f"--labels {labels}: 2 or more")
+    adapter = find_source(params.source.name)
+    frames = adapter.frames_per_clip(params.source.options)
+    numbers = dict(zip(SPLITS, map(int, counts), strict=True))
+    return Corpus(
+        videos=sum(numbers.values()),
+        frames_per_video=max(frames, CLIP_FRAMES),
+        clips=numbers,
+        labels=labels,
+        rendered=False,
+        ready=adapter.cropped,
+        frames_per_clip=frames,
+        crop_size=params.crops.size,
+    )
+
+
+def weigh_pixel(params: Params) -> float:
+    """Bytes on this disk per stored pixel: 0 if the shards are stored at a URL."""
+    kind = params.shards.codec.rstrip("0123456789")
+    return 0.0 if params.shards.url else BYTES_PER_PIXEL[kind]
+
+
+def read_counts(
+    folder: Path, source: str, options: Mapping[str, object]
+) -> tuple[int, int, dict[str, int]] | None:
+    """Videos, labels and clips by split of a manifest; None if there is none of this source."""
+    if not (folder / "summary.json").is_file():
+        return None
+    summary = read_summary(folder)
+    if (summary.source, summary.options) != (source, digest_of(dict(options))):
+        return None
+    clips = {split: size.clips for split, size in summary.splits.items()}
+    return summary.videos, summary.labels, clips
+
+
+def list_work(
+    params: Params, labels: int, *, frames: int = CLIP_FRAMES, paths: Paths | None = None
+) -> list[LineageWork]:
+    """The lineages of the profile, with the cost of their models on clips of `frames` frames, and
+    the generations that `paths` has already.
+
+    A scratch lineage has one model more than it has born-again generations: g0.
+    """
+
+    def weigh(lineage: str, size: int) -> tuple[float, int]:
+        return weigh_model(params.spec_of(lineage), labels, frames=frames, size=size)
+
+    works = []
+    for lineage, entry in (params.scratch | params.taught).items():
+        recipe = params.recipe_of(lineage)
+        epochs = max(recipe.epochs, params.initial_recipe_of(lineage).epochs)
+        gmacs, parameters = weigh(lineage, recipe.input_size)
+        models = entry.generations + (lineage in params.scratch)
+        work = LineageWork(lineage, gmacs, parameters, models, epochs, batch=recipe.batch)
+        if lineage in params.taught:  # a teacher sees the same frames as its student
+            teacher = params.taught[lineage].teacher
+            cost = weigh(teacher, recipe.input_size)[0]
+            work = replace(work, teacher=teacher, teacher_gmacs=cost)
+        done = 0 if paths is None else count_done(paths, lineage, models)
+        works.append(replace(work, done=done))
+    return works
+
+
+def add_operations(params: Params, works: list[LineageWork]) -> list[LineageWork]:
+    """The same lineages with the operations of their steps, which decide on a GPU."""
+    count = cache(_count_operations)
+    found = []
+    for work in works:
+        own = count(str(params.spec_of(work.lineage)))
+        teaching = count(str(params.spec_of(work.teacher)))[0] if work.teacher else 0
+        found.append(
+            replace(
+                work,
+                forward_operations=own[0],
+                step_operations=own[1],
+                teacher_operations=teaching,
+            )
+        )
+    return found
+
+
+def _count_operations(spec: str) -> tuple[int, int]:
+    from lipnet.measure.operations import count_operations  # imports torch, see weigh_model
+
+    counted = count_operations(ModelSpec.parse(spec))
+    return counted.forward, counted.step
+
+
+def count_done(paths: Paths, lineage: str, models: int) -> int:
+    """The generations of a lineage that are finished; all of them if the lineage is."""
+    if (paths.lineage(lineage) / LINEAGE_FILE).is_file():
+        return models
+    folder = paths.tmp / "models" / lineage
+    return sum(1 for _ in folder.glob(f"g*/{GENERATION_FILE}"))
+
+
+def weigh_recordings(params: Params, corpus: Corpus) -> int:
+    """Bytes of the teachers' logits that will be recorded for further students."""
+    from lipnet.distill.recording import recording_bytes  # imports torch, see weigh_model
+
+    clips = corpus.clips.get("train", 0)
+    budget = round(params.compute.record_gib * 2**30)
+    needs = [
+        recording_bytes(params.recipe_of(group[0]).epochs, clips, corpus.labels)
+        for group in params.group_by_teacher_logits()
+    ]
+    return min(budget, sum(need for need in needs if need <= budget))
+
+
+def weigh_model(spec: ModelSpec, labels: int, *, frames: int, size: int) -> tuple[float, int]:
+    """Weighted gmacs per clip, and the number of parameters, of a spec's model."""
+    # Imports torch, which is slow: only after errors in the corpus have been reported.
+    from lipnet.measure.cost import cost_of
+
+    cost = cost_of(spec, labels, frames=frames, size=size)
+    return weigh_gmacs(cost.gmacs, spec.backbone), cost.params

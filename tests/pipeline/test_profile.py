@@ -1,0 +1,71 @@
+"""A profile with changes: sections left out, lineages by name, and changes that do nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lipnet.errors import InputError
+from pipeline.profile import CONF, compose_profile
+from tests.contract.imports import ROOT
+
+
+@pytest.fixture(autouse=True)
+def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / CONF).symlink_to(ROOT / CONF)
+    monkeypatch.chdir(tmp_path)
+
+
+def compose(profile: str, *changes: str) -> Any:
+    return compose_profile(profile, changes, Path("params.yaml"))
+
+
+def test_an_empty_section_leaves_it_out() -> None:
+    params = compose("tiny", "taught={}")
+    assert (list(params.scratch), params.taught) == (["rn18-tcn"], {})
+
+
+def test_lineages_are_chosen_by_name_with_their_teachers() -> None:
+    params = compose("lrw", "lineages=sn10-tcn2-by-sn10-mstcn3,sn10-tcn1", "recipe.epochs=40")
+    assert list(params.scratch) == ["rn18-mstcn3", "sn10-tcn1"]
+    assert list(params.taught) == ["sn10-mstcn3-by-rn18-mstcn3", "sn10-tcn2-by-sn10-mstcn3"]
+    assert params.recipe.epochs == 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["recipe.epochs=2"], "recipe.epochs=2 changes nothing: the profile tiny has this value"),
+        (["recipe.epochs=3", "recipe.epochs=4"], "recipe.epochs=3 changes nothing"),
+        (["lineages=rn18-tcn,rn18-dstcn-by-rn18-tcn"], "lineages=.* changes nothing"),
+        (["lineages=rn18"], "unknown rn18; this profile has: rn18-tcn, rn18-dstcn-by-rn18-tcn"),
+        (["lineages="], "unknown lineage"),
+        (["nothing={}"], "nothing"),
+        (["recipe.epoch=3"], "recipe.epoch"),
+        (["profile=lrw"], "profile"),
+    ],
+)
+def test_a_change_that_does_nothing_is_refused(changes: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compose("tiny", *changes)
+
+
+def test_a_change_that_another_one_needs_is_kept() -> None:
+    added = "+scratch.extra={spec: resnet18_0.125x + tcn_0.25x}"
+    params = compose("tiny", added, "+scratch.extra.generations=2")
+    assert params.scratch["extra"].generations == 2
+
+
+def test_the_pair_is_a_part_of_the_whole_study() -> None:
+    whole, pair = (
+        yaml.safe_load((ROOT / CONF / f"profile/{name}.yaml").read_text("utf-8"))
+        for name in ("lrw", "lrw_pair")
+    )
+    for section in ("source", "landmarks", "crops", "shards", "recipe"):
+        assert pair[section] == whole[section]
+    names = {"rn18-mstcn3", "sn05-tcn1"}
+    assert set(pair["scratch"]) == names
+    assert {name: pair["scratch"][name]["spec"] for name in names} == {
+        name: whole["scratch"][name]["spec"] for name in names
+    }
