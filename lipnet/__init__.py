@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lipnet.compress.compress import Compressed as Compressed
+    from lipnet.compress.compress import compress_model as compress_model
     from lipnet.crops.crop import CropOptions as CropOptions
     from lipnet.errors import InputError as InputError
     from lipnet.export.export import Exported as Exported
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from lipnet.video.decode import VideoError as VideoError
 
 _MODULES = {
+    "Compressed": "lipnet.compress.compress",
     "Corpus": "lipnet.inference.evaluate",
     "Cost": "lipnet.measure.cost",
     "CropOptions": "lipnet.crops.crop",
@@ -62,6 +65,7 @@ _MODULES = {
     "Rejection": "lipnet.models.rejection",
     "VideoError": "lipnet.video.decode",
     "build_model": "lipnet.models.build",
+    "compress_model": "lipnet.compress.compress",
     "cost_of": "lipnet.measure.cost",
     "crop_video": "lipnet.inference.crop",
     "embed_videos": "lipnet.inference.embed",
@@ -75,6 +79,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "Compressed",
     "Corpus",
     "Cost",
     "CropOptions",
@@ -96,6 +101,7 @@ __all__ = [
     "Rejection",
     "VideoError",
     "build_model",
+    "compress_model",
     "cost_of",
     "crop_video",
     "embed_videos",

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from lipnet.cli import (
+    compress,
     cost,
     crop,
     embed,
@@ -20,7 +21,10 @@ from lipnet.cli.output import exit_without_reader
 from lipnet.errors import InputError
 from lipnet.text import escape_lines
 
-VERBS = (cost, crop, embed, evaluate, export, import_checkpoint, models, read, release, report)
+VERBS = (
+    *(compress, cost, crop, embed, evaluate, export, import_checkpoint, models, read, release),
+    report,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,15 +1,22 @@
-"""The weights file: safetensors with all that is needed to use the model in its header."""
+"""The weights file: safetensors with all that is needed to use the model in its header.
+
+Its tensors are stored as they are, or packed (lipnet/coding); `load_model` reads both.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from lipnet.coding.table import decode_rows, decode_tensors, encode_table
+from lipnet.coding.tensors import Packed, unpack
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.labels import parse_labels
@@ -26,6 +33,7 @@ HEADER_KEY = "lipnet"
 TRAINED_ON = "trained_on"  # in the card's origin: the ClipSet of the training clips
 COUNTS, VARIANCES = "num_batches_tracked", "running_var"  # of BatchNorm
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+PACKED_TABLE, PACKED_DATA = "packed.table", "packed.data"  # the only tensors of a packed file
 NAMED = 3  # tensors that an error message lists before it counts the rest
 
 
@@ -61,23 +69,39 @@ def save_weights(
     }
     if half:
         tensors = {name: _halve(path, name, tensor) for name, tensor in tensors.items()}
-    outputs = tensors["classifier.bias"].numel()
+    _write(path, tensors, card, outputs=tensors["classifier.bias"].numel())
+
+
+def save_packed(path: Path, tensors: Mapping[str, Packed], card: ModelCard) -> None:
+    """Write packed tensors and the card whole or not at all; equal tensors give equal bytes.
+
+    `load_model` gives their `unpack`ed values.
+    """
+    parts = zip((PACKED_TABLE, PACKED_DATA), encode_table(tensors), strict=True)
+    stored = {name: torch.frombuffer(bytearray(part), dtype=torch.uint8) for name, part in parts}
+    _write(path, stored, card, outputs=tensors["classifier.bias"].shape[0])
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a weights file's tensors are packed; InputError if it is not readable."""
+    with _open(path) as opened:
+        return PACKED_TABLE in opened.keys()  # noqa: SIM118 (not a mapping)
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], card: ModelCard, *, outputs: int) -> None:
     if outputs != len(card.labels):
         raise InputError(f"{path}: {len(card.labels)} labels for a model of {outputs} classes")
     header = json.dumps(asdict(card), sort_keys=True, ensure_ascii=False)
     with write_atomic(path) as temporary:
         # Written by Python, so that a full disk is an OSError and not safetensors' own.
-        temporary.write_bytes(save(tensors, {HEADER_KEY: header}))
+        temporary.write_bytes(save(dict(tensors), {HEADER_KEY: header}))
 
 
 def load_card(path: Path | str) -> ModelCard:
     """The card in a weights file's header, without reading its tensors."""
     path = Path(path)
-    try:
-        with safe_open(path, framework="pt") as opened:
-            header: Mapping[str, str] = opened.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is not a readable safetensors file: {error}") from error
+    with _open(path) as opened:
+        header: Mapping[str, str] = opened.metadata() or {}
     if HEADER_KEY not in header:
         raise InputError(f"{path} is safetensors, but its header has no {HEADER_KEY!r} card")
     return parse_card(path, header[HEADER_KEY])
@@ -92,17 +116,15 @@ def load_model(path: Path | str, device: str = "cpu") -> tuple[Lipreader, ModelC
     """
     path = Path(path)
     card = load_card(path)
-    tensors = _read_tensors(path)
+    tensors = _read_tensors(path, card)
     try:
         Recipe.for_known_input(card.preprocessing)
-        spec = ModelSpec.parse(card.spec)
-        shapes = build_empty(spec, len(card.labels), device="meta").state_dict()
     except InputError as error:
         raise InputError(f"{path}: its card cannot be built: {error}") from error
     # Compared before the model is allocated: a damaged spec may ask for any amount of memory.
-    check_tensors(shapes, tensors, where=f"{path} ({card.spec})")
+    check_tensors(_shapes_of(path, card), tensors, where=f"{path} ({card.spec})")
     check_values(tensors, where=str(path))
-    model = build_empty(spec, len(card.labels))
+    model = build_empty(ModelSpec.parse(card.spec), len(card.labels))
     model.load_state_dict(tensors)
     return model.to(torch.device(device)).eval(), card
 
@@ -113,11 +135,12 @@ def load_initial(model: Lipreader, path: Path, labels: list[str]) -> list[str]:
     Tensors of the same name and shape are taken, the last linear layer only if the labels are
     the same. InputError if nothing fits.
     """
-    same_labels = load_card(path).labels == labels
+    card = load_card(path)
+    same_labels = card.labels == labels
     own = model.state_dict()
     fitting = {
         name: tensor
-        for name, tensor in _read_tensors(path).items()
+        for name, tensor in _read_tensors(path, card).items()
         if name in own
         and own[name].shape == tensor.shape
         and (same_labels or not name.startswith("classifier."))
@@ -206,11 +229,44 @@ def _halve(path: Path, name: str, tensor: Tensor) -> Tensor:
     return halved
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
     try:
-        return load_file(path)
+        with safe_open(path, framework="pt") as opened:
+            yield opened
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def _shapes_of(path: Path, card: ModelCard) -> dict[str, Tensor]:
+    """The tensors of the card's spec, without memory; InputError if it cannot be built."""
+    try:
+        spec = ModelSpec.parse(card.spec)
+        return build_empty(spec, len(card.labels), device="meta").state_dict()
+    except InputError as error:
+        raise InputError(f"{path}: its card cannot be built: {error}") from error
+
+
+def _read_tensors(path: Path, card: ModelCard) -> dict[str, Tensor]:
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is not a readable safetensors file: {error}") from error
+    return _unpack_all(path, card, tensors) if PACKED_TABLE in tensors else tensors
+
+
+def _unpack_all(path: Path, card: ModelCard, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    try:
+        table, data = (tensors[name].numpy().tobytes() for name in (PACKED_TABLE, PACKED_DATA))
+        rows = decode_rows(table)
+        # Compared before anything is allocated: a damaged table may name any shape.
+        found = {row.name: torch.empty(row.shape, device="meta") for row in rows}
+        check_tensors(_shapes_of(path, card), found, where=f"{path} ({card.spec})")
+        return {name: unpack(own) for name, own in decode_tensors(rows, data).items()}
+    except InputError:
+        raise
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path} is damaged: its packed tensors cannot be read: {error}") from None
 
 
 def _shorten(names: list[str]) -> str:

@@ -20,6 +20,7 @@ PUBLIC = {
     *("Corpus", "Estimate", "Evaluation", "evaluate"),
     *("EpochRecord", "train_model"),
     *("Exported", "export_model"),
+    *("Compressed", "compress_model"),
 }
 
 

@@ -1,0 +1,95 @@
+"""`lipnet compress`: a trained model in a smaller file."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipnet.cli.evaluate import format_estimate
+from lipnet.how import STEPS
+
+if TYPE_CHECKING:
+    from lipnet.compress.compress import Compared, Compressed
+
+ABOUT = (
+    "Steps: "
+    + "; ".join(f"{name}{kind.form}: {kind.about}" for name, kind in STEPS.items())
+    + ". prune_<share> goes with int<bits> or cluster<bits>, as in 'prune_0.5 + cluster4'. The "
+    "file is used like any weights file."
+)
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb's arguments."""
+    verb = verbs.add_parser("compress", help="a trained model in a smaller file", epilog=ABOUT)
+    verb.add_argument("weights", type=Path, metavar="WEIGHTS", help="a weights.safetensors")
+    verb.add_argument("--how", required=True, metavar="STEPS", help='such as "int4"')
+    verb.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    verb.add_argument(
+        "--shards",
+        type=Path,
+        metavar="DIR",
+        help="crops of the model's own preprocessing: training clips to measure BatchNorm's "
+        "statistics on again, validation clips to choose by",
+    )
+    verb.add_argument("--split", default="val", help="of the shards, to compare accuracies on")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Write the file and print its size and accuracy."""
+    from lipnet.compress.compress import compress_model
+
+    made = compress_model(
+        parsed.weights, parsed.out, parsed.how, shards=parsed.shards, split=parsed.split
+    )
+    print(json.dumps(to_json(made)) if parsed.json else "\n".join(format_lines(made)))
+
+
+def to_json(made: "Compressed") -> dict[str, object]:
+    """Size and accuracy; accuracies are fractions."""
+    return {
+        "path": str(made.path),
+        "spec": made.card.spec,
+        "how": str(made.how),
+        "bytes": made.file_bytes,
+        "ratio": made.ratio,
+        "bits_per_weight": made.bits_per_weight,
+        "accuracy": None if made.compared is None else _compared_json(made.compared),
+    }
+
+
+def _compared_json(found: "Compared") -> dict[str, object]:
+    difference = found.difference
+    return {
+        "split": found.split,
+        "clips": difference.clips,
+        "batchnorm_measured_again": found.batchnorm,
+        "top1_source": found.source.value,
+        "top1_compressed": found.compressed.value,
+        "difference": difference.value,
+        "difference_95": [difference.low, difference.high],
+    }
+
+
+def format_lines(made: "Compressed") -> list[str]:
+    """The same as lines of text."""
+    return [
+        f"{made.path}: {made.card.spec}, {made.how}",
+        f"{made.file_bytes:,} bytes, {made.ratio:.1f} times smaller than in single precision, "
+        f"{made.bits_per_weight:.2f} bits per weight",
+        *([] if made.compared is None else _compared_lines(made.compared)),
+    ]
+
+
+def _compared_lines(found: "Compared") -> list[str]:
+    change = found.difference
+    statistics = "measured again on training clips" if found.batchnorm else "as they were"
+    return [
+        f"BatchNorm's statistics: {statistics}, as validation chose; top-1 on {found.split}:",
+        f"source      {format_estimate(found.source)}",
+        f"compressed  {format_estimate(found.compressed)}",
+        f"difference {100 * change.value:+6.2f} points  "
+        f"(95 %, paired: {100 * change.low:+.2f} to {100 * change.high:+.2f})",
+    ]

@@ -1,0 +1,45 @@
+"""BatchNorm's statistics measured again, after its model's weights have changed."""
+
+import copy
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from lipnet.data.augment import central_view
+from lipnet.data.loader import ClipStore
+from lipnet.models.lipreader import Lipreader
+from lipnet.recipe import Recipe
+
+MAX_CLIPS = 4096
+BATCH = 32
+
+
+def reestimate_batchnorm(
+    model: Lipreader, clips: ClipStore, recipe: Recipe, *, device: torch.device
+) -> Lipreader:
+    """A copy in eval mode whose means and variances are the averages over batches of at most
+    MAX_CLIPS training clips, seen as in evaluation, without dropout."""
+    measured = copy.deepcopy(model).to(device).train()
+    norms = [module for module in measured.modules() if isinstance(module, _BatchNorm)]
+    for module in measured.modules():
+        if isinstance(module, _DropoutNd):
+            module.eval()
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative average
+    with torch.no_grad():
+        for batch in clips.batches(_choose(clips, recipe)):
+            view = central_view(batch.to(device), recipe)
+            measured(view.frames_BTHW, view.lengths_B, view.word_BT)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return measured.eval()
+
+
+def _choose(clips: ClipStore, recipe: Recipe) -> list[torch.Tensor]:
+    """Shuffled batches of equal size, but for a split that has fewer clips than one."""
+    chosen_N = clips.order(seed=recipe.stream_seed, epoch=0)[:MAX_CLIPS]
+    batches = list(torch.split(chosen_N, BATCH))
+    return batches[:-1] if len(batches) > 1 and len(batches[-1]) < BATCH else batches

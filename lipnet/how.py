@@ -1,0 +1,126 @@
+"""How: the one-line name of a compression, such as "prune_0.5 + cluster4".
+
+STEPS is the table of what it can name. Nothing here imports torch.
+"""
+
+import re
+from dataclasses import dataclass
+
+from lipnet.errors import InputError
+
+_STEP = re.compile(r"([a-z]+?)(?:([0-9])|_([0-9]\.[0-9]{1,6}))?")
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """The numbers that a step takes: bits from `low` to `high`, a share between 0 and 1, or none.
+
+    `ends`: whether it also applies to the first and the last layer.
+    """
+
+    about: str
+    bits: tuple[int, int] | None = None
+    takes_share: bool = False
+    ends: bool = True
+
+    @property
+    def form(self) -> str:
+        """The suffix as the list of known steps shows it."""
+        if self.bits:
+            return f"<{self.bits[0]}..{self.bits[1]}>"
+        return "_<share>" if self.takes_share else ""
+
+
+STEPS: dict[str, StepKind] = {
+    "half": StepKind("half precision"),
+    "int": StepKind("integers of this many bits, a scale per output channel", bits=(2, 8)),
+    "cluster": StepKind("a codebook of 2^bits values per tensor", bits=(2, 6)),
+    "binary": StepKind("signs and a scale per output channel", ends=False),
+    "lowrank": StepKind("two factors of this share of the full rank", takes_share=True, ends=False),
+    "prune": StepKind("without the smallest share of the head's weights", takes_share=True),
+}
+PRUNED_VALUES = ("int", "cluster")  # what the weights that `prune` keeps can be stored as
+# Why two steps do not go together; for pairs that are not listed, ONE_CODING.
+REFUSED = {
+    frozenset({"prune", "half"}): "pruned weights are in half precision anyway: leave half out",
+    frozenset({"prune", "binary"}): "a binary weight is never zero",
+    frozenset({"prune", "lowrank"}): "a product of two factors has no zeros to leave out",
+    frozenset({"lowrank", "half"}): "the factors are in half precision anyway: leave half out",
+}
+ONE_CODING = "a weight is stored in one way"
+NOT_HERE = {"w8a8": "int8 weights and activations are written by `lipnet export --int8 SHARDS`"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `number` is its bits or its share, 0 if it takes none."""
+
+    name: str
+    number: float = 0
+
+    def __str__(self) -> str:
+        kind = STEPS[self.name]
+        if kind.bits:
+            return f"{self.name}{self.number:.0f}"
+        return f"{self.name}_{self.number:g}" if kind.takes_share else self.name
+
+
+@dataclass(frozen=True)
+class How:
+    """The steps of a compression; `prune` comes first."""
+
+    steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        """Raise InputError for steps that do not go together."""
+        names = [step.name for step in self.steps]
+        if len(set(names)) < len(names):
+            raise InputError(f"how {self}: one step is given twice")
+        if len(names) > 2:
+            raise InputError(f"how {self}: at most prune_<share> and one other step")
+        if len(names) == 2 and not (names[0] == "prune" and names[1] in PRUNED_VALUES):
+            reason = REFUSED.get(frozenset(names), ONE_CODING)
+            raise InputError(f"how {self}: {names[0]} and {names[1]} do not go together: {reason}")
+
+    @classmethod
+    def parse(cls, text: str) -> "How":
+        """Read "step [+ step]"; an InputError names the step that is wrong."""
+        steps = [_parse_step(part.strip()) for part in text.split("+")]
+        return cls(tuple(sorted(steps, key=lambda step: step.name != "prune")))
+
+    def __str__(self) -> str:
+        """The canonical text, which parses back to equal steps."""
+        return " + ".join(map(str, self.steps))
+
+    @property
+    def values(self) -> Step:
+        """How the weights are stored that are not pruned."""
+        last = self.steps[-1]
+        return Step("half") if last.name == "prune" else last
+
+    @property
+    def pruned(self) -> float:
+        """The share of the head's weights that are zero."""
+        return self.steps[0].number if self.steps[0].name == "prune" else 0.0
+
+
+def describe_steps() -> str:
+    """All steps, for messages."""
+    return ", ".join(name + kind.form for name, kind in STEPS.items())
+
+
+def _parse_step(text: str) -> Step:
+    match = _STEP.fullmatch(text)
+    if text in NOT_HERE:
+        raise InputError(f"step {text!r}: {NOT_HERE[text]}")
+    if match is None or match[1] not in STEPS:
+        raise InputError(f"unknown step {text!r}; known: {describe_steps()}")
+    name, bits, share = match.groups()
+    kind = STEPS[name]
+    if (bits is not None) != (kind.bits is not None) or (share is not None) != kind.takes_share:
+        raise InputError(f"step {text!r} is written {name}{kind.form}")
+    if kind.bits and not kind.bits[0] <= int(bits) <= kind.bits[1]:
+        raise InputError(f"step {text!r}: {name} has {kind.bits[0]} to {kind.bits[1]} bits")
+    if kind.takes_share and not 0 < float(share) < 1:
+        raise InputError(f"step {text!r}: a share is above 0 and below 1")
+    return Step(name, float(bits or share or 0))

@@ -1,0 +1,256 @@
+"""Compressed models: equal logits from file and memory, equal bytes, and sizes by formula."""
+# B batch  C channels  K classes
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lipnet.cli.main import main
+from lipnet.coding.table import decode_rows, encode_table
+from lipnet.coding.tensors import unpack
+from lipnet.compress.compress import compress_model
+from lipnet.compress.compression import (
+    MIN_NUMBERS,
+    StraightThrough,
+    codebook_ratio,
+    fit_compression,
+)
+from lipnet.compress.quantisers import Clusters, Factors, Levels, Signs, cluster, keep_largest
+from lipnet.errors import InputError
+from lipnet.how import How
+from lipnet.models.build import build_model
+from lipnet.models.weights import PACKED_DATA, load_card, load_initial, load_model, save_packed
+from lipnet.spec import ModelSpec
+from tests.lipnet.inference.embedding import write_shards, write_weights
+
+SPEC = "resnet18_0.125x + tcn_0.25x"
+HOWS = (
+    *("half", "int4", "binary", "lowrank_0.5", "prune_0.7", "prune_0.7 + int4"),
+    "prune_0.5 + cluster3",
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors", SPEC)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_packed_file_gives_the_logits_that_were_measured(
+    tmp_path: Path, weights: Path, how: str
+) -> None:
+    model, _ = load_model(weights)
+    made = compress_model(weights, tmp_path / "small.safetensors", how)
+    loaded, card = load_model(made.path)
+    assert card.origin["how"] == how
+    frames_BTHW = torch.randn(2, 5, 32, 32, generator=torch.Generator().manual_seed(1))
+    batch = (frames_BTHW, torch.tensor([5, 4]))
+    with torch.inference_mode():
+        measured = fit_compression(How.parse(how), model).apply(model)(*batch)
+        assert torch.equal(loaded(*batch), measured)
+    again = compress_model(weights, tmp_path / "again.safetensors", how)
+    assert again.path.read_bytes() == made.path.read_bytes()
+    assert made.file_bytes == made.path.stat().st_size < weights.stat().st_size / 1.9
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_tuning_sees_the_stored_values_and_its_gradients_reach_the_weights(how: str) -> None:
+    torch.manual_seed(1)
+    model = build_model(ModelSpec.parse(SPEC), 3).eval()
+    compression = fit_compression(How.parse(how), model)
+    packed = compression.pack(model)
+    for name, quantiser in compression.quantisers.items():
+        weight = model.get_parameter(name)
+        values = quantiser.values(weight)
+        torch.testing.assert_close(values, unpack(packed[name]), rtol=1e-3, atol=1e-4)
+        gradient = torch.autograd.grad(values.sum(), weight)[0]
+        assert bool(gradient.isfinite().all())
+    batch = (torch.randn(2, 3, 32, 32), torch.tensor([3, 3]))
+    through = StraightThrough(model, compression.quantisers)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            through(*batch), compression.apply(model)(*batch), rtol=0.1, atol=0.1
+        )
+    through(*batch).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_a_recurrent_head_can_be_tuned() -> None:
+    model = build_model(ModelSpec.parse("resnet18_0.125x + bgru_8"), 3)
+    compression = fit_compression(How.parse("int4"), model)
+    assert "head.cells.weight_ih_l0" in compression.quantisers
+    batch = (torch.randn(2, 3, 32, 32), torch.tensor([3, 2]))
+    model.eval()
+    through = StraightThrough(model, compression.quantisers)(*batch)
+    expected = compression.apply(model)(*batch)
+    torch.testing.assert_close(through, expected, rtol=0.1, atol=0.1)
+    through.sum().backward()
+    assert model.get_parameter("head.cells.weight_ih_l0").grad is not None
+
+
+def test_straight_through_gradients_by_hand() -> None:
+    """2 x 2: integers pass gradients as they are, clusters their mean over the group."""
+    weight = torch.tensor([[0.9, -0.2], [0.4, 1.0]], requires_grad=True)
+    upstream = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
+    levels = Levels(2, torch.ones(2))
+    assert levels.values(weight).tolist() == [[pytest.approx(0.9, abs=1e-3), 0], [0, 1]]
+    (levels.values(weight) * upstream).sum().backward()
+    assert torch.equal(weight.grad, upstream)
+    weight.grad = None
+    groups = Clusters(1, torch.tensor([1, 0, 0, 1]))
+    assert groups.book(weight).tolist() == [
+        pytest.approx(0.1, abs=1e-3),
+        pytest.approx(0.95, abs=1e-3),
+    ]
+    (groups.values(weight) * upstream).sum().backward()
+    assert weight.grad.tolist() == [[3.0, 2.5], [2.5, 3.0]]
+
+
+def test_the_mean_magnitude_is_the_best_factor_of_signs() -> None:
+    weight = torch.randn(4, 50, generator=torch.Generator().manual_seed(1))
+    values = Signs().values(weight)
+    best = (weight - values).square().sum()
+    for factor in (0.98, 1.02):
+        assert (weight - factor * values).square().sum() > best
+
+
+def test_clusters_are_those_of_k_means_by_distances() -> None:
+    values_N = np.random.default_rng(1).normal(size=500)
+    centres_K = np.linspace(values_N.min(), values_N.max(), 8)
+    for _ in range(200):
+        nearest_N = np.abs(values_N[:, None] - centres_K).argmin(1)
+        centres_K = np.array([values_N[nearest_N == k].mean() for k in range(8)])
+    assert cluster(values_N, 8).tolist() == nearest_N.tolist()
+
+
+def test_low_rank_has_the_rank_of_its_share_and_the_least_error() -> None:
+    weight = torch.randn(24, 6, 5, generator=torch.Generator().manual_seed(1))
+    factors = Factors.fit(weight, 0.5)
+    rank = int(0.5 * 24 * 30 / (24 + 30))
+    matrix = unpack(factors.pack(weight)).flatten(1)
+    assert int(torch.linalg.matrix_rank(matrix)) == rank
+    rest = torch.linalg.svdvals(weight.flatten(1))[rank:]
+    assert (matrix - weight.flatten(1)).norm() == pytest.approx(float(rest.norm()), rel=1e-2)
+
+
+def test_pruning_leaves_out_the_smallest_weights_of_the_head_alone(weights: Path) -> None:
+    model, _ = load_model(weights)
+    pruned = fit_compression(How.parse("prune_0.7"), model).apply(model)
+    for name, weight in model.named_parameters():
+        zeros = pruned.get_parameter(name) == 0
+        large = name.startswith("head.") and weight.dim() > 1 and weight.numel() >= MIN_NUMBERS
+        assert int(zeros.sum()) == (
+            int(0.7 * weight.numel()) if large else int((weight == 0).sum())
+        )
+        if large:
+            assert weight.abs()[zeros].max() <= weight.abs()[~zeros].min()
+    mean = build_model(ModelSpec.parse("resnet18_0.125x + mean"), 3)
+    with pytest.raises(InputError, match="this head has none"):
+        fit_compression(How.parse("prune_0.7"), mean)
+    equal = keep_largest(torch.ones(4), 0.5)
+    assert equal.tolist() == [False, False, True, True]
+
+
+def test_deep_compressions_ratios_by_formula() -> None:
+    """Han et al., arXiv 1510.00149: the example of section 3, and the sizes of Table 1."""
+    assert codebook_ratio(16, 4) == 3.2
+    lenet_300_100 = [(784, 300), (300, 100), (100, 10)]
+    lenet_5 = [(25, 20), (500, 50), (800, 500), (500, 10)]
+    alexnet_conv = [(363, 96), (1200, 256), (2304, 384), (1728, 384), (1728, 256)]
+    alexnet_fc = [(9216, 4096), (4096, 4096), (4096, 1000)]
+    printed = [(lenet_300_100, 1_070_000), (lenet_5, 1_720_000)]
+    printed.append((alexnet_conv + alexnet_fc, 240_000_000))
+    for layers, file_bytes in printed:
+        weights = sum(inputs * outputs + outputs for inputs, outputs in layers)
+        assert 4 * weights == pytest.approx(file_bytes, rel=0.02)
+    # AlexNet without pruning: 8 bits for convolutions, 5 for fully connected layers (section 5).
+    conv, fc = (sum(i * o for i, o in layers) for layers in (alexnet_conv, alexnet_fc))
+    stored = conv / codebook_ratio(conv, 256) + fc / codebook_ratio(fc, 32)
+    assert (conv + fc) / stored == pytest.approx(6.26, abs=0.01)
+    # With pruning, a kept weight costs its index of 5 bits and its gap of 5 (LeNet), 40 times
+    # smaller with Huffman coding in the paper; without it 32 times: 8 % of 266 thousand weights.
+    kept_bits = 0.08 * 266_200 * (6 + 5)
+    assert 32 * 266_200 / kept_bits == pytest.approx(32, rel=0.15)
+
+
+@pytest.mark.parametrize(("clusters", "bits"), [(4, 2), (16, 4), (64, 6)])
+def test_a_clustered_tensor_has_the_size_of_the_formula(clusters: int, bits: int) -> None:
+    weight = torch.rand(100, 300, generator=torch.Generator().manual_seed(1))  # evenly spread
+    packed = Clusters.fit(weight, bits, None).pack(weight)
+    row = decode_rows(encode_table({"w": packed})[0])[0]
+    expected = weight.numel() * 4 / codebook_ratio(weight.numel(), clusters, 32)
+    assert row.data_bytes == pytest.approx(expected, rel=0.01)  # entries of 16 bits, not 32
+
+
+def test_a_student_can_start_from_a_packed_file(tmp_path: Path, weights: Path) -> None:
+    made = compress_model(weights, tmp_path / "small.safetensors", "int8")
+    fresh = build_model(ModelSpec.parse(SPEC), 3)
+    assert load_initial(fresh, made.path, load_card(made.path).labels) == []
+    assert torch.equal(fresh.classifier.weight, load_model(made.path)[0].classifier.weight)
+
+
+def test_the_command_compares_on_a_split(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards, out = (
+        write_shards(tmp_path / "shards", ("train", "val", "test")),
+        tmp_path / "s.safetensors",
+    )
+    arguments = [
+        "compress",
+        str(weights),
+        "--how",
+        "int4",
+        "--out",
+        str(out),
+        "--shards",
+        str(shards),
+    ]
+    main([*arguments, "--split", "test", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["bytes"] == out.stat().st_size
+    assert found["ratio"] > 4
+    accuracy = found["accuracy"]
+    low, high = accuracy["difference_95"]
+    assert low <= accuracy["top1_compressed"] - accuracy["top1_source"] <= high
+    main(arguments)
+    assert "paired" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="compressed already"):
+        main(["compress", str(out), "--how", "int4", "--out", str(tmp_path / "t.safetensors")])
+    with pytest.raises(SystemExit, match="trained on its clips"):
+        main([*arguments, "--split", "train"])
+    with pytest.raises(SystemExit, match="unknown step 'int99'"):
+        main(["compress", str(weights), "--how", "int99", "--out", str(out)])
+
+
+def test_damaged_packed_files_are_one_line(tmp_path: Path, weights: Path) -> None:
+    made = compress_model(weights, tmp_path / "small.safetensors", "cluster4")
+    model, card = load_model(made.path)
+    tensors = load_file(made.path)
+    header = {"lipnet": json.dumps(card.__dict__)}
+    save_file({**tensors, PACKED_DATA: tensors[PACKED_DATA][:-1]}, made.path, header)
+    with pytest.raises(InputError, match=r"small\.safetensors is damaged.*do not fit its table"):
+        load_model(made.path)
+    save_file(
+        {name: tensor for name, tensor in tensors.items() if name != PACKED_DATA}, made.path, header
+    )
+    with pytest.raises(InputError, match="is damaged"):
+        load_model(made.path)
+    packed = fit_compression(How.parse("half"), model).pack(model)
+    other = replace(card, spec="resnet18_0.125x + tcn_0.5x")
+    save_packed(made.path, packed, other)
+    with pytest.raises(InputError, match="does not fit its spec; missing"):
+        load_model(made.path)
+
+
+def test_a_weight_out_of_the_range_of_half_precision_is_refused(weights: Path) -> None:
+    model, _ = load_model(weights)
+    with torch.no_grad():
+        model.classifier.bias[0] = 1e6
+    with pytest.raises(InputError, match=r"classifier\.bias is out of the range"):
+        fit_compression(How.parse("int8"), model).pack(model)

@@ -1,0 +1,51 @@
+"""How a compression is written: what parses, what is refused and why."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lipnet.errors import InputError
+from lipnet.how import How
+
+SHARES = st.integers(1, 99).map(lambda percent: f"{percent / 100:g}")
+VALUES = st.one_of(st.integers(2, 8).map("int{}".format), st.integers(2, 6).map("cluster{}".format))
+PRUNE = SHARES.map("prune_{}".format)
+SINGLE = st.one_of(
+    VALUES, PRUNE, SHARES.map("lowrank_{}".format), st.sampled_from(["half", "binary"])
+)
+
+
+@given(st.one_of(SINGLE, st.tuples(PRUNE, VALUES).map(" + ".join)))
+def test_the_canonical_text_parses_back(text: str) -> None:
+    assert str(How.parse(text)) == text
+
+
+def test_prune_comes_first_in_any_order() -> None:
+    how = How.parse("cluster4+prune_0.50")
+    assert str(how) == "prune_0.5 + cluster4"
+    assert (how.pruned, str(how.values)) == (0.5, "cluster4")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "unknown step ''; known: half, int<2..8>, cluster<2..6>, binary"),
+        ("zip", "unknown step 'zip'"),
+        ("int", "'int' is written int<2..8>"),
+        ("int9", "int has 2 to 8 bits"),
+        ("cluster7", "cluster has 2 to 6 bits"),
+        ("half2", "'half2' is written half"),
+        ("prune_1.0", "above 0 and below 1"),
+        ("lowrank4", "'lowrank4' is written lowrank_<share>"),
+        ("w8a8", "lipnet export --int8"),
+        ("int4 + int4", "given twice"),
+        ("int4 + cluster4", "a weight is stored in one way"),
+        ("prune_0.5 + binary", "a binary weight is never zero"),
+        ("lowrank_0.5 + prune_0.5", "no zeros to leave out"),
+        ("prune_0.5 + int4 + half", "at most prune_<share> and one other step"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_reason(text: str, reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        How.parse(text)
+    assert reason in str(caught.value)
