@@ -8,6 +8,7 @@ import importlib
 import itertools
 import logging
 import os
+import shutil
 import socket
 import sys
 from collections import Counter, deque
@@ -30,6 +31,7 @@ MAX_RETRIES = 3
 ACTOR_BYTES = 700 * 1024**2  # an actor's peak memory, by which Ray schedules it
 # Results are small records (actors write large data to disk), so a small object store is enough.
 OBJECT_STORE_BYTES = 200 * 1024**2
+MIN_TEMPORARY_BYTES = 64 * 2**20  # Ray's sockets, addresses and logs
 POLL_SECONDS = 10.0  # how often the pool checks for nodes that joined or left
 CONNECT_SECONDS = 10.0
 QUIET = {"log_to_driver": False, "logging_level": "WARNING"}
@@ -168,6 +170,23 @@ def _connect(cores: int, gpus: int) -> Iterator[Any]:
     if _uses_cluster():
         _join_cluster(ray)
     else:
+        _start(ray, cores, gpus)
+    try:
+        yield ray
+    finally:
+        ray.shutdown(wait_for_processes=True)
+
+
+def _start(ray: Any, cores: int, gpus: int) -> None:
+    """Start Ray here; InputError if its folder for temporary files has no room, or it fails."""
+    temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    try:
+        free = shutil.disk_usage(temporary).free
+        if free < MIN_TEMPORARY_BYTES:  # Ray would wait for minutes and not name it
+            raise InputError(
+                f"the folder for temporary files, {temporary}, has {free / 2**20:.0f} MiB free: "
+                "free some space there, or set TMPDIR to another folder"
+            )
         ray.init(
             address="local",  # else Ray joins a cluster that another program started here
             include_dashboard=False,
@@ -176,10 +195,8 @@ def _connect(cores: int, gpus: int) -> Iterator[Any]:
             object_store_memory=OBJECT_STORE_BYTES,
             **QUIET,
         )
-    try:
-        yield ray
-    finally:
-        ray.shutdown(wait_for_processes=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"Ray cannot start on this machine ({error})") from error
 
 
 def describe_process() -> dict[str, str]:

@@ -14,10 +14,9 @@ from typing import Any
 import torch
 
 from cluster.pool import connect
-from lipnet.errors import InputError
+from lipnet.errors import InputError, describe_os_error
 from lipnet.files import read_json, write_json
 from lipnet.train.processes import Processes, ProcessGroup
-from pipeline.program import describe_full_disk
 
 MAX_FAILURES = 3  # lost processes or nodes; after each, all resume from the last checkpoint
 POLL_SECONDS = 0.5  # how often the first process's output is read
@@ -80,7 +79,7 @@ def _work(config: dict[str, Any]) -> None:
         with _redirect_output(folder / OUTPUT if processes.rank == 0 else Path(os.devnull)):
             names = config["train"](processes, ray_torch.get_device())
     except (InputError, OSError) as error:
-        line = str(error) if isinstance(error, InputError) else describe_full_disk(error)
+        line = str(error) if isinstance(error, InputError) else describe_os_error(error)
         if line:
             # A retry would fail again, and the other processes may wait for this one. Raising ends
             # them; when Ray restarts all, they find this file and return.

@@ -204,6 +204,8 @@ def load_params(path: Path = PARAMS) -> Params:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         _check_values(content, path)
         params = Params.model_validate(content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not valid YAML: {error}") from None
     except ValidationError as error:

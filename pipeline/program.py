@@ -3,18 +3,18 @@
 Programs are the stages, and modules of pipeline and tracking such as pipeline.preflight.
 """
 
-import errno
 import os
 import sys
 from collections.abc import Callable
 
-from lipnet.errors import InputError
+from lipnet.errors import InputError, describe_os_error
 from lipnet.text import escape_lines
 from pipeline.inputs import check_inputs
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run `main`; exit 1 with one line for bad input or a full disk, 130 when interrupted."""
+    """Run `main`; exit 1 with one line for bad input, a full or read-only disk and the
+    like, 130 when interrupted."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else MLflow warns at length without git
@@ -26,10 +26,10 @@ def run_program(main: Callable[[], None]) -> None:
         print("interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        line = describe_full_disk(error)
+        line = describe_os_error(error)
         if not line:
             raise
-        sys.exit(f"error: {line}")
+        sys.exit(f"error: {escape_lines(line)}")
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -41,11 +41,3 @@ def run_stage(main: Callable[[], None]) -> None:
         check_inputs()
 
     run_program(run)
-
-
-def describe_full_disk(error: OSError) -> str:
-    """The error message for a full disk; "" for any other error."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return ""
-    place = error.filename or os.getcwd()
-    return f"no space left on the disk that holds {place}; free some space and run it again"

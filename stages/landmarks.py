@@ -63,8 +63,8 @@ def track_jobs(
     """The index of each job's tracks, in the order of the jobs."""
     make_worker = partial(
         Tracker.with_dlib,
-        root=folders.root.resolve(),
-        folder=folders.state.resolve(),
+        root=folders.root.absolute(),
+        folder=folders.state.absolute(),
         options=options,
         made_by=describe_maker(options, code_digest(CODE)),
     )

@@ -59,7 +59,7 @@ def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -
     videos = state / paths.rendered.name
     waiting = [plan for plan in plans if not is_written(plan, videos)]
     jobs = [waiting[i : i + CLIPS_PER_JOB] for i in range(0, len(waiting), CLIPS_PER_JOB)]
-    make_worker = partial(make_renderer, options, videos.resolve())
+    make_worker = partial(make_renderer, options, videos.absolute())
     with Meter(len(plans), "raw: clips rendered") as meter:
         meter.advance(len(plans) - len(waiting))
         map_jobs(make_worker, jobs, name="raw", actors=actors, on_result=meter.advance)

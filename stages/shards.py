@@ -142,7 +142,7 @@ def check_survivors(clips: Sequence[Clip], failures: Sequence[ClipFailure]) -> N
 def locate(folders: ShardFolders) -> CutFolders:
     """The folders as absolute paths: actors run in other folders."""
     root, landmarks, state = (
-        path.resolve() for path in (folders.root, folders.landmarks, folders.state)
+        path.absolute() for path in (folders.root, folders.landmarks, folders.state)
     )
     return CutFolders(root, landmarks, state, folders.url)
 

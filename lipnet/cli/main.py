@@ -18,7 +18,7 @@ from lipnet.cli import (
     report,
 )
 from lipnet.cli.output import exit_without_reader
-from lipnet.errors import InputError
+from lipnet.errors import InputError, describe_os_error
 from lipnet.text import escape_lines
 
 VERBS = (
@@ -41,3 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         exit_without_reader()
     except InputError as error:
         sys.exit(f"error: {escape_lines(str(error))}")
+    except OSError as error:
+        line = describe_os_error(error)
+        if not line:
+            raise
+        sys.exit(f"error: {escape_lines(line)}")

@@ -1,6 +1,7 @@
 """Crops of single videos, made as for training data, and videos that show how."""
 
 import errno
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -108,9 +109,9 @@ def check_outputs(videos: Sequence[Path], out: Path, *, draw: bool) -> None:
                 "crop them into different folders"
             )
         stems[video.stem] = video
-    given = {video.resolve() for video in videos}
+    given = {os.path.realpath(video) for video in videos}
     for video in videos if draw else ():
-        if name_drawing(video, out).resolve() in given:
+        if os.path.realpath(name_drawing(video, out)) in given:
             raise InputError(
                 f"the drawing of {video} would overwrite {name_drawing(video, out)}: "
                 "choose another folder for --out"

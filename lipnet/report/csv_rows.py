@@ -69,9 +69,14 @@ def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
     """Read what `write_rows` wrote; InputError names the file, the line and the column."""
     if not path.exists():
         raise InputError(f"no {path} yet: run `make reproduce` (or `dvc repro`) first")
-    with path.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines)
-        return [_parse_row(row_type, row, f"{path}, line {reader.line_num}") for row in reader]
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            return [_parse_row(row_type, row, f"{path}, line {reader.line_num}") for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}): remove it and run `dvc repro`"
+        ) from None
 
 
 def column_values(row: object) -> dict[str, Value]:

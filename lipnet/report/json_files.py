@@ -13,6 +13,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise InputError(f"no {path}: run `dvc repro` first")
     try:
         value = read_json(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError:
         raise InputError(f"{path} is not JSON: remove it and run `dvc repro`") from None
     if not isinstance(value, dict):

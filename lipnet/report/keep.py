@@ -1,5 +1,6 @@
 """Keep a study without weights and clips: what its report is rebuilt from, small enough for git."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -47,9 +48,10 @@ def keep_study(study: Study, folder: Path) -> None:
 
 def _check_place(folder: Path, study: Study) -> None:
     """InputError unless the folder is empty or holds only what was kept before."""
-    if folder.resolve() in (study.root.resolve(), *study.root.resolve().parents):
+    real, root = (Path(os.path.realpath(path)) for path in (folder, study.root))
+    if real in (root, *root.parents):
         raise InputError(f"--keep {folder}: it holds the study itself; name another folder")
-    if study.report.resolve().is_relative_to(folder.resolve()):
+    if Path(os.path.realpath(study.report)).is_relative_to(real):
         raise InputError(f"--keep {folder}: the report itself goes there; name another folder")
     inside = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if inside and (MARKER not in inside or not inside <= KEPT):

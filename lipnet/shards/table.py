@@ -22,11 +22,14 @@ class ClipRow:
     outside: float
 
 
+COLUMNS = tuple(column.name for column in fields(ClipRow))
+
+
 def write_table(path: Path, rows: Iterable[ClipRow]) -> None:
     """One line per clip, after a line of column names."""
     with path.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
-        lines.writerow(name.name for name in fields(ClipRow))
+        lines.writerow(COLUMNS)
         lines.writerows(map(astuple, rows))
 
 
@@ -34,8 +37,11 @@ def read_table(path: Path) -> list[ClipRow]:
     """The clips of a shard, in its order."""
     try:
         with path.open(encoding="utf-8", newline="") as lines:
-            return [_parse_row(row) for row in csv.DictReader(lines)]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+            reader = csv.DictReader(lines)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise ValueError("it has other columns")
+            return [_parse_row(row) for row in reader]
+    except (OSError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path} is not the table of a shard ({error!r}); run the stage shards again"
         ) from error

@@ -5,6 +5,7 @@ names and sizes>)` with their bytes in all: otherwise ten million frames would b
 """
 
 import os
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from lipnet.stills import IMAGE
 from lipnet.text import escape
 
 READERS = 8
+AGAIN = "run the stage raw again"
+SIZE = re.compile(r"-?[0-9]{1,18}")  # -1: it could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,19 @@ def write_inventory(path: Path, sizes: Mapping[str, int]) -> None:
 
 
 def read_inventory(path: Path) -> dict[str, int]:
-    """The sizes that `write_inventory` wrote."""
+    """The sizes that `write_inventory` wrote; InputError for another file or none."""
     sizes: dict[str, int] = {}
-    with path.open(encoding="utf-8", newline="") as lines:
-        for number, line in enumerate(lines, start=1):
-            name, tab, size = line.rstrip("\n").rpartition("\t")
-            if not tab or not size.removeprefix("-").isdecimal():
-                raise InputError(
-                    f"{path} line {number} is not `path<TAB>size`; run the stage raw again"
-                )
-            sizes[name] = int(size)
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            for number, line in enumerate(lines, start=1):
+                name, tab, size = line.rstrip("\n").rpartition("\t")
+                if not tab or not SIZE.fullmatch(size):
+                    raise InputError(f"{path} line {number} is not `path<TAB>size`; {AGAIN}")
+                sizes[name] = int(size)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not an inventory ({error}); {AGAIN}") from error
+    if not sizes:
+        raise InputError(f"{path} is empty; {AGAIN}")
     return sizes
 
 

@@ -1,7 +1,6 @@
 """Checkpoints: everything needed to resume a training, written atomically, by a thread."""
 
 import io
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -124,7 +123,7 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
         content = torch.load(path, map_location="cpu", weights_only=True)
         records = cast(Sequence[dict[str, Any]], content.pop("history"))
         return Checkpoint(**content, history=[EpochRecord(**record) for record in records])
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+    except Exception as error:  # a damaged pickle can raise anything
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path} is not a checkpoint of this version ({line}): "

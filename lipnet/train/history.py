@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from lipnet.errors import InputError
 from lipnet.files import write_atomic
 
 
@@ -23,7 +24,7 @@ class EpochRecord:
     best: bool
 
 
-_COLUMNS = [field.name for field in fields(EpochRecord)]
+_COLUMNS = tuple(field.name for field in fields(EpochRecord))
 
 
 def best_epoch(history: Sequence[EpochRecord]) -> EpochRecord:
@@ -48,9 +49,15 @@ def write_history(path: Path, history: Sequence[EpochRecord]) -> None:
 
 
 def read_history(path: Path) -> list[EpochRecord]:
-    """Read what `write_history` wrote."""
-    with path.open(newline="", encoding="utf-8") as lines:
-        return [_record_of(row) for row in csv.DictReader(lines)]
+    """Read what `write_history` wrote; InputError for another file or none."""
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            if tuple(reader.fieldnames or ()) != _COLUMNS:
+                raise ValueError("it has other columns")
+            return [_record_of(row) for row in reader]
+    except (OSError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} is not the history of a training: {error}") from error
 
 
 def _record_of(row: dict[str, str]) -> EpochRecord:

@@ -72,6 +72,20 @@ def test_a_cluster_that_does_not_respond_is_named(
         map_jobs(lambda: abs, [-1, 2])
 
 
+def test_a_full_folder_for_temporary_files_is_named_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr(cluster.shutil, "disk_usage", lambda _: SimpleNamespace(free=9 * 2**20))
+    with pytest.raises(InputError, match=rf"{tmp_path}, has 9 MiB free: .*set TMPDIR"):
+        map_jobs(lambda: abs, [-1, 2], actors=2)
+    monkeypatch.undo()
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "none"))
+    with pytest.raises(InputError, match=r"Ray cannot start on this machine \(.*none"):
+        map_jobs(lambda: abs, [-1, 2], actors=2)
+
+
 class TestOnFakeNodes:
     def map(self, ray: FakeRay, count: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         monkeypatch.setenv("RAY_ADDRESS", "head:6379")

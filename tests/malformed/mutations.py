@@ -118,7 +118,7 @@ def change_table(content: bytes, draw: Draw) -> bytes:
     cells = lines[row].split(",")
     cells[draw.integers(len(cells))] = str(ODD_VALUES[draw.integers(len(ODD_VALUES) - 1)])
     lines[row] = ",".join(cells)
-    return "\n".join(lines).encode(errors="surrogateescape" if draw.integers(2) else "replace")
+    return "\n".join(lines).encode(errors="surrogatepass" if draw.integers(2) else "replace")
 
 
 def _find_headers(content: bytes) -> Sequence[int]:

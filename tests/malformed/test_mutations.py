@@ -15,11 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipnet.clip import Clip
+from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.errors import InputError
 from lipnet.inference.logits import SavedLogits, read_logits, write_logits
+from lipnet.inference.read import crop_options_of
 from lipnet.landmarks.store import Track, TrackSpan, _read_arrays, read_track, write_tracks
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_weights
+from lipnet.recipe import Recipe
 from lipnet.shards.index import ShardIndex, write_index
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef
@@ -90,12 +93,14 @@ def read_bare_shard(path: Path) -> object:
 def write_model(path: Path) -> None:
     spec = "shufflenetv2_0.5x + tcn_0.25x"
     model = build_model(ModelSpec.parse(spec), 3, generator=torch.Generator().manual_seed(4))
-    facts = {"fps": 25, "size": 96, "smooth": 12, "smooth_centre": 1, "field": 88, "input_size": 44}
+    facts = {"fps": 25.0, **describe_crops(CropOptions()), **Recipe().input_facts}
     save_weights(path, model, ModelCard(spec, LABELS, facts, {"source": "grid"}))
 
 
 def read_model(path: Path) -> object:
     _, card = load_model(path)
+    Recipe.for_input(card.preprocessing)
+    crop_options_of(card.preprocessing, path)
     assert len(set(card.labels)) == len(card.labels)
     return None
 

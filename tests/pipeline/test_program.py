@@ -23,6 +23,13 @@ def raising(error: BaseException) -> Callable[[], None]:
         (InputError("no video \x1b[2J\r.mp4"), r"error: no video \x1b[2J\r.mp4"),
         (OSError(errno.ENOSPC, "", "data/x"), "error: no space left on the disk that holds data/x"),
         (OSError(errno.EDQUOT, "", "data/x"), "error: no space left on the disk that holds data/x"),
+        (OSError(errno.EROFS, "Read-only", "data/x"), "error: data/x cannot be written"),
+        (OSError(errno.EACCES, "Denied", "data/x"), "error: data/x cannot be written"),
+        (OSError(errno.EPERM, "Denied", "data/x"), "error: data/x cannot be written"),
+        (OSError(errno.EISDIR, "", ".t", None, "data/x"), "error: data/x is a folder where a file"),
+        (OSError(errno.ENOTDIR, "", "data/x"), "error: data/x is a folder where a file"),
+        (OSError(errno.ELOOP, "", "data/x"), "error: data/x is a link that leads to itself"),
+        (OSError(errno.EACCES, "Denied", b"\xff\x1b"), r"error: \udcff\x1b cannot be written"),
     ],
 )
 def test_errors_that_a_user_can_act_on_are_one_line(error: Exception, line: str) -> None:
@@ -39,7 +46,7 @@ def test_an_interrupt_ends_with_status_130(capsys: pytest.CaptureFixture[str]) -
     assert "run the same command again" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EACCES, "denied"), ValueError("a bug")])
+@pytest.mark.parametrize("error", [OSError(errno.EBADF, "a bug"), ValueError("a bug")])
 def test_other_errors_keep_their_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         run_program(raising(error))

@@ -1,5 +1,6 @@
 """The command lipnet: figures of a spec, words of a video, and clear errors."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -56,6 +57,15 @@ def build_params() -> int:
 def test_an_unknown_spec_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="error: .*resnet18"):
         main(["cost", "resnet19 + tcn_1x"])
+
+
+def test_a_disk_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "place")
+
+    monkeypatch.setattr("builtins.print", refuse)
+    with pytest.raises(SystemExit, match="error: place cannot be written or read .Read-only"):
+        main(["cost", SPEC, "--classes", "12", "--size", "32", "--json"])
 
 
 def write_weights(
