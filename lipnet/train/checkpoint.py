@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,8 @@ from lipnet.files import write_atomic
 from lipnet.train.history import EpochRecord
 
 State = dict[str, Tensor]
+# The fields with tensors that training changes in place; those of `best` are replaced.
+CHANGING = ("model", "optimiser", "average", "sums")
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,7 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the checkpoint atomically: an earlier one stays until the new one is complete."""
-    names = ("facts", "model", "optimiser", "average", "best", "step", "sums")
-    content = {name: getattr(checkpoint, name) for name in names}
+    content = {own.name: getattr(checkpoint, own.name) for own in fields(checkpoint)}
     content["history"] = [asdict(record) for record in checkpoint.history]
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -71,7 +72,6 @@ class CheckpointWriter:
         On a CUDA device the copies are only queued: the host does not wait for them.
         """
         self.wait()
-        names = ("model", "optimiser", "average", "sums")  # `best` is replaced, never changed
         found: list[Tensor] = []
 
         def note(tensor: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class CheckpointWriter:
             return tensor
 
         # Dicts of its own: the optimiser's learning rate, too, changes while this is written.
-        now = _map_tensors({name: getattr(checkpoint, name) for name in names}, note)
+        now = _map_tensors({name: getattr(checkpoint, name) for name in CHANGING}, note)
         copies = copy_to_host(found)
 
         def save() -> None:

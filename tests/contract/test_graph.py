@@ -109,6 +109,11 @@ def test_a_stage_depends_on_its_own_file(stage: str) -> None:
     assert str(module_of(stage).relative_to(ROOT)) in body_of(stage)["deps"]
 
 
+@pytest.mark.parametrize("stage", sorted(GRAPH))
+def test_a_stage_checks_that_its_inputs_stay_the_same(stage: str) -> None:
+    assert "    run_stage(main)\n" in module_of(stage).read_text(encoding="utf-8")
+
+
 def test_editing_the_cropping_never_reruns_the_detector() -> None:
     assert not {"lipnet/crops/crop.py", "lipnet/crops/align.py"} & set(body_of("landmarks")["deps"])
 
