@@ -21,7 +21,7 @@ from tests.e2e.retrained import LINEAGE, MODELS, is_trained, is_training, same_m
 from tests.e2e.system import restart_after_crash
 
 Served = tuple[Deployed, Server]
-LEAST_KILLED = 5  # a server, a worker, a flow run, DVC and its stage
+MIN_KILLED = 5  # a server, a worker, a flow run, DVC and its stage
 
 
 def _at_work_in(folder: Path) -> list[str]:
@@ -85,7 +85,7 @@ def test_forms_cancelling_and_going_on(served: Served, trained: Checkout) -> Non
     shutil.rmtree(place / "data/tmp/tiny/models")
     deployed.checkout.run("pipeline.profile", "tiny", f"recipe.epochs={LONG_ENOUGH}")
     run = _start_training(deployed)
-    assert restart_after_crash(deployed, run) >= LEAST_KILLED
+    assert restart_after_crash(deployed, run) >= MIN_KILLED
     assert not is_trained(deployed.checkout)
     again = deployed.begin("train/lineage", lineage=LINEAGE, profile="tiny")
     output = deployed.wait_for(again, StateType.COMPLETED).message or ""
