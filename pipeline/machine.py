@@ -8,7 +8,7 @@ from lipnet.errors import InputError
 from pipeline.estimate import Machine
 
 CALIBRATION_SECONDS = 1.0
-BUSY_CORES = 0.5  # of other processes, from which a measured rate is said to be of a loaded machine
+BUSY_CORES = 0.5  # of other processes, from which a machine counts as loaded
 # Dense bfloat16 matrix products with float32 sums, 1e12 operations per second, by the data sheets.
 PEAKS = {
     "h200": 989.0,

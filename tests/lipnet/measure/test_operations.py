@@ -1,4 +1,4 @@
-"""Operations are counted whatever the size, and backward adds to forward."""
+"""Operations are counted for any size, and backward adds to forward."""
 
 import pytest
 
