@@ -40,9 +40,21 @@ def test_the_source_files_that_are_named_exist(name: str) -> None:
 
 
 def test_the_table_of_changes_has_its_ten_rows() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.split("## Where to change what")[1].split("\n## ")[0]
+    section = read_table_of_changes()
     assert len(re.findall(r"^\| an? ", section, re.MULTILINE)) + section.count("| smoothing") == 10
+
+
+def test_the_names_in_the_table_of_changes_exist() -> None:
+    names = set(re.findall(r"`([A-Za-z_][A-Za-z_0-9]+)(?:\.[a-z_]+)?`", read_table_of_changes()))
+    packages = ("lipnet", "pipeline", "tracking", "stages", "flows")
+    files = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    used = {word for path in files for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+    assert names - used == set()
+
+
+def read_table_of_changes() -> str:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return text.split("## Where to change what")[1].split("\n## ")[0]
 
 
 def test_the_readme_stays_short() -> None:
