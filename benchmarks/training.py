@@ -151,10 +151,10 @@ def train_ours(
     keep_freed_memory()
     torch.set_num_threads(corpus.threads)
     engine, recipe = Engine(torch.device(device)), corpus.recipe
-    stream = Stream(corpus.hold().to(engine.device), recipe)
+    stream = Stream(corpus.hold().to(engine.device), recipe, pad_heads=device != "cpu")
     model = build_pair(row)[1].to(engine.device).train()
     if device != "cpu":
-        print(compile_parts(model, size=PIXELS), end="")
+        compile_parts(model)
     teacher = find_teacher(taught, corpus)
     stepper = Stepper(model, model, build_optimiser(model, recipe), recipe, teacher, engine)
 

@@ -94,6 +94,9 @@ class SilentLineage:
     def on_epoch(self, record: EpochRecord) -> None:
         return
 
+    def on_note(self, text: str) -> None:
+        return
+
     def on_warning(self, text: str) -> None:
         return
 
@@ -147,6 +150,9 @@ class ModelProgress:
         self._bar.update(self._task, completed=self._done, note=text)
         if self._bar.disable:
             print(f"{self._model}  {text}  {seconds:.0f} s", flush=True)
+
+    def on_note(self, text: str) -> None:
+        print(f"{self._model}  {text}", flush=True)
 
     def on_warning(self, text: str) -> None:
         print(f"warning: {self._model}: {text}", file=sys.stderr, flush=True)

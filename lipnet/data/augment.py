@@ -100,10 +100,15 @@ def _around_word(batch: ClipBatch, context: int) -> tuple[Tensor, Tensor]:
 
 
 def random_view(
-    batch: ClipBatch, draws: Draws, recipe: Recipe, *, device: torch.device | None = None
+    batch: ClipBatch,
+    draws: Draws,
+    recipe: Recipe,
+    *,
+    device: torch.device | None = None,
+    head_steps: int | None = None,
 ) -> View:
     """A random view for training: crop, flip and length per clip, one mixup share per batch; on
-    `device`, or where the frames are.
+    `device`, or where the frames are, with its valid frames padded to `head_steps` for a head.
 
     The view has one row per entry of `draws.partners_B`; any further rows of the batch serve only
     as partners. To a CUDA device everything is copied at once, and the host does not wait.
@@ -115,7 +120,7 @@ def random_view(
     if draws.share < 1.0:
         word_BT = _mix(word_BT, draws.partners_B, draws.share)
         word_BT *= _valid_mask(lengths_B, word_BT.shape[1])
-    places = _Places(window, word_BT, torch.arange(own), draws.partners_B, draws.share)
+    places = _Places(window, word_BT, torch.arange(own), draws.partners_B, draws.share, head_steps)
     return _compute(batch, places, recipe, device)
 
 
@@ -129,6 +134,7 @@ class _Places:
     rows_B: Tensor
     partners_B: Tensor
     share: float
+    head_steps: int | None = None
 
 
 def _compute(
@@ -141,6 +147,7 @@ def _compute(
     batch = batch if is_there else batch.selected()
     lengths_B = window.lengths_B[: len(places.rows_B)]
     valid = find_valid_frames(lengths_B, steps=n_frames, device=torch.device("cpu"))
+    valid = valid if places.head_steps is None else valid.padded_to(places.head_steps)
     order_M = window.flips_B.long().argsort(stable=True)  # flipped clips last
     labels_B, partners_B = batch.labels_B[places.rows_B], batch.labels_B[places.partners_B]
     small = [

@@ -49,6 +49,11 @@ class ClipStore(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def longest(self) -> int:
+        """At least the number of frames of the longest clip."""
+        ...
+
     def order(self, *, seed: int, epoch: int) -> Tensor:
         """The numbers of all clips [N], shuffled by (seed, epoch)."""
         ...
@@ -176,6 +181,10 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._facts.labels)
 
+    @property
+    def longest(self) -> int:
+        return self._clips.frames_NTHW.shape[1]
+
     def order(self, *, seed: int, epoch: int) -> Tensor:
         return shuffle(self._sizes, seed=seed, epoch=epoch)
 
@@ -221,6 +230,10 @@ class ShardStream:
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    @property
+    def longest(self) -> int:
+        return max(ref.longest for ref in self._refs)
 
     def order(self, *, seed: int, epoch: int) -> Tensor:
         return shuffle(self._sizes, seed=seed, epoch=epoch, pool=self._pool)

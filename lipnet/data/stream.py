@@ -53,10 +53,11 @@ class _Plan:
 
 @dataclass(frozen=True)
 class Stream:
-    """A store's clips, batched as a recipe asks for."""
+    """A store's clips, batched as a recipe asks for; `pad_heads` for a compiled head."""
 
     store: ClipStore
     recipe: Recipe
+    pad_heads: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -89,15 +90,16 @@ class Stream:
         """The plans' views. For a CUDA device they are made ahead too, so that the host never waits
         for it; on a CPU that would only compete with the training for its cores."""
         read = self.store.batches([plan.clips_M for plan in plans])
+        head_steps = self.store.longest if self.pad_heads else None
         if device is not None and device.type == "cuda":
             views = (
-                random_view(batch, plan.draws, self.recipe, device=device)
+                random_view(batch, plan.draws, self.recipe, device=device, head_steps=head_steps)
                 for plan, batch in zip(plans, read, strict=True)
             )
             return prefetch_to(device, views, View.device_tensors, ahead=PREFETCH_BATCHES)
         batches = prefetch(read, ahead=PREFETCH_BATCHES)
         return (
-            random_view(batch, plan.draws, self.recipe)
+            random_view(batch, plan.draws, self.recipe, head_steps=head_steps)
             for plan, batch in zip(plans, batches, strict=True)
         )
 

@@ -76,6 +76,9 @@ class BetweenSteps:
     def on_epoch(self, record: EpochRecord) -> None:
         return
 
+    def on_note(self, text: str) -> None:
+        return
+
     def on_warning(self, text: str) -> None:
         return
 

@@ -167,5 +167,8 @@ class _Callbacks:
     def on_epoch(self, record: EpochRecord) -> None:
         self.epoch(record)
 
+    def on_note(self, text: str) -> None:
+        return
+
     def on_warning(self, text: str) -> None:
         warnings.warn(text, stacklevel=2)

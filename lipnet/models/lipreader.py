@@ -81,7 +81,7 @@ class Lipreader(nn.Module):
         if self.boundary:
             word_N1 = valid.pack(check_word(word_BT, valid)).unsqueeze(1)
             features_NC = torch.cat((features_NC, word_N1.to(features_NC.dtype)), 1)
-        return valid.mean(self.head(features_NC, valid))
+        return valid.for_head.mean(self.head(features_NC, valid.for_head))
 
 
 def check_batch(frames_BTHW: Tensor, lengths_B: Tensor) -> ValidFrames:

@@ -41,6 +41,12 @@ class ValidFrames:
     index_N: Tensor | None
     host_lengths_B: Tensor
     known_order: TimeOrder | None = None
+    grid: "ValidFrames | None" = None
+
+    @property
+    def for_head(self) -> "ValidFrames":
+        """The same frames, padded to the steps that a compiled head has for every batch."""
+        return self if self.grid is None else self.grid
 
     def time_order(self) -> TimeOrder:
         """The order of recurrent layers: computed and copied to the device if it is not known."""
@@ -52,18 +58,25 @@ class ValidFrames:
     def device_tensors(self) -> list[Tensor]:
         """What `with_tensors` takes: all tensors that a model on a device needs there."""
         order = self.time_order()
-        index = [] if self.index_N is None else [self.index_N]
-        return [self.lengths_B, order.rows_N, order.back_N, *index]
+        indexes = [own.index_N for own in (self, self.grid) if own is not None]
+        moved = [index_N for index_N in indexes if index_N is not None]
+        return [self.lengths_B, order.rows_N, order.back_N, *moved]
 
     def with_tensors(self, moved: Sequence[Tensor]) -> "ValidFrames":
         """The same with `device_tensors` in another place."""
-        lengths_B, rows_N, back_N, *index = moved
-        return replace(
-            self,
-            lengths_B=lengths_B,
-            index_N=index[0] if index else None,
-            known_order=TimeOrder(rows_N, back_N, self.time_order().sizes_T),
-        )
+        lengths_B, rows_N, back_N, *indexes = moved
+        order = TimeOrder(rows_N, back_N, self.time_order().sizes_T)
+        index_N = None if self.index_N is None else indexes[0]
+        sent = replace(self, lengths_B=lengths_B, index_N=index_N, known_order=order)
+        if self.grid is None:
+            return sent
+        return replace(sent, grid=replace(sent, steps=self.grid.steps, index_N=indexes[-1]))
+
+    def padded_to(self, steps: int) -> "ValidFrames":
+        """The same with `for_head` padded to this many steps, and always with an index: one
+        compiled graph then serves every batch."""
+        index_N = _number_frames(self.host_lengths_B, steps).to(self.lengths_B.device)
+        return replace(self, grid=replace(self, steps=steps, index_N=index_N, grid=None))
 
     def pack(self, grid: Tensor) -> Tensor:
         """[B, T, ...] -> [N, ...], dropping the padding."""
@@ -91,10 +104,15 @@ def find_valid_frames(lengths_B: Tensor, *, steps: int, device: torch.device) ->
         raise InputError(f"clip lengths {lengths} do not fit a batch of {steps} frames")
     index_N = None
     if min(lengths) < steps:
-        valid_BT = torch.arange(steps) < lengths_B.cpu().unsqueeze(1)
-        index_N = valid_BT.flatten().nonzero().squeeze(1).to(device)
+        index_N = _number_frames(lengths_B.cpu(), steps).to(device)
     host_lengths_B = lengths_B.cpu()
     return ValidFrames(len(lengths), steps, lengths_B.to(device), index_N, host_lengths_B)
+
+
+def _number_frames(lengths_B: Tensor, steps: int) -> Tensor:
+    """The numbers [N] of the valid frames in a flat layout of B * `steps`, on the CPU."""
+    valid_BT = torch.arange(steps) < lengths_B.unsqueeze(1)
+    return valid_BT.flatten().nonzero().squeeze(1)
 
 
 def order_by_time(lengths_B: Tensor) -> TimeOrder:

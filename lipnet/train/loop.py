@@ -25,7 +25,7 @@ from lipnet.train.checkpoint import (
     differences,
     load_checkpoint,
 )
-from lipnet.train.compile import compile_parts
+from lipnet.train.compile import compile_parts, try_compile
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord, beats, best_epoch
 from lipnet.train.optim import build_optimiser, learning_rate
@@ -47,6 +47,8 @@ class Listener(Protocol):
     def on_batch(self, done: int, total: int) -> None: ...
 
     def on_epoch(self, record: EpochRecord) -> None: ...
+
+    def on_note(self, text: str) -> None: ...
 
     def on_warning(self, text: str) -> None: ...
 
@@ -84,7 +86,7 @@ class _Fit:
     ) -> None:
         self._training, self._path, self._facts = training, path, facts
         self._engine, self._recipe, self._listener = training.engine, training.recipe, listener
-        self._stream = Stream(training.train, training.recipe)
+        self._stream = Stream(training.train, training.recipe, pad_heads=self._engine.compile)
         _check_stream(self._stream, self._engine)
         self._model = training.model.to(self._engine.device)
         ema = training.recipe.ema
@@ -261,10 +263,22 @@ class _Fit:
             )
 
     def _compiled(self) -> nn.Module:
-        if self._engine.compile:
-            fault = compile_parts(self._model, size=self._recipe.input_size)
-            if fault:
-                self._listener.on_warning(f"not compiled: {fault}")
+        """The model, compiled if that is asked for and the main process's trial on the next batch
+        is faster."""
+        if not self._engine.compile or len(self._history) == self._recipe.epochs:
+            return self._model
+        found = None
+        if self._engine.is_main:
+            epoch, device = len(self._history), self._engine.device
+            batches = self._stream.epoch(epoch, first_step=self._step, device=device)
+            found = try_compile(self._model, next(batches)[0].view, clock=self._engine.clock)
+        trial = self._engine.processes.broadcast(found)
+        assert trial is not None  # the main process always has one
+        if trial.is_useful:
+            compile_parts(self._model)
+            self._listener.on_note(str(trial))
+        else:
+            self._listener.on_warning(str(trial))
         return self._model
 
 

@@ -61,6 +61,9 @@ class Recorder:
 
     def on_batch(self, done: int, total: int) -> None: ...
 
+    def on_note(self, text: str) -> None:
+        return
+
     def on_warning(self, text: str) -> None: ...
 
     def on_epoch(self, record: EpochRecord) -> None:
@@ -260,6 +263,9 @@ class WarningRecorder(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self.warnings: list[str] = []
+
+    def on_note(self, text: str) -> None:
+        return
 
     def on_warning(self, text: str) -> None:
         self.warnings.append(text)

@@ -26,6 +26,9 @@ class Quiet:
 
     def on_epoch(self, record: EpochRecord) -> None: ...
 
+    def on_note(self, text: str) -> None:
+        return
+
     def on_warning(self, text: str) -> None:
         self.warnings.append(text)
 

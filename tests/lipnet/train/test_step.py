@@ -9,14 +9,12 @@ from torch import Tensor, nn
 
 from lipnet.data.stream import Stream
 from lipnet.distill.teacher import NoTeacher
-from lipnet.models.build import build_model
-from lipnet.train.compile import compile_parts
 from lipnet.train.engine import Engine
 from lipnet.train.loop import Training, fit
 from lipnet.train.optim import build_optimiser
 from lipnet.train.step import Stepper
 from tests.lipnet.clips import make_store
-from tests.lipnet.train.tiny import LABELS, RECIPE, SPEC, Double, Quiet, make_model, make_training
+from tests.lipnet.train.tiny import LABELS, RECIPE, Double, Quiet, make_model, make_training
 
 
 class Plain(nn.Module):
@@ -105,38 +103,3 @@ def test_a_validation_at_chance_is_reported(tmp_path: Path) -> None:
     training = make_training(epochs=6, clips=9, lr=1e-9)
     fit(training, checkpoint=tmp_path / "c", facts={}, listener=listener)
     assert any("validation is at chance after 6 epochs" in text for text in listener.warnings)
-
-
-COMPILER = pytest.mark.filterwarnings("ignore")  # torch's own, about its compiler
-
-
-@COMPILER
-@pytest.mark.slow
-def test_a_compiled_model_learns_the_same(tmp_path: Path) -> None:
-    states = []
-    for compiled in (False, True):
-        listener = Quiet()
-        # With SGD: Adam turns a gradient of mere rounding errors into a full step.
-        engine = Engine(compile=compiled)
-        training = make_training(epochs=1, clips=8, optimiser="sgd", lr=1e-2, engine=engine)
-        for module in training.model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0  # compiled, it draws other random numbers
-        fit(training, checkpoint=tmp_path / str(compiled), facts={}, listener=listener)
-        assert not listener.warnings
-        states.append(training.model.state_dict())
-    assert states[0].keys() == states[1].keys()
-    for name, tensor in states[0].items():
-        torch.testing.assert_close(states[1][name], tensor, atol=2e-3, rtol=1e-3)
-
-
-@COMPILER
-@pytest.mark.slow
-def test_a_model_that_cannot_be_compiled_stays_as_it_was() -> None:
-    class Odd(nn.Module):
-        def forward(self, maps: Tensor, valid: object) -> Tensor:
-            raise RuntimeError("no such kernel")
-
-    model = build_model(SPEC, LABELS)
-    model.trunk = Odd()  # the first part: nothing is compiled before it fails
-    assert "no such kernel" in compile_parts(model, size=24)

@@ -37,12 +37,16 @@ class Quiet:
 
     def __init__(self, on_batch: Callable[[int], None] = lambda _: None) -> None:
         self.warnings: list[str] = []
+        self.notes: list[str] = []
         self._then = on_batch
 
     def on_batch(self, done: int, total: int) -> None:
         self._then(done)
 
     def on_epoch(self, record: EpochRecord) -> None: ...
+
+    def on_note(self, text: str) -> None:
+        self.notes.append(text)
 
     def on_warning(self, text: str) -> None:
         self.warnings.append(text)
