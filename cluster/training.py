@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from cluster.pool import connect
+from lipnet.device import use_device
 from lipnet.errors import InputError, describe_os_error
 from lipnet.files import read_json, write_json
 from lipnet.train.processes import Processes, ProcessGroup
@@ -77,7 +78,9 @@ def _work(config: dict[str, Any]) -> None:
     processes = ProcessGroup()
     try:
         with _redirect_output(folder / OUTPUT if processes.rank == 0 else Path(os.devnull)):
-            names = config["train"](processes, ray_torch.get_device())
+            device = ray_torch.get_device()
+            use_device(device)
+            names = config["train"](processes, device)
     except (InputError, OSError) as error:
         line = str(error) if isinstance(error, InputError) else describe_os_error(error)
         if line:

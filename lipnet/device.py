@@ -38,6 +38,12 @@ def free_bytes(device: torch.device | None) -> int:
     return int(torch.cuda.mem_get_info(device)[0])
 
 
+def use_device(device: torch.device) -> None:
+    """Make a CUDA device the thread's current one, so that nothing is allocated on another."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
 def send_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     """CPU tensors on `device`. A CUDA device gets them in one copy, from one pinned buffer, and the
     host does not wait for it."""

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import torch
 
+from lipnet.device import use_device
+from lipnet.errors import InputError
+
 # One folder per machine, the same for every checkout and user: not $TMPDIR, which may differ.
 LEASES = Path(os.environ.get("LIPNET_LEASES") or "/tmp/lipnet-leases")
 POLL_SECONDS = 1.0
@@ -16,26 +19,36 @@ POLL_SECONDS = 1.0
 
 @contextmanager
 def lease_device(*, poll_seconds: float = POLL_SECONDS) -> Iterator[torch.device]:
-    """A CUDA device that no other stage on this machine uses; waits until one is free.
+    """A CUDA device that no other stage on this machine uses, or as few as LIPNET_LEASES_PER_GPU
+    allows; waits until one is free. It becomes the current device.
 
     Yields the CPU at once if there is no GPU. The lease ends with the process, even if it is
     killed.
     """
-    devices = find_devices()
+    devices, per_device = find_devices(), leases_per_device()
     if not devices:
         yield torch.device("cpu")
         return
-    leased = _acquire(devices)
+    leased = _acquire(devices, per_device)
     if leased is None:
         print(f"waiting for a GPU: other stages use all {len(devices)}", flush=True)
     while leased is None:
         time.sleep(poll_seconds)
-        leased = _acquire(devices)
+        leased = _acquire(devices, per_device)
     lock, device = leased
+    use_device(device)
     try:
         yield device
     finally:
         os.close(lock)
+
+
+def leases_per_device() -> int:
+    """How many stages may share a device: LIPNET_LEASES_PER_GPU, or 1."""
+    text = os.environ.get("LIPNET_LEASES_PER_GPU") or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"LIPNET_LEASES_PER_GPU is {text!r}; it must be a number from 1 up")
+    return int(text)
 
 
 def find_devices() -> dict[str, torch.device]:
@@ -58,13 +71,18 @@ def _open(path: Path) -> int:
     return lock
 
 
-def _acquire(devices: dict[str, torch.device]) -> tuple[int, torch.device] | None:
-    """An open lock and its device; None if every device is in use."""
+def _acquire(devices: dict[str, torch.device], per_device: int) -> tuple[int, torch.device] | None:
+    """An open lock and its device, the least used first; None if every device is in full use."""
     if not LEASES.is_dir():
         LEASES.mkdir(parents=True, exist_ok=True)
         LEASES.chmod(0o1777)  # stages of other users create locks here as well
-    for name, device in devices.items():
-        lock = _open(LEASES / f"{name}.lock")
+    places = [
+        f"{name}.{number}.lock" if number else f"{name}.lock"
+        for number in range(per_device)
+        for name in devices
+    ]
+    for place, device in zip(places, list(devices.values()) * per_device, strict=True):
+        lock = _open(LEASES / place)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

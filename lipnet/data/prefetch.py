@@ -10,6 +10,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from lipnet.device import use_device
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -91,7 +93,7 @@ def prefetch_to(
     own.wait_stream(torch.cuda.current_stream(device))  # for what the items are computed from
 
     def compute() -> Iterator[tuple[Item, torch.cuda.Event]]:
-        torch.cuda.set_device(device)  # a thread has a current device and stream of its own
+        use_device(device)  # a thread has a current device and stream of its own
         with torch.cuda.stream(own):
             for item in items:
                 computed = torch.cuda.Event()  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lipnet.data.loader import ClipStore
-from lipnet.data.stream import Stream, split_batch
+from lipnet.data.stream import MicroBatch, Stream, split_batch
 from lipnet.device import copy_to_host
 from lipnet.distill.teacher import Teacher
 from lipnet.errors import InputError
@@ -135,7 +135,10 @@ class _Fit:
             done = self._step * recipe.batch
             clips = min(recipe.batch, total - done)
             rate = learning_rate(recipe, epoch, progress=done / len(self._training.train))
-            self._loss.add(stepper.step(micro_batches, epoch, rate), clips)
+            try:
+                self._loss.add(stepper.step(micro_batches, epoch, rate), clips)
+            except torch.OutOfMemoryError:
+                raise InputError(_describe_memory(micro_batches, self._engine.device)) from None
             if self._average is not None:
                 self._average.update(self._model)
             self._step += 1
@@ -298,6 +301,14 @@ def _check_stream(stream: Stream, engine: Engine) -> None:
             f"a batch of {batch} clips in {micro_batches} cannot be shared by {world_size} "
             f"processes: {advice}"
         )
+
+
+def _describe_memory(micro_batches: Sequence[MicroBatch], device: torch.device) -> str:
+    clips = max(len(own.rows_R) for own in micro_batches)
+    return (
+        f"{device} has too little free memory for {clips} clips at a time: set "
+        f"recipe.micro_batch to {max(2, clips // 2)}, or end other processes that use the device"
+    )
 
 
 def _topk_accuracy(logits_NK: Tensor, labels_N: Tensor, k: int) -> float:

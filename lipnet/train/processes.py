@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -76,8 +77,15 @@ class ProcessGroup:
         return context
 
     def all_reduce(self, tensors: Iterable[Tensor]) -> None:
+        alike: dict[torch.dtype, list[Tensor]] = {}
         for tensor in tensors:
-            dist.all_reduce(tensor)
+            alike.setdefault(tensor.dtype, []).append(tensor)
+        for own in alike.values():  # one call for all of them: each costs a round between GPUs
+            flat = torch.cat([tensor.flatten() for tensor in own])
+            dist.all_reduce(flat)
+            sums = torch.split(flat, [tensor.numel() for tensor in own])
+            for tensor, total in zip(own, sums, strict=True):
+                tensor.copy_(total.view(tensor.shape))
 
     def broadcast(self, value: Value) -> Value:
         box = [value]

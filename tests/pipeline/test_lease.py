@@ -10,6 +10,7 @@ from threading import Thread
 import pytest
 import torch
 
+from lipnet.errors import InputError
 from pipeline import lease
 from pipeline.lease import lease_device
 
@@ -32,6 +33,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     devices = {f"GPU-{index}": torch.device("cuda", index) for index in range(2)}
     monkeypatch.setattr(lease, "find_devices", lambda: devices)
     monkeypatch.setattr(lease, "LEASES", tmp_path / "leases")
+    monkeypatch.setattr(lease, "use_device", lambda device: None)
+    monkeypatch.delenv("LIPNET_LEASES_PER_GPU", raising=False)
     return tmp_path / "leases"
 
 
@@ -72,6 +75,8 @@ def test_four_lineages_at_a_time_have_a_gpu_each(
     devices = {f"GPU-{index}": torch.device("cuda", index) for index in range(4)}
     monkeypatch.setattr(lease, "find_devices", lambda: devices)
     monkeypatch.setattr(lease, "LEASES", tmp_path / "leases")
+    monkeypatch.setattr(lease, "use_device", lambda device: None)
+    monkeypatch.delenv("LIPNET_LEASES_PER_GPU", raising=False)
     ended: list[torch.device] = []
 
     def train() -> None:
@@ -87,6 +92,27 @@ def test_four_lineages_at_a_time_have_a_gpu_each(
             assert not ended
     fifth.join()
     assert ended[0] in leased
+
+
+def test_small_models_may_share_devices(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPNET_LEASES_PER_GPU", "2")
+    with ExitStack() as held:
+        indexes = [held.enter_context(lease_device()).index for _ in range(4)]
+    assert indexes == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_a_wrong_number_of_leases_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPNET_LEASES_PER_GPU", text)
+    with pytest.raises(InputError, match="LIPNET_LEASES_PER_GPU"), lease_device():
+        pass
+
+
+def test_a_leased_device_is_the_current_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[torch.device] = []
+    monkeypatch.setattr(lease, "use_device", used.append)
+    with lease_device() as device:
+        assert used == [device]
 
 
 @pytest.mark.slow

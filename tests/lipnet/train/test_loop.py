@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from lipnet.distill.teacher import NoTeacher
+from lipnet.errors import InputError
 from lipnet.models.build import build_model
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
 from lipnet.train.history import EpochRecord, beats, best_epoch, read_history, write_history
 from lipnet.train.loop import Training, TrainingDiverged, fit
+from lipnet.train.step import Stepper
 from tests.lipnet.clips import make_store
 
 RECIPE = Recipe(lr=3e-3, batch=8, epochs=6, input_size=24, mixup=0.0, seed=5)
@@ -65,6 +67,17 @@ def test_a_loss_that_does_not_fall_is_reported(tmp_path: Path) -> None:
         "recipe.lr 1e-12 is so low that",
         "the training loss does not fall:",
     ]
+
+
+def test_too_little_memory_is_one_line_that_names_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Stepper, "step", run_out)
+    with pytest.raises(InputError, match=r"8 clips at a time: set recipe\.micro_batch to 4"):
+        fit(make_training(), checkpoint=tmp_path / "c", facts={}, listener=Quiet())
 
 
 def test_a_checkpoint_of_another_training_is_set_aside(tmp_path: Path) -> None:
