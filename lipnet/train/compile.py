@@ -57,10 +57,11 @@ def try_compile(
     compile_parts(compiled, backend=backend)
     try:
         compiled_seconds = _time_steps(compiled, view, clock)
+        plain_seconds = _time_steps(plain, view, clock)
     except Exception as error:  # each stage of the compiler has exceptions of its own
         text = str(error).strip()
         return Trial(0.0, text.splitlines()[0] if text else repr(error))
-    return Trial(_time_steps(plain, view, clock) / max(compiled_seconds, 1e-9))
+    return Trial(plain_seconds / max(compiled_seconds, 1e-9))
 
 
 def _time_steps(model: nn.Module, view: View, clock: Callable[[], float]) -> float:
