@@ -15,7 +15,7 @@ PRINTED = {
 }
 STUDENT_HEADINGS = (
     *("spec", "params M", "GFLOPs", "without distillation", "with distillation"),
-    *("chosen of", "gain [95 %]"),
+    *("gain [95 %]", "chosen of", "distilled how"),
 )
 STRATEGY_HEADINGS = (
     *("student", "seed", "chain of teachers", "shares", "recipe", "val top-1", "test top-1"),
@@ -77,7 +77,7 @@ def describe_students(
         "one shown; it is compared with the scratch model of its seed, the first of several.",
         "",
         join(STUDENT_HEADINGS),
-        join(["---", *["---:"] * (len(STUDENT_HEADINGS) - 1)]),
+        join(["---", *["---:"] * (len(STUDENT_HEADINGS) - 2), "---"]),
     ]
     for spec in specs:
         candidates = [row for row in distilled if row.spec == spec and row.chosen]
@@ -88,9 +88,9 @@ def describe_students(
         first = next((row for row in rows if pair and row.model == pair.first), None)
         cells = [format_spec(best), f"{best.params_m:.2f}", f"{best.gflops:.3f}"]
         cells.append(format_top1(first.test) if first else "-")
-        cells.append(f"{format_top1(best.test)} ({names.short(best)})")
-        cells.append(str(len(candidates)))
+        cells.append(format_top1(best.test))
         cells.append(gain(pair.difference, pair.low, pair.high) if pair else "-")
+        cells += [str(len(candidates)), names.short(best)]
         lines.append(join(cells))
     return [*lines, ""]
 
