@@ -249,6 +249,11 @@ class Experiment:
                 changed += [model_id] if stale else []
         return changed
 
+    def share_view(self, tag: str, state: str) -> None:
+        """Set the tag of the experiment that holds a shared view, unless that is set already."""
+        if self.client.get_experiment(self.experiment_id).tags.get(tag) != state:
+            self.client.set_experiment_tag(self.experiment_id, tag, state)
+
     def reopen(self, run_id: str) -> None:
         """Set the run's status to running."""
         self.client.update_run(run_id, status=RUNNING)

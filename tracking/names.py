@@ -4,6 +4,7 @@
 best epoch; `by_epoch/...` is the learning curve, whose value in a table is that of the last epoch.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields
 
@@ -16,6 +17,20 @@ BY_EPOCH = ("val_top1", "val_top5", "val_loss", "train_loss", "train_ce", "train
 FIT = ("val_loss", "best_epoch")
 # Equal for all models of a study, or a setting: tags.
 CONSTANTS = ("_clips", "_units", "latency_threads")
+
+# The page of all runs: an experiment's tag holds the state of a page that was shared in MLflow.
+VIEW = "leaderboard"
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+SORTED_BY = "metrics.`accuracy/test_top1`"
+SHOWN = (
+    *(SORTED_BY, "metrics.`accuracy/val_top1`", "metrics.`cost/params_m`"),
+    *("metrics.`cost/gflops`", "tags.`kind`"),
+)
+
+
+def describe_view() -> str:
+    """MLflow's state of a table of runs with accuracy and cost as columns, the best first."""
+    return json.dumps({"selectedColumns": SHOWN, "orderByKey": SORTED_BY, "orderByAsc": False})
 
 
 def epoch_figures(record: EpochRecord) -> dict[str, float]:

@@ -26,7 +26,14 @@ from pipeline.params import load_params
 from pipeline.paths import Paths
 from pipeline.program import run_program
 from tracking.experiment import DatasetFacts, Experiment, Identity
-from tracking.names import constants, epoch_figures, final_figures
+from tracking.names import (
+    VIEW,
+    VIEW_TAG,
+    constants,
+    describe_view,
+    epoch_figures,
+    final_figures,
+)
 from tracking.uri import find_mlflow, shown_uri
 
 REPORT_FILES = ("leaderboard.csv", "report.md", "report.html", "metrics.json")
@@ -132,13 +139,13 @@ def find_pages(
         found = quote(json.dumps([runs[model] for model in models]))
         return f"/#/compare-runs?runs={found}&experiments={experiments}"
 
+    experiment.share_view(VIEW_TAG, describe_view())
     # Without `workflowType`, MLflow opens an experiment as one of language models.
     place = f"/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
-    order = quote("metrics.`accuracy/test_top1`")
     report = f"/#/experiments/{experiment.experiment_id}/runs/{experiment.parent_id}/artifacts"
     return {
         "report": f"{report}/report.html",
-        "runs": f"{place}&orderByKey={order}&orderByAsc=false",
+        "runs": f"{place}&viewStateShareKey={VIEW}",
         "generations": {name: compare(own) for name, own in lineages.items() if len(own) > 1},
         "students": {name: compare(pair) for name, pair in students.items()},
     }

@@ -120,7 +120,11 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
 def _check_pages(paths: Paths, experiment: Experiment) -> None:
     pages = json.loads(paths.mlflow_pages.read_text())
     assert f"/experiments/{experiment.experiment_id}/runs" in pages["runs"]
-    assert "orderByKey=metrics.%60accuracy/test_top1%60" in pages["runs"]
+    view = parse_qs(urlsplit(pages["runs"]).fragment.partition("?")[2])["viewStateShareKey"][0]
+    tags = experiment.client.get_experiment(experiment.experiment_id).tags
+    state = json.loads(tags[f"mlflow.sharedViewState.{view}"])
+    assert state["orderByKey"] == "metrics.`accuracy/test_top1`"
+    assert {"metrics.`cost/params_m`", "metrics.`cost/gflops`"} < set(state["selectedColumns"])
     assert list(pages["generations"]) == ["big"]
     assert list(pages["students"]) == ["small-by-big-g1"]
     assert "/artifacts/report.html" in pages["report"]
