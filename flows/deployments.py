@@ -26,6 +26,7 @@ from flows.run import Wanted, run_flow
 from flows.servers import PREFECT
 from lipnet.errors import InputError
 from pipeline.params import load_params
+from pipeline.profile import LATEST, ProfileChoice
 
 # More threads than stages ever run at a time; Walk.run limits how many stages run.
 RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
@@ -49,83 +50,95 @@ def flow_named_by(
 
 def name_by_profile() -> str:
     """<flow>-<profile>, and the changes to the profile."""
-    profile = flow_run.parameters.get("profile") or load_params().profile
-    return " ".join([f"{flow_run.flow_name}-{profile}", *_changes()])
+    return " ".join([f"{flow_run.flow_name}-{_profile()}", *_changes()])
 
 
 def name_by_lineage() -> str:
     """train-<lineage>, the profile, and the changes to it."""
-    profile = flow_run.parameters.get("profile") or load_params().profile
-    return " ".join([f"train-{flow_run.parameters['lineage']}", profile, *_changes()])
+    return " ".join([f"train-{flow_run.parameters['lineage']}", _profile(), *_changes()])
+
+
+def _profile() -> str:
+    chosen = flow_run.parameters.get("profile", LATEST)
+    return load_params().profile if chosen == LATEST else str(chosen)
 
 
 def _changes() -> list[str]:
     return list(flow_run.parameters.get("changes") or [])
 
 
+def _named(profile: str) -> str | None:
+    """The chosen profile; None for the one in params.yaml."""
+    return None if profile == LATEST else profile
+
+
 @flow_named_by(name_by_profile)
 def reproduce(
-    profile: str | None = None,
-    changes: list[str] | None = None,
+    profile: ProfileChoice = LATEST,
+    changes: tuple[str, ...] = (),
     parallel: int = 0,
     force: bool = False,
 ) -> State[Any]:
     """Run all stages of a profile that are out of date, from raw video to the leaderboard.
 
     Args:
-        profile: a name from conf/profile; empty for the profile in params.yaml.
-        changes: settings that replace those of the profile, one per line, such as recipe.epochs=20;
-            if empty, those of the checkout's last run, if that was of the same profile.
-        parallel: number of stages to run at a time; 0 for one per GPU, or one without a GPU.
-        force: also run stages that are up to date.
+        profile: The study to run: a file of conf/profile, or the one in the checkout's params.yaml.
+        changes: Settings of the profile to replace, each as KEY=VALUE with a key of params.yaml.
+            For example, `recipe.epochs=20` trains each model for 20 epochs. Without any, the
+            profile that this checkout ran last keeps the settings of that run.
+        parallel: The number of stages to run at a time; 0 for one per GPU, or one without a GPU.
+        force: Also run stages that are up to date.
     """
-    return run_flow(Wanted(publish=True), profile, changes or (), parallel=parallel, force=force)
+    return run_flow(Wanted(publish=True), _named(profile), changes, parallel=parallel, force=force)
 
 
 @flow_named_by(name_by_profile)
 def preprocess(
-    profile: str | None = None, changes: list[str] | None = None, force: bool = False
+    profile: ProfileChoice = LATEST, changes: tuple[str, ...] = (), force: bool = False
 ) -> State[Any]:
     """Make the shards of mouth crops from raw video, and the quality report; trains nothing.
 
     Args:
-        profile: a name from conf/profile; empty for the profile in params.yaml.
-        changes: settings that replace those of the profile, one per line, such as recipe.epochs=20;
-            if empty, those of the checkout's last run, if that was of the same profile.
-        force: also run stages that are up to date.
+        profile: The study to run: a file of conf/profile, or the one in the checkout's params.yaml.
+        changes: Settings of the profile to replace, each as KEY=VALUE with a key of params.yaml.
+            For example, `recipe.epochs=20` trains each model for 20 epochs. Without any, the
+            profile that this checkout ran last keeps the settings of that run.
+        force: Also run stages that are up to date.
     """
-    return run_flow(Wanted(("shards", "quality")), profile, changes or (), force=force)
+    return run_flow(Wanted(("shards", "quality")), _named(profile), changes, force=force)
 
 
 @flow_named_by(name_by_lineage)
 def train(
     lineage: str,
-    profile: str | None = None,
-    changes: list[str] | None = None,
+    profile: ProfileChoice = LATEST,
+    changes: tuple[str, ...] = (),
     parallel: int = 0,
 ) -> State[Any]:
     """Train all generations of one lineage, after the stages that it needs: clips and teachers.
 
     Args:
-        lineage: its id in the profile, such as rn18-mstcn or sn05-tcn1-by-rn18.
-        profile: a name from conf/profile; empty for the profile in params.yaml.
-        changes: settings that replace those of the profile, one per line, such as recipe.epochs=20;
-            if empty, those of the checkout's last run, if that was of the same profile.
-        parallel: number of stages to run at a time; 0 for one per GPU, or one without a GPU.
+        lineage: Its id in the profile, such as rn18-mstcn or sn05-tcn1-by-rn18.
+        profile: The study to run: a file of conf/profile, or the one in the checkout's params.yaml.
+        changes: Settings of the profile to replace, each as KEY=VALUE with a key of params.yaml.
+            For example, `recipe.epochs=20` trains each model for 20 epochs. Without any, the
+            profile that this checkout ran last keeps the settings of that run.
+        parallel: The number of stages to run at a time; 0 for one per GPU, or one without a GPU.
     """
     wanted = Wanted((f"scratch@{lineage}", f"taught@{lineage}"))
-    return run_flow(wanted, profile, changes or (), parallel=parallel)
+    return run_flow(wanted, _named(profile), changes, parallel=parallel)
 
 
 @flow_named_by(name_by_profile)
-def report(profile: str | None = None) -> State[Any]:
+def report(profile: ProfileChoice = LATEST) -> State[Any]:
     """Update predictions, ensembles and the report; all lineages must be trained already.
 
     Args:
-        profile: a name from conf/profile; empty for the profile in params.yaml.
+        profile: The study to report on: a file of conf/profile, or the one in the checkout's
+            params.yaml.
     """
     wanted = Wanted((*PREDICTIONS, "select", "report"), above=False, publish=True)
-    return run_flow(wanted, profile)
+    return run_flow(wanted, _named(profile))
 
 
 def find_server() -> AbstractContextManager[object]:
@@ -162,7 +175,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
     with find_server():
         state = reproduce(
-            profile=options.profile,
+            profile=options.profile or LATEST,
             parallel=options.parallel,
             force=options.force,
             return_state=True,

@@ -9,11 +9,12 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from dvc.utils.hydra import compose_and_dump
 from hydra.errors import HydraException
+from pydantic import WithJsonSchema
 
 from lipnet.errors import InputError
 from pipeline.checkout import lock_checkout
@@ -24,6 +25,7 @@ from pipeline.program import run_program
 CONF = Path("conf")
 USAGE = "usage: python -m pipeline.profile NAME [KEY=VALUE ...]"
 LINEAGES = "lineages="
+LATEST = "as in params.yaml"
 EMPTY = re.compile(r"([\w.-]+)=\{\}")  # which Hydra would merge, and so change nothing
 
 
@@ -40,6 +42,12 @@ def main() -> None:
 def known_profiles() -> list[str]:
     """The profiles under conf/profile."""
     return sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
+
+
+# Any text; a form that is made from its JSON schema offers the profiles that exist.
+ProfileChoice = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": [LATEST, *known_profiles()]})
+]
 
 
 def choose_profile(profile: str, changes: Sequence[str]) -> Params:

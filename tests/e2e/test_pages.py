@@ -82,10 +82,12 @@ def test_a_run_from_the_form_to_the_comparison(
     page.get_by_role("link", name="reproduce", exact=True).first.click()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").click()
-    expect(page.get_by_text("a name from conf/profile")).to_be_visible()
-    page.locator("textarea").first.fill("tiny")
+    expect(page.get_by_text("trains each model for 20 epochs")).to_be_visible()
+    page.get_by_role("button", name="synthetic", exact=True).click()
+    page.get_by_text("tiny", exact=True).last.click()
+    expect(page.get_by_role("button", name="tiny", exact=True)).to_be_visible()
     take(
-        page, pictures / "prefect_form.png", page.get_by_text("also run stages that are up to date")
+        page, pictures / "prefect_form.png", page.get_by_text("Also run stages that are up to date")
     )
     _submit(page)
 
@@ -112,6 +114,8 @@ def test_a_run_from_the_form_to_the_comparison(
 
     page.goto(f"{base}/artifacts/key/links-tiny")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
+    runs = page.get_by_role("link", name="All models, the most accurate first")
+    models = str(runs.get_attribute("href"))
     link = page.get_by_role("link", name="The generations of rn18-tcn compared")
     address = str(link.get_attribute("href"))
     assert address.startswith(mlflow.url)
@@ -121,3 +125,8 @@ def test_a_run_from_the_form_to_the_comparison(
     page.get_by_role("button", name="Close").click()  # an assistant next to it
     expect(page.get_by_text("accuracy/test_top1", exact=True).first).to_be_attached()
     take(page, pictures / "mlflow_comparison.png", page.get_by_text("Comparing 2 Runs"))
+
+    page.goto(models)
+    for column in ("accuracy/test_top1", "cost/params_m", "cost/gflops", "kind"):
+        expect(page.get_by_text(column, exact=True).last).to_be_visible()
+    take(page, pictures / "mlflow_runs.png", page.get_by_text("rn18-tcn-g1", exact=True))

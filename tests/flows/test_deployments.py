@@ -28,6 +28,7 @@ from lipnet.errors import InputError
 from lipnet.report.csv_rows import write_rows
 from lipnet.report.rows import LeaderboardRow
 from pipeline import checkout
+from pipeline.profile import LATEST, known_profiles
 from tests.tracking.fabricated import model_row
 
 FAILING = """
@@ -365,6 +366,17 @@ def test_a_negative_number_of_stages_is_refused(
     state = reproduce(parallel=-1, return_state=True)
     assert state.is_failed()
     assert str(state.message).startswith("parallel is -1: set it to the number of stages")
+
+
+@pytest.mark.parametrize("name", ["reproduce", "preprocess", "train", "report"])
+def test_the_form_offers_the_profiles_that_exist_and_gives_an_example(name: str) -> None:
+    fields = getattr(deployments, name).parameters.properties
+    assert fields["profile"]["type"] == "string"
+    assert fields["profile"]["enum"] == [LATEST, *known_profiles()]
+    assert fields["profile"]["default"] == LATEST
+    if "changes" in fields:
+        assert fields["changes"]["type"] == "array"
+        assert "recipe.epochs=20" in fields["changes"]["description"]
 
 
 @pytest.mark.parametrize(
