@@ -10,6 +10,7 @@ from cluster.pool import map_jobs
 from lipnet.code import code_digest
 from lipnet.files import digest_of
 from lipnet.landmarks.index import TrackIndex
+from lipnet.landmarks.notes import NOTES
 from lipnet.landmarks.summary import SUMMARY, LandmarksSummary, write_summary
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
@@ -49,6 +50,8 @@ def make_landmarks(
     jobs = plan_tracks(videos, options.videos_per_shard)
     indexes = track_jobs(jobs, folders, options, actors=actors) if jobs else []
     summary = summarise(indexes, len(set(videos)), precropped=precropped)
+    for line in describe_notes(indexes):
+        print(f"warning: {line}")
     failures = [asdict(failure) for index in indexes for failure in index.failures]
     write_failures(folders.state / FAILURES, FAILURE_COLUMNS, failures)
     write_summary(folders.state, summary)
@@ -76,6 +79,18 @@ def track_jobs(
             actors=actors,
             on_result=lambda index: meter.advance(index.videos),
         )
+
+
+def describe_notes(indexes: Sequence[TrackIndex]) -> list[str]:
+    """A line for each kind of odd video that was tracked all the same."""
+    videos: dict[str, list[str]] = {}
+    for index in indexes:
+        for found in index.notes:
+            videos.setdefault(found.note, []).append(found.video)
+    return [
+        f"videos with {NOTES.get(note, note)}: {len(own)}, such as {own[0]}"
+        for note, own in sorted(videos.items())
+    ]
 
 
 def summarise(

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lipnet.sources.discover import discover_clips
-from lipnet.sources.manifest import ManifestSummary, check_complete, write_manifest
+from lipnet.sources.manifest import ManifestSummary, check_complete, describe_gaps, write_manifest
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
 from pipeline.program import run_stage
@@ -28,6 +28,8 @@ def make_manifest(
     """Discover, check and write; an InputError leaves the folder unchanged."""
     clips, rejected = discover_clips(source, root, options)
     check_complete(clips)
+    for line in describe_gaps(clips):
+        print(f"warning: {line}")
     return write_manifest(folder, clips, rejected, source=source, options=options)
 
 

@@ -22,7 +22,7 @@ from lipnet.shards.plan import CutJob, plan_shards
 from lipnet.shards.precropped import describe_precropped
 from lipnet.shards.summary import LABELS, SUMMARY, ShardsSummary, SplitSummary, write_summary
 from lipnet.shards.upload import check_url, resolve_url
-from lipnet.sources.manifest import check_complete, read_clips, read_labels
+from lipnet.sources.manifest import check_complete, describe_gaps, read_clips, read_labels
 from lipnet.text import describe_failed, format_counts
 from pipeline.meter import Meter
 from pipeline.outputs import move_into_place, write_failures
@@ -69,6 +69,8 @@ def make_shards(
     failures = [
         fail_with_video(clip, lost) for clip in clips if not clip.ready and clip.video not in tracks
     ]
+    for line in describe_leaks(cuttable, tracks):
+        print(f"warning: {line}")
     check_survivors(clips, failures)
     jobs = plan_shards(cuttable, tracks, clips_per_shard)
     made_by = {"crops": describe_cropping(clips, crops), "code": code_digest(CODE)}
@@ -78,6 +80,8 @@ def make_shards(
     indexes = cut_jobs(jobs, make_worker, actors=actors, timings=folders.timings)
     failures += [failure for index in indexes for failure in index.failures]
     check_survivors(clips, failures)
+    for line in describe_new_gaps(clips, failures):
+        print(f"warning: after {len(failures)} clips failed, {line}")
     pixels = pixel_stats(index.contents for index in indexes if index.split == "train")
     summary = ShardsSummary(
         fingerprint=digest_of([index.fingerprint for index in indexes]),
@@ -137,6 +141,33 @@ def check_survivors(clips: Sequence[Clip], failures: Sequence[ClipFailure]) -> N
         reasons = format_counts(Counter(failure.reason for failure in failures))
         after = f" (after {len(failures)} clips failed: {reasons})" if failures else ""
         raise InputError(f"{error}{after}") from error
+
+
+def describe_new_gaps(clips: Sequence[Clip], failures: Sequence[ClipFailure]) -> list[str]:
+    """The gaps of `describe_gaps` that are there because clips failed."""
+    gone = {failure.clip_id for failure in failures}
+    before = describe_gaps(clips)
+    after = describe_gaps([clip for clip in clips if clip.clip_id not in gone]) if gone else []
+    return [line for line in after if line not in before]
+
+
+def describe_leaks(clips: Sequence[Clip], tracks: Mapping[str, TrackSpan]) -> list[str]:
+    """A line if clips of several splits come from videos with the same bytes, under any names.
+
+    Precropped clips are not compared: their videos are folders.
+    """
+    found: dict[str, dict[str, str]] = {}  # of each digest, a video per split
+    for clip in clips:
+        if clip.video in tracks:
+            found.setdefault(tracks[clip.video].digest, {}).setdefault(clip.split, clip.video)
+    leaks = [videos for videos in found.values() if len(videos) > 1]
+    if not leaks:
+        return []
+    such = " and ".join(f"{video} in {split}" for split, video in sorted(leaks[0].items()))
+    return [
+        f"videos whose bytes are in several splits: {len(leaks)}, such as {such}; a model is "
+        "measured on what it was trained on, so keep each in one split"
+    ]
 
 
 def locate(folders: ShardFolders) -> CutFolders:

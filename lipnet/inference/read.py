@@ -1,7 +1,7 @@
 """From video files to words: the preprocessing of training data, then a model, clip by clip."""
 # T frames  H W pixels  K classes
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from lipnet.clip import FPS
-from lipnet.crops.align import face_digest
+from lipnet.crops.align import STABLE, face_digest
 from lipnet.crops.crop import CropOptions, parse_crops
 from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
@@ -180,6 +180,7 @@ def crop_options_of(preprocessing: dict[str, object], weights: Path, face: str =
         options = parse_crops(preprocessing, face=face)
     except ValueError as error:
         raise InputError(f"{weights} does not contain how its crops were made: {error}") from None
+    _check_reading(preprocessing, options, weights)
     wanted = preprocessing.get("reference_face")
     if wanted != face_digest(face):
         given = face or "the package's"
@@ -188,6 +189,22 @@ def crop_options_of(preprocessing: dict[str, object], weights: Path, face: str =
             f"{face_digest(face)}: name its file with --face"
         )
     return options
+
+
+def _check_reading(facts: Mapping[str, object], options: CropOptions, weights: Path) -> None:
+    """InputError if the card states another rate, alignment or size than videos are read with."""
+    fixed: dict[str, object] = {"fps": FPS, "stable_points": list(STABLE)}
+    for name, ours in fixed.items():
+        if facts.get(name, ours) != ours:
+            raise InputError(
+                f"{weights} was trained on clips of {name} {facts[name]}, and videos are read with "
+                f"{ours}: its logits would mean nothing"
+            )
+    needed = Recipe.for_known_input(facts).stored_field if "field" in facts else 0
+    if options.size < needed:
+        raise InputError(
+            f"{weights} states crops of {options.size} pixels, and that {needed} of them are used"
+        )
 
 
 def crop_video(video: Path, crops: CropOptions) -> NDArray[np.uint8]:

@@ -29,15 +29,24 @@ class VideoFailure:
 
 
 @dataclass(frozen=True)
+class VideoNote:
+    """A tracked video, and a key of `NOTES`: what is odd about it."""
+
+    video: str
+    note: str
+
+
+@dataclass(frozen=True)
 class TrackIndex:
     """The track file `name`.npz: its videos in order, and those that failed. `seen_frames` counts
-    the frames with landmarks that were not interpolated."""
+    the frames with landmarks that were not interpolated; `notes` are of the tracked videos."""
 
     name: str
     fingerprint: str
     tracked: tuple[TrackedVideo, ...]
     seen_frames: int
     failures: tuple[VideoFailure, ...] = ()
+    notes: tuple[VideoNote, ...] = ()
 
     @property
     def videos(self) -> int:
@@ -52,7 +61,10 @@ class TrackIndex:
 
 def write_index(path: Path, index: TrackIndex) -> None:
     """Write the index; equal indexes give equal bytes."""
-    write_json(path, {**asdict(index), "videos": index.videos})
+    record = {**asdict(index), "videos": index.videos}
+    if not index.notes:  # as in most corpora, and in indexes of earlier versions
+        del record["notes"]
+    write_json(path, record)
 
 
 def read_index(path: Path) -> TrackIndex:
@@ -65,6 +77,7 @@ def read_index(path: Path) -> TrackIndex:
             tracked=tuple(map(_parse_tracked, found.list("tracked"))),
             seen_frames=found.count("seen_frames"),
             failures=tuple(map(_parse_failure, found.list("failures"))),
+            notes=tuple(map(_parse_note, found.list("notes") if "notes" in found else [])),
         )
         if found.count("videos") != index.videos:
             raise ValueError(f"it lists {index.videos} of {found.count('videos')} videos")
@@ -104,6 +117,11 @@ def _parse_tracked(value: object) -> TrackedVideo:
     if not tracked.frames or not tracked.digest:
         raise ValueError(f"{tracked.video} has no frames or no digest")
     return tracked
+
+
+def _parse_note(value: object) -> VideoNote:
+    found = Record(value)
+    return VideoNote(found.text("video"), found.text("note"))
 
 
 def _parse_failure(value: object) -> VideoFailure:

@@ -13,12 +13,14 @@ from lipnet.landmarks.index import (
     TrackedVideo,
     TrackIndex,
     VideoFailure,
+    VideoNote,
     find_index,
     write_index,
 )
+from lipnet.landmarks.notes import list_notes
 from lipnet.landmarks.store import Track, digest_video, write_tracks
 from lipnet.landmarks.track import LandmarkOptions, track_landmarks
-from lipnet.video.decode import VideoError, iter_frames, limit_frames
+from lipnet.video.decode import Decoding, VideoError, iter_frames, limit_frames
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,11 @@ class Tracker:
     ) -> TrackIndex:
         tracks: dict[str, Track] = {}
         failures: list[VideoFailure] = []
+        notes: list[VideoNote] = []
         for video in job.videos:
             try:
-                tracks[video] = self._track_video(video, digests[video])
+                tracks[video], odd = self._track_video(video, digests[video])
+                notes += [VideoNote(video, note) for note in odd]
             except VideoError as error:
                 failures.append(VideoFailure(video, error.reason, error.detail))
         write_tracks(path, tracks)
@@ -100,15 +104,18 @@ class Tracker:
             ),
             seen_frames=int(sum(track.seen_T.sum() for track in tracks.values())),
             failures=tuple(failures),
+            notes=tuple(notes),
         )
 
-    def _track_video(self, video: str, digest: str) -> Track:
-        """The video's track; VideoError "changed" if it was replaced after it was digested."""
-        frames = limit_frames(iter_frames(self._root / video))
+    def _track_video(self, video: str, digest: str) -> tuple[Track, list[str]]:
+        """The video's track, and its notes; VideoError "changed" if it was replaced after it was
+        digested."""
+        path, decoded = self._root / video, Decoding()
+        frames = limit_frames(iter_frames(path, decoded))
         track = track_landmarks(frames, self._detector, self._options)
-        if digest_video(self._root / video) != digest:
+        if digest_video(path) != digest:
             raise VideoError("changed", "the video was replaced while it was tracked")
-        return track
+        return track, list_notes(path, decoded, len(track.seen_T))
 
 
 def describe_maker(options: LandmarkOptions, code: str) -> dict[str, object]:

@@ -148,6 +148,24 @@ def check_complete(clips: Sequence[Clip]) -> None:
         )
 
 
+def describe_gaps(clips: Sequence[Clip]) -> list[str]:
+    """What makes accuracies of these clips misleading, a line each: a single label, and labels
+    that a split to measure on lacks."""
+    labels = {clip.label for clip in clips}
+    lines = []
+    if len(labels) == 1:
+        lines.append(f"all clips have the label {min(labels)}: every model will be right on all")
+    for split in (split for split in count_splits(clips) if split != "train"):
+        lacking = sorted(labels - {clip.label for clip in clips if clip.split == split})
+        if lacking:
+            more = f" and {len(lacking) - MENTIONED} more" if len(lacking) > MENTIONED else ""
+            lines.append(
+                f"{split} has no clip of {len(lacking)} of {len(labels)} labels, and its accuracy "
+                f"does not count them: {', '.join(lacking[:MENTIONED])}{more}"
+            )
+    return lines
+
+
 def read_frame(folder: Path) -> pd.DataFrame:
     """clips.csv as a frame with Clip's columns and types, in order of clip_id."""
     path = folder / "clips.csv"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ MAX_FRAMES = 15_000  # ten minutes: landmarks and crops of one video are held in
 MAX_GAP = 10.0  # seconds; a longer step between two frames is a broken timestamp
 MAX_RATE = 1000.0  # frames per second; containers without a rate claim 90000
 LISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD")  # FFmpeg would open the files that they name
+MAX_ASPECT = 4.0  # width of a pixel to its height, or the reverse; more is a damaged header
 TIE = 1e-6  # seconds; of two equally near frames, the earlier is taken
 
 
@@ -36,21 +38,33 @@ class VideoError(Exception):
         return f"{self.reason}: {self.detail}"
 
 
+@dataclass
+class Decoding:
+    """What a file states and holds, noted while it is decoded: its own frames so far, and the width
+    of its pixels divided by their height."""
+
+    frames: int = 0
+    aspect: float = 1.0
+
+
 def read_frames(path: Path) -> Frame:
     """All grey frames [T, H, W] at 25 fps; raises VideoError as `iter_frames` does."""
     return np.stack(list(iter_frames(path)))
 
 
-def iter_frames(path: Path) -> Iterator[Frame]:
+def iter_frames(path: Path, found: Decoding | None = None) -> Iterator[Frame]:
     """Grey frames [H, W] at 25 fps, each the nearest in time to its instant, one or more.
 
-    A video of 25 fps passes frame by frame. A truncated file gives the frames that it has. Raises
-    VideoError (missing, zero_bytes, unreadable, no_frames) before the first frame.
+    A video of 25 fps passes frame by frame. A truncated file gives the frames that it has. Frames
+    whose pixels are not square are widened or heightened. Raises VideoError (missing, zero_bytes,
+    unreadable, no_frames) before the first frame.
     """
     capture = _open(path)
+    found = found or Decoding()
+    found.aspect = _aspect(capture)
     try:
         given = 0
-        for frame in _resample(_stamp(capture), _period(capture)):
+        for frame in _resample(_stamp(capture, found), _period(capture)):
             given += 1
             yield frame
         if not given:
@@ -101,7 +115,20 @@ def _period(capture: cv2.VideoCapture) -> float:
     return 1 / rate if 1 <= rate <= MAX_RATE else 1 / FPS
 
 
-def _stamp(capture: cv2.VideoCapture) -> Iterator[tuple[float, Frame]]:
+def _aspect(capture: cv2.VideoCapture) -> float:
+    """The width of a pixel divided by its height; 1 if the file does not state what is possible."""
+    width, height = (capture.get(name) for name in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+    possible = height > 0 and 1 / MAX_ASPECT <= width / height <= MAX_ASPECT
+    return width / height if possible else 1.0
+
+
+def _square(shape: tuple[int, ...], aspect: float) -> tuple[int, ...]:
+    """Height and width with square pixels and no fewer of them."""
+    height, width = shape
+    return round(height * max(1.0, 1 / aspect)), round(width * max(1.0, aspect))
+
+
+def _stamp(capture: cv2.VideoCapture, noted: Decoding) -> Iterator[tuple[float, Frame]]:
     """Frames with their seconds since the first; a broken timestamp counts as one period on."""
     period = _period(capture)
     start = previous = None
@@ -120,8 +147,9 @@ def _stamp(capture: cv2.VideoCapture) -> Iterator[tuple[float, Frame]]:
                 start = stamp - seconds
         previous = seconds
         grey = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        shape = shape or grey.shape
-        if grey.shape != shape:  # a stream may change its size midway
+        noted.frames += 1
+        shape = shape or _square(grey.shape, noted.aspect)
+        if grey.shape != shape:  # a stream may also change its size midway
             grey = cv2.resize(grey, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
         yield seconds, np.asarray(grey, np.uint8)
 

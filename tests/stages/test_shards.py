@@ -124,6 +124,22 @@ def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
     assert tree_of(shot.out) == tree_of(tmp_path / "calm")
 
 
+def test_a_video_in_two_splits_under_other_names_is_reported(
+    tmp_path: Path, clips: list[Clip], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, one in enumerate(clips):
+        with (tmp_path / "root" / one.video).open("ab") as video:
+            video.write(bytes([number % 12]))  # val's are train's and test's
+    make_shards(prepare(tmp_path, clips), CROPS, clips_per_shard=4)
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    assert line.startswith("warning: videos whose bytes are in several splits: 6, such as ")
+    for number, one in enumerate(clips):
+        with (tmp_path / "root" / one.video).open("ab") as video:
+            video.write(bytes([number]))
+    make_shards(prepare(tmp_path, clips, "again"), CROPS, clips_per_shard=4)
+    assert "warning" not in capsys.readouterr().out
+
+
 def test_a_split_whose_clips_all_failed_is_named(tmp_path: Path, clips: list[Clip]) -> None:
     for one in clips:
         if one.split == "val":

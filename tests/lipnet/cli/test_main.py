@@ -13,10 +13,11 @@ import torch
 from lipnet.cli.main import main
 from lipnet.crops.align import load_face
 from lipnet.crops.crop import CropOptions, describe_crops
-from lipnet.inference.read import find_word
+from lipnet.errors import InputError
+from lipnet.inference.read import crop_options_of, find_word
 from lipnet.models.build import build_model
 from lipnet.models.rejection import Rejection, describe_rejection
-from lipnet.models.weights import ModelCard, save_weights
+from lipnet.models.weights import ModelCard, load_card, save_weights
 from lipnet.recipe import Recipe
 from lipnet.shards.precropped import describe_precropped
 from lipnet.spec import ModelSpec
@@ -165,6 +166,22 @@ def test_a_shortest_word_is_one_frame() -> None:
     assert find_word((0.16, 0.161), 10) == (4, 5)
     assert find_word((0.38, 0.4), 11) == (10, 11)
     assert find_word((0.0, 0.4), 10) == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fps": 30.0}, "was trained on clips of fps 30.0, and videos are read with 25.0"),
+        ({"stable_points": [1, 2]}, r"of stable_points \[1, 2\], and videos are read with"),
+        ({"size": 48}, "states crops of 48 pixels, and that 65 of them are used"),
+    ],
+)
+def test_a_card_that_contradicts_how_videos_are_read_is_refused(
+    weights: Path, change: dict[str, object], message: str
+) -> None:
+    card = load_card(weights)
+    with pytest.raises(InputError, match=message):
+        crop_options_of({**card.preprocessing, **change}, weights)
 
 
 def test_another_reference_face_is_asked_for_and_used(

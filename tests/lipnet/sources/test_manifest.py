@@ -13,6 +13,7 @@ from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
 from lipnet.sources.manifest import (
     check_complete,
+    describe_gaps,
     read_clips,
     read_frame,
     read_labels,
@@ -123,6 +124,20 @@ def test_frame_has_typed_columns(tmp_path: Path) -> None:
 def test_missing_split_or_untrained_label_is_named(counts: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_complete(make_clips(counts))
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from(SPLITS)), min_size=1))
+def test_a_gap_is_reported_and_nothing_else(places: list[tuple[str, str]]) -> None:
+    clips = [replace(CLIP, label=label, split=split) for label, split in places]
+    labels = {label for label, _ in places}
+    lines = describe_gaps(clips)
+    assert any("all clips have the label" in line for line in lines) == (len(labels) == 1)
+    for split in ("val", "test", "unseen"):
+        lacking = sorted(labels - {label for label, own in places if own == split})
+        reported = [line for line in lines if line.startswith(f"{split} has no clip of")]
+        assert len(reported) == bool(lacking and split in {own for _, own in places})
+        assert all(line.endswith(": " + ", ".join(lacking)) for line in reported)
 
 
 def test_complete_corpus_passes() -> None:

@@ -72,7 +72,7 @@ class FakeCapture:
     "stamps", [[0.0] * 5, [80.0, 40.0, 0.0, 40.0, 80.0], [5e9, 0.0, 9e12, 40.0, 0.0]]
 )
 def test_broken_timestamps_count_as_one_frame_each(stamps: list[float]) -> None:
-    stamped = decode._stamp(FakeCapture(stamps))  # type: ignore[arg-type]
+    stamped = decode._stamp(FakeCapture(stamps), decode.Decoding())  # type: ignore[arg-type]
     assert [round(s, 6) for s, _ in stamped] == [0.0, 0.04, 0.08, 0.12, 0.16]
 
 
