@@ -181,7 +181,7 @@ class _Fit:
         except NonFiniteOutput as error:
             raise TrainingDiverged(
                 f"{error} (validation after epoch {epoch}, learning rate {self._recipe.lr}); "
-                "lower recipe.lr, or add recipe.warmup_epochs"
+                f"{_advise(self._recipe)}"
             ) from None
         val_loss = float(F.cross_entropy(logits_NK, labels_N))
         top1, top5 = (_topk_accuracy(logits_NK, labels_N, k) for k in (1, 5))
@@ -262,7 +262,7 @@ class _Fit:
         if not torch.isfinite(self._loss.reduce()).all():
             raise TrainingDiverged(
                 f"the loss is not a number in epoch {epoch} at learning rate {self._recipe.lr}: "
-                "lower recipe.lr, or add recipe.warmup_epochs"
+                f"{_advise(self._recipe)}"
             )
 
     def _compiled(self) -> nn.Module:
@@ -309,6 +309,12 @@ def _describe_memory(micro_batches: Sequence[MicroBatch], device: torch.device) 
         f"{device} has too little free memory for {clips} clips at a time: set "
         f"recipe.micro_batch to {max(2, clips // 2)}, or end other processes that use the device"
     )
+
+
+def _advise(recipe: Recipe) -> str:
+    """What to change if a training diverges; only the cosine schedules use `warmup_epochs`."""
+    warm_up = ", or raise recipe.warmup_epochs" if recipe.schedule.startswith("cosine") else ""
+    return f"lower recipe.lr{warm_up}"
 
 
 def _topk_accuracy(logits_NK: Tensor, labels_N: Tensor, k: int) -> float:

@@ -5,7 +5,6 @@ import pytest
 
 from lipnet.crops.align import MOUTH, apply_similarity, load_face
 from lipnet.crops.crop import (
-    RECORDED,
     CropOptions,
     crop_matrices,
     crop_mouth,
@@ -88,7 +87,7 @@ def test_recorded_options_are_read_back() -> None:
     assert parse_crops(describe_crops(options)) == options
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize("name", ["size", "smooth", "smooth_centre"])
 def test_a_record_without_an_option_is_refused(name: str) -> None:
     facts = describe_crops(CropOptions())
     del facts[name]
