@@ -11,6 +11,7 @@ from lipnet.cli import (
     embed,
     evaluate,
     export,
+    folds,
     import_checkpoint,
     models,
     read,
@@ -22,7 +23,8 @@ from lipnet.errors import InputError, describe_os_error
 from lipnet.text import escape_lines
 
 VERBS = (
-    *(compress, cost, crop, embed, evaluate, export, import_checkpoint, models, read, release),
+    *(compress, cost, crop, embed, evaluate, export, folds, import_checkpoint, models, read),
+    release,
     report,
 )
 

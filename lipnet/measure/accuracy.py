@@ -69,7 +69,7 @@ def accuracy(
     resamples: int = RESAMPLES,
 ) -> Estimate:
     """The share of correct clips with its 95 % interval, Wilson's or by bootstrap over units."""
-    sums_U, sizes_U = _by_unit(correct_N.astype(np.float64), units_N)
+    sums_U, sizes_U = sum_by_unit(correct_N.astype(np.float64), units_N)
     value = float(sums_U.sum() / sizes_U.sum())
     clips, units = int(sizes_U.sum()), len(sizes_U)
     if clips == units or np.ptp(sums_U / sizes_U) == 0:
@@ -95,7 +95,7 @@ def paired_difference(
     if first_N.shape != second_N.shape:
         raise InputError(f"{first_N.shape} and {second_N.shape}: not the same clips")
     change_N = second_N.astype(np.float64) - first_N.astype(np.float64)
-    sums_U, sizes_U = _by_unit(change_N, units_N)
+    sums_U, sizes_U = sum_by_unit(change_N, units_N)
     value = float(sums_U.sum() / sizes_U.sum())
     if np.ptp(sums_U / sizes_U) == 0:
         unseen = wilson(0, len(sizes_U))[1]
@@ -122,7 +122,7 @@ def pooled_difference(
     if first_MN.shape != second_MN.shape:
         raise InputError(f"{first_MN.shape} and {second_MN.shape}: not the same clips")
     change_MN = second_MN.astype(np.float64) - first_MN.astype(np.float64)
-    by_unit = [_by_unit(change_N, units_N) for change_N in change_MN]
+    by_unit = [sum_by_unit(change_N, units_N) for change_N in change_MN]
     sums_UM, sizes_U = np.stack([sums_U for sums_U, _ in by_unit], axis=1), by_unit[0][1]
     value = float(sums_UM.mean(axis=1).sum() / sizes_U.sum())
     if np.ptp(sums_UM / sizes_U[:, None]) == 0:
@@ -133,10 +133,10 @@ def pooled_difference(
     return Estimate(value, low, high, int(sizes_U.sum()), len(sizes_U))
 
 
-def _by_unit(
+def sum_by_unit(
     values_N: NDArray[np.float64], units_N: Sequence[str] | NDArray[np.str_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Sum of the values and number of clips of each unit."""
+    """The sum of each unit's values and the number of its clips, units sorted by name."""
     if len(values_N) != len(units_N):
         raise InputError(f"{len(values_N)} clips but {len(units_N)} units")
     if len(values_N) == 0:

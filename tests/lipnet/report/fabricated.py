@@ -62,13 +62,14 @@ def fabricate(
     slots: bool = False,
     unseen: bool = False,
     epochs: int = 4,
+    fold: str = "",
 ) -> None:
-    """Write models, logits (a bigger test than val) and labels of the study."""
+    """Write models, logits (a bigger test than val) and labels of the study; `fold` is a prefix of
+    the units' names."""
     splits = {"train": SplitSummary(clips=480, failed={}, shards=2)}
     write_summary(study.shards, summarize(splits), sorted(LABELS))
-    corpora = {"val": _corpus("val", clips, slots), "test": _corpus("test", 2 * clips, slots)}
-    if unseen:
-        corpora["unseen"] = _corpus("unseen", clips, slots)
+    sizes = {"val": clips, "test": 2 * clips} | ({"unseen": clips} if unseen else {})
+    corpora = {split: _corpus(split, size, slots, fold) for split, size in sizes.items()}
     for fake in fakes:
         _write_lineage(study, fake, epochs)
         for number, skill in enumerate(fake.skills, start=1 if fake.teacher else 0):
@@ -91,10 +92,10 @@ def summarize(splits: Mapping[str, SplitSummary]) -> ShardsSummary:
     )
 
 
-def _corpus(split: str, clips: int, slots: bool) -> Corpus:
-    generator = np.random.default_rng(crc32(split.encode()))
+def _corpus(split: str, clips: int, slots: bool, fold: str) -> Corpus:
+    generator = np.random.default_rng(crc32(f"{fold}{split}".encode()))
     numbers = np.arange(clips)
-    units = [f"{split}/{number // 3 if slots else number:04d}" for number in numbers]
+    units = [f"{fold}{split}/{number // 3 if slots else number:04d}" for number in numbers]
     names = np.array([("verb", "noun", "digit")[number % 3] if slots else "" for number in numbers])
     return Corpus(
         labels_N=(numbers % len(LABELS)).astype(np.int64),

@@ -1,0 +1,73 @@
+"""`lipnet folds` over fabricated studies that share a corpus."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lipnet.cli.main import main
+from lipnet.lineage.selection import write_selection
+from lipnet.report.folds import compare_folds
+from lipnet.report.results import read_results
+from lipnet.report.study import Study
+from tests.lipnet.report.fabricated import fabricate
+
+PAIR = ("small", "small-by-big")
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three folds of 40 sentences of three words."""
+    root = tmp_path_factory.mktemp("folds")
+    for fold in ("a", "b", "c"):
+        study = Study(root / fold)
+        fabricate(study, slots=True, fold=fold)
+        write_selection(study.logits_val, study.selection)
+    return [root / fold for fold in ("a", "b", "c")]
+
+
+def test_folds_are_pooled_clip_by_clip(studies: list[Path]) -> None:
+    (pair,) = compare_folds(studies, [PAIR])
+    own = [read_results(Study(folder)) for folder in studies]
+    gains = [
+        found.entry("small-by-big-g1").outcomes["test"].top1.value
+        - found.entry("small-g0").outcomes["test"].top1.value
+        for found in own
+    ]
+    assert [fold.value for fold in pair.difference.by_fold] == pytest.approx(gains)
+    assert pair.models == (("small-g0", "small-by-big-g1"),) * 3
+    assert (pair.difference.pooled.clips, pair.difference.pooled.units) == (360, 120)
+    (digits,) = compare_folds(studies, [PAIR], slot="digit")
+    assert digits.difference.pooled.clips == 120
+
+
+def test_the_command_prints_each_fold_and_the_verdict(
+    studies: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["folds", *map(str, studies), "--pair", *PAIR, "--pair", "big-g0", "big"]
+    main(command)
+    printed = capsys.readouterr().out
+    assert "test: 360 clips, 120 units, 3 folds" in printed
+    assert "small-by-big less small" in printed
+    main([*command, "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["verdict"] for row in rows] == ["better", "not shown"]
+    assert rows[1]["models"] == [["big-g0", "big-g1"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pair", "small", "other"], "has no model or lineage other; models: big-g0"),
+        (["--pair", *PAIR, "--slot", "letter"], "no clips of slot letter; slots: digit, noun"),
+        (["--pair", *PAIR, "--split", "unseen"], "no predictions of small-g0 on unseen"),
+    ],
+)
+def test_what_a_study_lacks_is_named(studies: list[Path], options: list[str], message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
+        main(["folds", *map(str, studies), *options])
+
+
+def test_one_study_twice_is_refused(studies: list[Path]) -> None:
+    with pytest.raises(SystemExit, match="is a test unit of fold 2 and of an earlier one"):
+        main(["folds", str(studies[0]), str(studies[0]), "--pair", *PAIR])
