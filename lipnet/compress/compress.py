@@ -1,24 +1,17 @@
-"""Compressing one trained model by hand: packed, its BatchNorms measured again, then compared."""
-# N clips  K classes
+"""Compressing one trained model by hand: packed, tuned if asked, and compared with its source."""
+# N clips
 
-import copy
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from lipnet.compress.batchnorm import reestimate_batchnorm
-from lipnet.compress.compression import (
-    Compression,
-    bits_per_weight,
-    dense_bytes,
-    fit_compression,
-)
+from lipnet.compress.compression import bits_per_weight, dense_bytes, fit_compression
+from lipnet.compress.statistics import TRAIN, VAL, choose_statistics
+from lipnet.compress.storage import CompressedStorage
 from lipnet.data.loader import ClipStore, open_split
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
@@ -27,43 +20,40 @@ from lipnet.files import digest_files
 from lipnet.how import How
 from lipnet.inference.embed import check_crops
 from lipnet.inference.predict import predict_logits
+from lipnet.lineage.generation import WEIGHTS_FILE
+from lipnet.lineage.lineage import train_lineage
+from lipnet.lineage.plan import LineageData, LineagePlan
+from lipnet.lineage.single import EpochCallback
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import ORIGIN_KEY, choose_rejection, describe_rejection
-from lipnet.models.weights import ModelCard, is_packed, load_model, save_packed
+from lipnet.models.weights import (
+    ModelCard,
+    is_packed,
+    load_card,
+    load_model,
+    save_packed,
+)
 from lipnet.recipe import Recipe
 from lipnet.shards.summary import read_labels, read_summary
+from lipnet.spec import ModelSpec
+from lipnet.train.engine import Engine
+from lipnet.train.history import EpochRecord
 
-TRAIN, VAL = "train", "val"
+# What became of BatchNorm's statistics.
+KEPT, MEASURED, TRAINED = "kept", "measured again", "trained"
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Top-1 on a split before and after, and the paired difference. `batchnorm`: whether
-    validation chose the statistics that were measured again."""
+    """Top-1 on a split before and after, and the paired difference. `statistics`: those of
+    BatchNorm were kept or measured again, as validation chose, or trained."""
 
     split: str
-    batchnorm: bool
+    statistics: str
     source: Estimate
     compressed: Estimate
     difference: Estimate
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A model to be stored, whether its BatchNorm statistics were measured again, and the logits
-    [N, K] and labels [N] of its stored form on validation."""
-
-    model: Lipreader
-    measured_again: bool
-    validation: tuple[Tensor, Tensor]
-
-    @property
-    def score(self) -> tuple[float, float]:
-        """Top-1 and minus the loss on validation."""
-        logits_NK, labels_N = self.validation
-        top1 = topk(logits_NK.numpy(), labels_N.numpy(), 1).mean()
-        return float(top1), -float(F.cross_entropy(logits_NK, labels_N))
 
 
 @dataclass(frozen=True)
@@ -79,6 +69,15 @@ class Compressed:
     compared: Compared | None
 
 
+@dataclass(frozen=True)
+class Source:
+    """The model to compress, its card and its file."""
+
+    path: Path
+    model: Lipreader
+    card: ModelCard
+
+
 def compress_model(
     weights: Path | str,
     out: Path | str,
@@ -86,12 +85,16 @@ def compress_model(
     *,
     shards: Path | str | None = None,
     split: str = VAL,
+    tune: Recipe | None = None,
+    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
 ) -> Compressed:
-    """Write a packed copy of a weights file, without training.
+    """Write a packed copy of a weights file.
 
     With `shards`, of the model's own preprocessing, BatchNorm's statistics are measured again on
-    training clips, and kept if they are better on validation; the accuracies are of `split`.
-    InputError, with nothing written, for weights or shards that do not fit.
+    training clips, and kept if they are better on validation; the accuracies are of `split`. With
+    the recipe `tune` the packed model is then trained, taught by the source; an interrupted call
+    with the same arguments resumes from the folder <out>.work. InputError, with nothing written,
+    for weights, shards or a recipe that do not fit.
 
     >>> lipnet.compress_model("weights.safetensors", "small.safetensors", "int8").ratio
     3.9
@@ -102,87 +105,101 @@ def compress_model(
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
     if is_packed(weights):
         raise InputError(f"{weights} is compressed already: take the model that it was made from")
-    model, card = load_model(weights)
-    compression = fit_compression(how, model)
-    origin = {name: value for name, value in card.origin.items() if name != ORIGIN_KEY}
-    origin |= {"how": str(how), "compressed_from": digest_files([weights])}
-    compared, compressed = None, model
-    if shards is not None:
-        chosen, compared = _measure(model, card, compression, weights, Path(shards), split)
-        compressed = chosen.model
-        origin |= describe_rejection(choose_rejection(*chosen.validation))
-    own_card = ModelCard(card.spec, card.labels, card.preprocessing, origin)
-    save_packed(out, compression.pack(compressed), own_card)
-    size = out.stat().st_size
-    figures = (size, dense_bytes(model) / size, bits_per_weight(size, model))
-    return Compressed(out, own_card, how, *figures, compared)
-
-
-def _measure(
-    model: Lipreader,
-    card: ModelCard,
-    compression: Compression,
-    weights: Path,
-    shards: Path,
-    split: str,
-) -> tuple[Chosen, Compared]:
-    """The model with the statistics that are better on validation, and what `split` shows."""
+    source = Source(weights, *load_model(weights))
+    if shards is None:
+        if tune is not None:
+            raise InputError("tuning needs the shards with the clips to train on: name --shards")
+        _write(source, out, how, None)
+        return _describe(source, out, how, None)
+    clips = _open_splits(source, Path(shards), {TRAIN, VAL, split})
     if split == TRAIN:
         raise InputError(f"--split {split}: the model was trained on its clips; name another one")
-    recipe, device = Recipe.for_input(card.preprocessing), choose_device()
-    clips = _open_splits(card, weights, shards, {TRAIN, VAL, split}, recipe)
-    chosen = choose_statistics(model, compression, clips, recipe, device=device)
-    held_out, units = clips[split], clips[split].facts().units
-    before_N = _judge(model, held_out, recipe, device)
-    after_N = _judge(compression.apply(chosen.model), held_out, recipe, device)
-    difference = paired_difference(before_N, after_N, units)
-    estimates = accuracy(before_N, units), accuracy(after_N, units)
-    return chosen, Compared(split, chosen.measured_again, *estimates, difference)
+    if tune is None:
+        statistics = _write(source, out, how, clips)
+    else:
+        _tune(source, out, how, clips, Path(shards), tune, on_epoch)
+        statistics = TRAINED
+    return _describe(source, out, how, _compare(source, out, clips[split], split, statistics))
 
 
-def choose_statistics(
-    model: Lipreader,
-    compression: Compression,
+def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] | None) -> str:
+    """Write the file without training; what became of BatchNorm's statistics."""
+    card, model = source.card, source.model
+    compression = fit_compression(how, model)
+    origin = {name: value for name, value in card.origin.items() if name != ORIGIN_KEY}
+    origin |= CompressedStorage(how, digest_files([source.path])).origin
+    statistics = KEPT
+    if clips is not None:
+        recipe = Recipe.for_input(card.preprocessing)
+        chosen = choose_statistics(model, compression, clips, recipe, device=choose_device())
+        model, statistics = chosen.model, MEASURED if chosen.measured_again else KEPT
+        origin |= describe_rejection(choose_rejection(*chosen.validation))
+    own_card = ModelCard(card.spec, card.labels, card.preprocessing, origin)
+    save_packed(out, compression.pack(model), own_card)
+    return statistics
+
+
+def _tune(
+    source: Source,
+    out: Path,
+    how: How,
     clips: Mapping[str, ClipStore],
+    shards: Path,
     recipe: Recipe,
-    *,
-    device: torch.device,
-) -> Chosen:
-    """The model, or its copy with BatchNorm's statistics measured again for the stored weights if
-    that is better on validation: a higher top-1, or the same and a lower loss."""
-    stored = compression.apply(model)
-    measured = reestimate_batchnorm(stored, clips[TRAIN], recipe, device=device).cpu()
-    again = with_statistics(model, measured)
-    candidates = [
-        Chosen(
-            own, own is again, predict_logits(stored.to(device), clips[VAL], recipe, device=device)
-        )
-        for own, stored in ((model, stored), (again, compression.apply(again)))
-    ]
-    return max(candidates, key=lambda own: own.score)
+    on_epoch: Callable[[EpochRecord], None],
+) -> None:
+    """Train the packed model as a lineage that starts from its source and is taught by it."""
+    plan = LineagePlan(
+        out.stem,
+        ModelSpec.parse(source.card.spec),
+        recipe,
+        generations=1,
+        teachers=(source.path,),
+        start=source.path,
+        storage=CompressedStorage(how, digest_files([source.path])),
+    )
+    data = LineageData(
+        train=clips[TRAIN],
+        val=clips[VAL],
+        labels=source.card.labels,
+        preprocessing=source.card.preprocessing,
+        digest=read_summary(shards).fingerprint,
+    )
+    work, engine = out.with_suffix(".work"), Engine(choose_device())
+    work.mkdir(exist_ok=True)
+    done = train_lineage(plan, data, work=work, engine=engine, listener=EpochCallback(on_epoch))
+    (work / done[0].name / WEIGHTS_FILE).replace(out)
+    shutil.rmtree(work)
 
 
-def with_statistics(model: Lipreader, measured: Lipreader) -> Lipreader:
-    """A copy of the model with the other one's buffers."""
-    changed = copy.deepcopy(model)
-    changed.load_state_dict(dict(measured.named_buffers()), strict=False)
-    return changed
+def _compare(source: Source, out: Path, clips: ClipStore, split: str, statistics: str) -> Compared:
+    """Top-1 of both files."""
+    recipe, units = Recipe.for_input(source.card.preprocessing), clips.facts().units
+    before_N = _judge(source.model, clips, recipe)
+    after_N = _judge(load_model(out)[0], clips, recipe)
+    difference = paired_difference(before_N, after_N, units)
+    return Compared(
+        split, statistics, accuracy(before_N, units), accuracy(after_N, units), difference
+    )
 
 
-def _open_splits(
-    card: ModelCard, weights: Path, shards: Path, splits: set[str], recipe: Recipe
-) -> dict[str, ClipStore]:
+def _describe(source: Source, out: Path, how: How, compared: Compared | None) -> Compressed:
+    size, model = out.stat().st_size, source.model
+    figures = (size, dense_bytes(model) / size, bits_per_weight(size, model))
+    return Compressed(out, load_card(out), how, *figures, compared)
+
+
+def _open_splits(source: Source, shards: Path, splits: set[str]) -> dict[str, ClipStore]:
     summary = read_summary(shards)
-    check_crops(card, summary.preprocessing, weights=weights, shards=shards)
-    if read_labels(shards) != card.labels:
-        raise InputError(f"{shards} has other labels than {weights}: take both of one profile")
-    shrink = Shrink.for_recipe(recipe)
+    check_crops(source.card, summary.preprocessing, weights=source.path, shards=shards)
+    if read_labels(shards) != source.card.labels:
+        raise InputError(f"{shards} has other labels than {source.path}: take both of one profile")
+    shrink = Shrink.for_recipe(Recipe.for_input(source.card.preprocessing))
     return {split: open_split(shards, split, shrink=shrink) for split in sorted(splits)}
 
 
-def _judge(
-    model: Lipreader, clips: ClipStore, recipe: Recipe, device: torch.device
-) -> NDArray[np.bool_]:
+def _judge(model: Lipreader, clips: ClipStore, recipe: Recipe) -> NDArray[np.bool_]:
     """Whether each clip's label is first."""
+    device = choose_device()
     logits_NK, labels_N = predict_logits(model.to(device), clips, recipe, device=device)
     return topk(logits_NK.numpy(), labels_N.numpy(), 1)

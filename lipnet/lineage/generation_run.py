@@ -31,10 +31,11 @@ from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.models.build import build_model
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import choose_rejection, describe_rejection
-from lipnet.models.weights import TRAINED_ON, ModelCard, load_initial, load_model, save_weights
+from lipnet.models.weights import TRAINED_ON, ModelCard, load_initial, load_model
 from lipnet.recipe import Recipe
 from lipnet.seed import seed_of
 from lipnet.train.engine import Engine
+from lipnet.train.form import Form
 from lipnet.train.history import EpochRecord, best_epoch, write_history
 from lipnet.train.loop import Listener, Training, fit
 
@@ -90,6 +91,7 @@ class GenerationRun:
             "code": code_digest(CODE),
             "made with": f"torch {torch.__version__}, opencv {cv2.__version__}, "
             f"{self.engine.device.type}{', compiled' if self.engine.compile else ''}",
+            **({"storage": dict(self.plan.storage.facts)} if self.plan.storage.facts else {}),
         }
 
     @cached_property
@@ -126,12 +128,15 @@ class GenerationRun:
         torch.manual_seed(seed_of("init", self.recipe.seed, self.name))
         model = build_model(self.plan.spec, classes)
         self._load_start(model, progress)
-        training = Training(model, data.train, data.val, self.recipe, teacher, classes, engine)
+        form = self.plan.storage.fit(model, data, self.recipe, engine.device)
+        training = Training(
+            model, data.train, data.val, self.recipe, teacher, classes, engine, form
+        )
         checkpoint = self.folder.with_name(f"{self.name}.checkpoint")
         history = fit(training, checkpoint=checkpoint, facts=self.identity, listener=progress)
         generation = self._describe(facts, best_epoch(history))
         if engine.is_main:
-            self._save(generation, model, history)
+            self._save(generation, model, history, form)
             checkpoint.unlink(missing_ok=True)
         engine.processes.broadcast(None)  # wait: the files are the next generation's teacher
         listener.end(generation)
@@ -199,9 +204,12 @@ class GenerationRun:
             fingerprint=facts.fingerprint,
         )
 
-    def _save(self, generation: Generation, model: Lipreader, history: list[EpochRecord]) -> None:
+    def _save(
+        self, generation: Generation, model: Lipreader, history: list[EpochRecord], form: Form
+    ) -> None:
         """Write the folder's files; generation.json comes last and marks them as complete."""
-        validation = predict_logits(model, self.data.val, self.recipe, device=self.engine.device)
+        stored, device = form.stored(model), self.engine.device
+        validation = predict_logits(stored, self.data.val, self.recipe, device=device)
         trained_on = self.data.trained_on
         card = ModelCard(
             spec=generation.spec,
@@ -216,12 +224,13 @@ class GenerationRun:
                 "teacher": generation.teacher,
                 "best_epoch": generation.best_epoch,
                 "fingerprint": generation.fingerprint,
+                **self.plan.storage.origin,
                 **describe_rejection(choose_rejection(*validation)),
                 **({} if trained_on is None else {TRAINED_ON: trained_on.dump()}),
             },
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        save_weights(self.folder / WEIGHTS_FILE, model, card)
+        form.save(self.folder / WEIGHTS_FILE, model, card)
         write_history(self.folder / HISTORY_FILE, history)
         write_generation(self.folder, generation)
 

@@ -1,13 +1,55 @@
 """What a lineage is trained from: its plan, and its data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
+
+import torch
 
 from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import ClipStore
+from lipnet.models.lipreader import Lipreader
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
+from lipnet.train.form import AsTrained, Form
+
+
+class Storage(Protocol):
+    """How the weights of a lineage are stored."""
+
+    @property
+    def origin(self) -> Mapping[str, object]:
+        """Its entries in the origin of the model's card."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What the weights depend on, besides what every training depends on."""
+        ...
+
+    def fit(
+        self, model: Lipreader, data: "LineageData", recipe: Recipe, device: torch.device
+    ) -> Form:
+        """The form for a model that training starts from; may change BatchNorm's statistics."""
+        ...
+
+
+class Plain:
+    """Every weight as training left it (a Storage)."""
+
+    @property
+    def origin(self) -> Mapping[str, object]:
+        return {}
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        return {}
+
+    def fit(
+        self, model: Lipreader, data: "LineageData", recipe: Recipe, device: torch.device
+    ) -> Form:
+        return AsTrained()
 
 
 @dataclass(frozen=True)
@@ -16,7 +58,8 @@ class LineagePlan:
 
     `teachers`: weights files of another lineage, which teach the first generation together; none
     for a scratch lineage. `initial`: the recipe of g0 alone (in Table 1, Adam for g0 and AdamW
-    afterwards). `start`: a weights file from which the first generation starts.
+    afterwards). `start`: a weights file from which the first generation starts. `storage`: how the
+    weights are stored.
     """
 
     lineage: str
@@ -27,6 +70,7 @@ class LineagePlan:
     teachers: tuple[Path, ...] = ()
     initial: Recipe | None = None
     start: Path | None = None
+    storage: Storage = field(default_factory=Plain)
 
     @property
     def generation_names(self) -> list[str]:

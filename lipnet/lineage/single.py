@@ -71,7 +71,7 @@ def train_model(
     data = stack_crops(train, val, recipe=recipe, crops=crops)
     engine = Engine(choose_device() if device is None else device)
     folder.mkdir(parents=True, exist_ok=True)
-    done = train_lineage(plan, data, work=folder, engine=engine, listener=_Callbacks(on_epoch))
+    done = train_lineage(plan, data, work=folder, engine=engine, listener=EpochCallback(on_epoch))
     return folder / done[0].name / WEIGHTS_FILE
 
 
@@ -150,12 +150,12 @@ def _store(split: Sequence[LabelledCrops], labels: Sequence[str], recipe: Recipe
 
 
 @dataclass(frozen=True)
-class _Callbacks:
+class EpochCallback:
     """A listener of lineages and of their trainings that calls back once per epoch."""
 
     epoch: Callable[[EpochRecord], None]
 
-    def begin(self, model: str, facts: TrainingFacts) -> "_Callbacks":
+    def begin(self, model: str, facts: TrainingFacts) -> "EpochCallback":
         return self
 
     def end(self, generation: Generation) -> None:

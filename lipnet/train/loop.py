@@ -27,6 +27,7 @@ from lipnet.train.checkpoint import (
 )
 from lipnet.train.compile import compile_parts, try_compile
 from lipnet.train.engine import Engine
+from lipnet.train.form import AsTrained, Form
 from lipnet.train.history import EpochRecord, beats, best_epoch
 from lipnet.train.optim import build_optimiser, learning_rate
 from lipnet.train.running_loss import RunningLoss
@@ -55,7 +56,8 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """One model's training: the model, its data, recipe and teacher, and the engine it runs on."""
+    """One model's training: the model, its data, recipe and teacher, the engine it runs on, and
+    the form in which its weights will be stored."""
 
     model: nn.Module
     train: ClipStore
@@ -64,6 +66,7 @@ class Training:
     teacher: Teacher
     classes: int
     engine: Engine = field(default_factory=Engine)
+    form: Form = field(default_factory=AsTrained)
 
 
 def fit(
@@ -103,7 +106,7 @@ class _Fit:
         self._resume()
         for text in warn_before(self._recipe):
             self._listener.on_warning(text)
-        forward = self._engine.processes.wrap(self._compiled())
+        forward = self._engine.processes.wrap(self._training.form.through(self._compiled()))
         stepper = Stepper(
             self._model,
             forward,
@@ -175,7 +178,8 @@ class _Fit:
 
     def _validate(self, epoch: int, losses: Sequence[float]) -> EpochRecord:
         """The epoch's record, in the main process alone: the others hold no validation clips."""
-        model, val, device = self._validated_model, self._training.val, self._engine.device
+        model = self._training.form.stored(self._validated_model)
+        val, device = self._training.val, self._engine.device
         try:
             logits_NK, labels_N = predict_logits(model, val, self._recipe, device=device)
         except NonFiniteOutput as error:

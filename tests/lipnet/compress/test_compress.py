@@ -26,7 +26,7 @@ from lipnet.how import How
 from lipnet.models.build import build_model
 from lipnet.models.weights import PACKED_DATA, load_card, load_initial, load_model, save_packed
 from lipnet.spec import ModelSpec
-from tests.lipnet.inference.embedding import write_shards, write_weights
+from tests.lipnet.inference.embedding import RECIPE, write_shards, write_weights
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
 HOWS = (
@@ -226,6 +226,38 @@ def test_the_command_compares_on_a_split(
         main([*arguments, "--split", "train"])
     with pytest.raises(SystemExit, match="unknown step 'int99'"):
         main(["compress", str(weights), "--how", "int99", "--out", str(out)])
+
+
+@pytest.mark.slow
+def test_tuning_lowers_the_loss_and_gives_equal_bytes_again(tmp_path: Path, weights: Path) -> None:
+    shards = write_shards(tmp_path / "shards", ("train", "val"))
+    recipe = replace(RECIPE, epochs=2, batch=5, lr=5e-4, schedule="constant", mixup=0.0)
+    recipe = replace(recipe, variable_length=False, flip=0.0)
+    files, losses = [], []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        made = compress_model(
+            weights,
+            tmp_path / name / "small.safetensors",
+            "int2",
+            shards=shards,
+            tune=recipe,
+            on_epoch=lambda record: losses.append(record.train_loss),
+        )
+        files.append(made.path.read_bytes())
+        assert sorted(path.name for path in made.path.parent.iterdir()) == ["small.safetensors"]
+    assert files[0] == files[1]
+    assert losses[1] < losses[0]
+    assert losses[2:] == losses[:2]
+    origin = made.card.origin
+    assert (origin["how"], origin["teacher"]) == ("int2", "x-g0")
+    assert made.compared is not None
+    assert made.compared.statistics == "trained"
+    assert made.file_bytes < 0.1 * weights.stat().st_size
+    values = load_model(made.path)[0].get_parameter("trunk.stages.0.0.conv1.weight")
+    assert all(len(channel.unique()) <= 3 for channel in values)  # still two bits
+    with pytest.raises(InputError, match="name --shards"):
+        compress_model(weights, tmp_path / "s.safetensors", "int2", tune=recipe)
 
 
 def test_damaged_packed_files_are_one_line(tmp_path: Path, weights: Path) -> None:
