@@ -22,6 +22,8 @@ from lipnet.landmarks.store import Track, digest_video, write_tracks
 from lipnet.landmarks.track import LandmarkOptions, track_landmarks
 from lipnet.video.decode import Decoding, VideoError, iter_frames, limit_frames
 
+CHANGED = "changed"  # the reason of a failure that a second try may not have
+
 
 @dataclass(frozen=True)
 class TrackJob:
@@ -75,7 +77,9 @@ class Tracker:
         path = self._folder / f"{job.name}.json"
         tracks = self._folder / f"{job.name}.npz"
         finished = find_index(path, fingerprint)
-        if finished is not None and tracks.is_file():
+        # A video that was replaced while it was read may be back as it was.
+        changed = finished is not None and any(f.reason == CHANGED for f in finished.failures)
+        if finished is not None and not changed and tracks.is_file():
             return finished
         path.unlink(missing_ok=True)
         index = self._track(job, digests, tracks, fingerprint)
@@ -114,7 +118,7 @@ class Tracker:
         frames = limit_frames(iter_frames(path, decoded))
         track = track_landmarks(frames, self._detector, self._options)
         if digest_video(path) != digest:
-            raise VideoError("changed", "the video was replaced while it was tracked")
+            raise VideoError(CHANGED, "the video was replaced while it was tracked")
         return track, list_notes(path, decoded, len(track.seen_T))
 
 

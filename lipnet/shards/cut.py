@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lipnet.clip import Clip
 from lipnet.crops.align import load_face
 from lipnet.crops.border import share_outside
 from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
@@ -25,6 +26,7 @@ from lipnet.shards.window import cut_clip, fail_clip
 from lipnet.video.decode import VideoError, iter_frames
 
 # T frames  H W pixels
+CHANGED = "changed"  # the reason of a failure that a second try may not have
 Samples = Iterator[tuple[Crops, ClipMeta]]
 
 
@@ -63,7 +65,8 @@ class Cutter:
         digests = {video.video: self._digest(video) for video in job.videos}
         fingerprint = self._fingerprint(job, digests)
         finished = self._keeper.find(job.name, fingerprint)
-        if finished is not None:
+        # A video that was replaced while it was read may be back as it was.
+        if finished is not None and CHANGED not in finished.failed:
             return finished
         shard = self._folders.shards / f"{job.name}.tar"
         shard.with_suffix(".json").unlink(missing_ok=True)
@@ -94,11 +97,12 @@ class Cutter:
         """The job's clips; those that cannot be cut are appended to `failures`."""
         for video in job.videos:
             if video.track == NO_TRACK:
-                yield from self._read_precropped(video, failures)
+                yield from self._read_precropped(video, digests[video.video], failures)
                 continue
             try:
                 _check_video(video, digests[video.video][0])
                 crops_THW, outside_T = self._crop_video(video)
+                self._check_same(video, digests[video.video])
             except VideoError as error:
                 failures += [fail_clip(clip, error) for clip in video.clips]
                 continue
@@ -108,14 +112,27 @@ class Cutter:
                 except VideoError as error:
                     failures.append(fail_clip(clip, error))
 
-    def _read_precropped(self, video: VideoClips, failures: list[ClipFailure]) -> Samples:
+    def _read_precropped(
+        self, video: VideoClips, digest: Sequence[str], failures: list[ClipFailure]
+    ) -> Samples:
+        made: list[tuple[Clip, Crops]] = []
         for clip in video.clips:
             try:
-                own, crops_THW = read_precropped(clip, self._folders.root, self._options.size)
+                made.append(read_precropped(clip, self._folders.root, self._options.size))
             except VideoError as error:
                 failures.append(fail_clip(clip, error))
-            else:
-                yield cut_clip(own, crops_THW, self._label_index[clip.label])
+        try:
+            self._check_same(video, digest)
+        except VideoError as error:
+            failures += [fail_clip(own, error) for own, _ in made]
+            return
+        for own, crops_THW in made:
+            yield cut_clip(own, crops_THW, self._label_index[own.label])
+
+    def _check_same(self, video: VideoClips, digest: Sequence[str]) -> None:
+        """VideoError "changed" if the video was replaced since it was digested."""
+        if self._digest(video) != list(digest):
+            raise VideoError(CHANGED, "it was replaced while its clips were cut")
 
     def _crop_video(self, video: VideoClips) -> tuple[Crops, NDArray[np.float64]]:
         """The crops of all frames of the video, and the share of each that was outside of it."""
@@ -134,5 +151,5 @@ def _check_video(video: VideoClips, digest: str) -> None:
     """VideoError "changed" if the landmarks were made from a video with other bytes."""
     if digest not in (video.track.digest, MISSING):
         raise VideoError(
-            "changed", "its landmarks were made from other bytes; run the stage landmarks again"
+            CHANGED, "its landmarks were made from other bytes; run the stage landmarks again"
         )

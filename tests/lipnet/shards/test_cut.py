@@ -1,17 +1,22 @@
 """Cutting: shards made once, failures with reasons, and the share outside of the frame."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lipnet.crops.crop import CropOptions
-from lipnet.landmarks.index import locate_tracks
+from lipnet.landmarks import tracker
+from lipnet.landmarks.index import TrackIndex, locate_tracks
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob
+from lipnet.shards import cut
 from lipnet.shards.cut import CutFolders, Cutter
 from lipnet.shards.plan import CutJob, VideoClips
 from lipnet.shards.tar import read_shard
+from lipnet.video.decode import Frame, iter_frames
 from tests.lipnet.shards.clips import clip
 from tests.lipnet.video.making import FakeDetector, write_faces
 
@@ -42,6 +47,42 @@ def test_a_shard_is_made_once_and_counts_its_failures(tmp_path: Path) -> None:
     assert cutter("1")(job) == index
     assert shard.stat().st_mtime_ns == stamp
     assert cutter("2")(job).fingerprint != index.fingerprint
+
+
+def test_a_video_that_is_replaced_while_it_is_read_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = write_faces(tmp_path / "v.mp4", 20)
+    whole = video.read_bytes()
+    write_faces(tmp_path / "other.mp4", 20, fps=20)
+
+    def replace_after(frames: Iterator[Frame]) -> Iterator[Frame]:
+        yield from frames
+        (tmp_path / "other.mp4").replace(video)
+
+    def track() -> TrackIndex:
+        options = LandmarkOptions()
+        make = Tracker(FakeDetector(), root=tmp_path, folder=tmp_path, options=options, made_by={})
+        return make(TrackJob("000000", ("v.mp4",)))
+
+    span = dict(locate_tracks([track()]))["v.mp4"]
+    job = CutJob("train/000000", (VideoClips("v.mp4", span, (clip(),)),))
+    folders = CutFolders(tmp_path, tmp_path, tmp_path / "out")
+    cutter = Cutter(folders, options=CropOptions(size=32), labels=["blue"], made_by={})
+    monkeypatch.setattr(cut, "iter_frames", lambda path: replace_after(iter_frames(path)))
+    assert [(found.clip_id, found.reason) for found in cutter(job).failures] == [("a", "changed")]
+    monkeypatch.undo()
+    video.write_bytes(whole)
+    assert cutter(job).contents.clips == 1
+    write_faces(tmp_path / "other.mp4", 20, fps=20)
+    monkeypatch.setattr(
+        tracker, "iter_frames", lambda path, found: replace_after(iter_frames(path, found))
+    )
+    (tmp_path / "000000.json").unlink()
+    assert [(found.video, found.reason) for found in track().failures] == [("v.mp4", "changed")]
+    monkeypatch.undo()
+    video.write_bytes(whole)
+    assert [found.video for found in track().tracked] == ["v.mp4"]
 
 
 def test_the_share_outside_of_the_frame_is_in_the_clips_meta(tmp_path: Path) -> None:
