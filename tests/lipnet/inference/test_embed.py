@@ -7,14 +7,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lipnet.crops.crop import CropOptions
 from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.files import write_json
+from lipnet.inference.crop import crop_video
 from lipnet.inference.embed import Embeddings, embed_shards, embed_videos, write_embeddings
-from lipnet.inference.read import crop_video
 from lipnet.models.weights import load_model
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.tar import read_shard
@@ -55,9 +54,7 @@ def test_shards_give_what_the_model_gives_for_each_clip(
     np.testing.assert_allclose(made.embeddings, expected, rtol=1e-4, atol=1e-5 * expected.std())
 
 
-def test_videos_give_what_the_model_gives_for_their_crops(
-    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_videos_give_what_the_model_gives_for_their_crops(tmp_path: Path, weights: Path) -> None:
     good, more = write_faces(tmp_path / "good.mp4", 6), write_faces(tmp_path / "more.mp4", 9)
     blank = write_video(tmp_path / "blank.mp4", [flat_frame(40)] * 3)
     missing = tmp_path / "missing.mp4"
@@ -66,9 +63,8 @@ def test_videos_give_what_the_model_gives_for_their_crops(
     assert made.labels == ["", ""]
     assert made.failed == [str(blank), str(missing)]
     assert [reason.split(":")[0] for reason in made.reasons] == ["no_face", "missing"]
-    monkeypatch.setattr("lipnet.inference.read.DlibDetector", lambda predictor: FakeDetector())
     for row, video in zip(made.embeddings, (good, more), strict=True):
-        crops = crop_video(video, CropOptions())
+        crops = crop_video(video, FakeDetector()).crops_THW
         expected = embed_one(weights, crops, make_meta(0, len(crops)))
         np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-5 * expected.std())
 
