@@ -34,6 +34,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "alpha": (0, 1000, ""),
     "temperature": (0.01, 1000, ""),
 }
+# Usual mean and deviation of the training crops after normalisation.
+USUAL_MEAN, USUAL_STD = (-0.5, 0.5), (0.5, 2.0)
 CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
 
 
@@ -115,6 +117,19 @@ class Recipe:
             name: value for name, value in asdict(self).items() if name not in NON_STREAM_FIELDS
         }
         return {**facts, "stream_seed": self.stream_seed}
+
+    def advise_normalisation(self, mean: float, std: float) -> str:
+        """What to set for training crops with this mean and deviation (0 to 1); "" if they are
+        near 0 and 1 after normalisation."""
+        shifted, scaled = (mean - self.mean) / self.std, std / self.std
+        fine = USUAL_MEAN[0] <= shifted <= USUAL_MEAN[1] and USUAL_STD[0] <= scaled <= USUAL_STD[1]
+        if fine or not RANGES["std"][0] <= std:
+            return ""
+        return (
+            f"the training crops have mean {mean:.3f} and deviation {std:.3f}, but the recipe's "
+            f"are {self.mean:g} and {self.std:g}; unless it starts from weights of another "
+            f'corpus, use SET="recipe.mean={mean:.3f} recipe.std={std:.3f}"'
+        )
 
     @classmethod
     def for_input(cls, facts: Mapping[str, object]) -> "Recipe":

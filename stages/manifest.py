@@ -44,6 +44,8 @@ def print_summary(summary: ManifestSummary, folder: Path) -> None:
         f"{summary.clips} clips of {summary.labels} labels; {summary.files} files = "
         f"{summary.videos} videos with clips + {summary.rejected_files} rejected"
     )
+    if summary.overlap is not None:
+        console.print(str(summary.overlap), soft_wrap=True)
     for reason, count in summary.rejected.items():
         console.print(
             f"  rejected, {reason}: {count} (listed in {folder / 'rejected.csv'})", markup=False

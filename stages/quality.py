@@ -26,6 +26,8 @@ def main() -> None:
         f"{check.what}: {check.value} (usual: {check.usual})" for check in checks if not check.fine
     ]
     print(f"quality: {len(checks) - len(off)} of {len(checks)} checks look fine", *off, sep="\n  ")
+    if quality.advice:
+        print(f"quality: {quality.advice}")
     print(f"quality: see {paths.quality / 'quality.html'}")
 
 

@@ -23,6 +23,7 @@ from lipnet.shards.precropped import describe_precropped
 from lipnet.shards.summary import LABELS, SUMMARY, ShardsSummary, SplitSummary, write_summary
 from lipnet.shards.upload import check_url, resolve_url
 from lipnet.sources.manifest import check_complete, describe_gaps, read_clips, read_labels
+from lipnet.speakers import SpeakerOverlap
 from lipnet.text import describe_failed, format_counts
 from pipeline.meter import Meter
 from pipeline.outputs import move_into_place, write_failures
@@ -92,6 +93,7 @@ def make_shards(
         codec=codec,
         url=folders.url,
         bytes=sum(index.contents.bytes for index in indexes),
+        overlap=SpeakerOverlap.of((clip.split, clip.speaker) for clip in clips),
     )
     write_summary(folders.state, summary, labels)
     rows = [asdict(failure) for failure in failures]

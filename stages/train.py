@@ -20,7 +20,7 @@ from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.lineage.summary import LINEAGE_FILE, all_weights, best_weights
 from lipnet.shards.index import list_indexes
-from lipnet.shards.summary import read_labels, read_summary
+from lipnet.shards.summary import ShardsSummary, read_labels, read_summary
 from lipnet.shards.table import read_table
 from lipnet.train.engine import Engine
 from lipnet.train.processes import OneProcess, Processes
@@ -69,6 +69,8 @@ def train_one(
         recordings_gib=params.compute.record_gib,
     )
     data = open_data(params, plan, engine)
+    if engine.is_main:
+        warn_of_pixels(plan, read_summary(Paths(params.profile).shards))
     lines = work / "progress.jsonl"
     with (
         LineageProgress(params, plan, lines, engine)
@@ -77,6 +79,13 @@ def train_one(
     ):
         finished = train_lineage(plan, data, work=work, engine=engine, listener=listener)
     return [generation.name for generation in finished]
+
+
+def warn_of_pixels(plan: LineagePlan, shards: ShardsSummary) -> None:
+    """Print what to set if the recipe's mean and deviation are not those of the training crops."""
+    advice = plan.recipe.advise_normalisation(shards.pixel_mean, shards.pixel_std)
+    if advice and plan.start is None:
+        print(f"warning: {plan.lineage}: {advice}", file=sys.stderr, flush=True)
 
 
 def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:

@@ -16,7 +16,7 @@ from lipnet.landmarks.index import locate_tracks, read_indexes
 from lipnet.landmarks.summary import LandmarksSummary
 from lipnet.landmarks.summary import read_summary as read_landmarks_summary
 from lipnet.quality.measures import FaceMeasures, PixelMeasures, measure_faces, measure_pixels
-from lipnet.recipe import Recipe
+from lipnet.recipe import USUAL_MEAN, USUAL_STD, Recipe
 from lipnet.shards.index import PixelStats, list_indexes, pixel_stats, read_index
 from lipnet.sources.manifest import ManifestSummary, count_splits, read_clips, read_summary
 
@@ -49,6 +49,7 @@ class Quality:
     pixels: PixelMeasures
     brightness: Mapping[str, PixelStats]
     training: PixelStats
+    advice: str
     field: int
     smooth: int
 
@@ -145,6 +146,7 @@ def gather(profile: str, folders: QualityFolders, crops: CropOptions, recipe: Re
     table = pixels.clips.merge(videos, on="clip_id", how="left", validate="one_to_one")
     if faces is not None:
         table = table.merge(faces.clips, on="clip_id", how="left", validate="one_to_one")
+    brightness = read_brightness(folders.shards)
     return Quality(
         profile=profile,
         manifest=read_summary(folders.manifest),
@@ -153,8 +155,9 @@ def gather(profile: str, folders: QualityFolders, crops: CropOptions, recipe: Re
         clips=table,
         faces=faces,
         pixels=pixels,
-        brightness=read_brightness(folders.shards),
+        brightness=brightness,
         training=PixelStats(recipe.mean, recipe.std),
+        advice=recipe.advise_normalisation(brightness["train"].mean, brightness["train"].std),
         field=recipe.stored_field,
         smooth=crops.smooth,
     )
@@ -203,11 +206,13 @@ def check_quality(quality: Quality) -> list[Check]:
         ),
         Check(
             "mean of the training crops after the recipe's normalisation",
-            f"{seen.mean:+.2f}", "-0.5 to 0.5", abs(seen.mean) <= 0.5,
+            f"{seen.mean:+.2f}", "{:g} to {:g}".format(*USUAL_MEAN),
+            USUAL_MEAN[0] <= seen.mean <= USUAL_MEAN[1],
         ),
         Check(
             "deviation of the training crops after it",
-            f"{seen.std:.2f}", "0.5 to 2", 0.5 <= seen.std <= 2,
+            f"{seen.std:.2f}", "{:g} to {:g}".format(*USUAL_STD),
+            USUAL_STD[0] <= seen.std <= USUAL_STD[1],
         ),
     ]  # fmt: skip
 

@@ -112,6 +112,7 @@ def format_crops(quality: Quality) -> list[str]:
         f"The recipe subtracts {wanted.mean:g} and divides by {wanted.std:g}. Weights that were "
         "trained elsewhere expect about 0 and 1 after that; other values mean that the light, the "
         "cropping or the range of the pixels differs from theirs.",
+        *([f"To normalise this corpus: {quality.advice}."] if quality.advice else []),
         "",
         f"{int((outside > 0).sum())} of {len(outside)} clips have pixels outside of their video's "
         f"frame (at most {largest} of a clip); the frame's edge is repeated there.",

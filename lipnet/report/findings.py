@@ -55,6 +55,8 @@ def _list_limits(
             f"Labels that look exactly alike limit top-1 to about {100 * corpus.ceiling_top1:.1f} "
             "% here for any model; a model above it was lucky on these clips."
         )
+    if report.overlap is not None:
+        yield str(report.overlap)
     for row in rows:
         if row.test.top1_low <= corpus.chance:
             chance = f"{100 * corpus.chance:.1f} %"

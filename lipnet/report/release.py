@@ -85,7 +85,8 @@ def _describe(
     data: str,
 ) -> list[str]:
     """The model card."""
-    splits = read_summary_file(study.summary_file).splits
+    summary = read_summary_file(study.summary_file)
+    splits, speakers = summary.splits, f" {summary.overlap}" if summary.overlap else ""
     counts = ", ".join(f"{own.clips} {split}" for split, own in splits.items())
     settings = ", ".join(f"{name} {value}" for name, value in asdict(generation.recipe).items())
     weights, fit = path.read_bytes(), row.model_fit
@@ -96,7 +97,7 @@ def _describe(
         f"{row.gflops:.3f} GFLOPs for a clip of 29 frames at {fit.input_size} pixels; "
         f"{len(weights) / 1e6:.1f} MB in half precision.",
         "",
-        f"**Data.** {data} Clips: {counts}.",
+        f"**Data.** {data} Clips: {counts}.{speakers}",
         "",
         f"**Lineage.** {_trace(row, models)}",
         "",

@@ -22,6 +22,7 @@ from lipnet.report.rows import (
 )
 from lipnet.report.study import CORPUS, Study
 from lipnet.shards.summary import SplitSummary, read_summary_file
+from lipnet.speakers import SpeakerOverlap
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class SavedReport:
     corpus: Corpus
     best: str
     splits: Mapping[str, SplitSummary]
+    overlap: SpeakerOverlap | None
     comparisons: list[ComparisonRow]
     families: list[FamilyRow]
     seed_pairs: list[SeedPairRow]
@@ -59,10 +61,12 @@ def read_report(study: Study) -> SavedReport:
     """Read the tables and metrics that the stage `report` wrote; InputError if one is missing."""
     tables = study.report / "tables"
     metrics = study.report / "metrics.json"
+    summary = read_summary_file(study.summary_file)
     return SavedReport(
         corpus=read_corpus(study.report),
         best=str(_find(read_mapping(metrics), "model", metrics)),
-        splits=read_summary_file(study.summary_file).splits,
+        splits=summary.splits,
+        overlap=summary.overlap,
         comparisons=read_rows(tables / "comparisons.csv", ComparisonRow),
         families=_read_optional(tables / "seeds.csv", FamilyRow),
         seed_pairs=_read_optional(tables / "seed_pairs.csv", SeedPairRow),

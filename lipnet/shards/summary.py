@@ -8,6 +8,7 @@ from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
 from lipnet.labels import parse_labels
 from lipnet.records import Record
+from lipnet.speakers import SpeakerOverlap
 
 SUMMARY, LABELS = "summary.json", "labels.json"
 
@@ -29,7 +30,10 @@ class SplitSummary:
 @dataclass(frozen=True)
 class ShardsSummary:
     """All shards: a digest of their fingerprints, counts by split, the training pixels' mean and
-    deviation (0 to 1), how the crops were cut, and how and where they are stored."""
+    deviation (0 to 1), how the crops were cut, and how and where they are stored.
+
+    `overlap` of speakers is None in summaries of earlier versions.
+    """
 
     fingerprint: str
     splits: Mapping[str, SplitSummary]
@@ -39,12 +43,16 @@ class ShardsSummary:
     codec: str
     url: str
     bytes: int
+    overlap: SpeakerOverlap | None = None
 
 
 def write_summary(folder: Path, summary: ShardsSummary, labels: Sequence[str]) -> None:
     """Write both files; equal contents give equal bytes."""
     write_json(folder / LABELS, list(labels))
-    write_json(folder / SUMMARY, asdict(summary))
+    content = asdict(summary)
+    if summary.overlap is None:
+        del content["overlap"]
+    write_json(folder / SUMMARY, content)
 
 
 def read_summary(folder: Path) -> ShardsSummary:
@@ -71,7 +79,12 @@ def _parse_summary(found: Record) -> ShardsSummary:
         codec=found.text("codec"),
         url=found.text("url"),
         bytes=found.count("bytes"),
+        overlap=_parse_overlap(found),
     )
+
+
+def _parse_overlap(found: Record) -> SpeakerOverlap | None:
+    return SpeakerOverlap.parse(found.record("overlap")) if "overlap" in found else None
 
 
 def _parse_split(found: Record) -> SplitSummary:

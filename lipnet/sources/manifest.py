@@ -17,6 +17,7 @@ from lipnet.errors import InputError
 from lipnet.files import digest_of, read_json, write_atomic, write_folder_atomic, write_json
 from lipnet.labels import parse_labels
 from lipnet.records import Record
+from lipnet.speakers import SpeakerOverlap
 
 CLIP_COLUMNS = tuple(field.name for field in fields(Clip))
 REJECTED_COLUMNS = tuple(field.name for field in fields(Rejected))
@@ -40,7 +41,10 @@ class SplitSize:
 
 @dataclass(frozen=True)
 class ManifestSummary:
-    """The source and a digest of its options, and counts: files = videos + rejected files."""
+    """The source and a digest of its options, and counts: files = videos + rejected files.
+
+    `overlap` of speakers is None in manifests of earlier versions.
+    """
 
     source: str
     options: str
@@ -49,6 +53,7 @@ class ManifestSummary:
     labels: int
     splits: Mapping[str, SplitSize]
     rejected: Mapping[str, int]
+    overlap: SpeakerOverlap | None = None
 
     @property
     def rejected_files(self) -> int:
@@ -108,6 +113,7 @@ def summarise(
             for split in count_splits(clips)
         },
         rejected=dict(sorted(Counter(record.reason for record in rejected).items())),
+        overlap=SpeakerOverlap.of((clip.split, clip.speaker) for clip in clips),
     )
 
 
@@ -249,6 +255,7 @@ def _parse_summary(found: Record) -> ManifestSummary:
         labels=found.count("labels"),
         splits={name: _parse_split(own) for name, own in found.records("splits").items()},
         rejected=found.counts("rejected"),
+        overlap=SpeakerOverlap.parse(found.record("overlap")) if "overlap" in found else None,
     )
     if (found.count("files"), found.count("rejected_files")) != (
         summary.files,

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from lipnet.recipe import Recipe
 from lipnet.train.history import EpochRecord
 
-LOSS_EPOCHS = 3  # epochs after which a training loss no better than chance gets a warning
+# Epochs after which a training loss that is no better than chance, and that has not fallen by this
+# share since the first epoch, gets a warning.
+LOSS_EPOCHS, MIN_FALL = 3, 0.01
 CHANCE_EPOCHS = 6  # epochs after which a validation accuracy at chance gets a warning
 MAX_RATES = {"adam": 1e-2, "adamw": 1e-2, "sgd": 1.0}  # for a batch of 32
 MIN_RATE = 1e-7
@@ -30,11 +32,13 @@ def warn_after(history: Sequence[EpochRecord], *, classes: int, clips: int) -> I
     """Warnings about the epochs so far; `clips` is the number of validation clips."""
     last = history[-1]
     chance_loss = math.log(classes)
-    if len(history) == LOSS_EPOCHS and last.train_ce >= chance_loss:
+    stuck = last.train_ce >= max(chance_loss, (1 - MIN_FALL) * history[0].train_ce)
+    if len(history) == LOSS_EPOCHS and stuck:
         yield (
-            f"the training loss does not fall: {last.train_ce:.3f} after {LOSS_EPOCHS} epochs, "
-            f"and guessing among {classes} labels gives {chance_loss:.3f}; check the "
-            f"learning rate ({last.lr:g}) and that the crops show mouths"
+            f"the training loss does not fall: {history[0].train_ce:.3f} in the first epoch and "
+            f"{last.train_ce:.3f} in epoch {LOSS_EPOCHS}, and guessing among {classes} labels "
+            f"gives {chance_loss:.3f}; check the learning rate ({last.lr:g}) and that the crops "
+            "show mouths"
         )
     chance = 1 / classes
     limit = chance + 2 * math.sqrt(chance * (1 - chance) / max(1, clips))

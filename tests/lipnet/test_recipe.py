@@ -1,10 +1,11 @@
 """Recipes: values that no training can use, and what a model's card keeps of them."""
 
 import math
+import re
 from dataclasses import fields
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
@@ -58,3 +59,16 @@ def test_evaluation_context_does_not_change_the_stream() -> None:
     assert Recipe(eval_context=3).view_facts == Recipe().view_facts
     assert Recipe(min_context=2).view_facts != Recipe().view_facts
     assert Recipe(cut_share=0.5).view_facts != Recipe().view_facts
+
+
+@settings(max_examples=30)
+@given(mean=st.floats(0, 1), std=st.floats(0.01, 0.5))
+def test_the_advised_mean_and_deviation_need_no_advice(mean: float, std: float) -> None:
+    advice = Recipe().advise_normalisation(mean, std)
+    near = abs(mean - 0.421) <= 0.5 * 0.165 and 0.5 <= std / 0.165 <= 2
+    assert bool(advice) != near
+    if advice:
+        found = re.search(r'SET="recipe.mean=([0-9.]+) recipe.std=([0-9.]+)"$', advice)
+        assert found is not None
+        recipe = Recipe(mean=float(found[1]), std=float(found[2]))
+        assert recipe.advise_normalisation(mean, std) == ""

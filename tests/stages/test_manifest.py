@@ -40,6 +40,7 @@ def test_the_stage_writes_the_manifest_and_prints_its_counts(
     printed = capsys.readouterr().out
     assert "4 files = 3 videos with clips + 1 rejected" in " ".join(printed.split())
     assert "zero_bytes: 1" in printed
+    assert "The speakers are not known" in printed
 
 
 @pytest.mark.parametrize("lacking", ["train", "val", "test"])

@@ -1,12 +1,17 @@
 """What the training stages share: the lineage's name, its lock, and moving into place."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lipnet.errors import InputError
-from stages.train import named_lineage, publish_lineage, sole_writer
+from lipnet.lineage.plan import LineagePlan
+from lipnet.recipe import Recipe
+from lipnet.spec import ModelSpec
+from stages.train import named_lineage, publish_lineage, sole_writer, warn_of_pixels
+from tests.lipnet.report.fabricated import summarize
 
 
 def test_a_wrong_lineage_is_named_with_the_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +28,19 @@ def test_a_lineage_has_one_writer_at_a_time(tmp_path: Path) -> None:
         sole_writer(tmp_path / "rn18").__enter__()
     with sole_writer(tmp_path / "rn18"):
         assert (tmp_path / "rn18").is_dir()
+
+
+def test_what_to_set_for_crops_of_another_brightness_is_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe, crops = Recipe(), summarize({})
+    plan = LineagePlan("rn18", ModelSpec.parse("resnet18 + tcn_1x"), recipe, generations=0)
+    dark = replace(crops, pixel_mean=0.2, pixel_std=0.1)
+    warn_of_pixels(plan, replace(crops, pixel_mean=0.42, pixel_std=0.17))
+    warn_of_pixels(replace(plan, start=Path("weights.safetensors")), dark)
+    assert capsys.readouterr().err == ""
+    warn_of_pixels(plan, dark)
+    assert 'SET="recipe.mean=0.200 recipe.std=0.100"' in capsys.readouterr().err
 
 
 def test_a_finished_lineage_moves_whole_and_without_what_served_resuming(tmp_path: Path) -> None:

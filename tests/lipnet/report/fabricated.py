@@ -16,6 +16,7 @@ from lipnet.report.figures.write import FIGURES
 from lipnet.report.results import Results
 from lipnet.report.study import Study
 from lipnet.shards.summary import ShardsSummary, SplitSummary, write_summary
+from lipnet.speakers import SpeakerOverlap
 from lipnet.train.history import EpochRecord, write_history
 
 LABELS = ["about", "bark", "could", "fifty", "fifteen", "london", "million", "millions"] + [
@@ -89,6 +90,7 @@ def summarize(splits: Mapping[str, SplitSummary]) -> ShardsSummary:
         codec="delta",
         url="",
         bytes=1000,
+        overlap=SpeakerOverlap(tested=1, shared=1),
     )
 
 

@@ -75,6 +75,7 @@ def test_the_card_has_licence_lineage_and_accuracy(
     assert "CC BY 4.0" in text
     assert "distilled from `big-g1` (resnet18_0.25x + tcn_0.25x" in text
     assert "distilled from `big-g0`" in text
+    assert "One speaker is in all splits" in text
     entry = read_results(study).entry(MODEL)
     for split in ("val", "test", "unseen"):
         value = entry.outcomes[split].top1.value

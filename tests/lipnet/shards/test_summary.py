@@ -16,6 +16,7 @@ from lipnet.shards.summary import (
     read_summary,
     write_summary,
 )
+from lipnet.speakers import SpeakerOverlap
 from tests.contract.imports import ROOT
 
 COUNTS = st.integers(0, 10**6)
@@ -32,6 +33,7 @@ SUMMARIES = st.builds(
     codec=st.sampled_from(["raw", "delta"]),
     url=st.sampled_from(["", "s3://bucket/words"]),
     bytes=COUNTS,
+    overlap=st.none() | st.builds(SpeakerOverlap, COUNTS, COUNTS, COUNTS),
 )
 SUMMARY = ShardsSummary(
     "f", {"train": SplitSummary(5, {"no_face": 2}, 1)}, 0.5, 0.2, {}, "raw", "", 9

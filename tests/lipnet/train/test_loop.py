@@ -14,6 +14,7 @@ from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
 from lipnet.train.history import EpochRecord, beats, best_epoch, read_history, write_history
 from lipnet.train.loop import Training, TrainingDiverged, fit
+from lipnet.train.sanity import warn_after
 from lipnet.train.step import Stepper
 from tests.lipnet.clips import make_store
 
@@ -78,6 +79,26 @@ def test_too_little_memory_is_one_line_that_names_the_setting(
     monkeypatch.setattr(Stepper, "step", run_out)
     with pytest.raises(InputError, match=r"8 clips at a time: set recipe\.micro_batch to 4"):
         fit(make_training(), checkpoint=tmp_path / "c", facts={}, listener=Quiet())
+
+
+@pytest.mark.parametrize(
+    ("losses", "warned"),
+    [
+        ((1.2, 1.2, 1.2), True),
+        ((1.0987, 1.1, 1.0988), True),
+        ((9.0, 6.0, 4.0), False),  # it falls, from far above chance
+        ((1.2, 1.1, 1.0), False),
+        ((1.0, 1.0, 1.0), False),  # better than chance
+    ],
+)
+def test_only_a_loss_that_does_not_move_is_reported(
+    losses: tuple[float, ...], warned: bool
+) -> None:
+    history = [
+        EpochRecord(n, 1e-3, ce, ce, 0.0, 1.0, 0.3, 1.0, True) for n, ce in enumerate(losses)
+    ]
+    assert bool(list(warn_after(history, classes=3, clips=30))) == warned
+    assert not list(warn_after(history[:2], classes=3, clips=30))
 
 
 def test_a_checkpoint_of_another_training_is_set_aside(tmp_path: Path) -> None:
