@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from lipnet.cli import (
+    cascade,
     compress,
     cost,
     crop,
@@ -23,7 +24,19 @@ from lipnet.errors import InputError, describe_os_error
 from lipnet.text import escape_lines
 
 VERBS = (
-    *(compress, cost, crop, embed, evaluate, export, folds, import_checkpoint, models, read),
+    *(
+        cascade,
+        compress,
+        cost,
+        crop,
+        embed,
+        evaluate,
+        export,
+        folds,
+        import_checkpoint,
+        models,
+        read,
+    ),
     release,
     report,
 )
