@@ -91,10 +91,6 @@ def format_top5(score: Score) -> str:
 NONE = "-"
 
 
-def _starred_if_chosen(row: LeaderboardRow) -> str:
-    return f"{row.model} *" if row.chosen else row.model
-
-
 def _teacher_or_members(row: LeaderboardRow) -> str:
     return ", ".join(row.members) or row.teacher or NONE
 
@@ -160,8 +156,7 @@ def _gflops(row: LeaderboardRow) -> float:
 EVERYWHERE = TERMINAL | PAGE | PREFECT
 BRIEF = TERMINAL | PREFECT
 COLUMNS = (
-    Column("model", "model", _starred_if_chosen, TERMINAL, is_text=True),
-    Column("model", "model", lambda row: row.model, PREFECT, is_text=True),
+    Column("model", "model", lambda row: row.model, BRIEF, is_text=True),
     Column("spec", "spec", format_spec, PREFECT, is_text=True),
     Column("teacher", "teacher or members", _teacher_or_members, PREFECT, is_text=True),
     Column("teacher", "teacher", _short_teacher, TERMINAL, is_text=True),

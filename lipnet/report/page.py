@@ -1,7 +1,6 @@
 """The page: what was done, what the results are and how far they can be trusted."""
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -26,7 +25,7 @@ from lipnet.report.paper_page import (
     describe_strategies,
     describe_students,
 )
-from lipnet.report.rows import LeaderboardRow, models_of
+from lipnet.report.rows import LeaderboardRow, find_choices, models_of
 from lipnet.report.saved import Corpus, SavedReport
 from lipnet.report.study import Study
 from lipnet.report.summary_page import describe_summary
@@ -146,7 +145,7 @@ def format_leaderboard(rows: Sequence[LeaderboardRow], names: ModelNames, labels
     """
     columns = columns_for(Place.PAGE, rows, labels=labels)
     best = [column.find_best(rows) for column in columns]
-    starred = _find_choices(rows)
+    starred = find_choices(rows)
     lines = [
         join(["model", *(column.heading for column in columns), "id; teacher or members"]),
         join(["---", *["---:"] * len(columns), "---"]),
@@ -163,14 +162,6 @@ def format_leaderboard(rows: Sequence[LeaderboardRow], names: ModelNames, labels
             name = f"{name} ★" if row.model in starred else name
             lines.append(join([name, *cells, _format_origin(row)]))
     return lines
-
-
-def _find_choices(rows: Sequence[LeaderboardRow]) -> set[str]:
-    """The best on validation of all models, and of each lineage with several."""
-    models = models_of(rows)
-    counts = Counter(row.lineage for row in models)
-    best = max(models, key=lambda row: (row.val.top1, -row.model_fit.val_loss))
-    return {row.model for row in models if row.chosen and counts[row.lineage] > 1} | {best.model}
 
 
 def _format_cell(column: Column, best: float | None, row: LeaderboardRow) -> str:

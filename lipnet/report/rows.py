@@ -3,6 +3,7 @@
 Accuracies are fractions; `_low` and `_high` are the ends of 95 % intervals.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -231,3 +232,11 @@ class LabelRow:
 def models_of(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
     """The rows that are models, not ensembles."""
     return [row for row in rows if row.is_model]
+
+
+def find_choices(rows: Sequence[LeaderboardRow]) -> set[str]:
+    """What validation chose: the best of all models, and of each lineage with several."""
+    models = models_of(rows)
+    counts = Counter(row.lineage for row in models)
+    best = max(models, key=lambda row: (row.val.top1, -row.model_fit.val_loss))
+    return {row.model for row in models if row.chosen and counts[row.lineage] > 1} | {best.model}

@@ -1,6 +1,6 @@
 """The leaderboard as a terminal shows it, with where to look next."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import groupby
 
 from rich import box
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lipnet.report.columns import Column, Place, columns_for, describe_machines, format_spec
 from lipnet.report.latencies import THREADS
-from lipnet.report.rows import LeaderboardRow
+from lipnet.report.rows import LeaderboardRow, find_choices
 from lipnet.report.study import Study
 from lipnet.shards.summary import read_labels_file
 
@@ -39,6 +39,7 @@ def _make_table(rows: Sequence[LeaderboardRow], study: Study) -> Table:
     table.title = Text(f"Leaderboard of profile {study.name}", style="bold")
     labels = len(read_labels_file(study.labels_file))
     columns = columns_for(Place.TERMINAL, rows, labels=labels)
+    starred = find_choices(rows)
     for column in columns:
         # Numbers are narrower than their headings: the last word goes to a second line.
         heading = column.heading if column.is_text else "\n".join(column.heading.rsplit(" ", 1))
@@ -46,16 +47,19 @@ def _make_table(rows: Sequence[LeaderboardRow], study: Study) -> Table:
     for spec, group in groupby(rows, key=lambda row: "" if row.members else row.spec):
         table.add_row(Text(_name_group(spec, rows), style="bold cyan"))
         for row in group:
-            table.add_row(*(_format_cell(column, row, columns) for column in columns))
+            cells = (_format_cell(column, row, columns, starred) for column in columns)
+            table.add_row(*cells)
         table.add_section()
     return table
 
 
-def _format_cell(column: Column, row: LeaderboardRow, shown: Sequence[Column]) -> str:
+def _format_cell(
+    column: Column, row: LeaderboardRow, shown: Sequence[Column], starred: Container[str]
+) -> str:
     """The column's cell; names are cut, the teacher's more if unseen speakers take their place."""
     text = column.format(row)
     if column.name == "model":
-        return f"  {shorten(row.model, MODEL_WIDTH)}{text.removeprefix(row.model)}"
+        return f"  {shorten(text, MODEL_WIDTH)}{' *' if row.model in starred else ''}"
     if column.name == "teacher":
         has_unseen = any(own.name == "unseen_top1" for own in shown)
         return shorten(text, TEACHER_WIDTH_WITH_UNSEEN if has_unseen else TEACHER_WIDTH)
@@ -76,7 +80,7 @@ def _explain(rows: Sequence[LeaderboardRow]) -> str:
     clips, units = rows[0].test.clips, rows[0].test.units
     how = f"{clips} test clips" if clips == units else f"{clips} test clips in {units} units"
     return (
-        f"* best of its lineage on validation, which alone selects. Intervals over {how}.\n"
+        f"* chosen on validation, in its lineage or of all models. Intervals over {how}.\n"
         f"ms: the median for one clip on {THREADS} thread of {describe_machines(rows)}."
     )
 

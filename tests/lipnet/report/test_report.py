@@ -357,6 +357,7 @@ def test_the_printed_leaderboard_fits_and_cuts_no_number(
     row = _rows(study.report / "leaderboard.csv")["big-g1"]
     line = next(line for line in out.splitlines() if line.lstrip().startswith("big-g1 *"))
     assert f"{100 * float(row['test_top1']):.1f}" in line.split()
+    assert not any(line.lstrip().startswith("small-g0 *") for line in out.splitlines())
 
 
 def test_the_page_names_the_labels_with_the_lowest_top1(reported: Study) -> None:
