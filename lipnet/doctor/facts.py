@@ -1,0 +1,94 @@
+"""Facts about a machine that a training depends on: versions, devices, memory, its disk's speed."""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+DISK_BYTES = 256 * 2**20  # written and read to time a disk
+CHUNK = 2**22
+Facts = dict[str, str]
+
+
+def collect_facts(folder: Path, *, clock: Callable[[], float]) -> Facts:
+    """Versions and hardware by name; `folder` is on the disk that is timed."""
+    facts = {
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "torch": torch.__version__,
+        "cores": f"{len(os.sched_getaffinity(0))}, torch uses {torch.get_num_threads()} threads",
+        "memory": f"{_available_memory() / 2**30:.1f} GiB available",
+    }
+    facts |= _describe_gpus() if torch.cuda.is_available() else {"gpu": _explain_no_gpu()}
+    facts["disk"] = _time_disk(folder, clock)
+    return facts
+
+
+def _describe_gpus() -> Facts:
+    facts = {
+        "cuda": f"{torch.version.cuda}, cuDNN {_cudnn_version()}",
+        "nccl": _nccl_version(),
+        "driver": ask_driver(),
+    }
+    for index in range(torch.cuda.device_count()):
+        found = torch.cuda.get_device_properties(index)
+        free, total = torch.cuda.mem_get_info(index)
+        facts[f"gpu {index}"] = (
+            f"{found.name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, "
+            f"compute capability {found.major}.{found.minor}"
+        )
+    return facts
+
+
+def _nccl_version() -> str:
+    if not torch.distributed.is_nccl_available():
+        return "not part of this torch: several GPUs cannot train one model"
+    version: tuple[int, ...] = torch.cuda.nccl.version()  # type: ignore[no-untyped-call]
+    return ".".join(str(part) for part in version)
+
+
+def _cudnn_version() -> str:
+    return str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]
+
+
+def _explain_no_gpu() -> str:
+    if torch.version.cuda is None:
+        return "none: this torch is built for CPUs only"
+    return f"none that torch {torch.__version__} can use (driver: {ask_driver()})"
+
+
+def ask_driver() -> str:
+    """The version of NVIDIA's driver, by nvidia-smi."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return "unknown: no nvidia-smi"
+    command = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    lines = found.stdout.split()
+    return lines[0] if found.returncode == 0 and lines else "unknown: nvidia-smi failed"
+
+
+def _available_memory() -> int:
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _time_disk(folder: Path, clock: Callable[[], float]) -> str:
+    """How fast a file is written, to the disk itself; the file is removed."""
+    path, chunk = folder / f".doctor-{os.getpid()}.tmp", os.urandom(CHUNK)
+    free = shutil.disk_usage(folder).free
+    if free < 2 * DISK_BYTES:
+        return f"{free / 2**30:.1f} GiB free: too few to time it"
+    try:
+        started = clock()
+        with path.open("wb") as file:
+            for _ in range(DISK_BYTES // CHUNK):
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        seconds = max(clock() - started, 1e-9)
+    finally:
+        path.unlink(missing_ok=True)
+    return f"{free / 2**30:.0f} GiB free, writes {DISK_BYTES / 1e6 / seconds:.0f} MB/s"

@@ -1,0 +1,80 @@
+"""`lipnet doctor`: every part reports, failures are counted, the report is a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from lipnet.cli import doctor
+from lipnet.cli.main import main
+from lipnet.doctor import checks, facts, speed
+from lipnet.doctor.checks import Check, run_checks
+from lipnet.doctor.facts import collect_facts
+from lipnet.doctor.jobs import JOBS
+from lipnet.doctor.speed import LRW_CLIPS, Speed, Workload, measure_products, measure_training
+from tests.lipnet.train.tiny import Minutes
+
+CPU = torch.device("cpu")
+
+
+def test_facts_name_versions_and_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "DISK_BYTES", facts.CHUNK)
+    found = collect_facts(tmp_path, clock=Minutes())
+    assert found["torch"] == torch.__version__
+    assert "MB/s" in found["disk"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_job_that_fails_is_reported_and_the_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_job(job: object, *_: object) -> dict[str, torch.Tensor]:
+        if job is JOBS[1]:
+            raise RuntimeError("no kernel image\nfor this device")
+        return {"weight": torch.zeros(1)}
+
+    monkeypatch.setattr(checks, "JOBS", JOBS[:3])
+    monkeypatch.setattr(checks, "run_job", run_job)
+    found = list(run_checks(CPU, tmp_path))
+    assert [bool(check.failure) for check in found] == [False, True, False, False]
+    assert "FAILED: RuntimeError: no kernel image" in found[1].line
+
+
+def test_different_weights_of_equal_trainings_fail_on_a_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = iter([{"weight": torch.zeros(1)}, {"weight": torch.full((1,), 1e-3)}])
+    monkeypatch.setattr(checks, "run_job", lambda *_: next(made))
+    assert "differ by up to 1.0e-03" in checks.check_determinism(CPU, tmp_path).failure
+
+
+def test_speed_counts_the_clips_of_the_timed_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(speed.SQUARE, "cpu", 64)
+    monkeypatch.setattr(speed, "LRW_FRAMES", 21)
+    workload = Workload("resnet18_0.125x + tcn_0.125x", 2, steps=2, crop_size=18, input_size=16)
+    found = measure_training(workload, CPU, clock=Minutes())
+    # On this clock a minute passes per look: two per step, and one at the end.
+    assert found.clips_per_second == pytest.approx(4 / (5 * 60))
+    assert found.wait_share == pytest.approx(2 / 5)
+    assert measure_products(CPU, clock=Minutes()) > 0
+    assert Speed(workload, LRW_CLIPS * 80 / 3600, 0, 0).lrw_hours == pytest.approx(1)
+
+
+def test_the_report_is_printed_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make_report(disk: Path) -> Iterator[str]:
+        yield "torch 2"
+        yield Check("streamed", "RuntimeError").line
+
+    monkeypatch.setattr(doctor, "make_report", make_report)
+    report = tmp_path / "report.txt"
+    with pytest.raises(SystemExit, match="1 of the checks failed"):
+        main(["doctor", "--report", str(report)])
+    assert report.read_text() == capsys.readouterr().out
+
+
+def test_a_report_in_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="its folder does not exist"):
+        main(["doctor", "--report", str(tmp_path / "none" / "report.txt")])
