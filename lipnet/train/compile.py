@@ -1,4 +1,4 @@
-"""torch.compile for training: front end, trunk and head separately, if a trial is faster."""
+"""torch.compile for training: trunk and head separately, if a trial is faster."""
 # B batch
 
 import copy
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from lipnet.data.batch import View
 from lipnet.device import mixed_precision
 
-PARTS = ("frontend", "trunk", "head")
+# Not the front end: torch 2.13 fails to lower its convolution for maps of a dynamic size.
+PARTS = ("trunk", "head")
 MIN_GAIN = 1.02  # below it, the compiled model is not used
 WARM_UP, TIMED = 3, 5  # forward and backward passes of a trial
 Backend = str | Callable[..., Callable[..., object]]
