@@ -133,6 +133,10 @@ def _top5(row: LeaderboardRow) -> float:
     return row.test.top5
 
 
+def _test(row: LeaderboardRow) -> str:
+    return percent(row.test.top1)
+
+
 def _val(row: LeaderboardRow) -> str:
     return percent(row.val.top1)
 
@@ -157,9 +161,10 @@ EVERYWHERE = TERMINAL | PAGE | PREFECT
 BRIEF = TERMINAL | PREFECT
 COLUMNS = (
     Column("model", "model", lambda row: row.model, BRIEF, is_text=True),
-    Column("spec", "spec", format_spec, PREFECT, is_text=True),
-    Column("teacher", "teacher or members", _teacher_or_members, PREFECT, is_text=True),
     Column("teacher", "teacher", _short_teacher, TERMINAL, is_text=True),
+    Column("test_top1", "test top-1", _test, PREFECT),
+    Column("test_interval", "95 % interval", _test_interval, PREFECT),
+    Column("val_top1", "val top-1", _val, PREFECT),
     Column("test_top1", "test top-1 [95 %]", lambda row: format_top1(row.test), PAGE, value=_top1),
     Column("val_top1", "val top-1", _val, PAGE, value=lambda row: row.val.top1),
     Column("test_top5", "test top-5", lambda row: percent(row.test.top5), PAGE, value=_top5),
@@ -170,9 +175,9 @@ COLUMNS = (
     ),
     Column("params_m", "params M", _params, EVERYWHERE, value=_params_m, is_cost=True),
     Column("gflops", "GFLOPs", _flops, EVERYWHERE, value=_gflops, is_cost=True),
-    Column("val_top1", "val top-1", _val, BRIEF),
-    Column("test_top1", "test top-1", lambda row: percent(row.test.top1), BRIEF),
-    Column("test_interval", "95 % interval", _test_interval, BRIEF),
+    Column("val_top1", "val top-1", _val, TERMINAL),
+    Column("test_top1", "test top-1", _test, TERMINAL),
+    Column("test_interval", "95 % interval", _test_interval, TERMINAL),
     Column("test_top5", "test top-5", lambda row: percent(row.test.top5), TERMINAL),
     Column("unseen_top1", "unseen top-1", _unseen, TERMINAL, is_optional=True),
     Column("latency", "ms p50", _latency, BRIEF),
@@ -182,4 +187,6 @@ COLUMNS = (
         value=lambda row: row.latency.ms_p50 if row.latency else None,
         is_cost=True,
     ),
+    Column("spec", "spec", format_spec, PREFECT, is_text=True),
+    Column("teacher", "teacher or members", _teacher_or_members, PREFECT, is_text=True),
 )
