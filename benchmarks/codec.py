@@ -59,11 +59,17 @@ def list_codecs() -> dict[str, tuple[Pack, Unpack]]:
         def pack(crops: Crops) -> bytes:
             return bytes(cv2.imencode(kind, crops.reshape(-1, crops.shape[2]), options)[1])
 
-        return pack, lambda content: unpack("png", content)
+        return pack, _decode_strip
 
     plain = strip(".png", cv2.IMWRITE_PNG_COMPRESSION, 1)
     webp = strip(".webp", cv2.IMWRITE_WEBP_QUALITY, 101)
     return {name: ours(name) for name in OURS} | {"(png, level 1)": plain, "(webp)": webp}
+
+
+def _decode_strip(content: bytes) -> Crops:
+    """The square images of a strip in any of OpenCV's formats."""
+    image = np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE))
+    return image.astype(np.uint8).reshape(-1, image.shape[1], image.shape[1])
 
 
 def measure_packing(clips: list[Crops], results: dict[str, Measured]) -> None:
