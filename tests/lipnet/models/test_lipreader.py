@@ -184,7 +184,7 @@ def test_embedding_is_what_the_classifier_sees():
     [
         ((1, 4, 15, 16), [4], "at least 16 x 16"),
         ((1, 1, 4, 32, 32), [4], "expected"),
-        ((2, 4, 32, 32), [4], "one each"),
+        ((2, 4, 32, 32), [4], "expected one per clip"),
         ((2, 4, 32, 32), [4, 0], r"\[4, 0\] do not fit a batch of 4"),
         ((2, 4, 32, 32), [5, 1], "do not fit"),
     ],

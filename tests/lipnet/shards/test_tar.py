@@ -98,7 +98,7 @@ def test_an_error_midway_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_key_may_not_hold_a_dot(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"'a\.b' cannot name"):
+    with pytest.raises(InputError, match=r"clip id 'a\.b' must not be empty or contain a dot"):
         write_shard(tmp_path / "a.tar", [(samples(1)[0][0], ClipMeta("a.b", "x", 0, 0, 1))])
 
 
