@@ -25,20 +25,18 @@ from lipnet.errors import InputError, describe_os_error
 from lipnet.text import escape_lines
 
 VERBS = (
-    *(
-        cascade,
-        compress,
-        cost,
-        crop,
-        doctor,
-        embed,
-        evaluate,
-        export,
-        folds,
-        import_checkpoint,
-        models,
-        read,
-    ),
+    cascade,
+    compress,
+    cost,
+    crop,
+    doctor,
+    embed,
+    evaluate,
+    export,
+    folds,
+    import_checkpoint,
+    models,
+    read,
     release,
     report,
 )

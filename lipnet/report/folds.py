@@ -77,6 +77,12 @@ def _fold_of(first: Entry, second: Entry, split: str, slot: str, folder: Path) -
         if split not in entry.outcomes:
             raise InputError(f"{folder} has no predictions of {entry.name} on {split}")
     one, other = first.outcomes[split], second.outcomes[split]
+    for name in ("labels_N", "units_N", "slots_N"):
+        if not np.array_equal(getattr(one, name), getattr(other, name)):
+            raise InputError(
+                f"{folder}: {first.name} and {second.name} predicted different {split} clips: "
+                "run `dvc repro`"
+            )
     kept_N = one.slots_N == slot if slot else np.ones(len(one.correct_N), np.bool_)
     if not kept_N.any():
         known = ", ".join(sorted(set(one.slots_N.tolist()) - {""})) or "none"

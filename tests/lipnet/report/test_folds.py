@@ -1,11 +1,15 @@
 """`lipnet folds` over fabricated studies that share a corpus."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lipnet.cli.main import main
+from lipnet.errors import InputError
+from lipnet.inference.logits import read_logits, write_logits
 from lipnet.lineage.selection import write_selection
 from lipnet.report.folds import compare_folds
 from lipnet.report.results import read_results
@@ -66,6 +70,17 @@ def test_the_command_prints_each_fold_and_the_verdict(
 def test_what_a_study_lacks_is_named(studies: list[Path], options: list[str], message: str) -> None:
     with pytest.raises(SystemExit, match=message):
         main(["folds", *map(str, studies), *options])
+
+
+def test_predictions_of_different_clips_are_refused(tmp_path: Path) -> None:
+    study = Study(tmp_path / "a")
+    fabricate(study, slots=True)
+    write_selection(study.logits_val, study.selection)
+    path = study.logits("small", "g0", "test")
+    saved = read_logits(path)
+    write_logits(path, replace(saved, units=np.roll(saved.units, 1)))
+    with pytest.raises(InputError, match="small-g0 and small-by-big-g1 predicted different test"):
+        compare_folds([study.root], [PAIR])
 
 
 def test_one_study_twice_is_refused(studies: list[Path]) -> None:
