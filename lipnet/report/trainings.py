@@ -75,5 +75,5 @@ def _describe_all(own: TrainingRow, models: int, trainings: Mapping[str, Trainin
 def format_seconds(seconds: float) -> str:
     """Hours with a digit or, below one, minutes."""
     if seconds < 60:
-        return f"{seconds:.0f} seconds"
+        return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
     return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
