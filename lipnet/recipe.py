@@ -9,7 +9,8 @@ from lipnet.errors import InputError
 from lipnet.records import Record
 
 OPTIMISERS = ("adamw", "adam", "sgd")
-SCHEDULES = ("cosine", "cosine_lagged", "cosine_by_step", "one_cycle", "constant")
+WARMING = ("cosine", "cosine_lagged", "cosine_by_step")  # schedules that use `warmup_epochs`
+SCHEDULES = (*WARMING, "one_cycle", "constant")
 INPUT_FIELDS = ("field", "input_size", "mean", "std")
 # The fields that change neither the views nor their order. All others do.
 NON_STREAM_FIELDS = (
@@ -89,6 +90,9 @@ class Recipe:
         _check(fits, "input_size", self.input_size, f"must be in 16..{self.field} (recipe.field)")
         fits = self.warmup_epochs < self.epochs
         _check(fits, "warmup_epochs", self.warmup_epochs, f"must be below {self.epochs} (epochs)")
+        fits = self.warmup_epochs == 0 or self.schedule in WARMING
+        rule = f"must be 0 with recipe.schedule {self.schedule}, which has no warm-up of its own"
+        _check(fits, "warmup_epochs", self.warmup_epochs, rule)
 
     @property
     def stream_seed(self) -> int:

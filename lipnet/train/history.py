@@ -49,15 +49,25 @@ def write_history(path: Path, history: Sequence[EpochRecord]) -> None:
 
 
 def read_history(path: Path) -> list[EpochRecord]:
-    """Read what `write_history` wrote; InputError for another file or none."""
+    """Read what `write_history` wrote; InputError for another file or none, which names columns
+    that are missing or unknown, as in a file of another version."""
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             reader = csv.DictReader(lines)
-            if tuple(reader.fieldnames or ()) != _COLUMNS:
-                raise ValueError("it has other columns")
+            _check_columns(reader.fieldnames or ())
             return [_record_of(row) for row in reader]
     except (OSError, TypeError, ValueError, csv.Error) as error:
         raise InputError(f"{path} is not the history of a training: {error}") from error
+
+
+def _check_columns(found: Sequence[str]) -> None:
+    missing = [f"no column {name}" for name in _COLUMNS if name not in found]
+    unknown = [f"the unknown column {name[:20]!r}" for name in found if name not in _COLUMNS]
+    if missing or unknown:
+        faults = ", ".join([*missing, *unknown[:4]])
+        raise ValueError(f"it has {faults}; if another version wrote it, `dvc repro` trains again")
+    if len(found) != len(_COLUMNS):
+        raise ValueError("it has a column twice")
 
 
 def _record_of(row: dict[str, str]) -> EpochRecord:

@@ -16,7 +16,7 @@ from lipnet.distill.teacher import Teacher
 from lipnet.errors import InputError
 from lipnet.inference.finite import NonFiniteOutput
 from lipnet.inference.predict import predict_logits
-from lipnet.recipe import Recipe
+from lipnet.recipe import WARMING, Recipe
 from lipnet.train.average import RunningAverage
 from lipnet.train.checkpoint import (
     Checkpoint,
@@ -316,8 +316,8 @@ def _describe_memory(micro_batches: Sequence[MicroBatch], device: torch.device) 
 
 
 def _advise(recipe: Recipe) -> str:
-    """What to change if a training diverges; only the cosine schedules use `warmup_epochs`."""
-    warm_up = ", or raise recipe.warmup_epochs" if recipe.schedule.startswith("cosine") else ""
+    """What to change if a training diverges."""
+    warm_up = ", or raise recipe.warmup_epochs" if recipe.schedule in WARMING else ""
     return f"lower recipe.lr{warm_up}"
 
 

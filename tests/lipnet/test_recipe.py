@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
-from lipnet.recipe import RANGES, Recipe
+from lipnet.recipe import RANGES, SCHEDULES, WARMING, Recipe
+from lipnet.train.optim import learning_rate
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,16 @@ from lipnet.recipe import RANGES, Recipe
 def test_wrong_values_are_named(field: str, value: float, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Recipe(**{field: value})  # type: ignore[arg-type]
+
+
+@given(st.sampled_from(SCHEDULES), st.integers(1, 5))
+def test_a_warm_up_lowers_the_first_rate_or_is_refused(schedule: str, epochs: int) -> None:
+    if schedule not in WARMING:
+        with pytest.raises(InputError, match=rf"warmup_epochs .* recipe\.schedule {schedule}"):
+            Recipe(schedule=schedule, warmup_epochs=epochs)
+        return
+    plain, warming = Recipe(schedule=schedule), Recipe(schedule=schedule, warmup_epochs=epochs)
+    assert learning_rate(warming, 0) < learning_rate(plain, 0)
 
 
 FLOATS = sorted(own.name for own in fields(Recipe) if own.type is float or own.type == "float")

@@ -1,11 +1,13 @@
 """The loop: it learns, keeps the best weights, and reports faults."""
 
 import errno
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lipnet.distill.teacher import NoTeacher
 from lipnet.errors import InputError
@@ -18,6 +20,7 @@ from lipnet.train.sanity import warn_after
 from lipnet.train.step import Stepper
 from tests.lipnet.clips import make_store
 
+COLUMNS = [field.name for field in fields(EpochRecord)]
 RECIPE = Recipe(lr=3e-3, batch=8, epochs=6, input_size=24, mixup=0.0, seed=5)
 
 
@@ -141,3 +144,21 @@ def test_a_full_disk_is_an_error_of_the_system_and_leaves_the_last_checkpoint(
         fit(make_training(), checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
     assert (tmp_path / "c").read_bytes() == before
+
+
+@given(st.sets(st.sampled_from(COLUMNS), max_size=4), st.booleans())
+def test_a_history_with_other_columns_names_them(
+    tmp_path_factory: pytest.TempPathFactory, gone: set[str], extra: bool
+) -> None:
+    path = tmp_path_factory.mktemp("history") / "history.csv"
+    write_history(path, [EpochRecord(0, 1e-3, 2.0, 1.5, 0.5, 1.7, 0.25, 0.75, True)])
+    header, *rows = path.read_text().splitlines()
+    kept = [name for name in header.split(",") if name not in gone]
+    path.write_text("\n".join([",".join([*kept, *["train_other"] * extra]), *rows]) + "\n")
+    if not gone and not extra:
+        assert len(read_history(path)) == 1
+        return
+    with pytest.raises(InputError) as refused:
+        read_history(path)
+    for name in [*gone, *["train_other"] * extra]:
+        assert name in str(refused.value)
