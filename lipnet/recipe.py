@@ -10,11 +10,11 @@ from lipnet.records import Record
 
 OPTIMISERS = ("adamw", "adam", "sgd")
 WARMING = ("cosine", "cosine_lagged", "cosine_by_step")  # schedules that use `warmup_epochs`
-SCHEDULES = (*WARMING, "one_cycle", "constant")
+SCHEDULES = (*WARMING, "one_cycle", "exponential", "constant")
 INPUT_FIELDS = ("field", "input_size", "mean", "std")
 # The fields that change neither the views nor their order. All others do.
 NON_STREAM_FIELDS = (
-    *("optimiser", "lr", "weight_decay", "epochs", "schedule", "warmup_epochs"),
+    *("optimiser", "lr", "weight_decay", "epochs", "schedule", "warmup_epochs", "last_rate"),
     *("alpha", "temperature", "ema", "seed", "stream", "eval_context"),
 )
 MAX_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
@@ -24,9 +24,11 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "batch": (2, 65_536, "batch statistics need two clips"),
     "epochs": (1, 100_000, ""),
     "warmup_epochs": (0, 100_000, ""),
+    "last_rate": (1e-6, 1, "a fraction of recipe.lr"),
     "field": (24, MAX_FIELD, ""),
     "flip": (0, 1, "a fraction"),
     "mixup": (0, 100, ""),
+    "cutout": (0, 1, "a fraction of the input's side"),
     "cut_share": (0, 1, "a fraction"),
     "min_context": (0, 100_000, ""),
     "eval_context": (-1, 100_000, "-1 is the whole clip"),
@@ -56,10 +58,12 @@ class Recipe:
     epochs: int = 80
     schedule: str = "cosine"  # by epoch; "cosine_lagged" repeats the first rate once
     warmup_epochs: int = 0
+    last_rate: float = 0.01  # of "exponential": the last rate / `lr` (Chung and Zisserman, 2016)
     field: int = 88  # pixels of the stored crop in a view (random 88 of 96)
     input_size: int = 88  # pixels of the network's input, to which the field is downsampled
     flip: float = 0.5
     mixup: float = 0.4  # Beta(mixup, mixup); 0 turns it off
+    cutout: float = 0.0  # side of a blank square / `input_size` (arXiv 1708.04552); 0: none
     variable_length: bool = True  # cut training clips at random outside the word
     cut_share: float = 1.0  # of the clips that variable_length cuts; the others stay whole
     min_context: int = 0  # frames on each side of the word that no cut removes
@@ -115,11 +119,21 @@ class Recipe:
         return {name: getattr(self, name) for name in INPUT_FIELDS}
 
     @property
+    def training_facts(self) -> dict[str, Any]:
+        """All fields that a training depends on: those added later only if they are used, so that
+        digests of earlier trainings stay the same."""
+        facts = asdict(self)
+        if self.schedule != "exponential":
+            del facts["last_rate"]
+        if not self.cutout:
+            del facts["cutout"]
+        return facts
+
+    @property
     def view_facts(self) -> dict[str, float]:
         """All fields that the stream depends on: recipes with equal ones see the same batches."""
-        facts = {
-            name: value for name, value in asdict(self).items() if name not in NON_STREAM_FIELDS
-        }
+        every = self.training_facts
+        facts = {name: value for name, value in every.items() if name not in NON_STREAM_FIELDS}
         return {**facts, "stream_seed": self.stream_seed}
 
     def advise_normalisation(self, mean: float, std: float) -> str:

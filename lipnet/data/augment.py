@@ -1,4 +1,4 @@
-"""Views of a batch: random crop, flip, length and mixup for training, or the centre view.
+"""Views of a batch: random crop, flip, length, cutout and mixup for training, or the centre view.
 
 Which bytes and rows a view takes is computed on the CPU. These numbers go to the device together,
 and the pixels are computed there. The random numbers are drawn on the CPU, before any clip is read,
@@ -6,7 +6,7 @@ so that the same position in the stream gives the same view on any device and wi
 processes.
 """
 # B batch  R rows of a micro-batch  M rows that they need  N clips  T frames  H W pixels
-# L bytes of the batch  S bytes from a window's first pixel to its last
+# L bytes of the batch  S bytes from a window's first pixel to its last  P pixels of a side
 
 from dataclasses import dataclass
 
@@ -19,11 +19,14 @@ from lipnet.models.packing import find_valid_frames
 from lipnet.recipe import Recipe
 from lipnet.seed import generator_of
 
+NO_HOLES = torch.empty(0, 2)
+
 
 @dataclass(frozen=True)
 class Draws:
-    """The random numbers of a batch: uniform numbers in [0, 1) that position each clip's window,
-    whether it is flipped and cut, its mixup partner, and the clip's own share of the mixture."""
+    """The random numbers of a batch: uniform numbers in [0, 1) that position each clip's window
+    and blank square, whether it is flipped and cut, its mixup partner, and the clip's own share of
+    the mixture."""
 
     tops_B: Tensor
     lefts_B: Tensor
@@ -33,6 +36,7 @@ class Draws:
     cuts_B: Tensor
     partners_B: Tensor
     share: float
+    holes_B2: Tensor
 
     def rows(self, rows_R: Tensor) -> tuple[Tensor, "Draws"]:
         """The rows [M] that a view of `rows_R` needs, and the draws for a batch of those rows.
@@ -46,7 +50,7 @@ class Draws:
             needed_M = torch.cat([rows_R, others])
         index_B = torch.zeros(len(self.partners_B), dtype=torch.long)
         index_B[needed_M] = torch.arange(len(needed_M))
-        names = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B")
+        names = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B", "holes_B2")
         picked = {name: getattr(self, name)[needed_M] for name in names}
         return needed_M, Draws(**picked, partners_B=index_B[partners_R], share=self.share)
 
@@ -61,7 +65,8 @@ def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
     cut_share = recipe.cut_share if recipe.variable_length else 0.0
     # Drawn last: what came before this choice stays the same for every recipe.
     cuts_B = torch.rand(clips, generator=generator) < cut_share
-    return Draws(tops_B, lefts_B, starts_B, ends_B, flips_B, cuts_B, partners_B, share)
+    holes_B2 = torch.rand((clips, 2), generator=generator)
+    return Draws(tops_B, lefts_B, starts_B, ends_B, flips_B, cuts_B, partners_B, share, holes_B2)
 
 
 @dataclass(frozen=True)
@@ -120,14 +125,22 @@ def random_view(
     if draws.share < 1.0:
         word_BT = _mix(word_BT, draws.partners_B, draws.share)
         word_BT *= _valid_mask(lengths_B, word_BT.shape[1])
-    places = _Places(window, word_BT, torch.arange(own), draws.partners_B, draws.share, head_steps)
+    places = _Places(
+        window,
+        word_BT,
+        torch.arange(own),
+        draws.partners_B,
+        draws.share,
+        head_steps,
+        draws.holes_B2 if recipe.cutout else NO_HOLES,
+    )
     return _compute(batch, places, recipe, device)
 
 
 @dataclass(frozen=True)
 class _Places:
-    """What a view is made of: the window of each clip, the mixed word's frames, and the rows and
-    partners that it mixes."""
+    """What a view is made of: the window of each clip, the mixed word's frames, the rows and
+    partners that it mixes, and the middle of each clip's blank square, over the image's side."""
 
     window: Window
     word_BT: Tensor
@@ -135,6 +148,7 @@ class _Places:
     partners_B: Tensor
     share: float
     head_steps: int | None = None
+    holes_M2: Tensor = NO_HOLES
 
 
 def _compute(
@@ -156,16 +170,19 @@ def _compute(
         _empty_frames(window.lengths_B, n_frames),
         _empty_frames(lengths_B, n_frames),
         places.partners_B,
+        places.holes_M2,
         *(places.word_BT, labels_B, partners_B),
         *(valid.device_tensors() if device.type == "cuda" else ()),
     ]
     sent = send_together(small if is_there else [*small, batch.frames_NTHW], device)
     frames_NTHW = batch.frames_NTHW if is_there else sent.pop()
-    offsets_L, back_M, empty_N, cut_N, mixed_B, word_BT, labels_B, partners_B, *moved = sent
+    offsets_L, back_M, empty_N, cut_N, mixed_B, holes_M2, word_BT, labels_B, *rest = sent
+    partners_B, *moved = rest
     size, straight = recipe.input_size, len(order_M) - int(window.flips_B.sum())
     taken_MTHW = _take(frames_NTHW, offsets_L, (len(order_M), n_frames, size))
     frames_BTHW = _normalise(_flip(taken_MTHW, straight, back_M), recipe)
     _blank(frames_BTHW, empty_N)
+    _cut_out(frames_BTHW, holes_M2, recipe.cutout)
     if places.share < 1.0:
         # The first clip's length is kept (the authors' code): the rest of its partner is cut off.
         frames_BTHW = _mix(frames_BTHW, mixed_B, places.share)
@@ -246,6 +263,21 @@ def _blank(frames_BTHW: Tensor, empty_N: Tensor) -> None:
     """Zero the frames of these numbers, in place."""
     if len(empty_N):
         frames_BTHW.flatten(0, 1).index_fill_(0, empty_N, 0.0)
+
+
+def _cut_out(frames_MTHW: Tensor, holes_M2: Tensor, cutout: float) -> None:
+    """Zero one square in all frames of a clip, in place: its side is `cutout` times the image's,
+    its middle is anywhere in the image, and what is outside is cut off (DeVries and Taylor, arXiv
+    1708.04552; in lipreading Zhang et al., FG 2020, with 0.375)."""
+    if not len(holes_M2):
+        return
+    size = frames_MTHW.shape[-1]
+    half = max(1, round(cutout * size / 2))
+    pixels_P = torch.arange(size, device=frames_MTHW.device)
+    offsets_M2P = pixels_P - (holes_M2 * size).long().unsqueeze(2)
+    rows_MP, columns_MP = ((offsets_M2P >= -half) & (offsets_M2P < half)).unbind(1)
+    hole_MHW = rows_MP.unsqueeze(2) & columns_MP.unsqueeze(1)
+    frames_MTHW.masked_fill_(hole_MHW.unsqueeze(1), 0.0)
 
 
 def _mark_word(words_B2: Tensor, window: Window, n_frames: int) -> Tensor:

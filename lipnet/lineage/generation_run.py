@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,7 +82,7 @@ class GenerationRun:
         start = self.start
         return {
             "spec": str(self.plan.spec),
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe.training_facts,
             "data": self.data.digest,
             "labels": digest_of(self.data.labels),
             "generation": self.name,

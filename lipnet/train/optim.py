@@ -43,7 +43,7 @@ def build_optimiser(model: nn.Module, recipe: Recipe) -> Optimiser:
 
 def learning_rate(recipe: Recipe, epoch: int, *, progress: float = 0.0) -> float:
     """The learning rate at `progress` (0..1) through `epoch` (from 0): constant within an epoch
-    for cosine and cosine_lagged, updated every step for cosine_by_step and one_cycle."""
+    for cosine and cosine_lagged, updated every step for the others."""
     return recipe.lr * _FACTORS[recipe.schedule](recipe, epoch, progress)
 
 
@@ -75,6 +75,11 @@ def _one_cycle(recipe: Recipe, epoch: int, progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - rising) / (1 - rising)))
 
 
+def _exponential(recipe: Recipe, epoch: int, progress: float) -> float:
+    factor: float = recipe.last_rate ** ((epoch + progress) / recipe.epochs)
+    return factor
+
+
 def _constant(recipe: Recipe, epoch: int, progress: float) -> float:
     return 1.0
 
@@ -84,5 +89,6 @@ _FACTORS: dict[str, Callable[[Recipe, int, float], float]] = {
     "cosine_lagged": _cosine_lagged,
     "cosine_by_step": _cosine_by_step,
     "one_cycle": _one_cycle,
+    "exponential": _exponential,
     "constant": _constant,
 }

@@ -22,6 +22,8 @@ from lipnet.train.optim import learning_rate
         ("std", 1e-30, "recipe.std must be in 0.01..1"),
         ("std", 1e30, "recipe.std must be in 0.01..1"),
         ("lr", 0.0, "recipe.lr must be a finite number above 0, not 0.0"),
+        ("cutout", 1.5, r"recipe.cutout must be in 0..1 \(a fraction of the input's side\)"),
+        ("last_rate", 0.0, r"recipe.last_rate must be in 1e-06..1 \(a fraction of recipe.lr\)"),
         ("warmup_epochs", 80, r"recipe.warmup_epochs must be below 80 \(epochs\)"),
     ],
 )
@@ -70,6 +72,17 @@ def test_evaluation_context_does_not_change_the_stream() -> None:
     assert Recipe(eval_context=3).view_facts == Recipe().view_facts
     assert Recipe(min_context=2).view_facts != Recipe().view_facts
     assert Recipe(cut_share=0.5).view_facts != Recipe().view_facts
+    assert Recipe(cutout=0.375).view_facts != Recipe().view_facts
+    assert Recipe(schedule="exponential", last_rate=0.1).view_facts == Recipe().view_facts
+
+
+def test_fields_that_a_training_does_not_use_are_in_no_digest() -> None:
+    plain = Recipe()
+    assert not {"cutout", "last_rate"} & plain.training_facts.keys()
+    assert Recipe(last_rate=0.5).training_facts == plain.training_facts
+    assert Recipe(cutout=0.375).training_facts == {**plain.training_facts, "cutout": 0.375}
+    facts = Recipe(schedule="exponential").training_facts
+    assert facts == {**plain.training_facts, "schedule": "exponential", "last_rate": 0.01}
 
 
 @settings(max_examples=30)

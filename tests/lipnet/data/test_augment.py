@@ -1,11 +1,13 @@
 """Views of a batch: their bounds, and parity with a plain clip-by-clip computation."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipnet.data.augment import central_view, draw, random_view
+from lipnet.data.augment import Draws, central_view, draw, random_view
 from lipnet.data.batch import ClipBatch, View
 from lipnet.recipe import Recipe
 
@@ -229,3 +231,60 @@ def test_evaluation_context_leaves_a_frame_of_a_word_outside_its_clip() -> None:
         make_batch([4, 6], [[7, 9], [-4, -2]]), Recipe(input_size=16, eval_context=0)
     )
     assert view.lengths_B.tolist() == [1, 1]
+
+
+@given(
+    st.lists(clips_with_words, min_size=1, max_size=5),
+    st.sampled_from((0.1, 0.375, 1.0)),
+    st.sampled_from((0.0, 0.4)),
+    st.integers(0, 2**31),
+)
+def test_cutout_blanks_one_square_of_each_clip_in_all_of_its_frames(
+    clips: list[tuple[int, list[int]]], cutout: float, mixup: float, seed: int
+) -> None:
+    batch = make_batch([length for length, _ in clips], [word for _, word in clips])
+    batch.frames_BTHW[:] = 255  # no pixel is 0 after normalisation
+    recipe = Recipe(input_size=16, mixup=mixup, cutout=cutout)
+    draws = draw(recipe, len(clips), epoch=0, step=seed)
+    view = random_view(batch, draws, recipe)
+    share = view.share
+    half = max(1, round(cutout * 16 / 2))
+    white = (1 - recipe.mean) / recipe.std
+    holes = []
+    for row, column in (draws.holes_B2 * 16).long().tolist():
+        hole = torch.ones(16, 16)
+        hole[max(0, row - half) : row + half, max(0, column - half) : column + half] = 0
+        holes.append(hole)
+    for row, kept in enumerate(view.lengths_B.tolist()):
+        partner = int(view.partner_labels_B[row])  # labels are row numbers here
+        seen_THW = holes[row].expand(kept, 16, 16)
+        if share < 1:
+            # A partner's frames end with the partner's own window.
+            end = int(random_length(batch, draws, recipe)[partner])
+            mixed_THW = torch.zeros(kept, 16, 16)
+            mixed_THW[:end] = holes[partner]
+            seen_THW = share * seen_THW + (1 - share) * mixed_THW
+        torch.testing.assert_close(
+            view.frames_BTHW[row, :kept], white * seen_THW, atol=1e-5, rtol=0
+        )
+
+
+def random_length(batch: ClipBatch, draws: Draws, recipe: Recipe) -> torch.Tensor:
+    """The lengths of the clips' windows."""
+    return random_view(batch, draws, replace(recipe, mixup=0)).lengths_B
+
+
+def test_a_micro_batch_has_the_squares_of_its_rows() -> None:
+    recipe = Recipe(input_size=16, mixup=0.4, cutout=0.375)
+    draws = draw(recipe, 6, epoch=0, step=3)
+    needed_M, own = draws.rows(torch.tensor([4, 1]))
+    assert torch.equal(own.holes_B2, draws.holes_B2[needed_M])
+
+
+def test_without_cutout_a_view_is_what_it_was() -> None:
+    batch, recipe = make_batch([6, 4], [[0, 6], [0, 4]]), Recipe(input_size=16)
+    plain, cut = (view_at(batch, replace(recipe, cutout=own), 5) for own in (0.0, 0.375))
+    differs_BT = (plain.frames_BTHW != cut.frames_BTHW).flatten(2).any(2)
+    assert differs_BT[0].all()
+    assert torch.equal(plain.lengths_B, cut.lengths_B)
+    assert plain.share == cut.share

@@ -1,5 +1,7 @@
 """Learning rates against the facts of the paper and its authors' code."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,18 @@ def test_the_plain_cosine_falls_from_the_second_epoch() -> None:
     recipe = Recipe(schedule="cosine")
     assert learning_rate(recipe, 0) == 3e-4
     assert learning_rate(recipe, 40) == pytest.approx(1.5e-4)
+
+
+def test_the_exponential_falls_by_the_same_factor_at_every_step() -> None:
+    recipe = Recipe(schedule="exponential", lr=1e-2, epochs=10)  # Chung and Zisserman, 2016
+    rates = [
+        learning_rate(recipe, epoch, progress=half / 2) for epoch in range(10) for half in (0, 1)
+    ]
+    assert rates[0] == 1e-2
+    assert rates[10] == pytest.approx(1e-3)
+    assert learning_rate(recipe, 9, progress=1.0) == pytest.approx(1e-4)
+    factors = [after / before for before, after in pairwise(rates)]
+    assert factors == pytest.approx([0.01 ** (1 / 20)] * 19)
 
 
 @given(st.sampled_from(SCHEDULES), st.integers(1, 100), st.floats(0, 1), st.floats(0, 1))
