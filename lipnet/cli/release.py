@@ -6,7 +6,7 @@ from pathlib import Path
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
-    verb = verbs.add_parser("release", help="half-precision weights and a model card")
+    verb = verbs.add_parser("release", help="half-precision or packed weights and a model card")
     verb.add_argument("study", type=Path, metavar="STUDY", help="such as data/synthetic")
     verb.add_argument("models", nargs="+", metavar="MODEL", help="such as rn18-mstcn-g1")
     verb.add_argument("--out", type=Path, default=Path("data/released"), metavar="DIR")

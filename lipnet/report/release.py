@@ -1,6 +1,7 @@
-"""Release a model of a study: half-precision weights and a model card."""
+"""Release a model of a study: weights, in half precision unless they are packed, and a card."""
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from lipnet.errors import InputError
 from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
-from lipnet.models.weights import load_model, save_weights
+from lipnet.models.weights import is_packed, load_card, load_model, save_weights
 from lipnet.report.columns import format_top1, format_top5
 from lipnet.report.front_matter import front_matter
 from lipnet.report.markdown import join, percent
@@ -29,6 +30,7 @@ LIMITS = (
 def release_model(study: Study, model_id: str, folder: Path, *, attribution: str = "") -> Path:
     """Write <study>-<model>.safetensors and .md into `folder`; returns the weights' path.
 
+    A packed file is copied as it is; other weights are rounded to half precision.
     `attribution` names the training data and its licence if the source's are not known;
     InputError without it, for an unknown model or one above 20 MB.
     """
@@ -67,13 +69,18 @@ def _write_weights(weights: Path, path: Path, fingerprint: str) -> None:
     model, card = load_model(weights)
     if card.origin.get("fingerprint") != fingerprint:
         raise InputError(f"{weights} is not what its generation.json describes: run `dvc repro`")
-    size = sum(2 * tensor.numel() for tensor in model.state_dict().values())
+    packed = is_packed(weights)
+    halved = sum(2 * tensor.numel() for tensor in model.state_dict().values())
+    size = weights.stat().st_size if packed else halved
     if size > MAX_BYTES:
         raise InputError(
             f"{path.name} would be {size / 1e6:.1f} MB; a released model is at most "
             f"{MAX_BYTES / 1e6:.0f} MB: choose a smaller one"
         )
-    save_weights(path, model, card, half=True)
+    if packed:
+        shutil.copyfile(weights, path)
+    else:
+        save_weights(path, model, card, half=True)
 
 
 def _describe(
@@ -90,12 +97,15 @@ def _describe(
     counts = ", ".join(f"{own.clips} {split}" for split, own in splits.items())
     settings = ", ".join(f"{name} {value}" for name, value in asdict(generation.recipe).items())
     weights, fit = path.read_bytes(), row.model_fit
+    how = load_card(path).origin.get("how")
+    form = f"packed, {how}" if how else "in half precision"
+    measured = "Of this file" if how else "Before the rounding to half precision"
     return [
         f"# {path.stem}",
         "",
         f"`{row.spec}`: {row.params_m:.2f} million parameters, "
         f"{row.gflops:.3f} GFLOPs for a clip of 29 frames at {fit.input_size} pixels; "
-        f"{len(weights) / 1e6:.1f} MB in half precision.",
+        f"{len(weights) / 1e6:.1f} MB {form}.",
         "",
         f"**Data.** {data} Clips: {counts}.{speakers}",
         "",
@@ -107,7 +117,7 @@ def _describe(
         "|---|---:|---:|---:|",
         *(_format_score(split, score) for split, score in row.scores.items()),
         "",
-        f"Before the rounding to half precision, by the study `{study.name}`. Intervals resample "
+        f"{measured}, by the study `{study.name}`. Intervals resample "
         "what is independent (GRID: the sentence). The test split chose nothing"
         f"{'; validation chose this model of its lineage' if row.chosen else ''}.",
         "",

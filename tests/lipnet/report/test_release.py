@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import torch
 import yaml
 
 from lipnet.cli.main import main
+from lipnet.compress.compression import fit_compression
 from lipnet.errors import InputError
+from lipnet.how import How
 from lipnet.lineage.generation import read_generation
 from lipnet.models.build import build_model
-from lipnet.models.weights import ModelCard, load_model, save_weights
+from lipnet.models.weights import ModelCard, load_model, save_packed, save_weights
 from lipnet.report import release, write
 from lipnet.report.front_matter import front_matter
 from lipnet.report.release import release_model
@@ -64,6 +67,21 @@ def test_a_released_model_is_the_same_in_half_the_bytes(study: Study, tmp_path: 
     assert second.dtype == torch.float32
     assert torch.allclose(first, second, atol=0.02 * float(first.std()) + 1e-3)
     assert not torch.equal(first, second)
+
+
+def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) -> None:
+    plain = _weights(study).with_name("plain.safetensors")
+    _weights(study).rename(plain)
+    model, card = load_model(plain)
+    packed = fit_compression(How.parse("int4"), model).pack(model)
+    origin = {**card.origin, "how": "int4"}
+    save_packed(_weights(study), packed, replace(card, origin=origin))
+    path = release_model(study, MODEL, tmp_path / "released")
+    assert path.read_bytes() == _weights(study).read_bytes()
+    text = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert "MB packed, int4." in text
+    assert "Of this file, by the study" in text
+    assert "half precision" not in text
 
 
 def test_the_card_has_licence_lineage_and_accuracy(
