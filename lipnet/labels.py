@@ -1,7 +1,10 @@
-"""Labels in class order: what every list of them has to be, whichever file it comes from."""
+"""Labels in class order: what every list of them has to be, and the name of the one that is no
+word."""
 
 from lipnet.text import is_writable
 
+# The label of windows in which no word is in the middle: between words, or in silence.
+BACKGROUND = "<background>"
 MAX_LABELS = 100_000  # a classifier of more would take hundreds of megabytes
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lipnet.cli.face import add_face
 from lipnet.errors import InputError
+from lipnet.labels import BACKGROUND
 from lipnet.records import parse_json
 from lipnet.sources.discover import SOURCES
 from lipnet.text import describe_failed, format_counts
@@ -72,11 +73,13 @@ def show_progress(done: int, total: int) -> None:
 def to_json(found: "Evaluation") -> dict[str, object]:
     """Counts and fractions (0 to 1): `clips` of `split` were read, `failed` were not, `failures`
     are their reasons; `rejected` counts the files of the corpus that are not clips. `trained_on`
-    counts training clips of the model, null if they are not known."""
+    counts training clips of the model, null if they are not known; `background` counts windows
+    without a word."""
     return {
         "split": found.split,
         "clips": found.clips,
         "trained_on": found.trained_on,
+        "background": found.background,
         "failed": sum(found.failed.values()),
         "failures": dict(found.failed),
         "rejected": dict(found.rejected),
@@ -95,6 +98,7 @@ def format_lines(found: "Evaluation") -> list[str]:
         f"{found.clips} clips of {found.top1.units} units read, {describe_failed(found.failed)} "
         f"(split: {found.split})",
         format_known(found),
+        *format_background(found),
         *([f"not clips of the layout: {format_counts(found.rejected)}"] if found.rejected else []),
         f"top-1  {format_estimate(found.top1)}",
         f"top-5  {format_estimate(found.top5)}",
@@ -112,6 +116,16 @@ def format_known(found: "Evaluation") -> str:
         f"{found.trained_on} of these clips have the ids of clips that the model was trained on: "
         "this is not its accuracy on new clips"
     )
+
+
+def format_background(found: "Evaluation") -> list[str]:
+    """How many of the clips are windows without a word; no line if there are none."""
+    if not found.background:
+        return []
+    return [
+        f"{found.background} of these clips are windows without a word, and top-1 and top-5 count "
+        f"them (label {BACKGROUND})"
+    ]
 
 
 def format_estimate(own: "Estimate") -> str:

@@ -22,6 +22,7 @@ from lipnet.inference.clip_model import ClipModel, load_clip_model
 from lipnet.inference.crop import crop_video, shared_detector
 from lipnet.inference.finite import check_finite
 from lipnet.inference.read import crop_options_of
+from lipnet.labels import BACKGROUND
 from lipnet.landmarks.detector import Detector
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.measure.accuracy import Estimate, accuracy, topk
@@ -80,7 +81,8 @@ class Evaluation:
     and `rejected` the files of the whole corpus that are not clips of its layout.
 
     `trained_on` is how many of the clips that were read have the id of a training clip of the
-    model; None if the weights file does not list those.
+    model; None if the weights file does not list those. `background` is how many are windows
+    without a word, which the accuracies count.
     """
 
     split: str
@@ -91,6 +93,7 @@ class Evaluation:
     top1: Estimate
     top5: Estimate
     per_slot: Mapping[str, Estimate]
+    background: int = 0
 
 
 def evaluate(
@@ -134,6 +137,7 @@ def evaluate(
         top1=accuracy(right_N, units),
         top5=accuracy(near_N, units),
         per_slot=per_slot,
+        background=sum(clip.label == BACKGROUND for clip in found.clips),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lipnet.labels import BACKGROUND
 from lipnet.report.markdown import interval, join, percent, verbatim
 from lipnet.report.names import ModelNames
 from lipnet.report.rows import (
@@ -91,6 +92,19 @@ def describe_slots(rows: Sequence[SlotRow], best: str, names: ModelNames) -> lis
             cells.append(interval(row.top1, row.top1_low, row.top1_high))
             lines.append(join([*cells, percent(row.chance), percent(row.slot_alone)]))
     return [*lines, ""]
+
+
+def describe_background(rows: Sequence[LabelRow], best: str) -> str:
+    """A sentence with how many test clips are windows without a word; "" if there are none."""
+    own = [row for row in rows if (row.model, row.split) == (best, "test")]
+    clips = sum(row.clips for row in own if row.label == BACKGROUND)
+    if not clips:
+        return ""
+    return (
+        f" {clips:,} of the {sum(row.clips for row in own):,} test clips are windows without a "
+        f"word, with the label {verbatim(BACKGROUND)}: every top-1 on this page counts them, "
+        "except those of the other slots in the table by slot."
+    )
 
 
 def describe_labels(rows: Sequence[LabelRow], best: str, names: ModelNames) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from lipnet.report.label_page import describe_background
 from lipnet.report.markdown import percent
 from lipnet.report.names import ModelNames
 from lipnet.report.rows import ComparisonRow, LeaderboardRow, SeedPairRow, models_of
@@ -26,7 +27,8 @@ def describe_summary(
         f"interval {percent(score.top1_low)} to {percent(score.top1_high)}; {corpus.labels} "
         f"labels, chance {percent(corpus.chance)} %) with {best.params_m:.2f} million parameters "
         f"and {best.gflops:.3f} GFLOPs per clip. "
-        + describe_training(best.model, len(models_of(rows)), trainings),
+        + describe_training(best.model, len(models_of(rows)), trainings)
+        + describe_background(report.labels, report.best),
         "",
         *_describe_gain(rows, report, names),
     ]

@@ -4,12 +4,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from string import ascii_lowercase
 
 from lipnet.clip import CLIP_FRAMES, Clip, Rejected
 from lipnet.errors import InputError
+from lipnet.labels import BACKGROUND
+from lipnet.sources.background import choose_moments
+from lipnet.sources.grid_alignment import SLOTS, Word, parse_alignment, parse_line
 from lipnet.sources.names import hash_name
 from lipnet.sources.options import check_known, read_fraction, read_integer, read_names, read_text
 from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
@@ -18,40 +19,26 @@ from lipnet.sources.source import Source
 LAYOUT = "<speaker>/<sentence>.mpg or .mp4, with alignments/<speaker>/<sentence>.align"
 ALIGNMENTS = "alignments"
 VIDEO_KINDS = ("mpg", "mp4")
-SILENCES = ("sil", "sp")
 # Alignment times count 1/25000 s, so that one frame at 25 fps is a thousand of them.
 UNITS_PER_FRAME = 1000
-TIME = re.compile(r"[0-9]{1,9}")
+# The middle of a background window is at least this far from the middle of every word. A model's
+# peak is within 4 frames of that, but a short word, such as `at`, ends sooner.
+MIN_APART = 2 * UNITS_PER_FRAME
+BACKGROUND_FRAMES = 6  # about the middle, which take the place of the word: a word's mean length
+BACKGROUND_SLOT = "background"
+MAX_BACKGROUND = 100  # windows per sentence
 FOLD = re.compile(r"([0-9]{1,3})/([0-9]{1,3})")
-# The grammar: six slots in order, 4 + 4 + 4 + 25 + 10 + 4 = 51 words (letters without w).
-SLOTS: dict[str, frozenset[str]] = {
-    "command": frozenset({"bin", "lay", "place", "set"}),
-    "colour": frozenset({"blue", "green", "red", "white"}),
-    "preposition": frozenset({"at", "by", "in", "with"}),
-    "letter": frozenset(ascii_lowercase) - {"w"},
-    "digit": frozenset(
-        {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
-    ),
-    "adverb": frozenset({"again", "now", "please", "soon"}),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One line of an alignment; times in alignment units."""
-
-    text: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One video with its six words; `name` is <speaker>/<sentence>."""
+    """One video with its six words; `name` is <speaker>/<sentence>. `end` is the end of the last
+    silence, in alignment units; 0 if there is none after the last word."""
 
     name: str
     video: str
     words: tuple[Word, ...]
+    end: int = 0
 
     @property
     def speaker(self) -> str:
@@ -69,7 +56,8 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
-    """Who is trained on, and what parts of their sentences are held out.
+    """Who is trained on, what parts of their sentences are held out, and how many windows without
+    a word are taken of each sentence.
 
     With a fold, its own part is the test set and `test_fraction` is not used.
     """
@@ -79,6 +67,7 @@ class SplitOptions:
     val_fraction: float
     test_fraction: float
     fold: Fold | None = None
+    background: int = 0
 
     def test_part(self, sentences: int) -> tuple[int, int]:
         """The test sentences [first, end) among a speaker's sentences in shuffled order."""
@@ -90,7 +79,8 @@ class SplitOptions:
 
 
 def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], list[Rejected]]:
-    """Six clips per sentence; the options are those of `read_options`."""
+    """Six clips per sentence, and its background windows; the options are those of
+    `read_options`."""
     chosen = read_options(options)
     speakers = [entry.name for entry in list_root(root) if entry.name != ALIGNMENTS]
     check_speakers(chosen.train_speakers, speakers)
@@ -101,6 +91,11 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
     rejected = [item for item in found if isinstance(item, Rejected)]
     splits = assign_splits({sentence.name for sentence in sentences}, chosen)
     clips = [c for sentence in sentences for c in cut_clips(sentence, splits[sentence.name])]
+    clips += [
+        cut_background(sentence, middle, split=splits[sentence.name])
+        for sentence in sentences
+        for middle in choose_background(sentence, chosen.background, chosen.seed)
+    ]
     return (
         sorted(clips, key=lambda clip: clip.clip_id),
         sorted(rejected, key=lambda record: (record.path, record.reason)),
@@ -109,8 +104,9 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
 
 def read_options(options: Mapping[str, object]) -> SplitOptions:
     """The options, checked: train_speakers (none: all), seed, val_fraction of a speaker's sentences
-    and either test_fraction or fold, as in "1/3"; something must be left to train on."""
-    check_known(options, ("train_speakers", "seed", "val_fraction", "test_fraction", "fold"))
+    and either test_fraction or fold, as in "1/3"; something must be left to train on. background:
+    windows without a word per sentence."""
+    check_known(options, tuple(SplitOptions.__slots__))
     fold = read_fold(options)
     if fold and "test_fraction" in options:
         raise InputError("source.options has both fold and test_fraction: remove one of them")
@@ -120,6 +116,7 @@ def read_options(options: Mapping[str, object]) -> SplitOptions:
         val_fraction=read_fraction(options, "val_fraction", 0.1),
         test_fraction=1 / fold.count if fold else read_fraction(options, "test_fraction", 0.1),
         fold=fold,
+        background=read_background(options),
     )
     if chosen.val_fraction + chosen.test_fraction >= 1:
         test = f"fold {fold.number}/{fold.count}" if fold else "test_fraction"
@@ -143,6 +140,14 @@ def read_fold(options: Mapping[str, object]) -> Fold | None:
             f"not {text!r}"
         )
     return fold
+
+
+def read_background(options: Mapping[str, object]) -> int:
+    """Option `background`, a number of windows per sentence; 0, the default, is none."""
+    count = read_integer(options, "background", 0)
+    if not 0 <= count <= MAX_BACKGROUND:
+        raise InputError(f"source.options.background must be in 0..{MAX_BACKGROUND}, not {count}")
+    return count
 
 
 def check_speakers(wanted: list[str], present: list[str]) -> None:
@@ -189,38 +194,12 @@ def read_sentence(
     if not Path(alignment).is_file():  # to open a pipe would wait for its writer
         return reject(place, "unreadable_alignment", "not a file")
     try:
-        words = parse_alignment(Path(alignment).read_text("utf-8", errors="replace"))
+        text = Path(alignment).read_text("utf-8", errors="replace")
+        words = parse_alignment(text)
     except (InputError, OSError) as error:
         return reject(place, "unreadable_alignment", str(error))
-    return Sentence(name=place.rpartition(".")[0], video=place, words=words)
-
-
-def parse_alignment(text: str) -> tuple[Word, ...]:
-    """The six words of an alignment, without silences; InputError names a line that is wrong."""
-    lines = [parse_line(line) for line in text.splitlines() if line.strip()]
-    for before, after in pairwise(lines):
-        if after.start < before.end:
-            raise InputError(
-                f"times go back: {after.text!r} starts at {after.start}, before {before.end}"
-            )
-    words = tuple(line for line in lines if line.text not in SILENCES)
-    if len(words) != len(SLOTS):
-        raise InputError(f"{len(words)} words, but a sentence has {len(SLOTS)}")
-    for word, (slot, vocabulary) in zip(words, SLOTS.items(), strict=True):
-        if word.text not in vocabulary:
-            raise InputError(f"{word.text!r} is not a {slot} in GRID's grammar")
-    return words
-
-
-def parse_line(line: str) -> Word:
-    """One line `start end word`, with 0 <= start < end in alignment units."""
-    fields = line.split()
-    if len(fields) != 3 or not all(TIME.fullmatch(number) for number in fields[:2]):
-        raise InputError(f"{line.strip()!r} is not `start end word`")
-    word = Word(text=fields[2], start=int(fields[0]), end=int(fields[1]))
-    if word.start >= word.end:
-        raise InputError(f"{line.strip()!r} does not end after its start")
-    return word
+    end = max(parse_line(line).end for line in text.splitlines() if line.strip())
+    return Sentence(name=place.rpartition(".")[0], video=place, words=words, end=end)
 
 
 def assign_splits(sentences: set[str], options: SplitOptions) -> dict[str, str]:
@@ -287,10 +266,44 @@ def cut_clip(sentence: Sentence, index: int, *, slot: str, split: str) -> Clip:
     )
 
 
+def choose_background(sentence: Sentence, count: int, seed: int) -> list[int]:
+    """The middles, in alignment units, of up to `count` windows of a sentence without a word in
+    their middle."""
+    return choose_moments(
+        [(word.start, word.end) for word in sentence.words],
+        sentence.end,
+        count,
+        frame=UNITS_PER_FRAME,
+        apart=MIN_APART,
+        order=lambda moment: hash_name(f"{sentence.name}/{moment}", seed),
+    )
+
+
+def cut_background(sentence: Sentence, middle: int, *, split: str) -> Clip:
+    """A window of CLIP_FRAMES about a moment (in alignment units) at which no word is in the
+    middle; BACKGROUND_FRAMES there count as its word."""
+    frame = middle // UNITS_PER_FRAME
+    first = frame - (CLIP_FRAMES - 1) // 2
+    return Clip(
+        clip_id=f"{sentence.name}/background-{middle:06d}",
+        video=sentence.video,
+        label=BACKGROUND,
+        split=split,
+        speaker=sentence.speaker,
+        unit=sentence.name,
+        slot=BACKGROUND_SLOT,
+        first=max(0, first),
+        last=first + CLIP_FRAMES,
+        word_first=max(0, frame - BACKGROUND_FRAMES // 2),
+        word_last=frame + BACKGROUND_FRAMES // 2,
+    )
+
+
 SOURCE = Source(
     discover,
     LAYOUT,
     frames_per_video=75,
+    gives_every_word=True,
     attribution="The GRID audiovisual sentence corpus (M. Cooke, J. Barker, S. Cunningham, "
     "X. Shao, J. Acoust. Soc. Am. 120(5), 2006; doi:10.5281/zenodo.3625687), licensed CC BY 4.0.",
     weights_licence="mit",

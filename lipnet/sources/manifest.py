@@ -15,7 +15,7 @@ import pandas as pd
 from lipnet.clip import SPLITS, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.files import digest_of, read_json, write_atomic, write_folder_atomic, write_json
-from lipnet.labels import parse_labels
+from lipnet.labels import BACKGROUND, parse_labels
 from lipnet.records import Record
 from lipnet.speakers import SpeakerOverlap
 
@@ -155,12 +155,18 @@ def check_complete(clips: Sequence[Clip]) -> None:
 
 
 def describe_gaps(clips: Sequence[Clip]) -> list[str]:
-    """What makes accuracies of these clips misleading, a line each: a single label, and labels
-    that a split to measure on lacks."""
+    """What makes accuracies of these clips misleading, a line each: a single label, clips without
+    a word, and labels that a split to measure on lacks."""
     labels = {clip.label for clip in clips}
     lines = []
     if len(labels) == 1:
         lines.append(f"all clips have the label {min(labels)}: every model will be right on all")
+    background = sum(clip.label == BACKGROUND for clip in clips)
+    if background:
+        lines.append(
+            f"{background} of {len(clips)} clips are windows without a word (label {BACKGROUND}), "
+            "and every accuracy counts them"
+        )
     for split in (split for split in count_splits(clips) if split != "train"):
         lacking = sorted(labels - {clip.label for clip in clips if clip.split == split})
         if lacking:

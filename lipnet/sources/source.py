@@ -40,6 +40,8 @@ class Source:
     cropped: bool = False
     # Whether the pipeline renders the videos if source.root is empty; they show no real people.
     rendered: bool = False
+    # Whether the clips of a video have all the words that are spoken in it.
+    gives_every_word: bool = False
     # The face to follow if a frame has several, as `landmarks.prefer` names it.
     face: str = "largest"
     # The corpus, its authors and its licence, for model cards; empty: not known.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.measure.homophenes import VISEME_OF, find_homophenes, pronounce, spell
-from lipnet.sources.grid import SLOTS
+from lipnet.sources.grid_alignment import SLOTS
 from lipnet.sources.synthetic.words import PRONUNCIATIONS
 
 GRID = sorted(word for words in SLOTS.values() for word in words)

@@ -1,6 +1,7 @@
 """GRID's layout: sentences cut into words by time, and never split over two splits."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
+from lipnet.labels import BACKGROUND
 from lipnet.sources import grid
 from lipnet.sources.discover import discover_clips
 from lipnet.sources.grid import (
-    SLOTS,
     Fold,
     Sentence,
     SplitOptions,
-    Word,
     assign_splits,
     cut_clips,
     read_options,
 )
+from lipnet.sources.grid_alignment import SILENCES, SLOTS, Word, parse_alignment
 
 GOOD = (
     "0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 35500 at\n35500 41000 f\n"
@@ -47,7 +48,7 @@ def sentences(draw: st.DrawFn) -> tuple[str, tuple[Word, ...]]:
     for vocabulary in SLOTS.values():
         if draw(st.booleans()):
             silence = draw(st.integers(1, 30_000))
-            lines.append(f"{time} {time + silence} {draw(st.sampled_from(grid.SILENCES))}")
+            lines.append(f"{time} {time + silence} {draw(st.sampled_from(SILENCES))}")
             time += silence
         length = draw(st.integers(1, 20_000))
         text = draw(st.sampled_from(sorted(vocabulary)))
@@ -64,7 +65,7 @@ def test_vocabulary_has_51_words() -> None:
 @given(sentences())
 def test_alignment_gives_its_six_words(drawn: tuple[str, tuple[Word, ...]]) -> None:
     text, words = drawn
-    assert grid.parse_alignment(text) == words
+    assert parse_alignment(text) == words
 
 
 @given(sentences())
@@ -85,7 +86,7 @@ def test_window_is_29_frames_about_the_word_unless_cut_at_the_start(
 @given(st.text(alphabet="0123456789 -.\nabinsl²", max_size=80))
 def test_any_text_gives_words_or_an_input_error(text: str) -> None:
     try:
-        words = grid.parse_alignment(text)
+        words = parse_alignment(text)
     except InputError:
         return
     assert len(words) == 6
@@ -233,7 +234,7 @@ def test_another_speaker_leaves_a_speakers_splits_alone() -> None:
         ({"val_fraction": -0.1}, r"val_fraction must be a number in \[0, 1\)"),
         ({"val_fraction": float("nan")}, r"val_fraction must be a number in \[0, 1\)"),
         ({"seed": "one"}, "seed must be a whole number"),
-        ({"speakers": []}, "unknown source.options speakers; known: fold, seed, test_fraction"),
+        ({"speakers": []}, "unknown source.options speakers; known: background, fold, seed, test_"),
         ({"fold": "0/3"}, "fold must be k/n .* not '0/3'"),
         ({"fold": "4/3"}, "fold must be k/n .* not '4/3'"),
         ({"fold": "1/1"}, "fold must be k/n .* not '1/1'"),
@@ -260,3 +261,42 @@ def test_real_corpus_gives_six_clips_for_every_video(grid_root: Path) -> None:
     for clip in clips:
         splits_of.setdefault(clip.unit, set()).add(clip.split)
     assert all(len(splits) == 1 for splits in splits_of.values())
+
+
+def test_background_windows_add_clips_and_change_none(tmp_path: Path) -> None:
+    add_sentence(tmp_path, "s1/a")
+    words, _ = discover_clips("grid", tmp_path, {})
+    clips, _ = discover_clips("grid", tmp_path, {"background": 4})
+    background = [clip for clip in clips if clip.label == BACKGROUND]
+    assert [clip for clip in clips if clip.label != BACKGROUND] == words
+    assert len(background) == 4
+    for clip in background:
+        assert (clip.slot, clip.unit, clip.speaker) == ("background", "s1/a", "s1")
+        assert 0 <= clip.first < clip.last
+        middle = (clip.word_first + clip.word_last) / 2
+        assert all(abs(middle - (word.word_first + word.word_last) / 2) >= 1 for word in words)
+    silent = [c for c in background if c.word_last <= 27 or c.word_first >= 50]
+    assert len(silent) == 2  # the others are between bin and blue, ..., two and now
+
+
+@given(sentences(), st.integers(0, 12), st.integers(0, 40_000), st.integers(0, 3))
+def test_background_is_apart_from_every_word(
+    drawn: tuple[str, tuple[Word, ...]], count: int, silence: int, seed: int
+) -> None:
+    words = drawn[1]
+    end = words[-1].end + silence
+    moments = grid.choose_background(Sentence("s1/x", "s1/x.mpg", words, end), count, seed)
+    assert len(set(moments)) == len(moments) <= count
+    for moment in moments:
+        assert 0 <= moment < end
+        assert min(abs(moment - (word.start + word.end) / 2) for word in words) >= 2000
+        inside = words[0].start <= moment < words[-1].end
+        gaps = [(a.end + b.start) // 2 for a, b in pairwise(words)]
+        assert moment in gaps if inside else True
+    assert moments == grid.choose_background(Sentence("s1/x", "s1/y", words, end), count, seed)
+
+
+@pytest.mark.parametrize("value", [-1, 101, 1.5, True, "4"])
+def test_a_wrong_number_of_background_windows_is_an_input_error(value: object) -> None:
+    with pytest.raises(InputError, match=r"source\.options\.background must be"):
+        read_options({"background": value})

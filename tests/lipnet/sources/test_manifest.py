@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lipnet.clip import SPLITS, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
+from lipnet.labels import BACKGROUND
 from lipnet.sources.manifest import (
     check_complete,
     describe_gaps,
@@ -138,6 +139,12 @@ def test_a_gap_is_reported_and_nothing_else(places: list[tuple[str, str]]) -> No
         reported = [line for line in lines if line.startswith(f"{split} has no clip of")]
         assert len(reported) == bool(lacking and split in {own for _, own in places})
         assert all(line.endswith(": " + ", ".join(lacking)) for line in reported)
+
+
+def test_background_is_reported_and_is_no_word() -> None:
+    clips = [replace(CLIP, label=label) for label in ("A", "B", BACKGROUND)]
+    (line,) = describe_gaps(clips)
+    assert line.startswith("1 of 3 clips are windows without a word (label <background>)")
 
 
 def test_complete_corpus_passes() -> None:
