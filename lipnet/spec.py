@@ -13,7 +13,7 @@ from lipnet.errors import InputError
 from lipnet.sizes import FixedChannels, HiddenWidth, NoSize, Number, Size, Units, Width
 
 ACTIVATIONS = ("prelu", "swish")
-OPTIONS = (*ACTIVATIONS, "boundary")  # in the order of the canonical text
+OPTIONS = (*ACTIVATIONS, "boundary", "motion")  # in the order of the canonical text
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,11 @@ class ModelSpec:
     def boundary(self) -> bool:
         """Whether the model gets, per frame, whether it is within the word."""
         return "boundary" in self.options
+
+    @property
+    def motion(self) -> bool:
+        """Whether the front end sees gradients and optical flow besides the grey values."""
+        return "motion" in self.options
 
 
 def describe_known() -> str:

@@ -1,5 +1,5 @@
 """The graphs of a model: torch modules of one clip or of a stream that torch.export can trace."""
-# T frames  N windows  H W pixels  C channels  K classes
+# T frames  N windows  S planes of a window  H W pixels  C channels  K classes
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.frontend import FRAMES_SEEN
 from lipnet.models.lipreader import Lipreader
+from lipnet.models.motion import compute_planes
 from lipnet.models.packing import ValidFrames
 
 EXAMPLE_FRAMES = 29  # of the traced clip; any other number of frames runs as well
@@ -48,23 +49,25 @@ class ClipGraph(nn.Module):
 
     def forward(self, frames_1THW: Tensor, word_1T: Tensor | None = None) -> Tensor:
         """Every frame counts: clips of different lengths are separate calls."""
-        features_TC = self.frame(stack_windows(frames_1THW[0]))
+        planes = compute_planes(frames_1THW) if self.frame.frontend.motion else (frames_1THW,)
+        windows = [stack_windows(plane_1THW[0]) for plane_1THW in planes]
+        features_TC = self.frame(torch.cat(windows, 1) if len(windows) > 1 else windows[0])
         out_1K: Tensor = self.head(features_TC, None if word_1T is None else word_1T[0])
         return out_1K
 
 
 class FrameGraph(nn.Module):
-    """Windows [N, 5, H, W], each a frame with two neighbours on either side -> features [N, C]."""
+    """Windows [N, S, H, W], each a frame with two neighbours on either side -> features [N, C]."""
 
     def __init__(self, folded: Lipreader) -> None:
         super().__init__()
         self.frontend = folded.frontend
         self.trunk = folded.trunk
 
-    def forward(self, windows_N5HW: Tensor) -> Tensor:
+    def forward(self, windows_NSHW: Tensor) -> Tensor:
         """Neighbours beyond the clip's first and last frame are zeros."""
         features_NC: Tensor = self.trunk(
-            self.frontend.see(windows_N5HW), _one_clip(windows_N5HW.shape[0])
+            self.frontend.see(windows_NSHW), _one_clip(windows_NSHW.shape[0])
         )
         return features_NC
 
@@ -109,6 +112,11 @@ def check_expressible(model: Lipreader, *, stream: bool) -> None:
         raise InputError(
             "densenet3d cannot be exported with --stream: its features depend on the frames around "
             "a window; leave out --stream"
+        )
+    if stream and model.frontend.motion:
+        raise InputError(
+            "a spec with 'motion' cannot be exported with --stream: a window's flow depends on the "
+            "frame after it; leave out --stream"
         )
 
 

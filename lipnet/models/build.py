@@ -83,7 +83,7 @@ def build_empty(spec: ModelSpec, n_classes: int, *, device: str = "cpu") -> Lipr
         raise InputError(f"a model of {n_classes} classes: at least one label is needed")
     with torch.device("meta"):
         trunk = BACKBONE_BUILDERS[spec.backbone](spec)
-        frontend = FrontEnd(trunk.stem_channels, spec.activation)
+        frontend = FrontEnd(trunk.stem_channels, spec.activation, motion=spec.motion)
         inputs = trunk.features + spec.boundary  # the word's boundary is one more feature
         head = HEAD_BUILDERS[spec.head](spec, inputs)
         model = Lipreader(frontend, trunk, head, n_classes, boundary=spec.boundary)

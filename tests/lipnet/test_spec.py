@@ -18,7 +18,7 @@ backbones = named_sizes(BACKBONES)
 heads = named_sizes(HEADS)
 options = st.tuples(
     st.sampled_from(((), *((activation,) for activation in ACTIVATIONS))),
-    st.sampled_from(((), ("boundary",))),
+    st.sampled_from(((), ("boundary",), ("motion",), ("boundary", "motion"))),
 ).map(lambda chosen: chosen[0] + chosen[1])
 
 
@@ -36,7 +36,8 @@ def test_options_in_any_order_are_one_spec(backbone, head, chosen, data):
     plain = str(ModelSpec(*backbone, *head))
     assert ModelSpec.parse(" + ".join((plain, *shuffled))) == spec
     assert spec.boundary == ("boundary" in chosen)
-    assert spec.activation == next((each for each in chosen if each != "boundary"), "relu")
+    assert spec.activation == next((each for each in chosen if each in ACTIVATIONS), "relu")
+    assert spec.motion == ("motion" in chosen)
 
 
 @given(st.lists(st.sampled_from(OPTIONS), min_size=2, max_size=4))

@@ -23,7 +23,7 @@ SMALL = "resnet18_0.125x + tcn_0.25x"
 SPECS = (
     "resnet18_0.125x + mstcn_0.375x + prelu + boundary",
     "resnet18_0.125x + dsmstcn_0.375x + swish",
-    "shufflenetv2_0.5x + dstcn_0.25x",
+    "shufflenetv2_0.5x + dstcn_0.25x + motion",
 )
 
 
@@ -126,6 +126,7 @@ def test_a_stream_in_int8_is_compared_with_float32(
     [
         ("resnet18_0.125x + bgru_8", {}, "recurrent head"),
         ("densenet3d + tcn_0.25x", {"stream": True}, "densenet3d"),
+        ("resnet18_0.125x + tcn_0.25x + motion", {"stream": True}, "motion"),
     ],
 )
 def test_a_model_that_no_graph_expresses_is_refused(

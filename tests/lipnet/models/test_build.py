@@ -58,7 +58,7 @@ PAIRS = [(backbone, "tcn") for backbone in sorted(BACKBONES)]
 PAIRS += [("shufflenetv2", head) for head in sorted(HEADS)]
 
 
-@pytest.mark.parametrize("option", ["", "prelu", "swish", "boundary"])
+@pytest.mark.parametrize("option", ["", "prelu", "swish", "boundary", "motion"])
 @pytest.mark.parametrize(("backbone", "head"), sorted(set(PAIRS)))
 def test_every_row_is_a_model(backbone, head, option):
     spec = ModelSpec.parse(narrow_spec(backbone, head, *filter(None, [option])))
