@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from lipnet.errors import InputError
 from lipnet.records import Record
@@ -12,6 +12,8 @@ OPTIMISERS = ("adamw", "adam", "sgd")
 WARMING = ("cosine", "cosine_lagged", "cosine_by_step")  # schedules that use `warmup_epochs`
 SCHEDULES = (*WARMING, "one_cycle", "exponential", "constant")
 INPUT_FIELDS = ("field", "input_size", "mean", "std")
+AUTO = "auto"  # of mean and std: those of the training crops, measured before training
+PixelValue = float | Literal["auto"]
 # The fields that change neither the views nor their order. All others do.
 NON_STREAM_FIELDS = (
     *("optimiser", "lr", "weight_decay", "epochs", "schedule", "warmup_epochs", "last_rate"),
@@ -68,8 +70,8 @@ class Recipe:
     cut_share: float = 1.0  # of the clips that variable_length cuts; the others stay whole
     min_context: int = 0  # frames on each side of the word that no cut removes
     eval_context: int = -1  # frames on each side of the word in evaluation; -1: the whole clip
-    mean: float = 0.421  # of pixels in [0, 1]; the authors' code
-    std: float = 0.165
+    mean: PixelValue = 0.421  # of pixels in [0, 1]; the authors' code
+    std: PixelValue = 0.165
     alpha: float = 1.0  # weight of the distillation term; not stated in the paper
     temperature: float = 1.0  # none in the paper; the term is scaled by its square
     ema: float = 0.0  # decay of a running average of the weights, per step; 0 turns it off
@@ -84,6 +86,8 @@ class Recipe:
         _check(fits, "lr", self.lr, "must be a finite number above 0")
         for name, (low, high, why) in RANGES.items():
             value = getattr(self, name)
+            if name in self.measured:
+                continue
             reason = f" ({why})" if why else ""
             # NaN is in no range.
             _check(low <= value <= high, name, value, f"must be in {low:g}..{high:g}{reason}")
@@ -114,7 +118,34 @@ class Recipe:
         return round(self.input_size * CROP_MARGIN)
 
     @property
-    def input_facts(self) -> dict[str, float]:
+    def measured(self) -> tuple[str, ...]:
+        """The fields that are "auto": `resolve` gives them numbers."""
+        return tuple(name for name in ("mean", "std") if getattr(self, name) == AUTO)
+
+    def resolve(self, *, mean: float, std: float) -> "Recipe":
+        """The recipe with the training crops' mean and deviation (0 to 1) in place of "auto"."""
+        if "std" in self.measured and not std >= RANGES["std"][0]:
+            raise InputError(
+                f"recipe.std is auto, but the training crops have a deviation of {std:g}, less "
+                f"than {RANGES['std'][0]:g}: look at the crops, or set recipe.std to a number"
+            )
+        return replace(
+            self,
+            mean=mean if self.mean == AUTO else self.mean,
+            std=std if self.std == AUTO else self.std,
+        )
+
+    @property
+    def normalisation(self) -> tuple[float, float]:
+        """Mean and deviation as numbers; InputError if one is still to be measured."""
+        if isinstance(self.mean, str) or isinstance(self.std, str):
+            raise InputError(
+                "recipe.mean or recipe.std is auto: they are measured in training only"
+            )
+        return self.mean, self.std
+
+    @property
+    def input_facts(self) -> dict[str, PixelValue]:
         """The fields that describe a model's input, for its weights file."""
         return {name: getattr(self, name) for name in INPUT_FIELDS}
 
@@ -130,7 +161,7 @@ class Recipe:
         return facts
 
     @property
-    def view_facts(self) -> dict[str, float]:
+    def view_facts(self) -> dict[str, object]:
         """All fields that the stream depends on: recipes with equal ones see the same batches."""
         every = self.training_facts
         facts = {name: value for name, value in every.items() if name not in NON_STREAM_FIELDS}
@@ -139,14 +170,15 @@ class Recipe:
     def advise_normalisation(self, mean: float, std: float) -> str:
         """What to set for training crops with this mean and deviation (0 to 1); "" if they are
         near 0 and 1 after normalisation."""
-        shifted, scaled = (mean - self.mean) / self.std, std / self.std
+        own_mean, own_std = self.normalisation
+        shifted, scaled = (mean - own_mean) / own_std, std / own_std
         fine = USUAL_MEAN[0] <= shifted <= USUAL_MEAN[1] and USUAL_STD[0] <= scaled <= USUAL_STD[1]
         if fine or not RANGES["std"][0] <= std:
             return ""
         return (
             f"the training crops have mean {mean:.3f} and deviation {std:.3f}, but the recipe's "
-            f"are {self.mean:g} and {self.std:g}; unless it starts from weights of another "
-            f'corpus, use SET="recipe.mean={mean:.3f} recipe.std={std:.3f}"'
+            f"are {own_mean:g} and {own_std:g}; unless it starts from weights of another "
+            f'corpus, use SET="recipe.mean={mean:.3f} recipe.std={std:.3f}", or auto for both'
         )
 
     @classmethod

@@ -326,9 +326,12 @@ def _check_values(value: object, path: Path, keys: tuple[str, ...] = ()) -> None
 
 
 def _describe(error: ValidationError, where: str = "") -> list[str]:
-    """One line per error: the key, below `where`, and what is wrong with it."""
-    lines = []
+    """One line per key: its name, below `where`, and what is wrong with it."""
+    faults: dict[str, list[str]] = {}
     for item in error.errors():
-        key = ".".join([where] * bool(where) + [str(part) for part in item["loc"]]) or "the file"
-        lines.append(f"{key}: {item['msg'].removeprefix('Value error, ')}")
-    return lines
+        place = [str(part) for part in item["loc"]]
+        if len(place) > 1 and place[-2] in ("mean", "std"):  # pydantic adds the type that failed
+            place.pop()
+        key = ".".join([where] * bool(where) + place) or "the file"
+        faults.setdefault(key, []).append(item["msg"].removeprefix("Value error, "))
+    return [f"{key}: {', or: '.join(messages)}" for key, messages in faults.items()]

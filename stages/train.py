@@ -19,7 +19,7 @@ from lipnet.lineage.generation import GENERATION_FILES
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.lineage.summary import LINEAGE_FILE, all_weights, best_weights
-from lipnet.shards.index import list_indexes
+from lipnet.shards.index import PixelStats, list_indexes
 from lipnet.shards.summary import ShardsSummary, read_labels, read_summary
 from lipnet.shards.table import read_table
 from lipnet.train.engine import Engine
@@ -82,8 +82,14 @@ def train_one(
 
 
 def warn_of_pixels(plan: LineagePlan, shards: ShardsSummary) -> None:
-    """Print what to set if the recipe's mean and deviation are not those of the training crops."""
-    advice = plan.recipe.advise_normalisation(shards.pixel_mean, shards.pixel_std)
+    """Print the mean and deviation if they are measured, and what to set if they are not those of
+    the training crops."""
+    pixels = PixelStats(shards.pixel_mean, shards.pixel_std)
+    recipe = plan.resolve(pixels).recipe
+    advice = recipe.advise_normalisation(pixels.mean, pixels.std)
+    if plan.recipe.measured:
+        mean, std = recipe.normalisation
+        print(f"{plan.lineage}: normalised by mean {mean:g} and deviation {std:g}", flush=True)
     if advice and plan.start is None:
         print(f"warning: {plan.lineage}: {advice}", file=sys.stderr, flush=True)
 
@@ -113,6 +119,7 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
         labels=read_labels(shards),
         preprocessing={**summary.preprocessing, "source": params.source.name},
         digest=summary.fingerprint,
+        pixels=PixelStats(summary.pixel_mean, summary.pixel_std),
         trained_on=list_clips(shards, params.source.name) if engine.is_main else None,
     )
 

@@ -35,6 +35,7 @@ from lipnet.models.weights import (
     save_packed,
 )
 from lipnet.recipe import Recipe
+from lipnet.shards.index import PixelStats
 from lipnet.shards.summary import read_labels, read_summary
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine
@@ -158,12 +159,14 @@ def _tune(
         start=source.path,
         storage=CompressedStorage(how, digest_files([source.path])),
     )
+    summary = read_summary(shards)
     data = LineageData(
         train=clips[TRAIN],
         val=clips[VAL],
         labels=source.card.labels,
         preprocessing=source.card.preprocessing,
-        digest=read_summary(shards).fingerprint,
+        digest=summary.fingerprint,
+        pixels=PixelStats(summary.pixel_mean, summary.pixel_std),
     )
     work, engine = out.with_suffix(".work"), Engine(choose_device())
     work.mkdir(exist_ok=True)

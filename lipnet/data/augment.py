@@ -254,8 +254,9 @@ def _flip(taken_MTHW: Tensor, straight: int, back_M: Tensor) -> Tensor:
 def _normalise(taken_BTHW: Tensor, recipe: Recipe) -> Tensor:
     """(x / 255 - mean) / std in float32."""
     floats_BTHW = taken_BTHW.float()
-    shift = torch.full((), -recipe.mean / recipe.std, device=floats_BTHW.device)
-    torch.add(shift, floats_BTHW, alpha=1 / (255 * recipe.std), out=floats_BTHW)
+    mean, std = recipe.normalisation
+    shift = torch.full((), -mean / std, device=floats_BTHW.device)
+    torch.add(shift, floats_BTHW, alpha=1 / (255 * std), out=floats_BTHW)
     return floats_BTHW
 
 

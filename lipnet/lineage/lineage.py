@@ -26,8 +26,10 @@ def train_lineage(
     """Train the lineage's generations into `work`/g0, g1, ..., except those already finished.
 
     Each folder gets weights.safetensors, history.csv and generation.json; lineage.json is the
-    summary. Resumes an interrupted call. With several processes, the main one writes.
+    summary. Resumes an interrupted call. With several processes, the main one writes. A mean and
+    deviation that are "auto" are those of the training crops.
     """
+    measured, plan = plan.recipe.measured, plan.resolve(data.pixels)
     finished: list[Generation] = []
     teachers = plan.teachers
     for name in plan.generation_names:
@@ -43,7 +45,7 @@ def train_lineage(
         if has_stopped(finished, plan.patience):
             break
     if engine.is_main:
-        write_lineage(work, LineageSummary.of(plan.lineage, finished))
+        write_lineage(work, LineageSummary.of(plan.lineage, finished, measured))
     return finished
 
 

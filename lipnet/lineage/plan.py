@@ -1,7 +1,7 @@
 """What a lineage is trained from: its plan, and its data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import ClipStore
 from lipnet.models.lipreader import Lipreader
 from lipnet.recipe import Recipe
+from lipnet.shards.index import PixelStats
 from lipnet.spec import ModelSpec
 from lipnet.train.form import AsTrained, Form
 
@@ -79,12 +80,19 @@ class LineagePlan:
         first = 1 if self.teachers else 0
         return [f"g{number}" for number in range(first, self.generations + 1)]
 
+    def resolve(self, pixels: PixelStats) -> "LineagePlan":
+        """The plan with the training crops' statistics where its recipes have "auto"."""
+        found = {"mean": pixels.mean, "std": pixels.std}
+        initial = self.initial and self.initial.resolve(**found)
+        return replace(self, recipe=self.recipe.resolve(**found), initial=initial)
+
 
 @dataclass(frozen=True)
 class LineageData:
     """Training and validation clips, their labels, preprocessing facts, and a digest of all.
 
-    `trained_on` lists the training clips for the weights file; None: they are not listed.
+    `pixels` are the statistics of the training crops, before they are shrunk. `trained_on` lists
+    the training clips for the weights file; None: they are not listed.
     """
 
     train: ClipStore
@@ -92,4 +100,5 @@ class LineageData:
     labels: list[str]
     preprocessing: Mapping[str, object]
     digest: str
+    pixels: PixelStats
     trained_on: ClipSet | None = None

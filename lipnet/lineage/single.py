@@ -22,6 +22,7 @@ from lipnet.lineage.generation import WEIGHTS_FILE, Generation, TrainingFacts
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.recipe import Recipe
+from lipnet.shards.index import PixelStats, ShardContents, pixel_stats
 from lipnet.shards.meta import ClipMeta
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine
@@ -100,8 +101,17 @@ def stack_crops(
         labels=labels,
         preprocessing={**describe_crops(crops), "fps": FPS, "source": "crops"},
         digest=digest.hexdigest()[:16],
+        pixels=_measure(train),
         trained_on=ClipSet.of("crops", map(_name_clip, range(len(train)))),
     )
+
+
+def _measure(train: Sequence[LabelledCrops]) -> PixelStats:
+    """Mean and deviation of all pixels, as of shards."""
+    levels = np.arange(256)
+    tally = sum(np.bincount(clip_THW.ravel(), minlength=256) for clip_THW, _ in train)
+    sums = [int((tally * levels**power).sum()) for power in (0, 1, 2)]
+    return pixel_stats([ShardContents(pixels=sums[0], pixel_sum=sums[1], pixel_square_sum=sums[2])])
 
 
 def _check_split(

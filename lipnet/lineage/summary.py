@@ -1,7 +1,7 @@
 """Summary of a finished lineage: its generations and the best of them, as in lineage.json."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lipnet.errors import InputError
@@ -37,6 +37,7 @@ class LineageSummary:
     """The content of lineage.json: generations in order; `best` is the name of one of them.
 
     `teacher` is the lineage of the first generation's teacher, None for a scratch lineage.
+    `measured`: the recipe's mean and std, as far as they were measured on the training crops.
     """
 
     lineage: str
@@ -44,10 +45,13 @@ class LineageSummary:
     teacher: str | None
     generations: tuple[GenerationSummary, ...]
     best: str
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, lineage: str, finished: Sequence[Generation]) -> "LineageSummary":
-        """The summary of a lineage's finished generations."""
+    def of(
+        cls, lineage: str, finished: Sequence[Generation], measured: Sequence[str] = ()
+    ) -> "LineageSummary":
+        """The summary of a lineage's finished generations; `measured` names fields of a recipe."""
         first = finished[0]
         return cls(
             lineage=lineage,
@@ -55,6 +59,7 @@ class LineageSummary:
             teacher=lineage_of(first.teacher) if first.teacher else None,
             generations=tuple(_summarise(generation) for generation in finished),
             best=best_generation(finished).name,
+            measured={name: getattr(first.recipe, name) for name in measured},
         )
 
 
@@ -72,7 +77,10 @@ def _summarise(generation: Generation) -> GenerationSummary:
 
 def write_lineage(folder: Path, summary: LineageSummary) -> None:
     """Write the folder's lineage.json, which marks the lineage as finished."""
-    write_json(folder / LINEAGE_FILE, asdict(summary))
+    content = asdict(summary)
+    if not summary.measured:
+        del content["measured"]
+    write_json(folder / LINEAGE_FILE, content)
 
 
 def read_lineage(folder: Path) -> LineageSummary:
@@ -89,10 +97,16 @@ def _parse_summary(found: Record) -> LineageSummary:
         teacher=found.optional_text("teacher"),
         generations=tuple(_parse_entry(Record(entry)) for entry in found.list("generations")),
         best=found.text("best"),
+        measured=_parse_measured(found),
     )
     if summary.best not in [generation.name for generation in summary.generations]:
         raise ValueError(f"best is {summary.best}, not one of its generations")
     return summary
+
+
+def _parse_measured(found: Record) -> dict[str, float]:
+    own = found.record("measured") if "measured" in found else Record({})
+    return {name: own.fraction(name) for name in ("mean", "std") if name in own}
 
 
 def _parse_entry(entry: Record) -> GenerationSummary:

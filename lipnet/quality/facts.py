@@ -38,6 +38,7 @@ class Quality:
     """Everything in the report; `faces` is None if the corpus is precropped.
 
     `clips` has one row per clip that was cut: its video, measures of its pixels and face.
+    `training` is the recipe's normalisation, and `measured` names what of it is "auto".
     """
 
     profile: str
@@ -49,6 +50,7 @@ class Quality:
     pixels: PixelMeasures
     brightness: Mapping[str, PixelStats]
     training: PixelStats
+    measured: Sequence[str]
     advice: str
     field: int
     smooth: int
@@ -147,6 +149,8 @@ def gather(profile: str, folders: QualityFolders, crops: CropOptions, recipe: Re
     if faces is not None:
         table = table.merge(faces.clips, on="clip_id", how="left", validate="one_to_one")
     brightness = read_brightness(folders.shards)
+    bright = brightness["train"]
+    known = recipe.resolve(mean=bright.mean, std=bright.std)
     return Quality(
         profile=profile,
         manifest=read_summary(folders.manifest),
@@ -156,8 +160,9 @@ def gather(profile: str, folders: QualityFolders, crops: CropOptions, recipe: Re
         faces=faces,
         pixels=pixels,
         brightness=brightness,
-        training=PixelStats(recipe.mean, recipe.std),
-        advice=recipe.advise_normalisation(brightness["train"].mean, brightness["train"].std),
+        training=PixelStats(*known.normalisation),
+        measured=recipe.measured,
+        advice=known.advise_normalisation(bright.mean, bright.std),
         field=recipe.stored_field,
         smooth=crops.smooth,
     )

@@ -109,7 +109,8 @@ def format_crops(quality: Quality) -> list[str]:
     return [
         *lines,
         "",
-        f"The recipe subtracts {wanted.mean:g} and divides by {wanted.std:g}. Weights that were "
+        f"The recipe subtracts {wanted.mean:g} and divides by {wanted.std:g}"
+        f"{' (measured here)' if quality.measured else ''}. Weights that were "
         "trained elsewhere expect about 0 and 1 after that; other values mean that the light, the "
         "cropping or the range of the pixels differs from theirs.",
         *([f"To normalise this corpus: {quality.advice}."] if quality.advice else []),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
-from lipnet.recipe import RANGES, SCHEDULES, WARMING, Recipe
+from lipnet.recipe import RANGES, SCHEDULES, WARMING, PixelValue, Recipe
 from lipnet.train.optim import learning_rate
 
 
@@ -42,7 +42,7 @@ def test_a_warm_up_lowers_the_first_rate_or_is_refused(schedule: str, epochs: in
     assert learning_rate(warming, 0) < learning_rate(plain, 0)
 
 
-FLOATS = sorted(own.name for own in fields(Recipe) if own.type is float or own.type == "float")
+FLOATS = sorted(own.name for own in fields(Recipe) if own.type in (float, "float", PixelValue))
 
 
 @given(st.sampled_from(FLOATS), st.sampled_from([math.nan, math.inf, -math.inf]))
@@ -85,6 +85,23 @@ def test_fields_that_a_training_does_not_use_are_in_no_digest() -> None:
     assert facts == {**plain.training_facts, "schedule": "exponential", "last_rate": 0.01}
 
 
+@given(mean=st.floats(0, 1), std=st.floats(0.01, 1))
+def test_auto_is_replaced_by_what_was_measured_and_nothing_else_is(mean: float, std: float) -> None:
+    assert Recipe(lr=1e-2).resolve(mean=mean, std=std) == Recipe(lr=1e-2)
+    measured = Recipe(lr=1e-2, mean="auto").resolve(mean=mean, std=std)
+    assert measured == Recipe(lr=1e-2, mean=mean)
+    both = Recipe(mean="auto", std="auto").resolve(mean=mean, std=std)
+    assert (both.normalisation, both.measured) == ((mean, std), ())
+    assert both.advise_normalisation(mean, std) == ""
+
+
+def test_auto_is_refused_where_nothing_is_measured_or_the_crops_are_flat() -> None:
+    with pytest.raises(InputError, match="auto"):
+        _ = Recipe(std="auto").normalisation
+    with pytest.raises(InputError, match=r"recipe\.std is auto, but .* a deviation of 0\.002"):
+        Recipe(std="auto").resolve(mean=0.1, std=0.002)
+
+
 @settings(max_examples=30)
 @given(mean=st.floats(0, 1), std=st.floats(0.01, 0.5))
 def test_the_advised_mean_and_deviation_need_no_advice(mean: float, std: float) -> None:
@@ -92,7 +109,7 @@ def test_the_advised_mean_and_deviation_need_no_advice(mean: float, std: float) 
     near = abs(mean - 0.421) <= 0.5 * 0.165 and 0.5 <= std / 0.165 <= 2
     assert bool(advice) != near
     if advice:
-        found = re.search(r'SET="recipe.mean=([0-9.]+) recipe.std=([0-9.]+)"$', advice)
+        found = re.search(r'SET="recipe.mean=([0-9.]+) recipe.std=([0-9.]+)"', advice)
         assert found is not None
         recipe = Recipe(mean=float(found[1]), std=float(found[2]))
         assert recipe.advise_normalisation(mean, std) == ""

@@ -21,6 +21,8 @@ TINY: dict[str, Any] = yaml.safe_load((ROOT / "conf/profile/tiny.yaml").read_tex
 
 TINY_SPEC = {"spec": "resnet18 + tcn_1x"}
 
+OWN_MEAN = {"rn18-tcn": {**TINY_SPEC, "recipe": {"mean": 0.5}}}
+
 
 def write(tmp_path: Path, **changes: Any) -> Path:
     path = tmp_path / "params.yaml"
@@ -69,6 +71,11 @@ def test_students_that_need_the_same_teacher_logits_form_a_group(tmp_path: Path)
         ({"scratch": {"a": {"spec": "resnet19 + tcn_1x"}}, "taught": {}}, "resnet19"),
         ({"scratch": {"a": {"spec": "resnet18 + dstc_1x"}}, "taught": {}}, "dstcn"),
         ({"scratch": {"a": {"spec": "resnet18 + tcn_1x", "recipe": {"x": 1}}}}, "a.recipe"),
+        ({"recipe": {"mean": "measured"}}, r"recipe\.mean: .*valid number.*, or: .*'auto'"),
+        (
+            {"recipe": {**TINY["recipe"], "mean": "auto"}, "scratch": OWN_MEAN},
+            "mean or std differ within rn18-dstcn-by-rn18-tcn <- rn18-tcn",
+        ),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, changes: dict[str, Any], named: str) -> None:

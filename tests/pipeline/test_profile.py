@@ -1,5 +1,6 @@
 """A profile with changes: sections left out, lineages by name, and changes that do nothing."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from lipnet.errors import InputError
+from lipnet.recipe import Recipe
 from pipeline.profile import CONF, compose_profile
 from tests.contract.imports import ROOT
 
@@ -55,6 +57,15 @@ def test_a_change_that_another_one_needs_is_kept() -> None:
     added = "+scratch.extra={spec: resnet18_0.125x + tcn_0.25x}"
     params = compose("tiny", added, "+scratch.extra.generations=2")
     assert params.scratch["extra"].generations == 2
+
+
+@pytest.mark.parametrize("profile", sorted(path.stem for path in (ROOT / CONF).glob("profile/*")))
+def test_the_mean_and_deviation_that_are_advised_can_be_set(profile: str) -> None:
+    advised = Recipe().advise_normalisation(0.9, 0.3)
+    found = re.search(r'SET="(.*)"', advised)
+    assert found is not None
+    params = compose(profile, "source.root=/x", *found[1].split())
+    assert (params.recipe.mean, params.recipe.std) == (0.9, 0.3)
 
 
 def test_the_pair_is_a_part_of_the_whole_study() -> None:

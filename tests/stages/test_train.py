@@ -41,6 +41,8 @@ def test_what_to_set_for_crops_of_another_brightness_is_printed(
     assert capsys.readouterr().err == ""
     warn_of_pixels(plan, dark)
     assert 'SET="recipe.mean=0.200 recipe.std=0.100"' in capsys.readouterr().err
+    warn_of_pixels(replace(plan, recipe=replace(recipe, mean="auto", std="auto")), dark)
+    assert capsys.readouterr() == ("rn18: normalised by mean 0.2 and deviation 0.1\n", "")
 
 
 def test_a_finished_lineage_moves_whole_and_without_what_served_resuming(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from lipnet.lineage.generation import (
     read_generation,
     write_generation,
 )
+from lipnet.lineage.generation_run import GenerationRun
 from lipnet.lineage.lineage import has_stopped, train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.lineage.summary import (
@@ -33,6 +34,7 @@ from lipnet.lineage.summary import (
 )
 from lipnet.models.weights import load_model, save_weights
 from lipnet.recipe import Recipe
+from lipnet.shards.index import PixelStats
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
@@ -40,6 +42,7 @@ from tests.lipnet.clips import make_store
 
 RECIPE = Recipe(lr=3e-3, batch=8, epochs=2, input_size=24, mixup=0.4, seed=3)
 ENGINE = Engine()
+PIXELS = PixelStats(0.5, 0.29)
 SPEC = ModelSpec.parse("resnet18_0.125x + tcn_0.125x")
 
 
@@ -74,7 +77,7 @@ class Recorder:
 
 def make_data(digest: str = "d") -> LineageData:
     return LineageData(
-        make_store(24), make_store(9, seed=1), ["a", "b", "c"], {"fps": 25.0}, digest
+        make_store(24), make_store(9, seed=1), ["a", "b", "c"], {"fps": 25.0}, digest, PIXELS
     )
 
 
@@ -143,6 +146,18 @@ def test_a_generation_of_another_recipe_is_trained_again(lineage: Path, tmp_path
     listener = Recorder()
     train(make_plan(recipe=replace(RECIPE, lr=1e-3)), tmp_path / "again", listener)
     assert listener.begun == ["rn-tcn-g0", "rn-tcn-g1"]
+
+
+def test_measured_pixels_are_the_numbers_that_a_recipe_could_have_had(tmp_path: Path) -> None:
+    """The card and the digest have the numbers, and lineage.json names what was measured."""
+    short = replace(RECIPE, epochs=1)
+    train(make_plan(recipe=replace(short, mean="auto", std="auto"), generations=0), tmp_path)
+    assert read_lineage(tmp_path).measured == {"mean": PIXELS.mean, "std": PIXELS.std}
+    card = load_model(tmp_path / "g0" / WEIGHTS_FILE)[1]
+    assert (card.preprocessing["mean"], card.preprocessing["std"]) == (PIXELS.mean, PIXELS.std)
+    literal = make_plan(recipe=replace(short, mean=PIXELS.mean, std=PIXELS.std))
+    same = GenerationRun(literal, make_data(), "g0", (), tmp_path / "g0", ENGINE)
+    assert same.find_finished() == read_generation(tmp_path / "g0")
 
 
 def test_the_initial_recipe_is_for_g0_alone(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Training from Python: a model from crops in memory, resumed, taught, and refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_the_weights_file_has_what_reading_a_video_needs(tmp_path: Path) -> None
     assert model.classifier.out_features == 2
     trained_on = ClipSet.of("crops", [f"clip-{number}" for number in range(12)])
     assert card.origin["trained_on"] == trained_on.dump()
+
+
+def test_the_clips_own_mean_and_deviation_can_be_measured(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=1, mean="auto", std="auto")
+    card = load_model(train(tmp_path / "model", recipe=recipe))[1]
+    pixels = np.concatenate([clip.ravel() for clip, _ in make_clips(12)]) / 255
+    found = [card.preprocessing["mean"], card.preprocessing["std"]]
+    assert found == pytest.approx([pixels.mean(), pixels.std()], abs=1e-6)
 
 
 def test_a_finished_model_is_not_trained_again(tmp_path: Path) -> None:

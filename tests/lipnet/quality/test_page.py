@@ -1,5 +1,6 @@
 """The page of the quality report: every clip by outcome, and the worst ones by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def test_every_clip_is_in_the_page_by_split_and_outcome(params: Params) -> None:
     assert "Source `lrw`: 12 files = 12 with clips + 0 rejected." in page
     assert "132 frames; in 4 of them (3.03 %) no face was seen" in page
     assert quality.failed == 1
+
+
+def test_measured_pixels_are_named_and_need_no_advice(params: Params) -> None:
+    recipe = replace(params.recipe, mean="auto", std="auto")
+    quality, page = read_page(params.model_copy(update={"recipe": recipe}), prepare(params))
+    assert "(measured here). Weights" in page
+    assert (quality.advice, quality.normalised.mean, quality.normalised.std) == ("", 0, 1)
 
 
 def test_worst_clips_are_named_by_each_measure(params: Params) -> None:
