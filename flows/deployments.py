@@ -30,9 +30,10 @@ from pipeline.profile import LATEST, ProfileChoice
 
 # More threads than stages ever run at a time; Walk.run limits how many stages run.
 RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
+LINEAGE_STAGES = ("scratch", "taught", "compressed")
 PREDICTIONS = (
-    *("predict_val_scratch", "predict_val_taught"),
-    *("predict_test_scratch", "predict_test_taught"),
+    *("predict_val_scratch", "predict_val_taught", "predict_val_compressed"),
+    *("predict_test_scratch", "predict_test_taught", "predict_test_compressed"),
 )
 Parameters = ParamSpec("Parameters")
 
@@ -125,7 +126,7 @@ def train(
             profile that this checkout ran last keeps the settings of that run.
         parallel: The number of stages to run at a time; 0 for one per GPU, or one without a GPU.
     """
-    wanted = Wanted((f"scratch@{lineage}", f"taught@{lineage}"))
+    wanted = Wanted(tuple(f"{group}@{lineage}" for group in LINEAGE_STAGES))
     return run_flow(wanted, _named(profile), changes, parallel=parallel)
 
 

@@ -11,7 +11,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from pipeline.params import load_params
 from pipeline.paths import Paths
 
-GROUPS = ("scratch", "taught")
+GROUPS = ("scratch", "taught", "compressed")
 
 
 class TrainingProgress:

@@ -25,10 +25,12 @@ ERROR_LINES = 15
 # failure (memory, a lost node) may need minutes to go away.
 RETRY_SECONDS = {
     "": [10.0],
-    **dict.fromkeys(("landmarks", "shards", "scratch", "taught"), [10.0, 60.0, 300.0]),
+    **dict.fromkeys(
+        ("landmarks", "shards", "scratch", "taught", "compressed"), [10.0, 60.0, 300.0]
+    ),
 }
 CACHED, RESTORED, SKIPPED = "Cached", "Restored", "Skipped"
-ON_GPU = ("scratch", "taught", "predict")
+ON_GPU = ("scratch", "taught", "compressed", "predict")
 DONE = (CACHED, RESTORED, "Completed")
 # Hints that DVC prints after a stage and around an error, which do not apply to a flow.
 CHATTER = (

@@ -3,166 +3,95 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import AfterValidator, Field, ValidationError
 
 from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
 from lipnet.files import digest_of
+from lipnet.how import How
 from lipnet.landmarks.track import LandmarkOptions
 from lipnet.recipe import Recipe
-from lipnet.shards.codec import DEFAULT_CODEC, find_codec
-from lipnet.shards.upload import resolve_url
 from lipnet.sources.discover import find_source
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.spec import ModelSpec
 from lipnet.urls import find_secret
 from pipeline.inputs import PARAMS
+from pipeline.sections import (
+    RECIPE,
+    TUNING,
+    CheckedRecipe,
+    Compressed,
+    Compute,
+    Scratch,
+    Section,
+    Shards,
+    Source,
+    Taught,
+    Workers,
+    check_profile,
+    keys_of,
+)
 
 RESERVED_ID = re.compile(r"champion|latest|v[0-9]+")  # aliases of the model registry
-PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
-RESERVED_PROFILES = ("released", "tmp")  # other folders of data/
 LINEAGE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-def _keys_of(kind: type) -> BeforeValidator:
-    """A check that a section has only keys that are fields of the dataclass `kind`."""
-    known = sorted(field.name for field in fields(kind))
-
-    def check(section: object) -> object:
-        unknown = sorted(set(section) - set(known)) if isinstance(section, Mapping) else []
-        if unknown:
-            raise ValueError(f"unknown key {', '.join(unknown)}; known: {', '.join(known)}")
-        return section
-
-    return BeforeValidator(check)
-
-
-def _check_profile(name: str) -> str:
-    """The profile's name, which names folders in data/ and data/tmp."""
-    if not PROFILE.fullmatch(name):
-        raise ValueError(f"{name!r}: use up to 64 of a-z, A-Z, 0-9, _ and -, and no - or _ first")
-    if name.lower() in RESERVED_PROFILES:
-        raise ValueError(f"{name!r} is reserved: data/{name} has another use")
-    return name
-
-
-class Section(BaseModel):
-    """A section of params.yaml; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-# How a recipe is read, wherever it is: types, keys and ranges.
-CheckedRecipe = Annotated[Recipe, _keys_of(Recipe)]
-RECIPE = TypeAdapter(CheckedRecipe)
-
-
-class Source(Section):
-    """The corpus; if `root` is empty, the pipeline renders one."""
-
-    name: str
-    root: str = ""
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class Shards(Section):
-    """How crops are packed; `url` is the fsspec URL or path to store them at (empty: data/)."""
-
-    clips_per_shard: int = Field(256, ge=1)
-    codec: Annotated[str, AfterValidator(lambda name: find_codec(name).name)] = DEFAULT_CODEC
-    url: Annotated[str, AfterValidator(lambda url: resolve_url(url) and url)] = ""
-
-
-class Workers(Section):
-    """Resources to use: Ray actors (0: one per core), and memory for the clips of a split."""
-
-    actors: int = Field(0, ge=0)
-    memory_gib: float = Field(8.0, gt=0)
-
-
-class Compute(Section):
-    """How all models are trained.
-
-    workers: processes per model, each with a GPU if there are any; more than 1 use Ray Train.
-    compile: whether to use torch.compile.
-    checkpoint_minutes: time between checkpoints within an epoch (0: only at the end of an epoch).
-    record_gib: disk space for recorded teacher logits (0: teachers run for every student).
-    """
-
-    workers: int = Field(1, ge=1)
-    compile: bool = False
-    checkpoint_minutes: float = Field(10.0, ge=0)
-    record_gib: float = Field(0.0, ge=0)
-
-
-class Scratch(Section):
-    """A lineage that starts without a teacher.
-
-    generations: the number of born-again generations after g0.
-    recipe: changes to the recipe of every generation; `initial`: further changes for g0 only.
-    init: a weights file that g0 starts from.
-    """
-
-    spec: str
-    generations: int = Field(0, ge=0)
-    patience: int = Field(1, ge=1)
-    initial: dict[str, Any] = Field(default_factory=dict)
-    recipe: dict[str, Any] = Field(default_factory=dict)
-    init: str = ""
-
-
-class Taught(Section):
-    """A lineage whose g1 is taught by another lineage.
-
-    members: the teacher is the best generation of that lineage, or the ensemble of all.
-    init: a weights file that g1 starts from.
-    """
-
-    spec: str
-    teacher: str
-    members: Literal["best", "all"] = "best"
-    init: str = ""
-    generations: int = Field(1, ge=1)
-    patience: int = Field(1, ge=1)
-    recipe: dict[str, Any] = Field(default_factory=dict)
 
 
 class Params(Section):
     """The whole params.yaml."""
 
-    profile: Annotated[str, AfterValidator(_check_profile)]
+    profile: Annotated[str, AfterValidator(check_profile)]
     source: Source
-    synthetic: Annotated[SyntheticOptions, _keys_of(SyntheticOptions)] | None
-    landmarks: Annotated[LandmarkOptions, _keys_of(LandmarkOptions)]
-    crops: Annotated[CropOptions, _keys_of(CropOptions)]
+    synthetic: Annotated[SyntheticOptions, keys_of(SyntheticOptions)] | None
+    landmarks: Annotated[LandmarkOptions, keys_of(LandmarkOptions)]
+    crops: Annotated[CropOptions, keys_of(CropOptions)]
     shards: Shards
     workers: Workers
     compute: Compute = Compute.model_validate({})
     recipe: CheckedRecipe
     scratch: dict[str, Scratch]
     taught: dict[str, Taught]
+    compressed: dict[str, Compressed] = Field(default_factory=dict)
+
+    @property
+    def lineages(self) -> list[str]:
+        """All lineages, those that are compressed last."""
+        return [*self.scratch, *self.taught, *self.compressed]
 
     def spec_of(self, lineage: str) -> ModelSpec:
         """The architecture of a lineage."""
-        return ModelSpec.parse(self._entry(lineage).spec)
+        entry = self._entry(lineage)
+        if isinstance(entry, Compressed):
+            return self.spec_of(entry.of)
+        return ModelSpec.parse(entry.spec)
+
+    def source_of(self, lineage: str) -> str | None:
+        """The lineage that another one's teacher or source is of; None for a scratch lineage."""
+        entry = self._entry(lineage)
+        if isinstance(entry, Scratch):
+            return None
+        return entry.of if isinstance(entry, Compressed) else entry.teacher
+
+    def epochs_of(self, lineage: str) -> int:
+        """The epochs of each of a lineage's trainings, 0 if it is compressed without tuning."""
+        entry = self._entry(lineage)
+        is_stored = isinstance(entry, Compressed) and not entry.recipe
+        return 0 if is_stored else self.recipe_of(lineage).epochs
 
     def recipe_of(self, lineage: str) -> Recipe:
-        """The profile's recipe with the lineage's changes."""
+        """The profile's recipe with the lineage's changes; that of its source with TUNING's and
+        its own if it is compressed and tuned."""
         where = f"{self._group(lineage)}.{lineage}.recipe"
-        return _change(self.recipe, self._entry(lineage).recipe, where)
+        entry = self._entry(lineage)
+        if isinstance(entry, Compressed):
+            changes = {**TUNING, **entry.recipe} if entry.recipe else {}
+            return _change(self.recipe_of(entry.of), changes, where)
+        return _change(self.recipe, entry.recipe, where)
 
     def initial_recipe_of(self, lineage: str) -> Recipe:
         """The recipe of a scratch lineage's g0."""
@@ -183,12 +112,16 @@ class Params(Section):
         return [group for group in groups.values() if len(group) > 1]
 
     def _group(self, lineage: str) -> str:
+        if lineage in self.compressed:
+            return "compressed"
         return "scratch" if lineage in self.scratch else "taught"
 
-    def _entry(self, lineage: str) -> Scratch | Taught:
-        entry = self.scratch.get(lineage) or self.taught.get(lineage)
+    def _entry(self, lineage: str) -> Scratch | Taught | Compressed:
+        entry = (
+            self.scratch.get(lineage) or self.taught.get(lineage) or self.compressed.get(lineage)
+        )
         if entry is None:
-            known = ", ".join([*self.scratch, *self.taught])
+            known = ", ".join(self.lineages)
             raise InputError(f"unknown lineage {lineage!r}; this profile has: {known}")
         return entry
 
@@ -216,15 +149,19 @@ def load_params(path: Path = PARAMS) -> Params:
 
 
 def check_lineages(params: Params) -> None:
-    """InputError for a duplicate or malformed id, an unknown spec or teacher, or a cycle."""
-    twice = sorted(set(params.scratch) & set(params.taught))
-    if twice:
-        raise InputError(f"lineage {twice[0]} is in both scratch and taught: rename one")
-    for lineage in [*params.scratch, *params.taught]:
+    """InputError for a duplicate or malformed id, an unknown spec or lineage, or a cycle."""
+    groups = {name: getattr(params, name) for name in ("scratch", "taught", "compressed")}
+    for (first, one), (second, other) in combinations(groups.items(), 2):
+        for lineage in sorted(set(one) & set(other)):
+            raise InputError(f"lineage {lineage} is in both {first} and {second}: rename one")
+    for lineage in params.lineages:
         if not LINEAGE_ID.fullmatch(lineage):
             raise InputError(f"lineage id {lineage!r}: use a-z, 0-9 and single hyphens")
         if RESERVED_ID.fullmatch(lineage):
             raise InputError(f"lineage id {lineage!r} is reserved by MLflow's registry: rename it")
+    for lineage in params.compressed:
+        _check_compressed(params, lineage)
+    for lineage in [*params.scratch, *params.taught]:
         params.spec_of(lineage)
         if params.initial_recipe_of(lineage).input_facts != params.recipe_of(lineage).input_facts:
             raise InputError(
@@ -235,6 +172,28 @@ def check_lineages(params: Params) -> None:
     for lineage in params.taught:
         _check_teachers(params, lineage)
     _check_boundaries(params)
+
+
+def _check_compressed(params: Params, lineage: str) -> None:
+    """InputError if there is nothing to compress, or the recipe cannot tune it."""
+    where, entry = f"compressed.{lineage}", params.compressed[lineage]
+    known = ", ".join([*params.scratch, *params.taught])
+    if entry.of in params.compressed:
+        raise InputError(
+            f"{where}: {entry.of} is compressed already: name what it was made from, "
+            f"{params.compressed[entry.of].of}"
+        )
+    if entry.of not in params.scratch and entry.of not in params.taught:
+        raise InputError(f"{where}: unknown lineage {entry.of!r} to compress; known: {known}")
+    if How.parse(entry.how).pruned and params.spec_of(entry.of).head == "mean":
+        raise InputError(f"{where}: prune takes the head's weights, and the head mean has none")
+    if entry.recipe and "epochs" not in entry.recipe:
+        raise InputError(f"{where}.recipe has no epochs: set for how many it is tuned")
+    if params.recipe_of(lineage).input_facts != params.recipe_of(entry.of).input_facts:
+        raise InputError(
+            f"{where}.recipe changes recipe.field, input_size, mean or std: it sees the same "
+            f"frames as {entry.of}, so leave them out"
+        )
 
 
 def _check_boundaries(params: Params) -> None:
@@ -270,6 +229,11 @@ def _check_teachers(params: Params, lineage: str) -> None:
         if teacher in chain:
             raise InputError(
                 f"cycle of teachers: {' <- '.join([*chain, teacher])}; one must be in scratch"
+            )
+        if teacher in params.compressed:
+            raise InputError(
+                f"taught.{chain[-1]}: {teacher} is compressed and teaches no lineage: name what it "
+                f"was made from, {params.compressed[teacher].of}"
             )
         if teacher not in params.scratch and teacher not in params.taught:
             known = ", ".join([*params.scratch, *params.taught])

@@ -1,8 +1,8 @@
 """Select a profile: compose conf/ into params.yaml, as `dvc exp run -S profile=...` does.
 
 Changes are KEY=VALUE, such as source.root=/data/grid; taught={} leaves out a section, and
-lineages=NAME,NAME keeps only these lineages and their teachers. A change that changes nothing is
-refused.
+lineages=NAME,NAME keeps only these lineages and those that they are made from. A change that
+changes nothing is refused.
 """
 
 import re
@@ -36,7 +36,7 @@ def main() -> None:
     with lock_checkout(wait=False):
         params = choose_profile(sys.argv[1], sys.argv[2:])
     if any(change.startswith(LINEAGES) for change in sys.argv[2:]):
-        print(f"lineages: {', '.join([*params.scratch, *params.taught])}")
+        print(f"lineages: {', '.join(params.lineages)}")
 
 
 def known_profiles() -> list[str]:
@@ -119,24 +119,26 @@ def check_effects(profile: str, changes: Sequence[str], place: Path) -> None:
 
 
 def keep_lineages(content: Mapping[str, Any], names: str) -> dict[str, Any]:
-    """The sections `scratch` and `taught` with only these lineages and those that teach them."""
-    scratch, taught = content["scratch"], content["taught"]
+    """The sections of lineages with only these, and those that teach them or that they are made
+    from."""
+    sections = {kind: content.get(kind, {}) for kind in ("scratch", "taught", "compressed")}
+    entries = {name: entry for section in sections.values() for name, entry in section.items()}
     wanted = [name.strip() for name in names.strip("[]").split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in {*scratch, *taught}]
+    unknown = [name for name in wanted if name not in entries]
     if unknown or not wanted:
         raise InputError(
             f"{LINEAGES}{names}: unknown {', '.join(unknown) or 'lineage'}; this profile has: "
-            f"{', '.join([*scratch, *taught])}"
+            f"{', '.join(entries)}"
         )
     kept: set[str] = set()
     while wanted:
         name = wanted.pop()
         if name not in kept:
             kept.add(name)
-            wanted += [taught[name]["teacher"]] if name in taught else []
+            wanted += [entries[name][key] for key in ("teacher", "of") if key in entries[name]]
     return {
         kind: {name: entry for name, entry in section.items() if name in kept}
-        for kind, section in (("scratch", scratch), ("taught", taught))
+        for kind, section in sections.items()
     }
 
 

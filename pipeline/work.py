@@ -96,26 +96,36 @@ def list_work(
     """The lineages of the profile, with the cost of their models on clips of `frames` frames, and
     the generations that `paths` has already.
 
-    A scratch lineage has one model more than it has born-again generations: g0.
+    A scratch lineage has one model more than it has born-again generations: g0. A compressed one
+    has one model, and its source is its teacher.
     """
 
     def weigh(lineage: str, size: int) -> tuple[float, int]:
         return weigh_model(params.spec_of(lineage), labels, frames=frames, size=size)
 
     works = []
-    for lineage, entry in (params.scratch | params.taught).items():
+    for lineage in params.lineages:
         recipe = params.recipe_of(lineage)
-        epochs = max(recipe.epochs, params.initial_recipe_of(lineage).epochs)
+        epochs = params.epochs_of(lineage)
+        if lineage in params.scratch:
+            epochs = max(epochs, params.initial_recipe_of(lineage).epochs)
         gmacs, parameters = weigh(lineage, recipe.input_size)
-        models = entry.generations + (lineage in params.scratch)
+        models = count_models(params, lineage)
         work = LineageWork(lineage, gmacs, parameters, models, epochs, batch=recipe.batch)
-        if lineage in params.taught:  # a teacher sees the same frames as its student
-            teacher = params.taught[lineage].teacher
+        teacher = params.source_of(lineage)
+        if teacher is not None:  # it sees the same frames as its student
             cost = weigh(teacher, recipe.input_size)[0]
             work = replace(work, teacher=teacher, teacher_gmacs=cost)
         done = 0 if paths is None else count_done(paths, lineage, models)
         works.append(replace(work, done=done))
     return works
+
+
+def count_models(params: Params, lineage: str) -> int:
+    """The models of a lineage if it does not stop early."""
+    if lineage in params.scratch:
+        return params.scratch[lineage].generations + 1
+    return params.taught[lineage].generations if lineage in params.taught else 1
 
 
 def add_operations(params: Params, works: list[LineageWork]) -> list[LineageWork]:

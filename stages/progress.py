@@ -36,15 +36,20 @@ class LineageProgress:
         self._machine = describe_hardware(engine.device, engine.processes.world_size)
         self._commit = describe_commit()
         self._is_taught = bool(plan.teachers)
+        self._how = str(plan.storage.origin.get("how", ""))
         self._lines = lines
         self._model: ModelProgress | None = None
 
     def begin(self, model: str, facts: TrainingFacts) -> "ModelProgress":
         source = self._params.source.name
-        identity = Identity.of(model, facts, is_taught=self._is_taught, source=source)
+        identity = Identity.of(
+            model, facts, is_taught=self._is_taught, source=source, how=self._how
+        )
         tracked = ModelRun(self._params.profile, identity)
         self._model = ModelProgress(model, facts.recipe.epochs, tracked, self._lines)
         origin = f"distilled from {facts.teacher}" if facts.teacher else "from scratch"
+        if self._how:
+            origin = f"{self._how} of {facts.teacher}, tuned"
         print(f"{model}: {facts.spec}, {origin}", flush=True)
         return self._model
 

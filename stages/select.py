@@ -10,7 +10,8 @@ def main() -> None:
     """Choose for the profile of params.yaml."""
     params = load_params()
     study = Paths(params.profile).study
-    write_selection(study.logits_val, study.selection, [*params.scratch, *params.taught])
+    trained = [*params.scratch, *params.taught]
+    write_selection(study.logits_val, study.selection, trained, compressed=list(params.compressed))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Training of one lineage under a lock, for the stages `scratch` and `taught`."""
+"""Training of one lineage under a lock, for `scratch`, `taught` and tuned `compressed` ones."""
 
 import fcntl
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,9 @@ from lipnet.train.engine import Engine
 from lipnet.train.processes import OneProcess, Processes
 from pipeline.lease import lease_device
 from pipeline.outputs import move_into_place
-from pipeline.params import Params, Taught
+from pipeline.params import Params
 from pipeline.paths import Paths
+from pipeline.sections import Taught
 from stages.progress import LineageProgress, SilentLineage
 
 
@@ -40,8 +41,17 @@ def named_lineage(known: Collection[str], kind: str) -> str:
     return sys.argv[1]
 
 
-def train(params: Params, plan: LineagePlan) -> None:
-    """Train the plan's lineage in data/tmp and move it into place when it is complete."""
+def leave_as_trained(work: Path) -> None:
+    """Change nothing about a finished lineage."""
+
+
+def train(
+    params: Params, plan: LineagePlan, *, finish: Callable[[Path], None] = leave_as_trained
+) -> None:
+    """Train the plan's lineage in data/tmp and move it into place when it is complete.
+
+    `finish` may change its files in between; it is called again after an interruption.
+    """
     paths = Paths(params.profile)
     work = paths.tmp / "models" / plan.lineage
     with sole_writer(work):
@@ -50,6 +60,7 @@ def train(params: Params, plan: LineagePlan) -> None:
         else:
             with lease_device() as device:
                 names = train_one(params, plan, work, OneProcess(), device)
+        finish(work)
         publish_lineage(work, paths.lineage(plan.lineage), names)
 
 

@@ -49,15 +49,18 @@ class Identity:
     params: Mapping[str, object]
 
     @classmethod
-    def of(cls, model_id: str, facts: TrainingFacts, *, is_taught: bool, source: str) -> "Identity":
+    def of(
+        cls, model_id: str, facts: TrainingFacts, *, is_taught: bool, source: str, how: str = ""
+    ) -> "Identity":
         """From the facts of a training, which its generation.json has too; `is_taught`: its
-        lineage is taught by another one."""
+        lineage is taught by another one; `how`: the steps by which it is compressed."""
         lineage, _, generation = model_id.rpartition("-")
         teacher = facts.teacher or "none"
         named = {"lineage": lineage, "generation": generation, "teacher": teacher}
-        kind = kind_of(facts.teacher, is_taught=is_taught)
-        tags = {**named, "spec": facts.spec, "kind": kind, "source": source}
-        params = {"spec": facts.spec, **named, **asdict(facts.recipe)}
+        kind = kind_of(facts.teacher, is_taught=is_taught, how=how)
+        steps = {"how": how} if how else {}
+        tags = {**named, "spec": facts.spec, "kind": kind, "source": source, **steps}
+        params = {"spec": facts.spec, **named, **steps, **asdict(facts.recipe)}
         return cls(model_id, facts.fingerprint, tags, params)
 
 

@@ -15,6 +15,9 @@ from lipnet.train.history import EpochRecord
 # In the order in which they are logged: MLflow's comparison opens on the first.
 BY_EPOCH = ("val_top1", "val_top5", "val_loss", "train_loss", "train_ce", "train_kd", "lr")
 FIT = ("val_loss", "best_epoch")
+# Of a compressed model.
+SIZE = ("file_bytes", "ratio", "bits_per_weight")
+LOST = ("difference", "difference_low", "difference_high")
 # Equal for all models of a study, or a setting: tags.
 CONSTANTS = ("_clips", "_units", "latency_threads")
 
@@ -41,15 +44,18 @@ def epoch_figures(record: EpochRecord) -> dict[str, float]:
 def final_figures(row: LeaderboardRow) -> dict[str, float]:
     """The row's results under MLflow's names, test accuracy first.
 
-    Each float of a split's score is an accuracy, each other one of the row or its latency a cost.
+    Each float of a split's score is an accuracy, each other one of the row or its latency a cost;
+    of a compressed model also what it lost, and the size of its file.
     """
     scores = {f"{split}_": score for split, score in row.scores.items()}
     accuracies = sorted(_list_floats(scores).items())
     latency = {"latency_": row.latency} if row.latency else {}
     fit = {name: float(getattr(row.fit, name)) for name in FIT} if row.fit else {}
+    packed = {name: float(getattr(row.compression, name)) for name in SIZE if row.compression}
+    lost = {name: float(getattr(row.compression, name)) for name in LOST if row.compression}
     subjects = {
-        "accuracy": {"test_top1": row.test.top1, **dict(accuracies)},
-        "cost": _list_floats({"": row, **latency}),
+        "accuracy": {"test_top1": row.test.top1, **dict(accuracies), **lost},
+        "cost": {**_list_floats({"": row, **latency}), **packed},
         "fit": fit,
     }
     return {
@@ -75,9 +81,11 @@ def constants(row: LeaderboardRow) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if name.endswith(CONSTANTS)}
 
 
-def kind_of(teacher: str | None, *, is_taught: bool) -> str:
-    """How a model was made: scratch, born-again (from its own lineage) or distilled, if its
-    lineage is taught by another one."""
+def kind_of(teacher: str | None, *, is_taught: bool, how: str = "") -> str:
+    """How a model was made: compressed by the steps `how`, scratch, born-again (from its own
+    lineage) or distilled, if its lineage is taught by another one."""
+    if how:
+        return "compressed"
     if not teacher:
         return "scratch"
     return "distilled" if is_taught else "born-again"

@@ -55,6 +55,17 @@ class ModelFolder:
     def model_id(self) -> str:
         return self.generation.model
 
+    def identify(self, source: str) -> Identity:
+        """The identity of its run, equal to that of its training."""
+        packing = self.generation.packing
+        return Identity.of(
+            self.model_id,
+            self.generation.facts,
+            is_taught=self.is_taught,
+            source=source,
+            how=packing.how if packing else "",
+        )
+
 
 @dataclass
 class Published:
@@ -94,9 +105,7 @@ def publish(paths: Paths, *, source: str) -> Published:
     current: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
     for model in find_models(paths.models):
-        identity = Identity.of(
-            model.model_id, model.generation.facts, is_taught=model.is_taught, source=source
-        )
+        identity = model.identify(source)
         run_id = experiment.ensure_run(identity)
         publish_model(experiment, run_id, model, rows.get(model.model_id), published)
         experiment.fill_dataset(run_id, dataset)

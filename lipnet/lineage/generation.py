@@ -28,8 +28,23 @@ class TrainingFacts:
 
 
 @dataclass(frozen=True)
+class Packing:
+    """How a compressed model was made: from the model `of`, by the steps `how`, tuned for this
+    many epochs (0: not at all); the bytes of its weights file and of its source's."""
+
+    of: str
+    how: str
+    epochs: int
+    file_bytes: int
+    source_bytes: int
+
+
+@dataclass(frozen=True)
 class Generation:
-    """One finished model of a lineage: the content of generation.json."""
+    """One finished model of a lineage: the content of generation.json.
+
+    `packing` is that of a compressed model, None for any other.
+    """
 
     name: str
     model: str
@@ -41,6 +56,7 @@ class Generation:
     val_top5: float
     val_loss: float
     fingerprint: str
+    packing: Packing | None = None
 
     @property
     def facts(self) -> TrainingFacts:
@@ -59,7 +75,10 @@ def best_generation(finished: Sequence[Generation]) -> Generation:
 
 def write_generation(folder: Path, generation: Generation) -> None:
     """Write the folder's generation.json."""
-    write_json(folder / GENERATION_FILE, asdict(generation))
+    content = asdict(generation)
+    if generation.packing is None:
+        del content["packing"]
+    write_json(folder / GENERATION_FILE, content)
 
 
 def read_generation(folder: Path) -> Generation:
@@ -89,7 +108,21 @@ def _parse_generation(found: Record) -> Generation:
         val_top5=found.fraction("val_top5"),
         val_loss=found.number("val_loss"),
         fingerprint=found.text("fingerprint"),
+        packing=_parse_packing(found.record("packing")) if "packing" in found else None,
     )
+
+
+def _parse_packing(found: Record) -> Packing:
+    packing = Packing(
+        of=found.text("of"),
+        how=found.text("how"),
+        epochs=found.count("epochs"),
+        file_bytes=found.count("file_bytes"),
+        source_bytes=found.count("source_bytes"),
+    )
+    if not packing.file_bytes or not packing.source_bytes:
+        raise ValueError("a weights file of 0 bytes")
+    return packing
 
 
 def _parse_recipe(fields: Mapping[str, object]) -> Recipe:

@@ -19,11 +19,22 @@ from lipnet.train.history import beats
 
 
 def write_selection(
-    logits_val: Path, selection: Path, lineages_wanted: Collection[str] | None = None
+    logits_val: Path,
+    selection: Path,
+    lineages_wanted: Collection[str] | None = None,
+    *,
+    compressed: Collection[str] = (),
 ) -> None:
-    """Read every model's validation logits; write the ensembles to build and the best models."""
+    """Read every model's validation logits; write the ensembles to build and the best models.
+
+    Compressed lineages are listed and are no candidates: a smaller copy of a model is not another
+    model.
+    """
+    packed = find_models(logits_val, compressed) if compressed else {}
     lineages = find_models(logits_val, lineages_wanted)
-    saved = read_aligned(logits_val, lineages)
+    lineages = {lineage: own for lineage, own in lineages.items() if lineage not in packed}
+    every = read_aligned(logits_val, lineages | packed)
+    saved = {name: every[name] for models in lineages.values() for name in models}
     labels_N = next(iter(saved.values())).labels
     scores = {name: score(softmax(own.logits), labels_N) for name, own in saved.items()}
     ensembles = lineage_ensembles(lineages)
@@ -41,6 +52,7 @@ def write_selection(
                 lineage: _best({name: scores[name] for name in models})
                 for lineage, models in lineages.items()
             },
+            "compressed": sorted(packed),
             "ensembles": described,
             "models": {name: _figures(own) for name, own in scores.items()},
         },

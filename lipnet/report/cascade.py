@@ -7,7 +7,7 @@ from lipnet.errors import InputError
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
 from lipnet.lineage.cascade import choose_cascade
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
-from lipnet.report.rows import LeaderboardRow, models_of
+from lipnet.report.rows import LeaderboardRow, files_of
 from lipnet.report.saved import read_results_rows
 from lipnet.report.study import Study
 
@@ -42,7 +42,7 @@ def judge_cascade(study: Study, small: str, large: str, *, split: str = "test") 
     InputError for a model that the study does not have, a pair in the wrong order, and logits of
     other clips.
     """
-    rows = {row.model: row for row in models_of(read_results_rows(study))}
+    rows = {row.model: row for row in files_of(read_results_rows(study))}
     first, second = (_find(rows, name, study) for name in (small, large))
     if first.gflops >= second.gflops:
         raise InputError(

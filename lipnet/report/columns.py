@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Flag, auto
 
 from lipnet.report.markdown import interval, percent
-from lipnet.report.names import ENSEMBLES, spec_on_a_line
+from lipnet.report.names import ENSEMBLES, name_compression, spec_on_a_line
 from lipnet.report.rows import LeaderboardRow, Score
 
 
@@ -89,6 +89,14 @@ def format_top5(score: Score) -> str:
 
 
 NONE = "-"
+GROUPS = ("Ensembles", "Compressed")
+
+
+def group_of(row: LeaderboardRow) -> str:
+    """The group of rows that it is shown in: its spec, or one of GROUPS."""
+    if row.members:
+        return GROUPS[0]
+    return GROUPS[1] if row.compression else row.spec
 
 
 def _teacher_or_members(row: LeaderboardRow) -> str:
@@ -96,7 +104,10 @@ def _teacher_or_members(row: LeaderboardRow) -> str:
 
 
 def _short_teacher(row: LeaderboardRow) -> str:
-    """A teacher of the same lineage by its generation alone; how an ensemble was chosen."""
+    """A teacher of the same lineage by its generation alone; how an ensemble was chosen, and how a
+    model was compressed."""
+    if row.compression:
+        return name_compression(row.compression)
     if row.members:
         return ENSEMBLES.get(row.rule, "{} models").format(len(row.members))
     lineage, _, generation = row.teacher.rpartition("-")

@@ -12,7 +12,7 @@ from lipnet.files import write_folder_atomic, write_json
 from lipnet.inference.logits import SavedLogits, read_logits, write_logits
 from lipnet.lineage.generation import GENERATION_FILE, HISTORY_FILE
 from lipnet.lineage.summary import LINEAGE_FILE
-from lipnet.report.results import SPLITS, list_models
+from lipnet.report.results import SPLITS, list_compressed, list_models
 from lipnet.report.study import CORPUS, LABELS, LATENCIES, SUMMARY, TRAININGS, Study
 
 MARKER = "kept.json"
@@ -34,7 +34,7 @@ def keep_study(study: Study, folder: Path) -> None:
         for name in (LABELS, SUMMARY, CORPUS, "metrics.json", *UNTRACKED):
             if name not in UNTRACKED or (study.report / name).exists():
                 _copy(study.report / name, kept.report / name)
-        for place in list_models(study):
+        for place in [*list_models(study), *list_compressed(study)]:
             copy = kept.models / place.relative_to(study.models)
             _copy(place.parent / LINEAGE_FILE, copy.parent / LINEAGE_FILE)
             for name in (GENERATION_FILE, HISTORY_FILE):

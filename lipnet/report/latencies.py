@@ -10,7 +10,7 @@ from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
 from lipnet.files import digest_of, write_json
 from lipnet.report.json_files import read_mapping
-from lipnet.report.rows import LeaderboardRow, RowLatency, models_of
+from lipnet.report.rows import LeaderboardRow, RowLatency, files_of
 from lipnet.report.study import LATENCIES, Study
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def measure_all(
     """
     kept = read_kept(study.report / LATENCIES)
     here = describe_machine()
-    for row in models_of(rows):
+    for row in files_of(rows):
         weights = study.lineage(row.lineage) / row.generation / "weights.safetensors"
         conditions = _conditions_of(row, here)
         if weights.exists() and digest_of(conditions) not in kept:
@@ -60,7 +60,7 @@ def measure_all(
             found = KeptLatency(**conditions, p50_ms=timed.p50_ms, p95_ms=timed.p95_ms)
             kept[digest_of(conditions)] = found
             _write_kept(study.report / LATENCIES, kept)
-    latencies = {row.model: _find_kept(row, kept, here) for row in models_of(rows)}
+    latencies = {row.model: _find_kept(row, kept, here) for row in files_of(rows)}
     return {model: found for model, found in latencies.items() if found is not None}
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from lipnet.report.rows import LeaderboardRow, models_of
+from lipnet.report.rows import Compression, LeaderboardRow, models_of
 from lipnet.report.spec_names import name_spec
 
 OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
@@ -46,6 +46,8 @@ class ModelNames:
         return spec + self._join_training(row, teacher)
 
     def _join_training(self, row: LeaderboardRow, teacher: str) -> str:
+        if row.compression:
+            return name_compression(row.compression)
         if row.members:
             return ENSEMBLES.get(row.rule, "{} models").format(len(row.members))
         return ", ".join([_name_training(row, teacher), *self._list_differing(row)])
@@ -74,6 +76,11 @@ def _name_training(row: LeaderboardRow, teacher: str) -> str:
     if row.training == "born-again":
         return f"generation {number}"
     return f"distilled from {teacher}" + (f", generation {number}" if number > 1 else "")
+
+
+def name_compression(own: Compression) -> str:
+    """How a model was compressed, such as "int4, tuned"."""
+    return own.how + ", tuned" * own.is_tuned
 
 
 def spec_on_a_line(spec: str) -> str:

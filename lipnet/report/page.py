@@ -8,7 +8,14 @@ from urllib.parse import quote
 
 from lipnet.clip import CLIP_FRAMES
 from lipnet.files import write_atomic
-from lipnet.report.columns import Column, Place, columns_for, describe_machines
+from lipnet.report.columns import (
+    GROUPS,
+    Column,
+    Place,
+    columns_for,
+    describe_machines,
+    group_of,
+)
 from lipnet.report.findings import describe_findings, describe_seeds
 from lipnet.report.html import write_html
 from lipnet.report.label_page import (
@@ -139,7 +146,8 @@ def describe_corpus(
 
 
 def format_leaderboard(rows: Sequence[LeaderboardRow], names: ModelNames, labels: int) -> list[str]:
-    """The leaderboard in markdown: a group per spec, the most expensive first; ensembles last.
+    """The leaderboard in markdown: a group per spec, the most expensive first; ensembles and
+    compressed models last.
 
     The first cell of a group's own line is its spec, the others are empty.
     """
@@ -150,14 +158,11 @@ def format_leaderboard(rows: Sequence[LeaderboardRow], names: ModelNames, labels
         join(["model", *(column.heading for column in columns), "id; teacher or members"]),
         join(["---", *["---:"] * len(columns), "---"]),
     ]
-    for spec, group in groupby(rows, key=lambda row: "" if row.members else row.spec):
-        lines.append(
-            join(
-                [f"**{spec_on_a_line(spec) if spec else 'Ensembles'}**", *[""] * (len(columns) + 1)]
-            )
-        )
-        for row in group:
-            name = names.full(row.model) if row.members else names.short(row)
+    for group, members in groupby(rows, key=group_of):
+        title = group if group in GROUPS else spec_on_a_line(group)
+        lines.append(join([f"**{title}**", *[""] * (len(columns) + 1)]))
+        for row in members:
+            name = names.full(row.model) if group in GROUPS else names.short(row)
             cells = [_format_cell(*pair, row) for pair in zip(columns, best, strict=True)]
             name = f"{name} ★" if row.model in starred else name
             lines.append(join([name, *cells, _format_origin(row)]))

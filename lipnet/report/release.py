@@ -13,7 +13,7 @@ from lipnet.models.weights import is_packed, load_card, load_model, save_weights
 from lipnet.report.columns import format_top1, format_top5
 from lipnet.report.front_matter import front_matter
 from lipnet.report.markdown import join, percent
-from lipnet.report.rows import LeaderboardRow, Score, models_of
+from lipnet.report.rows import LeaderboardRow, Score, files_of
 from lipnet.report.saved import read_corpus, read_results_rows
 from lipnet.report.study import Study
 from lipnet.shards.summary import read_summary_file
@@ -34,7 +34,7 @@ def release_model(study: Study, model_id: str, folder: Path, *, attribution: str
     `attribution` names the training data and its licence if the source's are not known;
     InputError without it, for an unknown model or one above 20 MB.
     """
-    models = {row.model: row for row in models_of(read_results_rows(study))}
+    models = {row.model: row for row in files_of(read_results_rows(study))}
     row = models.get(model_id)
     if row is None:
         raise InputError(f"{study.root} has no model {model_id!r}; it has: {', '.join(models)}")

@@ -1,7 +1,7 @@
 """Accuracy and cost of every model and ensemble, read once from models and saved logits."""
 # N clips  K classes
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
 from lipnet.lineage.ensemble import mean_probabilities
-from lipnet.lineage.generation import read_generation
+from lipnet.lineage.generation import Packing, read_generation
 from lipnet.lineage.summary import read_lineage
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.measure.cost import Cost, cost_of
@@ -24,7 +24,7 @@ from lipnet.shards.summary import read_labels_file
 from lipnet.spec import ModelSpec
 
 SPLITS = ("val", "test", "unseen")
-TRAININGS = ("scratch", "born-again", "distilled", "ensemble")
+TRAININGS = ("scratch", "born-again", "distilled", "ensemble", "compressed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ class Entry:
     """One row of the leaderboard: a model, or an ensemble with its members' costs added up.
 
     `training` is how it was made: "scratch", "born-again" (its teacher is of its own lineage),
-    "distilled" (its lineage was, from another one) or "ensemble". `chosen`: the best of its
-    lineage on validation.
+    "distilled" (its lineage was, from another one), "ensemble" or "compressed", whose `teacher` is
+    the model that it was made from. `chosen`: the best of its lineage on validation.
     """
 
     name: str
@@ -69,16 +69,22 @@ class Entry:
     folder: Path = Path()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    packing: Packing | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Models (most expensive spec first, scratch before distilled) and ensembles of one profile."""
+    """Models (most expensive spec first, scratch before distilled) and ensembles of one profile.
+
+    `compressed` ones, the largest file of each source first, are not among `models`: nothing is
+    chosen from them.
+    """
 
     labels: list[str]
     models: list[Entry]
     ensembles: list[Entry]
     best: str
+    compressed: list[Entry] = field(default_factory=list)
 
     @property
     def entries(self) -> list[Entry]:
@@ -92,7 +98,8 @@ class Results:
 
     def entry(self, name: str) -> Entry:
         """The model or ensemble of that id."""
-        return next(entry for entry in self.entries if entry.name == name)
+        everything = [*self.entries, *self.compressed]
+        return next(entry for entry in everything if entry.name == name)
 
 
 def read_results(study: Study) -> Results:
@@ -105,13 +112,29 @@ def read_results(study: Study) -> Results:
     models = [_read_model(folder, study, len(labels)) for folder in list_models(study)]
     by_name = {model.name: model for model in models}
     ensembles = [_join_members(described, by_name, study) for described in selection["ensembles"]]
-    return Results(labels, _in_order(models), ensembles, str(selection["best"]["model"]))
+    packed = [_read_model(folder, study, len(labels)) for folder in list_compressed(study)]
+    ordered = _in_order(models)
+    return Results(
+        labels,
+        ordered,
+        ensembles,
+        str(selection["best"]["model"]),
+        _order_compressed(packed, [model.name for model in ordered]),
+    )
 
 
 def list_models(study: Study) -> list[Path]:
     """The folders of all models that validation chose among, by lineage and generation."""
-    chosen = read_mapping(study.selection)["best_of_lineage"]
-    lineages = [study.lineage(lineage) for lineage in sorted(chosen)]
+    return _list_folders(study, read_mapping(study.selection)["best_of_lineage"])
+
+
+def list_compressed(study: Study) -> list[Path]:
+    """The folders of all compressed models, by lineage."""
+    return _list_folders(study, read_mapping(study.selection).get("compressed", []))
+
+
+def _list_folders(study: Study, names: Iterable[str]) -> list[Path]:
+    lineages = [study.lineage(lineage) for lineage in sorted(names)]
     return [
         lineage / generation.name
         for lineage in lineages
@@ -134,8 +157,8 @@ def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
         lineage=lineage,
         generation=generation,
         spec=found.spec,
-        teacher=found.teacher or "",
-        training=_training(summary.teacher, found.teacher),
+        teacher=found.packing.of if found.packing else found.teacher or "",
+        training="compressed" if found.packing else _training(summary.teacher, found.teacher),
         params_m=cost.params_m,
         gflops=cost.gflops,
         gmacs=cost.gmacs,
@@ -148,6 +171,7 @@ def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
         folder=folder,
         recipe=asdict(recipe),
         outcomes=_read_outcomes([(lineage, generation)], study, n_classes),
+        packing=found.packing,
     )
 
 
@@ -235,3 +259,16 @@ def _in_order(models: list[Entry]) -> list[Entry]:
             int(model.generation[1:]),
         ),
     )
+
+
+def _order_compressed(packed: list[Entry], models: Sequence[str]) -> list[Entry]:
+    """In the order of their sources, the largest file first; InputError if a source is missing or a
+    folder has no size of its file."""
+    for entry in packed:
+        if entry.packing is None or entry.teacher not in models:
+            raise InputError(
+                f"{entry.folder} is not a compressed copy of one of the study's models: "
+                f"run `dvc repro compressed@{entry.lineage}`"
+            )
+    sizes = {entry.name: entry.packing.file_bytes for entry in packed if entry.packing}
+    return sorted(packed, key=lambda own: (models.index(own.teacher), -sizes[own.name], own.name))

@@ -55,10 +55,33 @@ class RowLatency:
 
 
 @dataclass(frozen=True)
+class Compression:
+    """How a compressed model was made, and what it lost.
+
+    `tuned_epochs`: 0 if it was not tuned. `ratio`: the bytes of its source's file over its own
+    `file_bytes`. `difference`: its top-1 on test less its source's, paired by clip.
+    """
+
+    how: str
+    tuned_epochs: int
+    file_bytes: int
+    ratio: float
+    bits_per_weight: float
+    difference: float
+    difference_low: float
+    difference_high: float
+
+    @property
+    def is_tuned(self) -> bool:
+        return self.tuned_epochs > 0
+
+
+@dataclass(frozen=True)
 class LeaderboardRow:
     """A model, or an ensemble with its members' costs added up.
 
-    An ensemble has `members` and neither `chosen` (its lineage's best on validation) nor `fit`.
+    An ensemble has `members` and neither `chosen` (its lineage's best on validation) nor `fit`. A
+    compressed copy of a model, its `teacher`, has `compression`; nothing is chosen from these.
     results.csv, which is tracked, has no latency; leaderboard.csv is the same with it.
     """
 
@@ -78,11 +101,12 @@ class LeaderboardRow:
     val: Score
     test: Score
     unseen: Score | None
+    compression: Annotated[Compression | None, Prefix("")] = None
     latency: RowLatency | None = None
 
     @property
     def is_model(self) -> bool:
-        return not self.members
+        return not self.members and self.compression is None
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -230,8 +254,13 @@ class LabelRow:
 
 
 def models_of(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
-    """The rows that are models, not ensembles."""
+    """The rows that are models: not ensembles, and not compressed copies."""
     return [row for row in rows if row.is_model]
+
+
+def files_of(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
+    """The rows that have a weights file: models and their compressed copies."""
+    return [row for row in rows if not row.members]
 
 
 def find_choices(rows: Sequence[LeaderboardRow]) -> set[str]:

@@ -3,12 +3,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lipnet.measure.accuracy import accuracy
+from lipnet.lineage.generation import Packing
+from lipnet.measure.accuracy import accuracy, paired_difference
 from lipnet.measure.confusion import confusion_matrix, find_lookalikes
 from lipnet.measure.homophenes import Homophenes, find_homophenes, spell
 from lipnet.report.comparisons import Comparison
@@ -16,6 +18,7 @@ from lipnet.report.csv_rows import write_rows
 from lipnet.report.results import Entry, Outcome, Results
 from lipnet.report.rows import (
     ComparisonRow,
+    Compression,
     FamilyRow,
     Fit,
     HomopheneRow,
@@ -35,8 +38,13 @@ ALL_SLOTS = "all"
 
 
 def leaderboard_rows(results: Results) -> list[LeaderboardRow]:
-    """One row per model, then one per ensemble; without latencies."""
-    return [_leaderboard_row(entry) for entry in results.entries]
+    """One row per model, then one per ensemble and per compressed model; without latencies."""
+    rows = [_leaderboard_row(entry) for entry in results.entries]
+    return rows + [
+        replace(_leaderboard_row(entry), compression=_compression_of(entry, packing, results))
+        for entry in results.compressed
+        if (packing := entry.packing)
+    ]
 
 
 def _leaderboard_row(entry: Entry) -> LeaderboardRow:
@@ -58,6 +66,21 @@ def _leaderboard_row(entry: Entry) -> LeaderboardRow:
         val=_score_of(entry.outcomes["val"]),
         test=_score_of(entry.outcomes["test"]),
         unseen=_score_of(unseen) if unseen else None,
+    )
+
+
+def _compression_of(entry: Entry, packing: Packing, results: Results) -> Compression:
+    first, second = (own.outcomes["test"] for own in (results.entry(packing.of), entry))
+    change = paired_difference(first.correct_N, second.correct_N, second.units_N)
+    return Compression(
+        how=packing.how,
+        tuned_epochs=packing.epochs,
+        file_bytes=packing.file_bytes,
+        ratio=packing.source_bytes / packing.file_bytes,
+        bits_per_weight=8 * packing.file_bytes / (1e6 * entry.params_m),
+        difference=change.value,
+        difference_low=change.low,
+        difference_high=change.high,
     )
 
 

@@ -8,7 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lipnet.report.columns import Column, Place, columns_for, describe_machines, format_spec
+from lipnet.report.columns import (
+    Column,
+    Place,
+    columns_for,
+    describe_machines,
+    format_spec,
+    group_of,
+)
 from lipnet.report.latencies import THREADS
 from lipnet.report.rows import LeaderboardRow, find_choices
 from lipnet.report.study import Study
@@ -44,7 +51,7 @@ def _make_table(rows: Sequence[LeaderboardRow], study: Study) -> Table:
         # Numbers are narrower than their headings: the last word goes to a second line.
         heading = column.heading if column.is_text else "\n".join(column.heading.rsplit(" ", 1))
         table.add_column(heading, justify="left" if column.is_text else "right", no_wrap=True)
-    for spec, group in groupby(rows, key=lambda row: "" if row.members else row.spec):
+    for spec, group in groupby(rows, key=group_of):
         table.add_row(Text(_name_group(spec, rows), style="bold cyan"))
         for row in group:
             cells = (_format_cell(column, row, columns, starred) for column in columns)
@@ -67,8 +74,8 @@ def _format_cell(
 
 
 def _name_group(spec: str, rows: Sequence[LeaderboardRow]) -> str:
-    named = next((row for row in rows if spec and row.spec == spec), None)
-    return format_spec(named).replace("×", "x") if named else "Ensembles"
+    named = next((row for row in rows if row.spec == spec), None)
+    return format_spec(named).replace("×", "x") if named else spec
 
 
 def shorten(name: str, width: int) -> str:

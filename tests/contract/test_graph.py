@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from lipnet.code import reached_files
+from lipnet.compress import lineage as compress_lineage
+from lipnet.compress import storage
 from lipnet.errors import InputError
 from lipnet.lineage import generation_run
 from pipeline.params import LINEAGE_ID, load_params
@@ -38,7 +40,7 @@ ONLY_PLANS = {
         "lipnet/sources/manifest.py",
     },
 }
-EXPENSIVE = ("landmarks", "shards", "scratch", "taught")
+EXPENSIVE = ("landmarks", "shards", "scratch", "taught", "compressed")
 
 
 def body_of(stage: str) -> dict[str, Any]:
@@ -104,6 +106,8 @@ def test_a_lineage_is_trained_again_by_the_changes_that_make_its_stage_run_again
     digested = {f"lipnet/{name}" for name in reached_files(generation_run.CODE)}
     for stage in ("scratch", "taught"):
         assert needed_files(stage) == digested
+    compressing = reached_files(compress_lineage.CODE, storage.CODE)
+    assert needed_files("compressed") == digested | {f"lipnet/{name}" for name in compressing}
 
 
 @pytest.mark.parametrize("stage", sorted(GRAPH))
@@ -152,7 +156,7 @@ def test_every_profile_is_valid(
     choose_profile(profile, ["source.root=/somewhere"])
     params = load_params(tmp_path / "params.yaml")
     assert params.profile == profile
-    assert all(LINEAGE_ID.fullmatch(name) for name in [*params.scratch, *params.taught])
+    assert all(LINEAGE_ID.fullmatch(name) for name in params.lineages)
 
 
 def test_an_unknown_profile_names_the_known() -> None:

@@ -285,7 +285,9 @@ def test_flows_run_parts_of_the_graph_and_show_the_progress_of_training(
     assert (folder / "published").exists()
     unknown = deployments.train(lineage="c", return_state=True)
     known = "; known: shards, "
-    assert str(unknown.message).startswith(f"no stage scratch@c or taught@c in this profile{known}")
+    assert str(unknown.message).startswith(
+        f"no stage compressed@c or scratch@c or taught@c in this profile{known}"
+    )
 
 
 @pytest.mark.slow

@@ -258,3 +258,59 @@ def test_all_generations_of_a_lineage_have_the_same_input(tmp_path: Path) -> Non
     scratch = {"a": {"spec": "resnet18 + tcn_1x", "initial": {"input_size": 20}}}
     with pytest.raises(InputError, match="must be the same for all generations of a lineage"):
         load_params(write(tmp_path, scratch=scratch, taught={}))
+
+
+COMPRESSED = {"of": "rn18-tcn", "how": "int4"}
+
+
+def test_a_compressed_lineage_has_its_source_and_a_recipe_for_tuning(tmp_path: Path) -> None:
+    rows = {
+        "stored": {"of": "rn18-tcn", "how": "cluster4 + prune_0.5"},
+        "tuned": {**COMPRESSED, "recipe": {"epochs": 1, "lr": 1e-4}},
+    }
+    params = load_params(write(tmp_path, compressed=rows))
+    assert params.compressed["stored"].how == "prune_0.5 + cluster4"
+    assert params.lineages[-2:] == ["stored", "tuned"]
+    source, tuned = params.recipe_of("rn18-tcn"), params.recipe_of("tuned")
+    assert (params.epochs_of("stored"), params.epochs_of("tuned")) == (0, 1)
+    assert params.recipe_of("stored") == source
+    assert (tuned.lr, tuned.schedule, tuned.mixup) == (1e-4, "cosine_by_step", 0.0)
+    assert (tuned.batch, tuned.input_facts) == (source.batch, source.input_facts)
+    assert params.spec_of("tuned") == params.spec_of("rn18-tcn")
+    assert (params.source_of("tuned"), params.source_of("rn18-tcn")) == ("rn18-tcn", None)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"how": "int9"}, r"compressed\.a\.how: step 'int9': int has 2 to 8 bits"),
+        ({"how": "binary + int4"}, r"compressed\.a\.how: .*do not go together"),
+        ({"of": "nobody"}, r"compressed\.a: unknown lineage 'nobody' to compress; known: rn18-tcn"),
+        ({"of": "b"}, r"compressed\.a: b is compressed already: .* made from, rn18-tcn"),
+        ({"recipe": {"lr": 1e-4}}, r"compressed\.a\.recipe has no epochs"),
+        (
+            {"recipe": {"epochs": 1, "input_size": 20}},
+            r"compressed\.a\.recipe changes .*input_size",
+        ),
+        ({"recipe": {"epochs": 0}}, r"compressed\.a\.recipe.*recipe\.epochs must be in 1"),
+        ({"tune": 1}, r"compressed\.a\.tune"),
+    ],
+)
+def test_a_row_that_cannot_be_compressed_is_named_with_the_reason(
+    tmp_path: Path, row: dict[str, Any], words: str
+) -> None:
+    rows = {"a": {**COMPRESSED, **row}, "b": COMPRESSED}
+    with pytest.raises(InputError, match=words):
+        load_params(write(tmp_path, compressed=rows))
+
+
+def test_a_compressed_lineage_teaches_none_and_has_a_name_of_its_own(tmp_path: Path) -> None:
+    rows = {"a": COMPRESSED}
+    with pytest.raises(InputError, match="a is compressed and teaches no lineage: .*rn18-tcn"):
+        load_params(write(tmp_path, compressed=rows, taught={"b": entry("a")}))
+    with pytest.raises(InputError, match="rn18-tcn is in both scratch and compressed"):
+        load_params(write(tmp_path, compressed={"rn18-tcn": COMPRESSED}))
+    pruned = {"a": {"of": "mean", "how": "prune_0.5"}}
+    scratch = {"mean": {"spec": "resnet18 + mean"}}
+    with pytest.raises(InputError, match=r"compressed\.a: prune takes the head's weights"):
+        load_params(write(tmp_path, compressed=pruned, scratch=scratch, taught={}))

@@ -1,7 +1,8 @@
 """The stage `report`: how it describes the clips."""
 
 from lipnet.sources.synthetic.options import SyntheticOptions
-from pipeline.params import Params, Source
+from pipeline.params import Params
+from pipeline.sections import Source
 from stages.report import describe_corpus
 
 

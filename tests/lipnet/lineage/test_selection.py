@@ -72,3 +72,14 @@ def test_no_logits_and_unlike_clips_are_named(study: Study) -> None:
     shutil.copytree(other.logits_val / "small", study.logits_val / "small")
     with pytest.raises(InputError, match="big-g0 and small-g0 .* hold different clips"):
         _select(study)
+
+
+def test_compressed_lineages_are_listed_and_never_chosen(study: Study) -> None:
+    better = Fake("big-int8", SMALL[0].spec, "big-g1", (0.95,))
+    fabricate(study, [*SMALL, better])
+    write_selection(study.logits_val, study.selection, None, compressed=["big-int8"])
+    found = read_json(study.selection)
+    assert isinstance(found, dict)
+    assert found["compressed"] == ["big-int8"]
+    assert found["best"]["model"] == "big-g1"
+    assert "big-int8" not in str({**found, "compressed": []})

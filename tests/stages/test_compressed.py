@@ -1,0 +1,125 @@
+"""The stage `compressed`: a lineage whose model is another one's in a smaller file."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lipnet.errors import InputError
+from lipnet.lineage.generation import Generation, read_generation, write_generation
+from lipnet.lineage.summary import LineageSummary, read_lineage, write_lineage
+from lipnet.models.weights import is_packed, load_card
+from lipnet.train.history import read_history
+from pipeline.paths import Paths
+from stages import compressed, progress
+from stages.compressed import main
+from tests.lipnet.inference.embedding import RECIPE, write_shards, write_weights
+from tests.pipeline.test_params import write
+
+SPEC = "resnet18_0.125x + tcn_0.25x"
+ROWS = {
+    "small-int8": {"of": "small", "how": "int8"},
+    "small-int3": {"of": "small", "how": "int3", "recipe": {"epochs": 1}},
+}
+
+
+class Untracked:
+    """A run that nothing records."""
+
+    def __init__(self, profile: str, identity: Any) -> None:
+        self.identity = identity
+        SEEN.append(identity)
+
+    def __enter__(self) -> "Untracked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def log_epoch(self, epoch: int, metrics: object) -> None:
+        return
+
+    def finish(self) -> None:
+        return
+
+
+SEEN: list[Any] = []
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Generation]:
+    """Runs the stage in a made-up profile whose lineage `small` has one model."""
+    SEEN.clear()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(progress, "ModelRun", Untracked)
+    recipe = {"field": 60, "input_size": 32, "batch": 3, "epochs": 4, "mixup": 0.4}
+    write(tmp_path, recipe=recipe, scratch={"small": {"spec": SPEC}}, taught={}, compressed=ROWS)
+    paths = Paths("tiny")
+    write_shards(paths.shards, ("train", "val"))
+    folder = paths.lineage("small") / "g0"
+    folder.mkdir(parents=True)
+    write_weights(folder / "weights.safetensors", SPEC)
+    made = Generation("g0", "x-g0", None, SPEC, RECIPE, 0, 0.5, 1.0, 1.0, "f" * 16)
+    write_generation(folder, made)
+    write_lineage(paths.lineage("small"), LineageSummary.of("small", [made]))
+
+    def run_stage(lineage: str) -> Generation:
+        monkeypatch.setattr(sys, "argv", ["compressed", lineage])
+        main()
+        return read_generation(paths.lineage(lineage) / "g1")
+
+    return run_stage
+
+
+def test_a_row_is_a_lineage_with_its_size_and_its_source(
+    run: Callable[[str], Generation], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = run("small-int8")
+    folder = Paths("tiny").lineage("small-int8") / "g1"
+    weights, source = (
+        folder / "weights.safetensors",
+        Paths("tiny").lineage("small") / "g0" / "weights.safetensors",
+    )
+    assert is_packed(weights)
+    assert made.packing is not None
+    assert (made.packing.of, made.packing.how, made.packing.epochs) == ("x-g0", "int8", 0)
+    assert made.packing.file_bytes == weights.stat().st_size
+    assert made.packing.source_bytes == source.stat().st_size > 3 * weights.stat().st_size
+    assert (made.model, made.teacher, made.spec) == ("small-int8-g1", None, SPEC)
+    origin = load_card(weights).origin
+    assert (origin["model"], origin["fingerprint"]) == (made.model, made.fingerprint)
+    assert read_history(folder / "history.csv") == []
+    assert read_lineage(folder.parent).best == "g1"
+    assert "small-int8-g1: validation top-1" in capsys.readouterr().out
+    before = weights.read_bytes()
+    assert run("small-int8") == made
+    assert weights.read_bytes() == before
+    write_generation(folder, replace(made, packing=replace(made.packing, file_bytes=0)))
+    with pytest.raises(InputError, match=r"generation\.json is damaged .*0 bytes"):
+        read_generation(folder)
+
+
+def test_a_row_with_a_recipe_is_taught_by_its_source_and_completed_after_an_interruption(
+    run: Callable[[str], Generation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(work: Path, **_: object) -> None:
+        raise InputError("the power failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compressed, "note_packing", fail)
+        with pytest.raises(InputError, match="the power failed"):
+            run("small-int3")
+    assert not Paths("tiny").lineage("small-int3").exists()
+    made = run("small-int3")
+    assert len(SEEN) == 1  # not trained again
+    assert made.packing is not None
+    assert (made.packing.how, made.packing.epochs, made.teacher) == ("int3", 1, "x-g0")
+    recipe = made.recipe
+    assert (recipe.epochs, recipe.mixup, recipe.schedule) == (1, 0.0, "cosine_by_step")
+    assert (SEEN[0].tags["kind"], SEEN[0].params["how"]) == ("compressed", "int3")
+    folder = Paths("tiny").lineage("small-int3") / "g1"
+    assert is_packed(folder / "weights.safetensors")
+    assert len(read_history(folder / "history.csv")) == 1
