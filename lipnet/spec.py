@@ -1,8 +1,8 @@
 """ModelSpec: the one-line name of an architecture, such as "shufflenetv2_0.5x + dstcn_2x".
 
-BACKBONES and HEADS are the tables of what a spec can name. A new one is a row here, a file in
-lipnet/models with its network, and that network's builder in lipnet/models/build.py. Nothing here
-imports torch.
+BACKBONES and HEADS are the tables of what a spec can name; CLIP_NETS has the networks that take a
+fixed number of frames at once and have no head. A new one is a row here, a file in lipnet/models
+with its network, and that network's builder in lipnet/models/build.py. Nothing here imports torch.
 """
 
 from collections.abc import Mapping
@@ -35,6 +35,7 @@ class Part(Generic[Number]):
 
 RESNET_WIDTH = Width(0.125, 4.0)  # the least has eight channels where the published net has 64
 MOBILE_WIDTH = Width(0.125, 4.0, default=None)
+OLD_WIDTH = Width(0.0625, 2.0)  # at 1, networks with layers of 4,096 units have 40 to 140 M weights
 DEPTHWISE_SPEED = 0.23  # measured with ShuffleNet v2; not yet with the other trunks that have it
 
 BACKBONES: dict[str, Part[float]] = {
@@ -55,6 +56,21 @@ BACKBONES: dict[str, Part[float]] = {
         Width(published=(0.25, 0.5, 1.0, 1.5, 2.0), default=None),
         training_speed=DEPTHWISE_SPEED,
     ),
+    "inceptionv4": Part("Inception-v4", RESNET_WIDTH),
+    "alexnet": Part("Single frame", OLD_WIDTH),
+    "alexnet2": Part("Context + fovea", OLD_WIDTH),
+}
+# With their own front ends, so that `motion` is no option.
+OWN_FRONT_ENDS = ("alexnet", "alexnet2")
+CLIP_NETS: dict[str, Part[float]] = {
+    "vggm_ef": Part("VGG-M EF", OLD_WIDTH),
+    "vggm_mt": Part("VGG-M MT", OLD_WIDTH),
+    "vggm_ef3": Part("VGG-M EF-3", OLD_WIDTH),
+    "vggm_mt3": Part("VGG-M MT-3", OLD_WIDTH),
+    "alexnet_early": Part("Early fusion", OLD_WIDTH),
+    "alexnet_late": Part("Late fusion", OLD_WIDTH),
+    "alexnet_slow": Part("Slow fusion", OLD_WIDTH),
+    "inceptionv4_mt": Part("Inception-v4 MT", RESNET_WIDTH),
 }
 HEADS: dict[str, Part[int]] = {
     "tcn": Part("TCN", HiddenWidth(branches=1)),
@@ -75,25 +91,34 @@ HEADS: dict[str, Part[int]] = {
 class ModelSpec:
     """An architecture: `width` scales the backbone's channels, `head_width` is in channels.
 
-    A recurrent head's width is its units in one direction; that of `mean` is 0.
+    A recurrent head's width is its units in one direction; that of `mean` is 0. A network of
+    CLIP_NETS has no head ("") and no options.
     """
 
     backbone: str
     width: float
-    head: str
-    head_width: int
+    head: str = ""
+    head_width: int = 0
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise InputError if no such model can be built."""
-        _find("backbone", self.backbone, BACKBONES).size.check(self.backbone, self.width)
+        find_backbone(self.backbone).size.check(self.backbone, self.width)
+        if self.takes_clip:
+            _check_alone(self)
+            return
         _find("head", self.head, HEADS).size.check(self.head, self.head_width)
         _check_options(self.options)
+        if self.motion and self.backbone in OWN_FRONT_ENDS:
+            raise InputError(f"{self.backbone} has a front end of its own: leave out 'motion'")
 
     @classmethod
     def parse(cls, text: str) -> "ModelSpec":
         """Read "backbone + head [+ option]"; an InputError names the part that is wrong."""
         parts = [part.strip() for part in text.split("+")]
+        name = _find_name(parts[0], CLIP_NETS)
+        if name in CLIP_NETS:
+            return cls._parse_clip_net(parts)
         if len(parts) < 2 or not all(parts):
             raise InputError(
                 f"spec {text!r} is not 'backbone + head [+ option]'; {describe_known()}"
@@ -102,11 +127,27 @@ class ModelSpec:
         head, head_width = _parse_part("head", parts[1], HEADS)
         return cls(backbone, width, head, head_width, _parse_options(parts[2:]))
 
+    @classmethod
+    def _parse_clip_net(cls, parts: list[str]) -> "ModelSpec":
+        if len(parts) > 1:
+            raise InputError(
+                f"{parts[0]} takes a fixed number of frames at once, so it has no head and no "
+                f"options: leave out {' + '.join(parts[1:])!r}"
+            )
+        return cls(*_parse_part("network", parts[0], CLIP_NETS))
+
     def __str__(self) -> str:
         """The canonical text, which parses back to an equal spec."""
-        backbone = self.backbone + BACKBONES[self.backbone].size.write(self.width)
+        backbone = self.backbone + find_backbone(self.backbone).size.write(self.width)
+        if self.takes_clip:
+            return backbone
         head = self.head + HEADS[self.head].size.write(self.head_width)
         return " + ".join((backbone, head, *self.options))
+
+    @property
+    def takes_clip(self) -> bool:
+        """Whether it is a network of CLIP_NETS."""
+        return self.backbone in CLIP_NETS
 
     @property
     def activation(self) -> str:
@@ -127,11 +168,18 @@ class ModelSpec:
 
 def describe_known() -> str:
     """All that a spec can name, for messages."""
-    backbones, heads = (
+    backbones, heads, nets = (
         ", ".join(name + part.size.form for name, part in table.items())
-        for table in (BACKBONES, HEADS)
+        for table in (BACKBONES, HEADS, CLIP_NETS)
     )
-    return f"backbones {backbones}; heads {heads}; options {', '.join(OPTIONS)}"
+    return (
+        f"backbones {backbones}; heads {heads}; options {', '.join(OPTIONS)}; without a head {nets}"
+    )
+
+
+def find_backbone(name: str) -> Part[float]:
+    """The row of BACKBONES or CLIP_NETS; InputError if there is none."""
+    return CLIP_NETS[name] if name in CLIP_NETS else _find("backbone", name, BACKBONES)
 
 
 def _find(kind: str, name: str, table: Mapping[str, Part[Number]]) -> Part[Number]:
@@ -142,8 +190,7 @@ def _find(kind: str, name: str, table: Mapping[str, Part[Number]]) -> Part[Numbe
 
 def _parse_part(kind: str, text: str, table: Mapping[str, Part[Number]]) -> tuple[str, Number]:
     """The longest known name that `text` starts with, and the number of what follows it."""
-    starts = [name for name in table if text == name or text.startswith(f"{name}_")]
-    name = max(starts, key=len, default=text)
+    name = _find_name(text, table)
     size, suffix = _find(kind, name, table).size, text.removeprefix(name)
     number = size.read(name, suffix) if suffix else size.default
     if suffix and number is None:
@@ -156,11 +203,22 @@ def _parse_part(kind: str, text: str, table: Mapping[str, Part[Number]]) -> tupl
     return name, number
 
 
+def _find_name(text: str, table: Mapping[str, Part[Number]]) -> str:
+    """The longest name of the table that `text` is or has a size after; else `text` itself."""
+    starts = [name for name in table if text == name or text.startswith(f"{name}_")]
+    return max(starts, key=len, default=text)
+
+
 def _parse_options(parts: list[str]) -> tuple[str, ...]:
     for part in parts:
         if part not in OPTIONS:
             raise InputError(f"unknown option {part!r}; {describe_known()}")
     return tuple(sorted(parts, key=OPTIONS.index))
+
+
+def _check_alone(spec: ModelSpec) -> None:
+    if spec.head or spec.head_width or spec.options:
+        raise InputError(f"{spec.backbone} takes a clip at once: it has no head and no options")
 
 
 def _check_options(options: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lipnet.spec import BACKBONES
+from lipnet.spec import find_backbone
 
 # A clip is 29 x 96 x 96 bytes, plus tar headers and the clip's JSON.
 RENDERED_BYTES_PER_CLIP = 150_000
@@ -162,7 +162,7 @@ def estimate(
 
 def weigh_gmacs(gmacs: float, backbone: str) -> float:
     """The multiply-adds (1e9) of a plain convolution that takes as long as a model of `gmacs`."""
-    return gmacs / BACKBONES[backbone].training_speed
+    return gmacs / find_backbone(backbone).training_speed
 
 
 def time_lineage(work: LineageWork, corpus: Corpus, machine: Machine) -> float:

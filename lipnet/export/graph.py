@@ -13,7 +13,7 @@ from torch.export import Dim
 from lipnet.errors import InputError
 from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.fold import fold_batchnorm
-from lipnet.models.frontend import FRAMES_SEEN
+from lipnet.models.frontend import FRAMES_SEEN, FrontEnd
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.motion import compute_planes
 from lipnet.models.packing import ValidFrames
@@ -61,6 +61,7 @@ class FrameGraph(nn.Module):
 
     def __init__(self, folded: Lipreader) -> None:
         super().__init__()
+        assert isinstance(folded.frontend, FrontEnd)
         self.frontend = folded.frontend
         self.trunk = folded.trunk
 
@@ -103,6 +104,11 @@ def stack_windows(frames_THW: Tensor) -> Tensor:
 
 def check_expressible(model: Lipreader, *, stream: bool) -> None:
     """InputError if no graph of any number of frames gives what the model gives."""
+    if not isinstance(model.frontend, FrontEnd):
+        raise InputError(
+            "a network with an input of its own (alexnet, ji3d, or one that takes a clip at once) "
+            "cannot be exported: graphs start with the front end; take another backbone"
+        )
     if any(isinstance(module, nn.RNNBase) for module in model.modules()):
         raise InputError(
             "a recurrent head cannot be exported: its graph would be of one number "

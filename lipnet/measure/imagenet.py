@@ -12,7 +12,7 @@ from torch import nn
 
 from lipnet.measure.cost import count_multiply_adds, count_parameters
 from lipnet.models.blocks import convolve
-from lipnet.models.build import build_empty
+from lipnet.models.build import BACKBONE_BUILDERS
 from lipnet.models.packing import find_valid_frames
 from lipnet.spec import ModelSpec
 
@@ -65,9 +65,9 @@ class ImageCost:
 def count_image_classifier(net: PublishedNet) -> ImageCost:
     """Our trunk with the stem (3x3, stride 2) and the classifier of its published network."""
     spec = ModelSpec.parse(f"{net.backbone} + tcn_1x")
-    trunk = build_empty(spec, CLASSES, device="meta").trunk
-    assert isinstance(trunk, nn.Module)
     with torch.device("meta"):
+        trunk = BACKBONE_BUILDERS[spec.backbone](spec)
+        assert isinstance(trunk, nn.Module)
         stem = convolve(3, trunk.stem_channels, 3, stride=2, act=nn.ReLU())
         if net.pooled:
             stem.append(nn.MaxPool2d(3, 2, 1))

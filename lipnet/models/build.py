@@ -1,17 +1,23 @@
-"""From a ModelSpec to a model: a builder for each backbone and head, and the initial weights."""
+"""From a ModelSpec to a model: a builder for each of its parts, and the initial weights."""
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import nn
 
 from lipnet.errors import InputError
+from lipnet.models import alexnet, inception, vggm
+from lipnet.models.alexnet import CLIP_BODIES, ContextFovea, SingleFrame
 from lipnet.models.dctcn import DenseHead
 from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.efficientnet import EfficientNetB0
-from lipnet.models.frontend import FrontEnd
+from lipnet.models.fixed_frames import FixedFrames, WholeClipHead
+from lipnet.models.frontend import FrontEnd, PlainFrames
 from lipnet.models.ghostnet import GhostNet
+from lipnet.models.inception import InceptionTowers, InceptionV4
+from lipnet.models.lipreader import FrontEnd as AnyFrontEnd
 from lipnet.models.lipreader import Head, Lipreader, Trunk
 from lipnet.models.mean import MeanHead
 from lipnet.models.mobilenetv1 import MobileNetV1
@@ -21,11 +27,22 @@ from lipnet.models.resnet import BLOCKS, ResNet
 from lipnet.models.shufflenetv1 import ShuffleNetV1
 from lipnet.models.shufflenetv2 import ShuffleNetV2
 from lipnet.models.tcn import KINDS, TemporalHead
+from lipnet.models.vggm import FUSIONS, VggM
 from lipnet.spec import ModelSpec
 
 
-def _build_resnet(spec: ModelSpec) -> Trunk:
+class StemmedTrunk(Trunk, Protocol):
+    """A trunk behind the front end, from which it takes `stem_channels`."""
+
+    stem_channels: int
+
+
+def _build_resnet(spec: ModelSpec) -> StemmedTrunk:
     return ResNet(spec.backbone, width=spec.width, activation=spec.activation)
+
+
+def _build_alexnet(spec: ModelSpec) -> tuple[int, Trunk]:
+    return alexnet.FRAMES[spec.backbone], CLIP_BODIES[spec.backbone](spec.width)
 
 
 def _build_temporal(spec: ModelSpec, inputs: int) -> Head:
@@ -44,8 +61,9 @@ def _build_last_output(spec: ModelSpec, inputs: int) -> Head:
     return LastOutputHead(spec.head, inputs, units=spec.head_width)
 
 
-# The same keys as BACKBONES and HEADS of lipnet.spec; `inputs` is the features of a frame.
-BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], Trunk]] = {
+# Together the keys of BACKBONES, of CLIP_NETS and of HEADS in lipnet.spec; `inputs` is the features
+# of a frame.
+BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], StemmedTrunk]] = {
     **dict.fromkeys(BLOCKS, _build_resnet),
     "shufflenetv2": lambda spec: ShuffleNetV2(spec.width),
     "densenet3d": lambda spec: DenseNet3D(),
@@ -54,6 +72,16 @@ BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], Trunk]] = {
     "efficientnetb0": lambda spec: EfficientNetB0(),
     "ghostnet": lambda spec: GhostNet(spec.width),
     "shufflenetv1": lambda spec: ShuffleNetV1(spec.width),
+    "inceptionv4": lambda spec: InceptionV4(spec.width),
+}
+OWN_FRONT_END_BUILDERS: dict[str, Callable[[ModelSpec], tuple[AnyFrontEnd, Trunk]]] = {
+    "alexnet": lambda spec: (PlainFrames(), SingleFrame(spec.width)),
+    "alexnet2": lambda spec: (PlainFrames(), ContextFovea(spec.width)),
+}
+CLIP_NET_BUILDERS: dict[str, Callable[[ModelSpec], tuple[int, Trunk]]] = {
+    **dict.fromkeys(FUSIONS, lambda spec: (vggm.FRAMES, VggM(spec.backbone, spec.width))),
+    **dict.fromkeys(CLIP_BODIES, _build_alexnet),
+    "inceptionv4_mt": lambda spec: (inception.TOWER_FRAMES, InceptionTowers(spec.width)),
 }
 HEAD_BUILDERS: dict[str, Callable[[ModelSpec, int], Head]] = {
     **dict.fromkeys(KINDS, _build_temporal),
@@ -82,11 +110,7 @@ def build_empty(spec: ModelSpec, n_classes: int, *, device: str = "cpu") -> Lipr
     if n_classes < 1:
         raise InputError(f"a model of {n_classes} classes: at least one label is needed")
     with torch.device("meta"):
-        trunk = BACKBONE_BUILDERS[spec.backbone](spec)
-        frontend = FrontEnd(trunk.stem_channels, spec.activation, motion=spec.motion)
-        inputs = trunk.features + spec.boundary  # the word's boundary is one more feature
-        head = HEAD_BUILDERS[spec.head](spec, inputs)
-        model = Lipreader(frontend, trunk, head, n_classes, boundary=spec.boundary)
+        model = Lipreader(*_build_parts(spec), n_classes, boundary=spec.boundary)
     if device == "meta":
         return model
     model.to_empty(device=device)
@@ -94,6 +118,19 @@ def build_empty(spec: ModelSpec, n_classes: int, *, device: str = "cpu") -> Lipr
         if weight.dim() == 4:  # channels last: twice as fast on a CPU, same numbers
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     return model
+
+
+def _build_parts(spec: ModelSpec) -> tuple[AnyFrontEnd, Trunk, Head]:
+    if spec.takes_clip:
+        frames, body = CLIP_NET_BUILDERS[spec.backbone](spec)
+        return FixedFrames(frames), body, WholeClipHead(body.features)
+    if spec.backbone in OWN_FRONT_END_BUILDERS:
+        frontend, trunk = OWN_FRONT_END_BUILDERS[spec.backbone](spec)
+    else:
+        trunk = stemmed = BACKBONE_BUILDERS[spec.backbone](spec)
+        frontend = FrontEnd(stemmed.stem_channels, spec.activation, motion=spec.motion)
+    inputs = trunk.features + spec.boundary  # the word's boundary is one more feature
+    return frontend, trunk, HEAD_BUILDERS[spec.head](spec, inputs)
 
 
 @torch.no_grad()
@@ -114,7 +151,7 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
                 weight.uniform_(-bound, bound, generator=generator)
         elif isinstance(module, nn.PReLU):
             module.weight.fill_(0.25)
-        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             module.reset_parameters()
         bias = getattr(module, "bias", None)
         if isinstance(bias, nn.Parameter):

@@ -54,6 +54,14 @@ class FrontEnd(nn.Module):
         return pooled_NCHW
 
 
+class PlainFrames(nn.Module):
+    """For trunks that take the frames themselves: every valid frame as a map of one channel."""
+
+    def forward(self, frames_BTHW: Tensor, valid: ValidFrames) -> Tensor:
+        """-> [N, 1, H, W]."""
+        return valid.pack(frames_BTHW).unsqueeze(1)
+
+
 def is_monotone(activation: nn.Module) -> bool:
     """Whether a larger input never gives a smaller output; for PReLU known only on a CPU."""
     if isinstance(activation, nn.ReLU):

@@ -7,20 +7,28 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.errors import InputError
-from lipnet.models.frontend import FrontEnd
 from lipnet.models.packing import ValidFrames, find_valid_frames
 
 MIN_SIZE = 16  # pixels; a smaller input leaves the last stages without a map
 
 
-class Trunk(Protocol):
-    """Turns each frame's maps into one vector; a 3-D one also uses neighbouring frames."""
+class FrontEnd(Protocol):
+    """Turns a batch of clips into what the trunk takes: maps of each valid frame, or clips of a
+    fixed number of frames."""
 
-    stem_channels: int
+    def __call__(self, frames_BTHW: Tensor, valid: ValidFrames) -> Tensor:
+        """[B, T, H, W] -> [N, stem, H', W'], or [B, fixed, H, W]."""
+        ...
+
+
+class Trunk(Protocol):
+    """Turns each frame's maps into one vector; a 3-D one also uses neighbouring frames. A network
+    that takes a clip at once turns each clip into one vector."""
+
     features: int
 
     def __call__(self, maps_NCHW: Tensor, valid: ValidFrames) -> Tensor:
-        """[N, stem, H, W] -> [N, features]."""
+        """[N, stem, H, W] -> [N, features], or [B, fixed, H, W] -> [B, features]."""
         ...
 
 
@@ -35,7 +43,7 @@ class Head(Protocol):
     classifies_frames: bool
 
     def __call__(self, x_NC: Tensor, valid: ValidFrames) -> Tensor:
-        """[N, inputs] -> [N, features]."""
+        """[N, inputs], or [B, inputs] of whole clips -> [N, features]."""
         ...
 
 

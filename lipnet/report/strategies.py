@@ -90,6 +90,6 @@ def _shared(model: Entry, results: Results) -> str:
     own, teacher = ModelSpec.parse(model.spec), ModelSpec.parse(specs[0])
     parts = {
         "backbone": (own.backbone, own.width) == (teacher.backbone, teacher.width),
-        "head": (own.head, own.head_width) == (teacher.head, teacher.head_width),
+        "head": own.head != "" and (own.head, own.head_width) == (teacher.head, teacher.head_width),
     }
     return " and ".join(name for name, same in parts.items() if same) or "nothing"

@@ -8,11 +8,26 @@ import torch
 from lipnet.errors import InputError
 from lipnet.measure.cost import cost_of
 from lipnet.models.activation import ACTIVATIONS as ACTIVATION_BUILDERS
-from lipnet.models.build import BACKBONE_BUILDERS, HEAD_BUILDERS, build_empty, build_model
+from lipnet.models.build import (
+    BACKBONE_BUILDERS,
+    CLIP_NET_BUILDERS,
+    HEAD_BUILDERS,
+    OWN_FRONT_END_BUILDERS,
+    build_empty,
+    build_model,
+)
 from lipnet.models.shufflenetv2 import interleave
 from lipnet.models.tcn import KINDS
 from lipnet.sizes import FixedChannels
-from lipnet.spec import ACTIVATIONS, BACKBONES, HEADS, ModelSpec, Part
+from lipnet.spec import (
+    ACTIVATIONS,
+    BACKBONES,
+    CLIP_NETS,
+    HEADS,
+    OWN_FRONT_ENDS,
+    ModelSpec,
+    Part,
+)
 from tests.lipnet.specs import narrow_spec
 
 SPEC = ModelSpec.parse("shufflenetv2_0.5x + dsmstcn_1.5x + prelu")
@@ -43,7 +58,9 @@ def test_initial_weights_have_the_papers_spread():
 
 
 def test_every_row_of_a_spec_has_a_builder():
-    assert BACKBONE_BUILDERS.keys() == BACKBONES.keys()
+    assert {*BACKBONE_BUILDERS, *OWN_FRONT_END_BUILDERS} == BACKBONES.keys()
+    assert OWN_FRONT_END_BUILDERS.keys() == set(OWN_FRONT_ENDS)
+    assert CLIP_NET_BUILDERS.keys() == CLIP_NETS.keys()
     assert HEAD_BUILDERS.keys() == HEADS.keys()
     assert ACTIVATION_BUILDERS.keys() == {"relu", *ACTIVATIONS}
 
@@ -61,6 +78,8 @@ PAIRS += [("shufflenetv2", head) for head in sorted(HEADS)]
 @pytest.mark.parametrize("option", ["", "prelu", "swish", "boundary", "motion"])
 @pytest.mark.parametrize(("backbone", "head"), sorted(set(PAIRS)))
 def test_every_row_is_a_model(backbone, head, option):
+    if option == "motion" and backbone in OWN_FRONT_ENDS:
+        return  # an InputError, see test_fusion.py
     spec = ModelSpec.parse(narrow_spec(backbone, head, *filter(None, [option])))
     model = build_empty(spec, 5, device="meta")
     assert model.boundary == (option == "boundary")

@@ -23,6 +23,7 @@ def test_every_architecture_has_a_name(backbone: str, head: str) -> None:
         ("shufflenetv2_1x + dsmstcn_3x", "ShuffleNet v2 1×\nDS-MS-TCN 3×"),
         ("resnet34 + bgru_512", "ResNet-34\nBGRU 512"),
         ("densenet3d + bgru_256", "3D DenseNet\nBGRU 256"),
+        ("vggm_mt_0.5x", "VGG-M MT 0.5×"),
         ("resnet18 + dctcn + swish + boundary", "ResNet-18\nDC-TCN + swish + boundary"),
     ],
 )
