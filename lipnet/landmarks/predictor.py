@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from lipnet.landmarks.predictor_file import Cascade, read_trees
 from lipnet.video.decode import Frame
@@ -179,6 +178,9 @@ def _move(
     cascade: Cascade, shape_2PN: NDArray[np.float32], leaf_RN: NDArray[np.int32]
 ) -> NDArray[np.float32]:
     """The shapes with their leaves added in dlib's order."""
+    # Imported here: only the landmark stage needs it, and it slows the start of every stage.
+    from scipy.sparse import csr_array
+
     table_LD = cascade.leaves_LD
     faces, width = shape_2PN.shape[2], table_LD.shape[1]
     first = len(table_LD) - BATCH

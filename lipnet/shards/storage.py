@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import fsspec
-
 from lipnet.errors import InputError
 from lipnet.shards.index import list_indexes, read_index
 
@@ -61,6 +59,9 @@ def list_shards(folder: Path, split: str) -> list[ShardRef]:
 
 def open_filesystem(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL or path, and the path in it; InputError if there is none."""
+    # Imported here: only remote shards need it, and it slows the start of every stage.
+    import fsspec
+
     try:
         # Another process may have written since, so listings are not cached.
         filesystem, path = fsspec.url_to_fs(url, use_listings_cache=False)
