@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 DISTANCES = (11, 20, 32, 46, 64, 84)  # points
 TURNS = 16
@@ -77,9 +78,8 @@ def _settle(
             offset = (distance * np.cos(angle), distance * np.sin(angle))
             box = _move(written, offset)
             line = _leader_boxes(axes, written, offset)
-            covered = sum(_overlap(box, other) for other in taken)
-            covered += sum(_overlap(own, text) for own in line for text in texts)
-            outside = box.width * box.height - _overlap(box, inside)
+            covered = _overlap([box], taken) + _overlap(line, texts)
+            outside = box.width * box.height - _overlap([box], [inside])
             places.append((OUTSIDE * outside + COVERED * covered + distance, turn, offset))
     _, _, offset = min(places)
     box = _move(written, offset)
@@ -110,10 +110,20 @@ def _move(written: Annotation, offset: tuple[float, float]) -> Bbox:
     return written.get_window_extent().padded(CLEARANCE)
 
 
-def _overlap(one: Bbox, other: Bbox) -> float:
-    width = min(one.x1, other.x1) - max(one.x0, other.x0)
-    height = min(one.y1, other.y1) - max(one.y0, other.y0)
-    return float(max(0.0, width) * max(0.0, height))
+def _overlap(boxes: Sequence[Bbox], others: Sequence[Bbox]) -> float:
+    """The area, in square pixels, that each box shares with each of the others, added up."""
+    if not boxes or not others:
+        return 0.0
+    low_M12, high_M12 = _corners(boxes)
+    low_1N2, high_1N2 = (corner.swapaxes(0, 1) for corner in _corners(others))
+    shared_MN2 = np.minimum(high_M12, high_1N2) - np.maximum(low_M12, low_1N2)
+    return float(np.maximum(0.0, shared_MN2).prod(2).sum())
+
+
+def _corners(boxes: Sequence[Bbox]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The lower left and the upper right corners, each [M, 1, 2]."""
+    extents_M4 = np.array([box.extents for box in boxes])
+    return extents_M4[:, None, :2], extents_M4[:, None, 2:]
 
 
 def _draw_leader(axes: Axes, written: Annotation, offset: tuple[float, float]) -> None:
