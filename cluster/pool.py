@@ -4,23 +4,18 @@ A pool of one runs in this process, because Ray takes seconds to start. A larger
 actors, on this machine or, if RAY_ADDRESS is set, on a cluster (docs/cluster.md).
 """
 
-import importlib
 import itertools
 import logging
 import os
-import shutil
-import socket
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Generic, TypeVar
 
 import cv2
 
+from cluster.connection import connect, uses_cluster
 from lipnet.errors import InputError
 from lipnet.files import digest_files
 
@@ -29,13 +24,7 @@ Result = TypeVar("Result")
 
 MAX_RETRIES = 3
 ACTOR_BYTES = 700 * 1024**2  # an actor's peak memory, by which Ray schedules it
-# Results are small records (actors write large data to disk), so a small object store is enough.
-OBJECT_STORE_BYTES = 200 * 1024**2
-MIN_TEMPORARY_BYTES = 64 * 2**20  # Ray's sockets, addresses and logs
 POLL_SECONDS = 10.0  # how often the pool checks for nodes that joined or left
-CONNECT_SECONDS = 10.0
-QUIET = {"log_to_driver": False, "logging_level": "WARNING"}
-PASSED_ON = ("MLFLOW_TRACKING_URI",)  # no secrets: Ray shows and logs environment variables
 LIBRARIES = ("cv2", "dlib", "numpy")  # their versions can change results
 
 _log = logging.getLogger(__name__)
@@ -70,7 +59,7 @@ def map_jobs(
     if not jobs:
         return []
     # On a cluster, all its cores; on this machine, those that this process may use.
-    everywhere = actors == 0 and _uses_cluster()
+    everywhere = actors == 0 and uses_cluster()
     wanted = len(jobs) if everywhere else min(count_actors(actors), len(jobs))
     callback = on_result or (lambda _: None)
     if wanted == 1:
@@ -103,100 +92,6 @@ def _build_worker(
     """Build a worker that uses one core: OpenCV's threads would compete with the other actors."""
     cv2.setNumThreads(0)
     return make_worker()
-
-
-def _uses_cluster() -> bool:
-    return os.environ.get("RAY_ADDRESS", "") not in ("", "local")
-
-
-def _join_cluster(ray: Any) -> None:
-    address = os.environ["RAY_ADDRESS"]
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        if (
-            host and port.isdecimal()
-        ):  # if nothing listens there, Ray itself would retry for minutes
-            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-        # Remote processes log to the same server as this one, not the one set for `ray start`.
-        own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        ray.init(runtime_env={"env_vars": own} if own else None, **QUIET)
-    except (OSError, RuntimeError) as error:  # no server, or another version of Ray or Python
-        raise InputError(
-            f"cannot connect to Ray at RAY_ADDRESS {address!r}: {error}; start Ray there with this "
-            "environment (docs/cluster.md), or unset RAY_ADDRESS to use only this machine"
-        ) from error
-
-
-@contextmanager
-def connect(cores: int, *, gpus: int = 0) -> Iterator[Any]:
-    """Ray: connected to the cluster at RAY_ADDRESS if that is set, else started here and stopped
-    at the end of the block."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Else Ray warns about a future change of how it hides GPUs from actors that request none.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    with set_environment({} if _uses_cluster() else local_environment()):
-        yield from _connect(cores, gpus)
-
-
-@cache
-def local_environment() -> dict[str, str]:
-    """Settings for a Ray that only this process and its children use: it listens on 127.0.0.1, and
-    connections need a token. (Ray's own token would be in a file that every user can read.)"""
-    return {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": token_hex(32),
-        # The name is of the systems where this is the default. Else Ray listens on all interfaces.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    }
-
-
-@contextmanager
-def set_environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set those environment variables that are not set, until the end of the block."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-def _connect(cores: int, gpus: int) -> Iterator[Any]:
-    ray = importlib.import_module("ray")  # takes seconds, so only if there are jobs
-    if ray.is_initialized():
-        yield ray
-        return
-    if _uses_cluster():
-        _join_cluster(ray)
-    else:
-        _start(ray, cores, gpus)
-    try:
-        yield ray
-    finally:
-        ray.shutdown(wait_for_processes=True)
-
-
-def _start(ray: Any, cores: int, gpus: int) -> None:
-    """Start Ray here; InputError if its folder for temporary files has no room, or it fails."""
-    temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
-    try:
-        free = shutil.disk_usage(temporary).free
-        if free < MIN_TEMPORARY_BYTES:  # Ray would wait for minutes and not name it
-            raise InputError(
-                f"the folder for temporary files, {temporary}, has {free / 2**20:.0f} MiB free: "
-                "free some space there, or set TMPDIR to another folder"
-            )
-        ray.init(
-            address="local",  # else Ray joins a cluster that another program started here
-            include_dashboard=False,
-            num_cpus=cores,
-            num_gpus=gpus,
-            object_store_memory=OBJECT_STORE_BYTES,
-            **QUIET,
-        )
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"Ray cannot start on this machine ({error})") from error
 
 
 def describe_process() -> dict[str, str]:

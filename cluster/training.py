@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from cluster.pool import connect
+from cluster.connection import connect
 from lipnet.device import use_device
 from lipnet.errors import InputError, describe_os_error
 from lipnet.files import read_json, write_json

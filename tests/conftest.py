@@ -14,8 +14,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 # One thread per process: the workers share the cores already. torch reads it when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Ray reads the mode when it is imported and keeps the first token that a process uses. cluster.pool
-# sets both before it imports Ray, but tests import Ray first, and some start a cluster themselves.
+# Ray reads the mode when it is imported and keeps the first token that a process uses.
+# cluster.connection sets both before it imports Ray, but tests import Ray first, and some start a
+# cluster themselves.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
 # The time of one example depends more on the machine's other work than on the code.

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cluster.pool import local_environment, set_environment
+from cluster.connection import local_environment, set_environment
 from tests.contract.imports import ROOT
 
 # Maps jobs with two actors; prints the addresses that Ray's processes listen on, and what a client

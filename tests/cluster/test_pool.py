@@ -12,6 +12,7 @@ import cv2
 import pytest
 import ray
 
+from cluster import connection
 from cluster import pool as cluster
 from cluster.pool import WorkerLost, map_jobs
 from lipnet.errors import InputError
@@ -77,7 +78,7 @@ def test_a_full_folder_for_temporary_files_is_named_at_once(
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    monkeypatch.setattr(cluster.shutil, "disk_usage", lambda _: SimpleNamespace(free=9 * 2**20))
+    monkeypatch.setattr(connection.shutil, "disk_usage", lambda _: SimpleNamespace(free=9 * 2**20))
     with pytest.raises(InputError, match=rf"{tmp_path}, has 9 MiB free: .*set TMPDIR"):
         map_jobs(lambda: abs, [-1, 2], actors=2)
     monkeypatch.undo()

@@ -12,7 +12,7 @@ import pytest
 from ray.cluster_utils import Cluster
 from ray.util.state import list_actors, list_tasks
 
-from cluster.pool import OBJECT_STORE_BYTES
+from cluster.connection import OBJECT_STORE_BYTES
 from tests.contract.imports import ROOT
 from tests.e2e.faults import AT_WORK, kill_node, wait_until
 from tests.e2e.preprocessing import TOO_LATE, UNITS, Preprocessing
