@@ -23,6 +23,7 @@ from lipnet.shards.index import PixelStats, list_indexes
 from lipnet.shards.summary import ShardsSummary, read_labels, read_summary
 from lipnet.shards.table import read_table
 from lipnet.train.engine import Engine
+from lipnet.train.loop import check_batches
 from lipnet.train.processes import OneProcess, Processes
 from pipeline.lease import lease_device
 from pipeline.outputs import move_into_place
@@ -56,12 +57,19 @@ def train(
     work = paths.tmp / "models" / plan.lineage
     with sole_writer(work):
         if params.compute.workers > 1:
+            check_before_start(params, plan)
             names = train_together(partial(train_one, params, plan, work), params.compute.workers)
         else:
             with lease_device() as device:
                 names = train_one(params, plan, work, OneProcess(), device)
         finish(work)
         publish_lineage(work, paths.lineage(plan.lineage), names)
+
+
+def check_before_start(params: Params, plan: LineagePlan) -> None:
+    """InputError if the processes could not share a batch: Ray takes a minute to start them."""
+    clips = read_summary(Paths(params.profile).shards).splits["train"].clips
+    check_batches(plan.recipe, clips, params.compute.workers)
 
 
 def train_one(

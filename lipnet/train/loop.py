@@ -90,7 +90,8 @@ class _Fit:
         self._training, self._path, self._facts = training, path, facts
         self._engine, self._recipe, self._listener = training.engine, training.recipe, listener
         self._stream = Stream(training.train, training.recipe, pad_heads=self._engine.compile)
-        _check_stream(self._stream, self._engine)
+        clips, processes = len(training.train), self._engine.processes
+        check_batches(training.recipe, clips, processes.world_size)
         self._model = training.model.to(self._engine.device)
         ema = training.recipe.ema
         self._average = RunningAverage(self._model, ema) if ema else None
@@ -289,22 +290,24 @@ class _Fit:
         return self._model
 
 
-def _check_stream(stream: Stream, engine: Engine) -> None:
-    if stream.steps_per_epoch == 0:
+def check_batches(recipe: Recipe, clips: int, world_size: int) -> None:
+    """InputError if the recipe's batches of that many training clips cannot be shared by that many
+    processes."""
+    if clips < 2:
         raise InputError("the training split has fewer than two clips: nothing can be learned")
-    batch = min(stream.recipe.batch, len(stream.store))
-    count = len(split_batch(batch, stream.recipe.micro_batch))
-    world_size = engine.processes.world_size
-    if count < world_size:
-        largest = batch // world_size
-        advice = f"set recipe.micro_batch to {largest} or less"
-        if largest < 2:
-            advice = f"lower compute.workers to {batch // 2} or raise recipe.batch"
-        micro_batches = "1 micro-batch" if count == 1 else f"{count} micro-batches"
-        raise InputError(
-            f"a batch of {batch} clips in {micro_batches} cannot be shared by {world_size} "
-            f"processes: {advice}"
-        )
+    batch = min(recipe.batch, clips)
+    count = len(split_batch(batch, recipe.micro_batch))
+    if count >= world_size:
+        return
+    largest = batch // world_size
+    advice = f"set recipe.micro_batch to {largest} or less"
+    if largest < 2:
+        advice = f"lower compute.workers to {batch // 2} or raise recipe.batch"
+    micro_batches = "1 micro-batch" if count == 1 else f"{count} micro-batches"
+    raise InputError(
+        f"a batch of {batch} clips in {micro_batches} cannot be shared by {world_size} "
+        f"processes: {advice}"
+    )
 
 
 def _describe_memory(micro_batches: Sequence[MicroBatch], device: torch.device) -> str:
