@@ -5,9 +5,11 @@ was trained; this logs what is missing. It is idempotent and not a DVC stage.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +38,10 @@ from tracking.names import (
 )
 from tracking.uri import find_mlflow, shown_uri
 
-REPORT_FILES = ("leaderboard.csv", "report.md", "report.html", "metrics.json")
+PAGE = "report.html"
+REPORT_FILES = ("leaderboard.csv", "report.md", PAGE, "metrics.json")
+REPORT_FOLDERS = ("figures", "tables")
+FILE_LINK = re.compile(r'<a href="(?![a-z]+:|#)[^"]*">(.*?)</a>')
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def find_pages(
     place = f"/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
     report = f"/#/experiments/{experiment.experiment_id}/runs/{experiment.parent_id}/artifacts"
     return {
-        "report": f"{report}/report.html",
+        "report": f"{report}/{PAGE}",
         "runs": f"{place}&viewStateShareKey={VIEW}",
         "generations": {name: compare(own) for name, own in lineages.items() if len(own) > 1},
         "students": {name: compare(pair) for name, pair in students.items()},
@@ -199,14 +204,28 @@ def publish_model(
 
 
 def publish_report(experiment: Experiment, paths: Paths, dataset: DatasetFacts) -> None:
-    """Log the leaderboard, the report and its figures to the parent run."""
+    """Log the leaderboard, the report, its figures and tables to the parent run."""
     parent_id = experiment.parent_id
     files = {path: "" for name in REPORT_FILES if (path := paths.report / name).exists()}
-    files |= {path: "figures" for path in sorted((paths.report / "figures").glob("*.*"))}
+    for folder in REPORT_FOLDERS:
+        files |= {path: folder for path in sorted((paths.report / folder).glob("*.*"))}
     if files:
-        experiment.fill_files(parent_id, files, digest_files(files))
+        with TemporaryDirectory() as shown:
+            page = Path(shown) / PAGE
+            copied = {page if path.name == PAGE else path: place for path, place in files.items()}
+            if page in copied:
+                page.write_text(remove_links((paths.report / PAGE).read_text("utf-8")), "utf-8")
+            experiment.fill_files(parent_id, copied, digest_files(files))
     experiment.fill_dataset(parent_id, dataset)
     experiment.end(parent_id)
+
+
+def remove_links(page: str) -> str:
+    """The HTML page with the text of each link to a file, such as its path, in place of the link.
+
+    MLflow shows a page in a frame without an address, which can open no file next to it.
+    """
+    return FILE_LINK.sub(r"\1", page)
 
 
 def find_models(models: Path) -> Iterator[ModelFolder]:

@@ -29,6 +29,10 @@ def fabricate_finished(paths: Paths) -> None:
         write_weights(described.with_name("weights.safetensors"))
     write_leaderboard(paths.study)
     (paths.report / "report.md").write_text("# Report\n")
+    (paths.report / "report.html").write_text(
+        '<p>Every pair is in <a href="tables/comparisons.csv">tables/comparisons.csv</a>, '
+        'see <a href="https://dvc.org">DVC</a>'
+    )
     (paths.report / "tables").mkdir()
     pair = ComparisonRow(
         *("distilled over scratch", "big-g0", "small-by-big-g1", SPEC, "test"),

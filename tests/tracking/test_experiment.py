@@ -1,5 +1,6 @@
 """Runs in MLflow: found again, logged once, and no error of MLflow stops a training."""
 
+import math
 import subprocess
 import sys
 import time
@@ -51,6 +52,20 @@ def test_model_run_is_a_named_child_with_tags_and_params() -> None:
     assert run.data.tags["kind"] == "distilled"
     assert run.data.tags["profile"] == "tiny"
     assert run.data.params["epochs"] == "4"
+
+
+def test_accuracy_on_test_is_the_first_metric_though_it_is_measured_last() -> None:
+    """MLflow's comparison opens on the first one."""
+    with ModelRun("tiny", identify()) as tracked:
+        tracked.log_epoch(0, {"by_epoch/val_top1": 0.3})
+    experiment = Experiment.open("tiny")
+    run_id = experiment.ensure_run(identify())
+    before = experiment.client.get_run(run_id).data.metrics
+    assert math.isnan(before["accuracy/test_top1"])
+    experiment.fill_figures(run_id, {"accuracy/test_top1": 0.5})
+    after = experiment.client.get_run(run_id).data.metrics
+    assert list(after) == ["accuracy/test_top1", "by_epoch/val_top1"]
+    assert after["accuracy/test_top1"] == 0.5
 
 
 def test_epochs_are_logged_once() -> None:

@@ -106,8 +106,7 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
     (version,) = experiment.client.search_model_versions(f"run_id = '{run.info.run_id}'")
     for words in ("test top-1 70.0%", "1.50 M parameters", "0.250 GFLOPs"):
         assert words in version.description
-    report = {file.path for file in experiment.client.list_artifacts(experiment.parent_id)}
-    assert report == {"leaderboard.csv", "report.md", "figures"}
+    _check_report(paths, experiment)
     _check_pages(paths, experiment)
     before = snapshot(experiment)
     again = publish(paths, source="synthetic")
@@ -115,6 +114,20 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
     assert again.registered == 0
     assert snapshot(experiment) == before
     _check_retrained(paths, experiment)
+
+
+def _check_report(paths: Paths, experiment: Experiment) -> None:
+    """Every file of the report is there, and the page has no link to a file, only its name."""
+    client, parent = experiment.client, experiment.parent_id
+    found = {file.path for file in client.list_artifacts(parent)}
+    assert found == {"leaderboard.csv", "report.md", "report.html", "figures", "tables"}
+    tables = [file.path for file in client.list_artifacts(parent, "tables")]
+    assert tables == ["tables/comparisons.csv"]
+    page = Path(client.download_artifacts(parent, "report.html")).read_text()
+    assert page == (
+        '<p>Every pair is in tables/comparisons.csv, see <a href="https://dvc.org">DVC</a>'
+    )
+    assert "<a href=" in (paths.report / "report.html").read_text()
 
 
 def _check_pages(paths: Paths, experiment: Experiment) -> None:
