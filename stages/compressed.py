@@ -9,10 +9,10 @@ from lipnet.compress.storage import CompressedStorage
 from lipnet.device import keep_freed_memory
 from lipnet.files import digest_files
 from lipnet.how import How
+from lipnet.lease import lease_device
 from lipnet.lineage.plan import LineagePlan
 from lipnet.lineage.summary import best_weights
 from lipnet.train.engine import Engine
-from pipeline.lease import lease_device
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
 from pipeline.program import run_stage

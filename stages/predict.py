@@ -13,12 +13,12 @@ from lipnet.errors import InputError
 from lipnet.files import write_folder_atomic
 from lipnet.inference.logits import SavedLogits, write_logits
 from lipnet.inference.predict import predict_logits
+from lipnet.lease import lease_device
 from lipnet.lineage.generation import WEIGHTS_FILE
 from lipnet.lineage.summary import read_generations
 from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.storage import list_shards
-from pipeline.lease import lease_device
 from pipeline.params import load_params
 from pipeline.paths import Paths
 from pipeline.program import run_stage

@@ -15,6 +15,7 @@ from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.device import keep_freed_memory
 from lipnet.errors import InputError
+from lipnet.lease import lease_device
 from lipnet.lineage.generation import GENERATION_FILES
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
@@ -25,7 +26,6 @@ from lipnet.shards.table import read_table
 from lipnet.train.engine import Engine
 from lipnet.train.loop import check_batches
 from lipnet.train.processes import OneProcess, Processes
-from pipeline.lease import lease_device
 from pipeline.outputs import move_into_place
 from pipeline.params import Params
 from pipeline.paths import Paths

@@ -52,16 +52,18 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def run(parsed: argparse.Namespace) -> None:
     """Write the file and print its size and accuracy."""
     from lipnet.compress.compress import compress_model
+    from lipnet.lease import lease_device
 
-    made = compress_model(
-        parsed.weights,
-        parsed.out,
-        parsed.how,
-        shards=parsed.shards,
-        split=parsed.split,
-        tune=make_recipe(parsed) if parsed.epochs else None,
-        on_epoch=show_epoch,
-    )
+    with lease_device():
+        made = compress_model(
+            parsed.weights,
+            parsed.out,
+            parsed.how,
+            shards=parsed.shards,
+            split=parsed.split,
+            tune=make_recipe(parsed) if parsed.epochs else None,
+            on_epoch=show_epoch,
+        )
     print(json.dumps(to_json(made)) if parsed.json else "\n".join(format_lines(made)))
 
 

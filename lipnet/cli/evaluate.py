@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,14 @@ def run(parsed: argparse.Namespace) -> None:
     """Print counts and accuracies."""
     from lipnet.inference.evaluate import Corpus, evaluate
     from lipnet.landmarks.detector import DlibDetector, find_predictor
+    from lipnet.lease import lease_device
 
     options = read_options(parsed.options)
     corpus = Corpus(parsed.source, parsed.root, parsed.split, options)
     detector = DlibDetector(find_predictor())
-    found = evaluate(parsed.model, corpus, detector, face=parsed.face, on_video=show_progress)
+    # ONNX Runtime uses the CPU.
+    with nullcontext() if parsed.model.suffix == ".onnx" else lease_device():
+        found = evaluate(parsed.model, corpus, detector, face=parsed.face, on_video=show_progress)
     print(json.dumps(to_json(found)) if parsed.json else "\n".join(format_lines(found)))
 
 

@@ -1,10 +1,13 @@
 """`lipnet embed`: a line of counts, one line per failure, errors in one line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lipnet import lease
 from lipnet.cli.main import main
 from lipnet.landmarks import detector
 from tests.lipnet.inference.embedding import write_shards, write_weights
@@ -44,6 +47,21 @@ def test_shards_become_one_file(
     with np.load(out) as stored:
         assert stored["embeddings"].shape == (5, 64)
         assert stored["failed"].tolist() == stored["reasons"].tolist() == []
+
+
+def test_a_device_is_leased_meanwhile(
+    tmp_path: Path, weights: Path, shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, leased = tmp_path / "e.npz", []
+
+    @contextmanager
+    def lease_device() -> Iterator[None]:
+        yield
+        leased.append(out.is_file())
+
+    monkeypatch.setattr(lease, "lease_device", lease_device)
+    run(weights, out, "--shards", shards)
+    assert leased == [False]  # and not while the file is written
 
 
 def test_videos_that_fail_are_lines_and_entries(

@@ -1,4 +1,4 @@
-"""Leases: one stage per device; the next one waits, and a killed stage releases its device."""
+"""Leases: one program per device; the next one waits, and a killed one releases its device."""
 
 import subprocess
 import sys
@@ -10,15 +10,15 @@ from threading import Thread
 import pytest
 import torch
 
+from lipnet import lease
 from lipnet.errors import InputError
-from pipeline import lease
-from pipeline.lease import lease_device
+from lipnet.lease import lease_device
 
 HOLD = """
 import sys
 from pathlib import Path
 import torch
-from pipeline import lease
+from lipnet import lease
 lease.LEASES = Path(sys.argv[1])
 lease.find_devices = lambda: {name: torch.device("cpu") for name in sys.argv[2:]}
 with lease.lease_device(poll_seconds=0.05):
@@ -43,7 +43,11 @@ def holder(place: Path, *devices: str) -> Iterator["subprocess.Popen[str]"]:
     """Another process that leases one of the devices."""
     command = [sys.executable, "-c", HOLD, str(place), *devices]
     with subprocess.Popen(
-        command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as process:
         yield process
         process.kill()
@@ -88,7 +92,7 @@ def test_four_lineages_at_a_time_have_a_gpu_each(
         assert leased == set(devices.values())
         fifth = Thread(target=train)
         fifth.start()
-        while "waiting for a GPU: other stages use all 4" not in capsys.readouterr().out:
+        while "waiting for a GPU: other programs use all 4" not in capsys.readouterr().err:
             assert not ended
     fifth.join()
     assert ended[0] in leased
@@ -122,7 +126,7 @@ def test_a_process_waits_for_a_device_until_its_holder_is_killed(place: Path) ->
         with lease_device() as own:
             assert own == torch.device("cuda", 1)
         with holder(place, "GPU-0") as second:
-            assert next_line(second) == "waiting for a GPU: other stages use all 1\n"
+            assert next_line(second) == "waiting for a GPU: other programs use all 1\n"
             assert second.poll() is None
             first.kill()
             assert next_line(second) == "held\n"

@@ -1,7 +1,8 @@
-"""A lease of a CUDA device, so that all stages on one machine share its GPUs."""
+"""A lease of a CUDA device, so that all programs on one machine share its GPUs."""
 
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ POLL_SECONDS = 1.0
 
 @contextmanager
 def lease_device(*, poll_seconds: float = POLL_SECONDS) -> Iterator[torch.device]:
-    """A CUDA device that no other stage on this machine uses, or as few as LIPNET_LEASES_PER_GPU
-    allows; waits until one is free. It becomes the current device.
+    """A CUDA device that no other stage or `lipnet` command on this machine uses, or as few as
+    LIPNET_LEASES_PER_GPU allows; waits until one is free. It becomes the current device.
 
     Yields the CPU at once if there is no GPU. The lease ends with the process, even if it is
     killed.
@@ -31,7 +32,8 @@ def lease_device(*, poll_seconds: float = POLL_SECONDS) -> Iterator[torch.device
         return
     leased = _acquire(devices, per_device)
     if leased is None:
-        print(f"waiting for a GPU: other stages use all {len(devices)}", flush=True)
+        waiting = f"waiting for a GPU: other programs use all {len(devices)}"
+        print(waiting, file=sys.stderr, flush=True)  # standard output may be read by a program
     while leased is None:
         time.sleep(poll_seconds)
         leased = _acquire(devices, per_device)
@@ -44,7 +46,7 @@ def lease_device(*, poll_seconds: float = POLL_SECONDS) -> Iterator[torch.device
 
 
 def leases_per_device() -> int:
-    """How many stages may share a device: LIPNET_LEASES_PER_GPU, or 1."""
+    """How many programs may share a device: LIPNET_LEASES_PER_GPU, or 1."""
     text = os.environ.get("LIPNET_LEASES_PER_GPU") or "1"
     if not text.isdecimal() or int(text) < 1:
         raise InputError(f"LIPNET_LEASES_PER_GPU is {text!r}; it must be a number from 1 up")
@@ -75,7 +77,7 @@ def _acquire(devices: dict[str, torch.device], per_device: int) -> tuple[int, to
     """An open lock and its device, the least used first; None if every device is in full use."""
     if not LEASES.is_dir():
         LEASES.mkdir(parents=True, exist_ok=True)
-        LEASES.chmod(0o1777)  # stages of other users create locks here as well
+        LEASES.chmod(0o1777)  # programs of other users create locks here as well
     places = [
         f"{name}.{number}.lock" if number else f"{name}.lock"
         for number in range(per_device)
