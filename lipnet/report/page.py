@@ -16,6 +16,7 @@ from lipnet.report.columns import (
     describe_machines,
     group_of,
 )
+from lipnet.report.compressed_page import describe_compressed
 from lipnet.report.findings import describe_findings, describe_seeds
 from lipnet.report.html import write_html
 from lipnet.report.label_page import (
@@ -46,6 +47,11 @@ COST_CAPTION = (
     "test clips, and over seeds too if the point is a mean. Dashed, if it is known: the ceiling, "
     "the top-1 that no model can exceed on average because some labels look exactly alike."
 )
+SIZE_CAPTION = (
+    "Square: a model as it was trained, in single precision, and dashed its accuracy. Points: its "
+    "compressed copies, filled if they were tuned. Bars: 95 % intervals over the test clips; those "
+    "of the differences, which are paired, are in the table."
+)
 GENERATIONS_CAPTION = (
     "Lineages with several generations; each is distilled from the one before. Filled: chosen on "
     "validation. Bars: 95 % intervals over the test clips."
@@ -61,6 +67,7 @@ CONFUSION_CAPTION = (
 FIGURES = (
     ("accuracy_params", "Accuracy against parameters", COST_CAPTION),
     ("accuracy_gflops", "Accuracy against FLOPs", "The same at each spec's FLOPs."),
+    ("accuracy_bytes", "Accuracy against bytes", SIZE_CAPTION),
     ("generations", "Top-1 by generation", GENERATIONS_CAPTION),
     ("learning_curves", "Learning curves", CURVES_CAPTION),
     ("confusion", "Confusion, the most confused next to each other", CONFUSION_CAPTION),
@@ -89,6 +96,7 @@ def write_page(
         describe_generations(rows, names),
         describe_students(rows, report.comparisons, names),
         describe_strategies(report.strategies, names),
+        describe_compressed(rows, names),
         describe_seeds(report.families, report.seed_pairs),
         ["## Figures", "", *list_figures(study.report)],
         describe_lookalikes(report.lookalikes, rows, names),

@@ -9,11 +9,12 @@ from lipnet.report.figures.confusion import draw_confusion, draw_viseme_confusio
 from lipnet.report.figures.cost import draw_accuracy_by_cost
 from lipnet.report.figures.curves import draw_learning_curves
 from lipnet.report.figures.generations import draw_generations
+from lipnet.report.figures.size import draw_accuracy_by_size
 from lipnet.report.figures.style import house_style, save_figure
 from lipnet.report.results import Results
 
 FIGURES = (
-    *("accuracy_params", "accuracy_gflops", "learning_curves", "generations"),
+    *("accuracy_params", "accuracy_gflops", "accuracy_bytes", "learning_curves", "generations"),
     *("confusion", "confusion_visemes"),
 )
 
@@ -24,6 +25,7 @@ def write_figures(folder: Path, results: Results, *, ceiling: float | None) -> N
     drawings: dict[str, Callable[[], Figure | None]] = {
         "accuracy_params": lambda: draw_accuracy_by_cost(results, "params_m", ceiling=ceiling),
         "accuracy_gflops": lambda: draw_accuracy_by_cost(results, "gflops", ceiling=ceiling),
+        "accuracy_bytes": lambda: draw_accuracy_by_size(results),
         "learning_curves": lambda: draw_learning_curves(results),
         "generations": lambda: draw_generations(results),
         "confusion": lambda: draw_confusion(results),

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from lipnet.inference.logits import SavedLogits, write_logits
-from lipnet.lineage.generation import Generation, write_generation
+from lipnet.lineage.generation import Generation, Packing, write_generation
 from lipnet.lineage.summary import LineageSummary, write_lineage
 from lipnet.recipe import Recipe
 from lipnet.report.figures.write import FIGURES
@@ -27,7 +27,8 @@ ALIKE = {"bark": "park", "million": "millions", "could": "should", "fifty": "fif
 
 @dataclass(frozen=True)
 class Fake:
-    """One made-up lineage; the `skill` of each generation is roughly its accuracy."""
+    """One made-up lineage; the `skill` of each generation is roughly its accuracy. `packing`: of a
+    compressed one."""
 
     lineage: str
     spec: str
@@ -35,6 +36,7 @@ class Fake:
     skills: tuple[float, ...]
     seed: int = 1
     temperature: float = 1.0
+    packing: Packing | None = None
 
 
 SMALL = (
@@ -148,6 +150,7 @@ def _write_lineage(study: Study, fake: Fake, epochs: int) -> None:
             val_top5=1.0,
             val_loss=1 - skill,
             fingerprint=f"{crc32(model.encode()):016x}",
+            packing=fake.packing,
         )
         write_generation(folder / f"g{number}", generation)
         write_history(folder / f"g{number}" / "history.csv", _history(skill, epochs))

@@ -1,0 +1,63 @@
+"""The page's section on compressed models: how small they are and what that costs."""
+
+from collections.abc import Sequence
+
+from lipnet.report.columns import format_top1
+from lipnet.report.markdown import gain, join, percent
+from lipnet.report.names import ModelNames
+from lipnet.report.rows import Compression, LeaderboardRow
+
+HEADINGS = (
+    *("how", "bytes", "times smaller", "bits per weight", "val top-1", "test top-1 [95 %]"),
+    *("over its source [95 %]", "tuned", "id"),
+)
+
+
+def describe_compressed(rows: Sequence[LeaderboardRow], names: ModelNames) -> list[str]:
+    """A table with a group per source, whose own line comes first; nothing without such models."""
+    packed = [(row, row.compression) for row in rows if row.compression]
+    if not packed:
+        return []
+    lines = [
+        "## Compressed models",
+        "",
+        "Each is the best model of its lineage on validation, with its weights stored in another "
+        "form; bytes are those of the whole weights file. Times smaller: than the file of its "
+        "source, in single precision. Differences are paired by test clip, in points. A tuned "
+        "model was trained further in that form, taught by its source. Nothing was chosen from "
+        "these models, and parameters and FLOPs are those of the source.",
+        "",
+        join(HEADINGS),
+        join(["---", *["---:"] * (len(HEADINGS) - 3), "---", "---"]),
+    ]
+    by_name = {row.model: row for row in rows}
+    for source in dict.fromkeys(row.teacher for row, _ in packed):
+        first = next(own for row, own in packed if row.teacher == source)
+        lines.append(join([f"**{names.full(source)}**", *[""] * (len(HEADINGS) - 1)]))
+        lines.append(_describe_source(by_name[source], first))
+        lines += [_describe_copy(row, own) for row, own in packed if row.teacher == source]
+    return [*lines, ""]
+
+
+def _describe_source(row: LeaderboardRow, copy: Compression) -> str:
+    size = copy.ratio * copy.file_bytes
+    bits = copy.ratio * copy.bits_per_weight
+    cells = ["as trained", f"{size:,.0f}", "1.0", f"{bits:.2f}", percent(row.val.top1)]
+    return join([*cells, format_top1(row.test), "-", "-", f"`{row.model}`"])
+
+
+def _describe_copy(row: LeaderboardRow, own: Compression) -> str:
+    epochs = f"{own.tuned_epochs} epoch{'s' * (own.tuned_epochs != 1)}"
+    return join(
+        [
+            own.how,
+            f"{own.file_bytes:,}",
+            f"{own.ratio:.1f}",
+            f"{own.bits_per_weight:.2f}",
+            percent(row.val.top1),
+            format_top1(row.test),
+            gain(own.difference, own.difference_low, own.difference_high),
+            epochs if own.is_tuned else "no",
+            f"`{row.model}`",
+        ]
+    )

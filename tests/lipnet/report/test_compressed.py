@@ -1,0 +1,177 @@
+"""Compressed models in a report: sizes and paired differences; nothing is chosen from them."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from lipnet.errors import InputError
+from lipnet.lineage.generation import Packing, read_generation, write_generation
+from lipnet.lineage.selection import write_selection
+from lipnet.measure.accuracy import paired_difference
+from lipnet.measure.latency import Latency
+from lipnet.report import latencies, write
+from lipnet.report.figures.size import draw_accuracy_by_size
+from lipnet.report.figures.style import house_style
+from lipnet.report.keep import keep_study
+from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.results import read_results
+from lipnet.report.rows import LeaderboardRow, find_choices, models_of
+from lipnet.report.saved import read_results_rows
+from lipnet.report.study import Study
+from lipnet.report.terminal import print_leaderboard
+from lipnet.report.write import write_report
+from tests.lipnet.report.fabricated import SMALL, Fake, fabricate, write_fake_figures
+from tests.sharing import make_once
+from tracking.names import final_figures
+
+SPEC, SOURCE = SMALL[2].spec, "small-by-big-g1"
+# Better than any model on every split: it must not be chosen all the same.
+COPIES = (
+    Fake("s-int4", SPEC, SOURCE, (0.64,), packing=Packing(SOURCE, "int4", 2, 60_000, 500_000)),
+    Fake("s-int8", SPEC, SOURCE, (0.99,), packing=Packing(SOURCE, "int8", 0, 125_000, 500_000)),
+)
+NAMES = ["s-int8-g1", "s-int4-g1"]
+
+
+def _report(folder: Path) -> None:
+    study = Study(folder / "packed")
+    fabricate(study, [*SMALL, *COPIES])
+    write_selection(study.logits_val, study.selection, compressed=[fake.lineage for fake in COPIES])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "write_figures", write_fake_figures)
+        patch.setattr(latencies, "measure_weights", lambda weights, size: Latency(8.25, 9.5, 1))
+        write_report(study, {"source": "synthetic"})
+        write_leaderboard(study)
+
+
+@pytest.fixture
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return Study(make_once(tmp_path_factory, "reported-packed", _report) / "packed")
+
+
+@pytest.fixture
+def rows(study: Study) -> list[LeaderboardRow]:
+    return read_results_rows(study)
+
+
+def test_a_row_has_its_size_and_its_paired_difference(
+    study: Study, rows: list[LeaderboardRow]
+) -> None:
+    results = read_results(study)
+    found = {row.model: row for row in rows if row.compression}
+    assert list(found) == NAMES
+    row = found["s-int4-g1"]
+    assert row.compression is not None
+    first, second = (results.entry(name).outcomes["test"] for name in (SOURCE, row.model))
+    change = paired_difference(first.correct_N, second.correct_N, second.units_N)
+    assert row.compression.difference == pytest.approx(change.value, abs=1e-6)
+    assert row.compression.difference_low == pytest.approx(change.low, abs=1e-6)
+    assert row.compression.ratio == pytest.approx(500 / 60, abs=1e-6)
+    bits = 8 * 60_000 / (1e6 * row.params_m)
+    assert row.compression.bits_per_weight == pytest.approx(bits, abs=1e-4)
+    assert (row.compression.tuned_epochs, row.teacher, row.training) == (2, SOURCE, "compressed")
+    source = next(row for row in rows if row.model == SOURCE)
+    assert (row.gflops, row.params_m) == (source.gflops, source.params_m)
+
+
+def test_nothing_is_chosen_from_compressed_models(study: Study, rows: list[LeaderboardRow]) -> None:
+    results = read_results(study)
+    assert max(rows, key=lambda row: row.val.top1).model == "s-int8-g1"
+    assert results.best == "big-g1"
+    assert not set(NAMES) & {model.name for model in results.models}
+    assert not any(set(NAMES) & set(ensemble.members) for ensemble in results.ensembles)
+    assert not set(NAMES) & find_choices(rows)
+    assert not set(NAMES) & {row.model for row in models_of(rows)}
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    headline = text.partition("## ")[0]
+    assert "the best single model" in headline
+    assert "int8" not in headline
+
+
+def test_the_page_and_the_terminal_show_them(study: Study) -> None:
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    section = text.split("## Compressed models")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
+        *("| **ShuffleNet v2 0.5× + TCN 0.125×, distilled from ResNet-18 0.25× + TCN 0.25×**",),
+        *("| as trained", "| int8", "| int4"),
+    ]
+    assert "| 500,000 | 1.0 |" in lines[3]
+    assert "| 60,000 | 8.3 |" in lines[5]
+    assert "2 epochs" in lines[5]
+    board = text.split("## Leaderboard")[1].split("\n## ")[0]
+    assert "**Compressed**" in board
+    assert f"`s-int8-g1` from `{SOURCE}`" in board
+    out = StringIO()
+    console = Console(file=out, width=120)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latencies, "measure_weights", lambda weights, size: Latency(8.25, 9.5, 1))
+        print_leaderboard(study, read_results_rows(study), console)
+    assert "int4, tuned" in out.getvalue()
+
+
+def test_mlflow_gets_size_and_loss_under_the_same_names(rows: list[LeaderboardRow]) -> None:
+    figures = final_figures(next(row for row in rows if row.model == "s-int4-g1"))
+    assert figures["cost/file_bytes"] == 60_000
+    assert figures["cost/ratio"] == pytest.approx(500 / 60, abs=1e-6)
+    assert {"accuracy/difference", "cost/bits_per_weight"} <= set(figures)
+    plain = final_figures(next(row for row in rows if row.model == SOURCE))
+    assert not {"cost/file_bytes", "accuracy/difference"} & set(plain)
+
+
+def test_a_kept_study_gives_the_same_rows(
+    study: Study, rows: list[LeaderboardRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "write_figures", write_fake_figures)
+    keep_study(study, tmp_path / "kept")
+    kept = Study(tmp_path / "kept")
+    write_report(kept, {"source": "synthetic"})
+    found = [row.compression for row in read_results_rows(kept) if row.compression]
+    assert found == [row.compression for row in rows if row.compression]
+
+
+def test_a_copy_without_its_source_is_refused(study: Study, tmp_path: Path) -> None:
+    keep_study(study, tmp_path / "kept")
+    kept = Study(tmp_path / "kept")
+    folder = kept.lineage("s-int4") / "g1"
+    made = read_generation(folder)
+    gone = Packing("gone-g1", "int4", 0, 60_000, 500_000)
+    for packing in (None, gone):
+        write_generation(folder, type(made)(**{**vars(made), "packing": packing}))
+        with pytest.raises(InputError, match="run `dvc repro compressed@s-int4`"):
+            read_results(kept)
+
+
+def test_every_point_of_the_figure_is_at_its_bytes_and_accuracy(study: Study) -> None:
+    results = read_results(study)
+    figure = _draw(study)
+    drawn = {
+        (float(x), round(float(y), 6))
+        for line in figure.axes[0].lines
+        if line.get_marker() in ("o", "s")
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    }
+    sizes = {SOURCE: 500_000, "s-int8-g1": 125_000, "s-int4-g1": 60_000}
+    expected = {
+        (float(size), round(100 * results.entry(name).outcomes["test"].top1.value, 6))
+        for name, size in sizes.items()
+    }
+    assert drawn == expected
+    texts = {text.get_text() for text in figure.axes[0].texts}
+    assert {"int8", "int4"} <= texts
+
+
+def _draw(study: Study) -> Figure:
+    with house_style():
+        figure = draw_accuracy_by_size(read_results(study))
+    assert figure is not None
+    return figure
+
+
+def test_a_study_without_compressed_models_has_no_such_figure(reported_study: Study) -> None:
+    assert draw_accuracy_by_size(read_results(reported_study)) is None
+    text = (reported_study.report / "results.csv").read_text(encoding="utf-8")
+    assert "file_bytes" not in text.partition("\n")[0]
