@@ -59,9 +59,11 @@ BACKBONES: dict[str, Part[float]] = {
     "inceptionv4": Part("Inception-v4", RESNET_WIDTH),
     "alexnet": Part("Single frame", OLD_WIDTH),
     "alexnet2": Part("Context + fovea", OLD_WIDTH),
+    "ji3d": Part("Ji 3D CNN", Width()),
 }
 # With their own front ends, so that `motion` is no option.
-OWN_FRONT_ENDS = ("alexnet", "alexnet2")
+OWN_FRONT_ENDS = ("alexnet", "alexnet2", "ji3d")
+MAPPED = ("densenet3d",)  # backbones that keep a frame's map, which `convlstm` needs
 CLIP_NETS: dict[str, Part[float]] = {
     "vggm_ef": Part("VGG-M EF", OLD_WIDTH),
     "vggm_mt": Part("VGG-M MT", OLD_WIDTH),
@@ -84,6 +86,7 @@ HEADS: dict[str, Part[int]] = {
     "gru": Part("GRU", Units()),
     "lstm": Part("LSTM", Units()),
     "mean": Part("Mean", NoSize()),
+    "convlstm": Part("ConvLSTM", Units()),
 }
 
 
@@ -111,6 +114,11 @@ class ModelSpec:
         _check_options(self.options)
         if self.motion and self.backbone in OWN_FRONT_ENDS:
             raise InputError(f"{self.backbone} has a front end of its own: leave out 'motion'")
+        if self.head == "convlstm" and (self.backbone not in MAPPED or self.boundary):
+            raise InputError(
+                f"convlstm needs a frame's map and nothing else: take {' or '.join(MAPPED)}, and "
+                "leave out 'boundary'"
+            )
 
     @classmethod
     def parse(cls, text: str) -> "ModelSpec":

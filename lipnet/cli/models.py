@@ -1,6 +1,7 @@
 """`lipnet models`: the models of the paper's Tables 3 and 4, our figures next to those printed.
 
-With --all also the efficient trunks, as the ImageNet classifiers that they were published as.
+With --all also the efficient trunks, as the ImageNet classifiers that they were published as, and
+the systems of other authors.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lipnet.measure.imagenet import PublishedNet
     from lipnet.measure.paper import OtherRow, PaperRow
+    from lipnet.measure.systems import System
 
 HEADINGS = ("corpus", "input", "spec", "M params", "paper", "", "GFLOPs", "paper", "")
 NUMBERS = {3, 4, 6, 7}  # columns, right-aligned
@@ -25,6 +27,8 @@ TRUNK_HEADINGS = (
 )
 TRUNK_NUMBERS = {1, 2, 4, 5, 7, 8}
 TRUNK_HEAD = "tcn_1x"
+SYSTEM_HEADINGS = ("system", "source", "spec", "M params", "GFLOPs", "printed", "what")
+SYSTEM_NUMBERS = {3, 4, 5}
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,34 @@ class TrunkLine:
         )
 
 
+@dataclass(frozen=True)
+class SystemLine:
+    """A system of other authors: our figures for LRW's words and input (None if it is not built),
+    and the accuracy that they print."""
+
+    name: str
+    source: str
+    spec: str | None
+    params_m: float | None
+    gflops: float | None
+    printed: str
+    metric: str
+    note: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The line as a row under SYSTEM_HEADINGS."""
+        ours = ("-" if own is None else f"{own:.2f}" for own in (self.params_m, self.gflops))
+        spec = "not built" if self.spec is None else self.spec
+        return (self.name, self.source, spec, *ours, self.printed, self.metric)
+
+
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     models = verbs.add_parser("models", help="the paper's models, our figures next to its own")
-    models.add_argument("--all", action="store_true", help="also the efficient trunks")
+    models.add_argument(
+        "--all", action="store_true", help="also the efficient trunks and other systems"
+    )
     models.add_argument("--json", action="store_true")
     models.set_defaults(run=run)
 
@@ -99,11 +127,14 @@ def run(parsed: argparse.Namespace) -> None:
     papers = [_count(row, name=row.spec, note="") for row in PAPER_ROWS]
     others = [_count(row, name=row.name, note=row.note) for row in OTHER_ROWS]
     trunks = _count_trunks() if parsed.all else []
+    systems = _count_systems() if parsed.all else []
     if parsed.json:
-        tables = {"paper": _entries(papers), "others": _entries(others)}
-        print(json.dumps(tables | ({"trunks": list(map(asdict, trunks))} if trunks else {})))
+        tables: dict[str, object] = {"paper": _entries(papers), "others": _entries(others)}
+        if parsed.all:
+            tables |= {"trunks": list(map(asdict, trunks)), "systems": list(map(asdict, systems))}
+        print(json.dumps(tables))
     else:
-        print("\n".join([*_page(papers, others), *_trunk_page(trunks)]))
+        print("\n".join([*_page(papers, others), *_trunk_page(trunks), *_system_page(systems)]))
     differing = [f"{line.spec} ({line.corpus})" for line in papers if not line.equal]
     if differing:
         sys.exit(f"error: not the paper's printed digits: {', '.join(differing)}")
@@ -142,6 +173,39 @@ def _count_trunk(net: "PublishedNet") -> TrunkLine:
     return TrunkLine(net.backbone, *published, cost.params_m, cost.gflops)
 
 
+def _count_systems() -> list[SystemLine]:
+    from lipnet.measure.systems import SYSTEMS
+
+    return [_count_system(system) for system in SYSTEMS]
+
+
+def _count_system(system: "System") -> SystemLine:
+    from lipnet.measure.cost import cost_of
+    from lipnet.measure.paper import CLASSES, FRAMES, LRW, SIZES
+    from lipnet.spec import ModelSpec
+
+    params_m = gflops = None
+    if system.spec is not None:
+        spec = ModelSpec.parse(system.spec)
+        cost = cost_of(spec, CLASSES[LRW], frames=FRAMES, size=SIZES[LRW])
+        params_m, gflops = cost.params_m, cost.gflops
+    about = (system.printed, system.metric, system.note)
+    return SystemLine(system.name, system.source, system.spec, params_m, gflops, *about)
+
+
+def _system_page(systems: Sequence[SystemLine]) -> list[str]:
+    if not systems:
+        return []
+    return [
+        "",
+        "Systems of other authors: ours for 500 words and 29x88x88, and their printed accuracy",
+        "",
+        *_table(systems, SYSTEM_HEADINGS, SYSTEM_NUMBERS),
+        "",
+        *(textwrap.fill(f"{line.name}: {line.note}.", WIDTH) for line in systems),
+    ]
+
+
 def _trunk_page(trunks: Sequence[TrunkLine]) -> list[str]:
     if not trunks:
         return []
@@ -173,7 +237,7 @@ def _page(papers: Sequence[Line], others: Sequence[Line]) -> list[str]:
 
 
 def _table(
-    lines: Sequence[Line | TrunkLine],
+    lines: Sequence[Line | TrunkLine | SystemLine],
     headings: tuple[str, ...] = HEADINGS,
     numbers: AbstractSet[int] = frozenset(NUMBERS),
 ) -> list[str]:

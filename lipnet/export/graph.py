@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from lipnet.errors import InputError
+from lipnet.models.convlstm import ConvLstmHead
 from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.frontend import FRAMES_SEEN, FrontEnd
@@ -109,7 +110,7 @@ def check_expressible(model: Lipreader, *, stream: bool) -> None:
             "a network with an input of its own (alexnet, ji3d, or one that takes a clip at once) "
             "cannot be exported: graphs start with the front end; take another backbone"
         )
-    if any(isinstance(module, nn.RNNBase) for module in model.modules()):
+    if any(isinstance(module, nn.RNNBase | ConvLstmHead) for module in model.modules()):
         raise InputError(
             "a recurrent head cannot be exported: its graph would be of one number "
             "of frames; take a model with a convolutional head"

@@ -10,6 +10,7 @@ from torch import nn
 from lipnet.errors import InputError
 from lipnet.models import alexnet, inception, vggm
 from lipnet.models.alexnet import CLIP_BODIES, ContextFovea, SingleFrame
+from lipnet.models.convlstm import ConvLstmHead
 from lipnet.models.dctcn import DenseHead
 from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.efficientnet import EfficientNetB0
@@ -17,6 +18,7 @@ from lipnet.models.fixed_frames import FixedFrames, WholeClipHead
 from lipnet.models.frontend import FrontEnd, PlainFrames
 from lipnet.models.ghostnet import GhostNet
 from lipnet.models.inception import InceptionTowers, InceptionV4
+from lipnet.models.ji3d import HardwiredWindows, Ji3D, Subsample
 from lipnet.models.lipreader import FrontEnd as AnyFrontEnd
 from lipnet.models.lipreader import Head, Lipreader, Trunk
 from lipnet.models.mean import MeanHead
@@ -77,6 +79,7 @@ BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], StemmedTrunk]] = {
 OWN_FRONT_END_BUILDERS: dict[str, Callable[[ModelSpec], tuple[AnyFrontEnd, Trunk]]] = {
     "alexnet": lambda spec: (PlainFrames(), SingleFrame(spec.width)),
     "alexnet2": lambda spec: (PlainFrames(), ContextFovea(spec.width)),
+    "ji3d": lambda spec: (HardwiredWindows(), Ji3D()),
 }
 CLIP_NET_BUILDERS: dict[str, Callable[[ModelSpec], tuple[int, Trunk]]] = {
     **dict.fromkeys(FUSIONS, lambda spec: (vggm.FRAMES, VggM(spec.backbone, spec.width))),
@@ -89,6 +92,7 @@ HEAD_BUILDERS: dict[str, Callable[[ModelSpec, int], Head]] = {
     **dict.fromkeys(ONE_WAY_CELLS, _build_last_output),
     "dctcn": _build_dense,
     "mean": lambda spec, inputs: MeanHead(inputs),
+    "convlstm": lambda spec, inputs: ConvLstmHead(inputs, channels=spec.head_width),
 }
 
 
@@ -136,7 +140,7 @@ def _build_parts(spec: ModelSpec) -> tuple[AnyFrontEnd, Trunk, Head]:
 @torch.no_grad()
 def initialise(model: nn.Module, generator: torch.Generator | None = None) -> None:
     """Set every weight: convolutions, depthwise ones too, N(0, sqrt(2 / (kernel elements * out
-    channels))); Linear N(0, sqrt(2 / in)); biases 0; BatchNorm 1 and 0; PReLU 0.25;
+    channels))); Linear N(0, sqrt(2 / in)); biases 0; BatchNorm 1 and 0; PReLU 0.25; factors 1;
     RNN, GRU and LSTM, biases too, uniform within 1 / sqrt(units) of 0.
     """
     for module in model.modules():
@@ -149,6 +153,8 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
             bound = 1 / math.sqrt(module.hidden_size)
             for weight in module.parameters():
                 weight.uniform_(-bound, bound, generator=generator)
+        elif isinstance(module, Subsample):
+            module.weight.fill_(1)
         elif isinstance(module, nn.PReLU):
             module.weight.fill_(0.25)
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from lipnet.errors import InputError
 from lipnet.sizes import FixedChannels, HiddenWidth, NoSize, Units, Width
-from lipnet.spec import ModelSpec
+from lipnet.spec import MAPPED, ModelSpec
 
 # From narrow to wide; every row has one of them.
 SUFFIXES = ("_0.125x", "_0.25x", "_0.375x", "_0.5x", "_8", "_1x", "")
@@ -43,6 +43,11 @@ def narrow_spec(backbone, head, *options):
         for size in SUFFIXES
     )
     return next(filter(is_spec, texts))
+
+
+def backbone_for(head, usual):
+    """A backbone that the head fits."""
+    return MAPPED[0] if head == "convlstm" else usual
 
 
 def is_spec(text):

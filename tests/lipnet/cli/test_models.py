@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from lipnet.cli.main import main
-from lipnet.measure import imagenet, paper
+from lipnet.measure import imagenet, paper, systems
+from lipnet.spec import ModelSpec
 
 SMALL, OTHER = paper.PAPER_ROWS[-1], paper.OTHER_ROWS
 
@@ -60,6 +61,7 @@ def test_all_adds_the_trunks_next_to_their_published_figures(
     nets = {net.backbone: net for net in imagenet.PUBLISHED_NETS}
     chosen = (nets["mobilenetv1_1x"], nets["mobilenetv2_0.5x"])
     monkeypatch.setattr(imagenet, "PUBLISHED_NETS", chosen)
+    monkeypatch.setattr(systems, "SYSTEMS", ())
     main(["models", "--all"])
     one, two = capsys.readouterr().out.splitlines()[-2:]
     first = "mobilenetv1_1x 4.232 4.2 equal 0.5687 0.569 equal 5.774 1.337"
@@ -70,6 +72,33 @@ def test_all_adds_the_trunks_next_to_their_published_figures(
     trunks = json.loads(capsys.readouterr().out)["trunks"]
     assert [trunk["backbone"] for trunk in trunks] == [net.backbone for net in chosen]
     assert trunks[0]["params_m"] == pytest.approx(4.231976)
+
+
+@pytest.mark.usefixtures("one_row")
+def test_all_adds_the_systems_of_others_with_our_figures_or_a_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_spec = {system.spec: system for system in systems.SYSTEMS}
+    unbuilt = [system for system in systems.SYSTEMS if system.spec is None]
+    monkeypatch.setattr(imagenet, "PUBLISHED_NETS", ())
+    monkeypatch.setattr(systems, "SYSTEMS", (by_spec["vggm_mt"], unbuilt[0]))
+    main(["models", "--all"])
+    text = capsys.readouterr().out
+    row = next(line for line in text.splitlines() if "vggm_mt" in line)
+    assert row.split()[-6:] == ["vggm_mt", "58.66", "1.09", "61.1", "LRW", "top-1"]
+    missing = next(line for line in text.splitlines() if "not built  " in line and "84.1" in line)
+    assert missing.split()[-7:] == ["not", "built", "-", "-", "84.1", "LRW", "top-1"]
+    assert f"{unbuilt[0].name}: {unbuilt[0].note}" in " ".join(text.split())
+    main(["models", "--all", "--json"])
+    printed = json.loads(capsys.readouterr().out)["systems"]
+    assert printed[0]["params_m"] == pytest.approx(58.664020)
+    assert (printed[1]["spec"], printed[1]["params_m"]) == (None, None)
+
+
+def test_every_system_is_a_canonical_spec_or_has_a_reason() -> None:
+    for system in systems.SYSTEMS:
+        assert system.note
+        assert system.spec is None or str(ModelSpec.parse(system.spec)) == system.spec
 
 
 @pytest.mark.parametrize("wrong", [{"params_m": "1.7"}, {"gflops": "0.83"}])

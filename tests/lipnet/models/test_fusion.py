@@ -20,7 +20,7 @@ from lipnet.train.optim import build_optimiser
 from tests.lipnet.models.test_lipreader import make_batch, make_clip, make_model
 from tests.lipnet.specs import narrow_spec
 
-PER_FRAME = ("alexnet", "alexnet2", "inceptionv4")
+PER_FRAME = ("alexnet", "alexnet2", "ji3d", "inceptionv4")
 SPECS = (*CLIP_NETS, *PER_FRAME)
 # Of 500 words and 29 frames of 88 x 88 pixels: weights, multiply-adds / 1e9.
 COUNTS = {
@@ -181,7 +181,7 @@ def test_the_spec_of_a_clip_network_is_its_name_and_width(name):
         ModelSpec(name, 1.0, "tcn", 256)
 
 
-@pytest.mark.parametrize("name", ["vggm_mt", "alexnet"])
+@pytest.mark.parametrize("name", ["vggm_mt", "alexnet", "ji3d"])
 def test_an_input_of_its_own_is_not_exported(name):
     model = build_empty(ModelSpec.parse(narrow(name)), 3, device="meta")
     with pytest.raises(InputError, match="cannot be exported"):
