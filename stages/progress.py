@@ -84,34 +84,6 @@ class LineageProgress:
             self._model.stop(kind)
 
 
-class SilentLineage:
-    """Ignores all progress: for all processes except the main one."""
-
-    def begin(self, model: str, facts: TrainingFacts) -> "SilentLineage":
-        return self
-
-    def end(self, generation: Generation) -> None:
-        return
-
-    def on_batch(self, done: int, total: int) -> None:
-        return
-
-    def on_epoch(self, record: EpochRecord) -> None:
-        return
-
-    def on_note(self, text: str) -> None:
-        return
-
-    def on_warning(self, text: str) -> None:
-        return
-
-    def __enter__(self) -> "SilentLineage":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-
 class ModelProgress:
     """One model's training: a bar on a terminal, else one line per epoch."""
 

@@ -3,7 +3,7 @@
 import fcntl
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from lipnet.device import keep_freed_memory
 from lipnet.errors import InputError
 from lipnet.lease import lease_device
 from lipnet.lineage.generation import GENERATION_FILES
+from lipnet.lineage.generation_run import SilentLineage
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.lineage.summary import LINEAGE_FILE, all_weights, best_weights
@@ -30,7 +31,7 @@ from pipeline.outputs import move_into_place
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.sections import Taught
-from stages.progress import LineageProgress, SilentLineage
+from stages.progress import LineageProgress
 
 
 def named_lineage(known: Collection[str], kind: str) -> str:
@@ -94,7 +95,7 @@ def train_one(
     with (
         LineageProgress(params, plan, lines, engine)
         if engine.is_main
-        else SilentLineage() as listener
+        else nullcontext(SilentLineage()) as listener
     ):
         finished = train_lineage(plan, data, work=work, engine=engine, listener=listener)
     return [generation.name for generation in finished]

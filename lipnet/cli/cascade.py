@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipnet.cli.evaluate import format_estimate
+from lipnet.cli.pair import format_points
 
 if TYPE_CHECKING:
-    from lipnet.measure.accuracy import Estimate
     from lipnet.report.cascade import JudgedCascade
 
 ABOUT = (
@@ -50,15 +50,8 @@ def format_lines(found: "JudgedCascade") -> list[str]:
         f"cascade  {format_estimate(found.top1)}",
         f"small    {format_estimate(found.top1_small)}",
         f"large    {format_estimate(found.top1_large)}",
-        f"over the small model {_points(found.over_small)}",
-        f"over the large model {_points(found.over_large)}",
+        f"over the small model {format_points(found.over_small)}",
+        f"over the large model {format_points(found.over_large)}",
         f"GFLOPs per clip: mean {found.gflops:.3f} ({share:.0%} of the large model's), worst case "
         f"{found.worst_gflops:.3f}",
     ]
-
-
-def _points(change: "Estimate") -> str:
-    return (
-        f"{100 * change.value:+.2f} points  (95 %, paired: {100 * change.low:+.2f} to "
-        f"{100 * change.high:+.2f})"
-    )

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipnet.cli.evaluate import format_estimate
+from lipnet.cli.pair import describe_pair, format_pair
 from lipnet.how import STEPS
 
 if TYPE_CHECKING:
     from lipnet.compress.compress import Compared, Compressed
+    from lipnet.measure.accuracy import Estimate
     from lipnet.recipe import Recipe
     from lipnet.train.history import EpochRecord
 
@@ -93,6 +94,7 @@ def show_epoch(record: "EpochRecord") -> None:
 
 def to_json(made: "Compressed") -> dict[str, object]:
     """Size and accuracy; accuracies are fractions."""
+    found = made.compared
     return {
         "path": str(made.path),
         "spec": made.card.spec,
@@ -100,20 +102,11 @@ def to_json(made: "Compressed") -> dict[str, object]:
         "bytes": made.file_bytes,
         "ratio": made.ratio,
         "bits_per_weight": made.bits_per_weight,
-        "accuracy": None if made.compared is None else _compared_json(made.compared),
-    }
-
-
-def _compared_json(found: "Compared") -> dict[str, object]:
-    difference = found.difference
-    return {
-        "split": found.split,
-        "clips": difference.clips,
-        "batchnorm": found.statistics,
-        "top1_source": found.source.value,
-        "top1_compressed": found.compressed.value,
-        "difference": difference.value,
-        "difference_95": [difference.low, difference.high],
+        "accuracy": found
+        and {
+            "batchnorm": found.statistics,
+            **describe_pair(found.split, _accuracies(found), found.difference),
+        },
     }
 
 
@@ -128,11 +121,11 @@ def format_lines(made: "Compressed") -> list[str]:
 
 
 def _compared_lines(found: "Compared") -> list[str]:
-    change = found.difference
     return [
         f"BatchNorm's statistics: {found.statistics}; top-1 on {found.split}:",
-        f"source      {format_estimate(found.source)}",
-        f"compressed  {format_estimate(found.compressed)}",
-        f"difference {100 * change.value:+6.2f} points  "
-        f"(95 %, paired: {100 * change.low:+.2f} to {100 * change.high:+.2f})",
+        *format_pair(_accuracies(found), found.difference),
     ]
+
+
+def _accuracies(found: "Compared") -> dict[str, "Estimate"]:
+    return {"source": found.source, "compressed": found.compressed}

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipnet.cli.evaluate import format_estimate
 from lipnet.cli.face import add_face
+from lipnet.cli.pair import describe_pair, format_pair
 
 if TYPE_CHECKING:
     from lipnet.export.export import Exported, Quantised
+    from lipnet.measure.accuracy import Estimate
 
 ABOUT = (
     "Needs the extra `export` (pip install '.[export]' in the repository). lipnet read, evaluate "
@@ -56,7 +57,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 def to_json(made: "Exported") -> dict[str, object]:
     """Files, parity by number of frames (of the logits' spread), and int8's accuracy."""
-    quantised = made.quantised
+    found = made.quantised
     return {
         "spec": made.card.spec,
         "files": [
@@ -66,20 +67,11 @@ def to_json(made: "Exported") -> dict[str, object]:
         "precision": made.facts[0].precision,
         "opset": made.facts[0].opset,
         "parity": {str(frames): apart for frames, apart in made.parity.by_frames.items()},
-        "int8": None if quantised is None else _quantised_json(quantised),
-    }
-
-
-def _quantised_json(found: "Quantised") -> dict[str, object]:
-    difference = found.difference
-    return {
-        "calibration_clips": found.calibration_clips,
-        "split": found.split,
-        "clips": difference.clips,
-        "top1_float32": found.float32.value,
-        "top1_int8": found.int8.value,
-        "difference": difference.value,
-        "difference_95": [difference.low, difference.high],
+        "int8": found
+        and {
+            "calibration_clips": found.calibration_clips,
+            **describe_pair(found.split, _accuracies(found), found.difference),
+        },
     }
 
 
@@ -99,11 +91,11 @@ def format_lines(made: "Exported") -> list[str]:
 
 
 def _quantised_lines(found: "Quantised") -> list[str]:
-    change = found.difference
     return [
         f"int8 calibrated on {found.calibration_clips} training clips; top-1 on {found.split}:",
-        f"float32     {format_estimate(found.float32)}",
-        f"int8        {format_estimate(found.int8)}",
-        f"difference {100 * change.value:+6.2f} points  "
-        f"(95 %, paired: {100 * change.low:+.2f} to {100 * change.high:+.2f})",
+        *format_pair(_accuracies(found), found.difference),
     ]
+
+
+def _accuracies(found: "Quantised") -> dict[str, "Estimate"]:
+    return {"float32": found.float32, "int8": found.int8}

@@ -21,7 +21,7 @@ from lipnet.recipe import Recipe
 from lipnet.shards.meta import ClipMeta
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine
-from lipnet.train.history import EpochRecord
+from lipnet.train.listener import Silent
 from lipnet.train.loop import Training, fit
 
 SPEC = "resnet18_0.125x + tcn_0.125x"
@@ -62,7 +62,7 @@ JOBS = (
 
 
 @dataclass
-class BetweenSteps:
+class BetweenSteps(Silent):
     """A listener that watches all steps of an epoch but the first and the last."""
 
     watch: Watch
@@ -72,15 +72,6 @@ class BetweenSteps:
     def on_batch(self, done: int, total: int) -> None:
         self.on_step()
         self.watch(done + self.batch < total)
-
-    def on_epoch(self, record: EpochRecord) -> None:
-        return
-
-    def on_note(self, text: str) -> None:
-        return
-
-    def on_warning(self, text: str) -> None:
-        return
 
 
 def run_job(

@@ -37,7 +37,8 @@ from lipnet.seed import seed_of
 from lipnet.train.engine import Engine
 from lipnet.train.form import Form
 from lipnet.train.history import EpochRecord, best_epoch, write_history
-from lipnet.train.loop import Listener, Training, fit
+from lipnet.train.listener import Listener, Silent
+from lipnet.train.loop import Training, fit
 
 CODE = "lineage.lineage"  # the module whose imports are the code of a training
 
@@ -49,6 +50,16 @@ class LineageListener(Protocol):
     def begin(self, model: str, facts: TrainingFacts) -> Listener: ...
 
     def end(self, generation: Generation) -> None: ...
+
+
+class SilentLineage:
+    """A LineageListener that ignores everything."""
+
+    def begin(self, model: str, facts: TrainingFacts) -> Listener:
+        return Silent()
+
+    def end(self, generation: Generation) -> None:
+        return
 
 
 @dataclass(frozen=True)

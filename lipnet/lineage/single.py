@@ -27,6 +27,7 @@ from lipnet.shards.meta import ClipMeta
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
+from lipnet.train.listener import Silent
 
 # T frames  H W pixels
 LabelledCrops = tuple[NDArray[np.uint8], str]  # [T, H, W] of one word, and the word
@@ -160,7 +161,7 @@ def _store(split: Sequence[LabelledCrops], labels: Sequence[str], recipe: Recipe
 
 
 @dataclass(frozen=True)
-class EpochCallback:
+class EpochCallback(Silent):
     """A listener of lineages and of their trainings that calls back once per epoch."""
 
     epoch: Callable[[EpochRecord], None]
@@ -171,14 +172,8 @@ class EpochCallback:
     def end(self, generation: Generation) -> None:
         return
 
-    def on_batch(self, done: int, total: int) -> None:
-        return
-
     def on_epoch(self, record: EpochRecord) -> None:
         self.epoch(record)
-
-    def on_note(self, text: str) -> None:
-        return
 
     def on_warning(self, text: str) -> None:
         warnings.warn(text, stacklevel=2)

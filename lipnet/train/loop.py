@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,7 @@ from lipnet.train.compile import compile_parts, try_compile
 from lipnet.train.engine import Engine
 from lipnet.train.form import AsTrained, Form
 from lipnet.train.history import EpochRecord, beats, best_epoch
+from lipnet.train.listener import Listener
 from lipnet.train.optim import build_optimiser, learning_rate
 from lipnet.train.running_loss import RunningLoss
 from lipnet.train.sanity import warn_after, warn_before
@@ -40,18 +41,6 @@ CHECK_STEPS = 50  # between looks at the loss; each one waits for the device
 
 class TrainingDiverged(InputError):
     """The loss, or a logit in validation, is not finite."""
-
-
-class Listener(Protocol):
-    """Receives a training's progress: a progress bar, a tracker, a log."""
-
-    def on_batch(self, done: int, total: int) -> None: ...
-
-    def on_epoch(self, record: EpochRecord) -> None: ...
-
-    def on_note(self, text: str) -> None: ...
-
-    def on_warning(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
