@@ -6,7 +6,7 @@ Its tensors are stored as they are, or packed (lipnet/coding); `load_model` read
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from lipnet.labels import parse_labels
 from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import ORIGIN_KEY, Rejection, read_rejection
+from lipnet.models.spotting import ORIGIN_KEY as SPOTTING_KEY
+from lipnet.models.spotting import Spotting, read_spotting
 from lipnet.recipe import Recipe
 from lipnet.records import parse_json
 from lipnet.spec import ModelSpec
@@ -54,6 +56,11 @@ class ModelCard:
         """The probability below which no label counts as read; None if none was chosen."""
         return read_rejection(self.origin)
 
+    @property
+    def spotting(self) -> Spotting | None:
+        """When a word of a stream is reported; None if that was not chosen."""
+        return read_spotting(self.origin)
+
 
 def save_weights(
     path: Path | str, model: Lipreader, card: ModelCard, *, half: bool = False
@@ -80,6 +87,16 @@ def save_packed(path: Path, tensors: Mapping[str, Packed], card: ModelCard) -> N
     parts = zip((PACKED_TABLE, PACKED_DATA), encode_table(tensors), strict=True)
     stored = {name: torch.frombuffer(bytearray(part), dtype=torch.uint8) for name, part in parts}
     _write(path, stored, card, outputs=tensors["classifier.bias"].shape[0])
+
+
+def copy_weights(path: Path, out: Path, entries: Mapping[str, object]) -> None:
+    """Write a weights file's tensors, packed or not, to `out`, with these entries added to the
+    origin of its card; whole or not at all, and `out` may be the same file."""
+    card = load_card(path)
+    model, _ = load_model(path)  # InputError if the file is damaged
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    changed = replace(card, origin={**card.origin, **entries})
+    _write(out, tensors, changed, outputs=model.classifier.out_features)
 
 
 def is_packed(path: Path) -> bool:
@@ -217,6 +234,10 @@ def parse_card(path: Path, text: str) -> ModelCard:
         read_rejection(parsed.origin)
     except ValueError as error:
         raise InputError(f"{path}: its card has a wrong {ORIGIN_KEY}: {error}") from None
+    try:
+        read_spotting(parsed.origin)
+    except ValueError as error:
+        raise InputError(f"{path}: its card has a wrong {SPOTTING_KEY}: {error}") from None
     return parsed
 
 

@@ -1,0 +1,81 @@
+"""What `lipnet live` reads with: thresholds, the kind of reading, and the reader."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from lipnet.labels import BACKGROUND
+
+if TYPE_CHECKING:
+    from lipnet.live.reader import LiveModel, LiveReader
+    from lipnet.live.spotter import Reporter
+
+THRESHOLD, THRESHOLD_WITHOUT_BACKGROUND, REFRACTORY = 0.5, 0.9, 0.12
+GRAMMAR_THRESHOLD, PROMPT_THRESHOLD = 0.3, 0.5
+
+
+def describe_limits(parsed: argparse.Namespace, model: "LiveModel") -> list[str]:
+    """What makes free spotting less than reliable with these weights."""
+    if parsed.prompt or parsed.grammar:
+        return []
+    lines = []
+    if BACKGROUND not in model.labels:
+        lines.append(
+            f"{parsed.weights} has no {BACKGROUND} class: some word is likely at every moment, so "
+            "expect words that nobody spoken; --grammar and --prompt need none"
+        )
+    if model.card.spotting is None and parsed.threshold is None:
+        threshold, refractory = settings_of(parsed, model)
+        lines.append(
+            f"no threshold was chosen for streams of these weights: {threshold:g} is used, and "
+            f"{refractory:g} s between words (--threshold, --refractory; --choose chooses)"
+        )
+    return lines
+
+
+def settings_of(parsed: argparse.Namespace, model: "LiveModel") -> tuple[float, float]:
+    """Threshold and refractory time: as given, else those in the weights file, else fixed ones."""
+    chosen = model.card.spotting
+    threshold, refractory = parsed.threshold, parsed.refractory
+    if threshold is None:
+        if parsed.prompt or parsed.grammar:
+            threshold = PROMPT_THRESHOLD if parsed.prompt else GRAMMAR_THRESHOLD
+        elif chosen is not None:
+            threshold = chosen.threshold
+        else:
+            known = BACKGROUND in model.labels
+            threshold = THRESHOLD if known else THRESHOLD_WITHOUT_BACKGROUND
+    if refractory is None:
+        refractory = REFRACTORY if chosen is None else chosen.refractory
+    return threshold, refractory
+
+
+def make_reporter(parsed: argparse.Namespace, model: "LiveModel") -> "Reporter":
+    """Free spotting, sentences of a grammar, or answers to prompts."""
+    from lipnet.live.grammar import GrammarReporter, load_grammar
+    from lipnet.live.prompt import PromptReporter
+    from lipnet.live.spotter import Spotter
+
+    threshold, refractory = settings_of(parsed, model)
+    if parsed.grammar:
+        slots = load_grammar(parsed.grammar)
+        return GrammarReporter(model.labels, slots, threshold=threshold)
+    if parsed.prompt:
+        words = [word.strip() for word in parsed.prompt.split(",")]
+        reporter = PromptReporter(model.labels, words, threshold=threshold)
+        if parsed.file is not None:
+            reporter.prompt(0.0, seconds=float("inf"))
+        return reporter
+    return Spotter(model.labels, threshold=threshold, refractory=refractory)
+
+
+def make_reader(parsed: argparse.Namespace, model: "LiveModel") -> "LiveReader":
+    """A reader at the start of a stream."""
+    from lipnet.live.reader import LiveReader, default_tracker
+
+    return LiveReader(
+        model,
+        default_tracker(),
+        hop=parsed.hop,
+        frames=parsed.frames,
+        exact_edges=not parsed.cached_edges,
+    )

@@ -1,0 +1,188 @@
+"""`lipnet live`: words as lines, as JSON and as a drawn video; one line for what cannot be read."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import pytest
+
+from lipnet.cli.live_screen import NOTHING, Painter, TextScreen, WindowScreen, open_window
+from lipnet.cli.main import main
+from lipnet.landmarks.finder import Finder
+from lipnet.live.tracker import DetectorTracker
+from lipnet.models.weights import load_card
+from lipnet.video.decode import read_frames
+from tests.lipnet.inference.embedding import write_weights
+from tests.lipnet.live.test_evaluate import LABELS, corpus  # noqa: F401
+from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, write_video
+
+Printed = pytest.CaptureFixture[str]
+FAST = ("--frames", "5", "--hop", "4")
+
+
+@pytest.fixture(autouse=True)
+def _fake_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "lipnet.live.reader.default_tracker", lambda: DetectorTracker(Finder(FakeDetector()))
+    )
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return write_weights(tmp_path / "w.safetensors", labels=LABELS)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_faces(tmp_path / "v.mp4", 30)
+
+
+def run(weights: Path, *arguments: str | Path, fast: Sequence[str] = FAST) -> None:
+    main(["live", "--weights", str(weights), *map(str, arguments), *fast])
+
+
+def test_words_are_lines_and_the_limits_are_notes(
+    weights: Path, video: Path, capsys: Printed
+) -> None:
+    run(weights, "--file", video, "--threshold", "0")
+    out, notes = capsys.readouterr()
+    assert out.splitlines()
+    assert all(line.split()[2] in LABELS[1:] for line in out.splitlines())
+    assert notes == "   0.00 s  (face)\n"
+    run(weights, "--file", video)
+    assert "no threshold was chosen for streams of these weights: 0.5 is" in capsys.readouterr().err
+
+
+def test_weights_without_background_are_noted(tmp_path: Path, video: Path, capsys: Printed) -> None:
+    run(write_weights(tmp_path / "x.safetensors"), "--file", video)
+    notes = capsys.readouterr().err
+    assert "has no <background> class: some word is likely at every moment" in notes
+    assert "0.9 is used" in notes
+
+
+def test_silence_is_printed(weights: Path, video: Path, capsys: Printed) -> None:
+    run(weights, "--file", video, "--threshold", "1")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].endswith(NOTHING)
+    assert len(lines) == 2  # when it is noticed, and at the end
+
+
+def test_json_has_an_object_per_line(weights: Path, video: Path, capsys: Printed) -> None:
+    run(weights, "--file", video, "--threshold", "0", "--json")
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert entries[0] == {"event": "state", "state": "face", "seconds": 0.0}
+    words = [entry for entry in entries if entry["event"] == "word"]
+    assert words
+    for entry in words:
+        assert 0 <= entry["probability"] <= 1
+        assert 0 < entry["seconds"] < entry["reported"] <= 30 / 25
+
+
+def test_a_prompt_gives_one_answer_and_a_grammar_whole_sentences(
+    weights: Path, video: Path, tmp_path: Path, capsys: Printed
+) -> None:
+    run(weights, "--file", video, "--prompt", "bin, blue", "--threshold", "0", "--json")
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [entry["word"] in ("bin", "blue") for entry in entries[1:]] == [True]
+    grammar = tmp_path / "g.json"
+    grammar.write_text(json.dumps([["bin", "at"], ["f", "two"]]))
+    run(weights, "--file", video, "--grammar", grammar, "--threshold", "0", "--json")
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()][1:]
+    words = [entry["word"] for entry in entries if entry["event"] == "word"]
+    assert [word in ("bin", "at") for word in words] == [True, False] * (len(words) // 2)
+
+
+def test_a_drawn_video_has_every_frame(weights: Path, tmp_path: Path, capsys: Printed) -> None:
+    frames = list(read_frames(write_faces(tmp_path / "v.mp4", 12))) + [flat_frame(0)] * 30
+    video, out = write_video(tmp_path / "w.mp4", frames), tmp_path / "drawn.mp4"
+    run(weights, "--file", video, "--draw", out)
+    assert read_frames(out).shape == (42, 96 + 48, 96)
+    assert "(no face)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--file", "none.mp4"), "error: none.mp4 cannot be read: missing"),
+        (("--camera", "4321"), "error: .*camera"),
+        (("--camera", "none.there/x"), "OpenCV finds no video there"),
+        (("--camera", "0", "--draw", "x.mp4"), "--draw needs --file"),
+        (("--file", "v", "--threshold", "2"), r"--threshold must be in 0\.\.1, not 2"),
+        (("--file", "v", "--top", "0"), "--top must be in 1"),
+        (("--evaluate",), "--evaluate needs --source and --root"),
+        (("--file", "v", "--source", "grid", "--root", "r"), "these need --evaluate"),
+        (("--file", "v", "--choose", "x"), "--choose needs --evaluate and --split val"),
+        (("--file", "v", "--prompt", "bin,z"), "--prompt: the model has no label z"),
+        (("--file", "v", "--grammar", "none"), "--grammar none: not a known grammar"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    weights: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(SystemExit, match=message):
+        run(weights, *arguments)
+
+
+def test_sentences_are_scored_and_validation_chooses(
+    weights: Path,
+    corpus,  # noqa: F811
+    tmp_path: Path,
+    capsys: Printed,
+) -> None:
+    asked = ("--evaluate", "--source", "grid", "--root", corpus.folder)
+    run(weights, *asked, "--split", "all", "--limit", "1", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["sentences"], found["words"], found["failed"]) == (1, 6, 0)
+    run(weights, *asked, "--split", "all", "--limit", "1")
+    assert "1 sentences, 6 words, 0 failed" in capsys.readouterr().out
+    out, options = tmp_path / "out.safetensors", json.dumps({"val_fraction": 0.5})
+    chosen = ("--split", "val", "--options", options, "--limit", "1", "--choose", out)
+    run(weights, *asked, *chosen)
+    assert "false words per minute of silence on 1 sentences of val" in capsys.readouterr().out
+    spotting = load_card(out).spotting
+    assert spotting is not None
+    run(out, *asked, "--split", "all", "--limit", "1")
+    assert "no threshold was chosen" not in capsys.readouterr().err
+
+
+class Library:
+    """OpenCV with a window."""
+
+    error = cv2.error
+
+    def __init__(self, works: bool) -> None:
+        self.works = works
+        self.shown = 0
+
+    def namedWindow(self, title: str) -> None:
+        if not self.works:
+            raise cv2.error("no window")
+
+    def imshow(self, title: str, image: object) -> None:
+        self.shown += 1
+
+    def waitKey(self, wait: int) -> int:
+        return ord("q")
+
+
+def test_a_window_is_opened_only_if_there_is_a_display(
+    weights: Path, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    painter = Painter(LABELS, top=1, threshold=0.5)
+    lines = TextScreen(LABELS, top=1, threshold=0.5)
+    notes: list[str] = []
+    assert open_window(painter, lines, Library(works=True), notes.append) is lines
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert open_window(painter, lines, Library(works=False), notes.append) is lines
+    [line] = notes
+    assert line.startswith("no window: this OpenCV has none")
+    window = open_window(painter, lines, Library(works=True), notes.append)
+    assert isinstance(window, WindowScreen)
+    library = Library(works=True)
+    monkeypatch.setattr("lipnet.cli.live.with_window", lambda *_: WindowScreen(*_, library))
+    run(weights, "--file", video)
+    assert library.shown == 1  # its key ended the session
+    assert capsys.readouterr().err.endswith("stopped\n")
