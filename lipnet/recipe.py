@@ -30,6 +30,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "field": (24, MAX_FIELD, ""),
     "flip": (0, 1, "a fraction"),
     "mixup": (0, 100, ""),
+    "jitter": (0, 16, "pixels of the stored crop"),
+    "jitter_scale": (0, 0.5, "a fraction"),
     "cutout": (0, 1, "a fraction of the input's side"),
     "cut_share": (0, 1, "a fraction"),
     "min_context": (0, 100_000, ""),
@@ -65,6 +67,8 @@ class Recipe:
     input_size: int = 88  # pixels of the network's input, to which the field is downsampled
     flip: float = 0.5
     mixup: float = 0.4  # Beta(mixup, mixup); 0 turns it off
+    jitter: float = 0.0  # of each frame's place, in pixels of the stored crop; 0: none
+    jitter_scale: float = 0.0  # of each clip's size, a fraction; 0: none
     cutout: float = 0.0  # side of a blank square / `input_size` (arXiv 1708.04552); 0: none
     variable_length: bool = True  # cut training clips at random outside the word
     cut_share: float = 1.0  # of the clips that variable_length cuts; the others stay whole
@@ -156,8 +160,9 @@ class Recipe:
         facts = asdict(self)
         if self.schedule != "exponential":
             del facts["last_rate"]
-        if not self.cutout:
-            del facts["cutout"]
+        for name in ("cutout", "jitter", "jitter_scale"):
+            if not facts[name]:
+                del facts[name]
         return facts
 
     @property

@@ -1,4 +1,4 @@
-"""Views of a batch: random crop, flip, length, cutout and mixup for training, or the centre view.
+"""Views of a batch: random crop, flip, length, jitter, cutout and mixup, or the centre view.
 
 Which bytes and rows a view takes is computed on the CPU. These numbers go to the device together,
 and the pixels are computed there. The random numbers are drawn on the CPU, before any clip is read,
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lipnet.data.batch import ClipBatch, View, select_rows
+from lipnet.data.jitter import NO_JITTER, apply_jitter, draw_noise, place_jitter
 from lipnet.device import send_together, with_index
 from lipnet.models.packing import find_valid_frames
 from lipnet.recipe import Recipe
@@ -25,8 +26,8 @@ NO_HOLES = torch.empty(0, 2)
 @dataclass(frozen=True)
 class Draws:
     """The random numbers of a batch: uniform numbers in [0, 1) that position each clip's window
-    and blank square, whether it is flipped and cut, its mixup partner, and the clip's own share of
-    the mixture."""
+    and blank square, whether it is flipped and cut, its mixup partner, the clip's own share of the
+    mixture, and the noise of its jitter."""
 
     tops_B: Tensor
     lefts_B: Tensor
@@ -37,6 +38,7 @@ class Draws:
     partners_B: Tensor
     share: float
     holes_B2: Tensor
+    noise_BF3: Tensor
 
     def rows(self, rows_R: Tensor) -> tuple[Tensor, "Draws"]:
         """The rows [M] that a view of `rows_R` needs, and the draws for a batch of those rows.
@@ -50,7 +52,8 @@ class Draws:
             needed_M = torch.cat([rows_R, others])
         index_B = torch.zeros(len(self.partners_B), dtype=torch.long)
         index_B[needed_M] = torch.arange(len(needed_M))
-        names = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B", "holes_B2")
+        scalars = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B")
+        names = (*scalars, "holes_B2", "noise_BF3")
         picked = {name: getattr(self, name)[needed_M] for name in names}
         return needed_M, Draws(**picked, partners_B=index_B[partners_R], share=self.share)
 
@@ -66,7 +69,9 @@ def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
     # Drawn last: what came before this choice stays the same for every recipe.
     cuts_B = torch.rand(clips, generator=generator) < cut_share
     holes_B2 = torch.rand((clips, 2), generator=generator)
-    return Draws(tops_B, lefts_B, starts_B, ends_B, flips_B, cuts_B, partners_B, share, holes_B2)
+    noise_BF3 = draw_noise(clips, generator)
+    places = (tops_B, lefts_B, starts_B, ends_B)
+    return Draws(*places, flips_B, cuts_B, partners_B, share, holes_B2, noise_BF3)
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ def random_view(
         draws.share,
         head_steps,
         draws.holes_B2 if recipe.cutout else NO_HOLES,
+        place_jitter(draws.noise_BF3, window.starts_B, word_BT.shape[1], recipe),
     )
     return _compute(batch, places, recipe, device)
 
@@ -140,7 +146,8 @@ def random_view(
 @dataclass(frozen=True)
 class _Places:
     """What a view is made of: the window of each clip, the mixed word's frames, the rows and
-    partners that it mixes, and the middle of each clip's blank square, over the image's side."""
+    partners that it mixes, the middle of each clip's blank square, over the image's side, and each
+    frame's jitter."""
 
     window: Window
     word_BT: Tensor
@@ -149,6 +156,7 @@ class _Places:
     share: float
     head_steps: int | None = None
     holes_M2: Tensor = NO_HOLES
+    jitter_MT3: Tensor = NO_JITTER
 
 
 def _compute(
@@ -171,16 +179,18 @@ def _compute(
         _empty_frames(lengths_B, n_frames),
         places.partners_B,
         places.holes_M2,
+        places.jitter_MT3,
         *(places.word_BT, labels_B, partners_B),
         *(valid.device_tensors() if device.type == "cuda" else ()),
     ]
     sent = send_together(small if is_there else [*small, batch.frames_NTHW], device)
     frames_NTHW = batch.frames_NTHW if is_there else sent.pop()
-    offsets_L, back_M, empty_N, cut_N, mixed_B, holes_M2, word_BT, labels_B, *rest = sent
-    partners_B, *moved = rest
+    offsets_L, back_M, empty_N, cut_N, mixed_B, holes_M2, jitter_MT3, word_BT, *rest = sent
+    labels_B, partners_B, *moved = rest
     size, straight = recipe.input_size, len(order_M) - int(window.flips_B.sum())
     taken_MTHW = _take(frames_NTHW, offsets_L, (len(order_M), n_frames, size))
     frames_BTHW = _normalise(_flip(taken_MTHW, straight, back_M), recipe)
+    frames_BTHW = apply_jitter(frames_BTHW, jitter_MT3)
     _blank(frames_BTHW, empty_N)
     _cut_out(frames_BTHW, holes_M2, recipe.cutout)
     if places.share < 1.0:

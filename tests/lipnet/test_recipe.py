@@ -22,6 +22,8 @@ from lipnet.train.optim import learning_rate
         ("std", 1e-30, "recipe.std must be in 0.01..1"),
         ("std", 1e30, "recipe.std must be in 0.01..1"),
         ("lr", 0.0, "recipe.lr must be a finite number above 0, not 0.0"),
+        ("jitter", -1.0, r"recipe.jitter must be in 0..16 \(pixels of the stored crop\)"),
+        ("jitter_scale", 0.6, r"recipe.jitter_scale must be in 0..0.5 \(a fraction\)"),
         ("cutout", 1.5, r"recipe.cutout must be in 0..1 \(a fraction of the input's side\)"),
         ("last_rate", 0.0, r"recipe.last_rate must be in 1e-06..1 \(a fraction of recipe.lr\)"),
         ("warmup_epochs", 80, r"recipe.warmup_epochs must be below 80 \(epochs\)"),
@@ -73,12 +75,15 @@ def test_evaluation_context_does_not_change_the_stream() -> None:
     assert Recipe(min_context=2).view_facts != Recipe().view_facts
     assert Recipe(cut_share=0.5).view_facts != Recipe().view_facts
     assert Recipe(cutout=0.375).view_facts != Recipe().view_facts
+    assert Recipe(jitter_scale=0.04).view_facts != Recipe().view_facts
     assert Recipe(schedule="exponential", last_rate=0.1).view_facts == Recipe().view_facts
 
 
 def test_fields_that_a_training_does_not_use_are_in_no_digest() -> None:
     plain = Recipe()
-    assert not {"cutout", "last_rate"} & plain.training_facts.keys()
+    unused = {"cutout", "jitter", "jitter_scale", "last_rate"}
+    assert not unused & plain.training_facts.keys()
+    assert Recipe(jitter=2.0).training_facts == {**plain.training_facts, "jitter": 2.0}
     assert Recipe(last_rate=0.5).training_facts == plain.training_facts
     assert Recipe(cutout=0.375).training_facts == {**plain.training_facts, "cutout": 0.375}
     facts = Recipe(schedule="exponential").training_facts

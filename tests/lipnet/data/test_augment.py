@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
 
 from lipnet.data.augment import Draws, central_view, draw, random_view
 from lipnet.data.batch import ClipBatch, View
@@ -288,3 +289,59 @@ def test_without_cutout_a_view_is_what_it_was() -> None:
     assert differs_BT[0].all()
     assert torch.equal(plain.lengths_B, cut.lengths_B)
     assert plain.share == cut.share
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.sampled_from([(2.0, 0.0), (0.0, 0.04), (3.0, 0.2)]),
+    st.booleans(),
+    st.integers(0, 2**31),
+)
+def test_jitter_moves_and_scales_each_frame_as_a_pixel_by_pixel_computation(
+    lengths: list[int], jitter: tuple[float, float], flip: bool, seed: int
+) -> None:
+    batch = make_batch(lengths, [[0, n] for n in lengths])
+    plain = Recipe(input_size=16, field=32, mixup=0, flip=float(flip))
+    recipe = replace(plain, jitter=jitter[0], jitter_scale=jitter[1])
+    draws = draw(recipe, len(lengths), epoch=0, step=seed)
+    before, after = (random_view(batch, draws, own) for own in (plain, recipe))
+    assert torch.equal(before.lengths_B, after.lengths_B)
+    for row, length in enumerate(before.lengths_B.tolist()):
+        assert not after.frames_BTHW[row, length:].any()
+        for frame in range(length):
+            zoom, x, y = draws.noise_BF3[row, frame].tolist()
+            expected = move(
+                before.frames_BTHW[row, frame].double().numpy(),
+                1 + zoom * jitter[1],
+                x * jitter[0] * 16 / 32,
+                y * jitter[0] * 16 / 32,
+            )
+            found = after.frames_BTHW[row, frame].double().numpy()
+            np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def move(image_HW: np.ndarray, zoom: float, x: float, y: float) -> np.ndarray:
+    """The image zoomed about its middle, then moved right and down, with its edges repeated."""
+    size = len(image_HW)
+    middle = (size - 1) / 2
+    columns = (np.arange(size) - middle - x) / zoom + middle
+    rows = (np.arange(size) - middle - y) / zoom + middle
+    at = np.stack(np.meshgrid(rows, columns, indexing="ij"))
+    return np.asarray(map_coordinates(image_HW, at, order=1, mode="nearest"))
+
+
+def test_a_clip_has_one_scale_and_frames_of_their_own() -> None:
+    noise_BF3 = draw(Recipe(), 4, epoch=0, step=1).noise_BF3
+    assert (noise_BF3[:, :, 0] == noise_BF3[:, :1, 0]).all()
+    assert noise_BF3[:, :, 1:].std(1).min() > 0.3
+    assert noise_BF3.abs().max() <= 1
+
+
+def test_jitter_changes_no_evaluation_and_no_other_draw() -> None:
+    batch, recipe = make_batch([6, 4], [[0, 6], [0, 4]]), Recipe(input_size=16, mixup=0)
+    jittered = replace(recipe, jitter=2.0, jitter_scale=0.04)
+    one, other = (central_view(batch, own).frames_BTHW for own in (recipe, jittered))
+    assert torch.equal(one, other)
+    needed_M, own = draw(jittered, 6, epoch=0, step=3).rows(torch.tensor([4, 1]))
+    assert torch.equal(own.noise_BF3, draw(recipe, 6, epoch=0, step=3).noise_BF3[needed_M])
