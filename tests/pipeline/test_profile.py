@@ -9,6 +9,7 @@ import yaml
 
 from lipnet.errors import InputError
 from lipnet.recipe import Recipe
+from lipnet.spec import BACKBONES, CLIP_NETS
 from pipeline.profile import CONF, compose_profile
 from tests.contract.imports import ROOT
 
@@ -80,3 +81,16 @@ def test_the_pair_is_a_part_of_the_whole_study() -> None:
     assert {name: pair["scratch"][name]["spec"] for name in names} == {
         name: whole["scratch"][name]["spec"] for name in names
     }
+
+
+def test_the_zoo_has_every_network_from_scratch_and_taught() -> None:
+    params = compose("zoo")
+    specs = {name: params.spec_of(name) for name in params.scratch}
+    left_out = {"densenet3d", "resnet34"}  # too costly for an hour, and a deeper resnet18
+    assert {spec.backbone for spec in specs.values()} == {*BACKBONES, *CLIP_NETS} - left_out
+    assert {"mean", "rnn", "gru", "lstm", "bgru", "blstm"} < {spec.head for spec in specs.values()}
+    taught = {
+        params.spec_of(name) for name, own in params.taught.items() if own.teacher == "rn18-mstcn"
+    }
+    missing = {name for name, spec in specs.items() if spec not in taught}
+    assert missing == {"rn18-mstcn", "rn18-tcn025"}  # the teacher, and the student of a student
