@@ -18,6 +18,7 @@ from lipnet.landmarks.summary import read_summary
 from lipnet.shards.codec import DEFAULT_CODEC
 from lipnet.shards.cut import CutFolders, Cutter
 from lipnet.shards.index import ClipFailure, ShardIndex, pixel_stats
+from lipnet.shards.leaks import find_leaks
 from lipnet.shards.plan import CutJob, plan_shards
 from lipnet.shards.precropped import describe_precropped
 from lipnet.shards.summary import LABELS, SUMMARY, ShardsSummary, SplitSummary, write_summary
@@ -79,6 +80,8 @@ def make_shards(
         Cutter, locate(folders), options=crops, labels=labels, made_by=made_by, codec=codec
     )
     indexes = cut_jobs(jobs, make_worker, actors=actors, timings=folders.timings)
+    for line in describe_precropped_leaks(clips, folders.state, indexes):
+        print(f"warning: {line}")
     failures += [failure for index in indexes for failure in index.failures]
     check_survivors(clips, failures)
     for line in describe_new_gaps(clips, failures):
@@ -154,20 +157,32 @@ def describe_new_gaps(clips: Sequence[Clip], failures: Sequence[ClipFailure]) ->
 
 
 def describe_leaks(clips: Sequence[Clip], tracks: Mapping[str, TrackSpan]) -> list[str]:
-    """A line if clips of several splits come from videos with the same bytes, under any names.
-
-    Precropped clips are not compared: their videos are folders.
-    """
+    """A line if clips of several splits come from videos with the same bytes, under any names."""
     found: dict[str, dict[str, str]] = {}  # of each digest, a video per split
     for clip in clips:
         if clip.video in tracks:
             found.setdefault(tracks[clip.video].digest, {}).setdefault(clip.split, clip.video)
-    leaks = [videos for videos in found.values() if len(videos) > 1]
+    return _describe("videos whose bytes are", [own for own in found.values() if len(own) > 1])
+
+
+def describe_precropped_leaks(
+    clips: Sequence[Clip], state: Path, indexes: Sequence[ShardIndex]
+) -> list[str]:
+    """The same for precropped clips, whose crops are compared: their videos are folders."""
+    if not any(clip.ready for clip in clips):
+        return []
+    return _describe(
+        "clips whose images are", find_leaks([state / f"{index.name}.json" for index in indexes])
+    )
+
+
+def _describe(what: str, leaks: Sequence[Mapping[str, str]]) -> list[str]:
+    """A line if there are leaks; each is a name per split."""
     if not leaks:
         return []
-    such = " and ".join(f"{video} in {split}" for split, video in sorted(leaks[0].items()))
+    such = " and ".join(f"{name} in {split}" for split, name in sorted(leaks[0].items()))
     return [
-        f"videos whose bytes are in several splits: {len(leaks)}, such as {such}; a model is "
+        f"{what} in several splits: {len(leaks)}, such as {such}; a model is "
         "measured on what it was trained on, so keep each in one split"
     ]
 

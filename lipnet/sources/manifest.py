@@ -4,7 +4,7 @@ import csv
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -14,7 +14,14 @@ import pandas as pd
 
 from lipnet.clip import SPLITS, Clip, Rejected
 from lipnet.errors import InputError
-from lipnet.files import digest_of, read_json, write_atomic, write_folder_atomic, write_json
+from lipnet.files import (
+    digest_files,
+    digest_of,
+    read_json,
+    write_atomic,
+    write_folder_atomic,
+    write_json,
+)
 from lipnet.labels import BACKGROUND, parse_labels
 from lipnet.records import Record
 from lipnet.speakers import SpeakerOverlap
@@ -26,6 +33,7 @@ REQUIRED_SPLITS = ("train", "val", "test")
 AGAIN = "run the stage manifest again"
 MENTIONED = 8
 SUMMARY, LABELS = "summary.json", "labels.json"
+CLIPS, REJECTED = "clips.csv", "rejected.csv"
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,8 @@ class SplitSize:
 class ManifestSummary:
     """The source and a digest of its options, and counts: files = videos + rejected files.
 
-    `overlap` of speakers is None in manifests of earlier versions.
+    `digests` are those of the manifest's other files, by name. `overlap` of speakers is None and
+    `digests` are empty in manifests of earlier versions, whose clips are not read.
     """
 
     source: str
@@ -54,6 +63,7 @@ class ManifestSummary:
     splits: Mapping[str, SplitSize]
     rejected: Mapping[str, int]
     overlap: SpeakerOverlap | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rejected_files(self) -> int:
@@ -78,9 +88,11 @@ def write_manifest(
     rejected = sorted(rejected, key=lambda record: (record.path, record.reason))
     summary = summarise(clips, rejected, source=source, options=options)
     with write_folder_atomic(folder) as temporary:
-        write_rows(temporary / "clips.csv", CLIP_COLUMNS, clips)
-        write_rows(temporary / "rejected.csv", REJECTED_COLUMNS, rejected)
+        write_rows(temporary / CLIPS, CLIP_COLUMNS, clips)
+        write_rows(temporary / REJECTED, REJECTED_COLUMNS, rejected)
         write_json(temporary / LABELS, sorted({clip.label for clip in clips}))
+        digests = {name: digest_files([temporary / name]) for name in (CLIPS, LABELS, REJECTED)}
+        summary = replace(summary, digests=digests)
         sums = {"files": summary.files, "rejected_files": summary.rejected_files}
         write_json(temporary / SUMMARY, {**asdict(summary), **sums})
     return summary
@@ -180,7 +192,8 @@ def describe_gaps(clips: Sequence[Clip]) -> list[str]:
 
 def read_frame(folder: Path) -> pd.DataFrame:
     """clips.csv as a frame with Clip's columns and types, in order of clip_id."""
-    path = folder / "clips.csv"
+    path = folder / CLIPS
+    check_digests(folder)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # pandas' when it casts infinity to int
@@ -191,10 +204,28 @@ def read_frame(folder: Path) -> pd.DataFrame:
         raise InputError(f"{path} is not a manifest: {error}; {AGAIN}") from error
     if tuple(frame.columns) != CLIP_COLUMNS:
         raise InputError(f"{path} has columns {', '.join(frame.columns)}; {AGAIN}")
+    # A digest finds what was changed later; this finds what should never have been written.
     wrong = _find_wrong_column(frame, read_labels(folder), read_summary(folder))
     if wrong:
         raise InputError(f"{path} was changed: its column {wrong} is impossible; {AGAIN}")
     return frame
+
+
+def check_digests(folder: Path) -> None:
+    """InputError if a file of the manifest is missing or not the one that the stage wrote."""
+    digests = read_summary(folder).digests
+    for name in (CLIPS, LABELS, REJECTED):
+        path = folder / name
+        try:
+            own = digest_files([path])
+        except FileNotFoundError:
+            raise InputError(f"no manifest at {path}; run the stage manifest first") from None
+        except OSError as error:
+            raise InputError(f"{path} is not a manifest: {error}; {AGAIN}") from error
+        if name not in digests:
+            raise InputError(f"{folder / SUMMARY} has no digest of {name}; {AGAIN}")
+        if own != digests[name]:
+            raise InputError(f"{path} was changed: its digest is not the summary's; {AGAIN}")
 
 
 def _find_wrong_column(
@@ -228,7 +259,7 @@ def read_clips(folder: Path) -> list[Clip]:
 
 def read_rejected(folder: Path) -> list[Rejected]:
     """rejected.csv as records, in order of path."""
-    with (folder / "rejected.csv").open(encoding="utf-8", newline="") as lines:
+    with (folder / REJECTED).open(encoding="utf-8", newline="") as lines:
         return [Rejected(**row) for row in csv.DictReader(lines)]
 
 
@@ -262,6 +293,7 @@ def _parse_summary(found: Record) -> ManifestSummary:
         splits={name: _parse_split(own) for name, own in found.records("splits").items()},
         rejected=found.counts("rejected"),
         overlap=SpeakerOverlap.parse(found.record("overlap")) if "overlap" in found else None,
+        digests=_parse_digests(found),
     )
     if (found.count("files"), found.count("rejected_files")) != (
         summary.files,
@@ -269,6 +301,11 @@ def _parse_summary(found: Record) -> ManifestSummary:
     ):
         raise ValueError("its files are not videos + rejected files")
     return summary
+
+
+def _parse_digests(found: Record) -> dict[str, str]:
+    own = found.record("digests") if "digests" in found else Record({})
+    return {name: own.text(name) for name in (CLIPS, LABELS, REJECTED) if name in own}
 
 
 def _parse_split(found: Record) -> SplitSize:

@@ -56,7 +56,9 @@ def test_words_that_the_font_lacks_are_drawn_as_boxes(params: Params) -> None:
     assert "词/train/1" in page
 
 
-def test_precropped_clips_have_pictures_and_no_faces(params: Params) -> None:
+def test_precropped_clips_have_pictures_and_no_faces(
+    params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_images(Path("root") / "f", {f"{n}.png": 6 * n for n in range(1, 31)})
     clips = [
         Clip(f"{split}/{i}", "f", "hao", split, "", f"{split}{i}", "", i, i + 9, i, i + 9,
@@ -68,6 +70,8 @@ def test_precropped_clips_have_pictures_and_no_faces(params: Params) -> None:
     places = LandmarkFolders(Path("root"), paths.tmp / "landmarks", paths.landmarks)
     make_landmarks([], places, params.landmarks, precropped=1)
     pack(params, paths)
+    leak = "clips whose images are in several splits: 3, such as test/0 in test and train/0 in "
+    assert leak in capsys.readouterr().out
     quality, page = report(params, paths)
     assert quality.faces is None
     assert "no face was detected" in page

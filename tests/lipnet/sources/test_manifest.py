@@ -1,5 +1,6 @@
 """The manifest: what is written reads back equal, and equal corpora give equal bytes."""
 
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,16 @@ def make_clips(counts: dict[str, int]) -> list[Clip]:
         ids = [f"{label}/{split}/{n}" for n in range(count)]
         made += [replace(CLIP, clip_id=i, label=label, split=split, video=i) for i in ids]
     return made
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of six clips, with equal counts of A and B in each split."""
+    folder = tmp_path_factory.mktemp("manifest") / "manifest"
+    counts = {f"{label} {split}": 1 for split in ("train", "val", "test") for label in "AB"}
+    rejected = [Rejected("x", "zero_bytes", "")]
+    write_manifest(folder, make_clips(counts), rejected, source="lrw", options={})
+    return folder
 
 
 @settings(max_examples=50)
@@ -154,9 +165,40 @@ def test_complete_corpus_passes() -> None:
 def test_absent_or_foreign_manifest_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no manifest at"):
         read_clips(tmp_path)
-    (tmp_path / "clips.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match=r"clips\.csv"):
-        read_clips(tmp_path)
-    (tmp_path / "clips.csv").write_text("")
-    with pytest.raises(InputError, match=r"clips\.csv"):
-        read_clips(tmp_path)
+    for content in ("a,b\n1,2\n", ""):
+        (tmp_path / "clips.csv").write_text(content)
+        with pytest.raises(InputError, match="no manifest at"):
+            read_clips(tmp_path)
+
+
+@settings(max_examples=30)
+@given(st.sampled_from(["clips.csv", "labels.json", "rejected.csv"]), st.data())
+def test_a_changed_byte_is_refused_also_if_all_counts_stay_the_same(
+    written: Path, name: str, data: st.DataObject
+) -> None:
+    path = written / name
+    whole = path.read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda value: value != whole[at]))
+    changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
+    swapped = whole.replace(b",A,train,", b",x,train,").replace(b",B,train,", b",A,train,")
+    swapped = swapped.replace(b",x,train,", b",B,train,")  # every count is as it was
+    try:
+        for content in (changed, swapped) if name == "clips.csv" else (changed,):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=rf"{name} was changed"):
+                read_clips(written)
+    finally:
+        path.write_bytes(whole)
+    assert len(read_clips(written)) == 6
+
+
+def test_a_manifest_without_digests_is_made_again(written: Path, tmp_path: Path) -> None:
+    shutil.copytree(written, tmp_path / "old")
+    summary = read_json(written / "summary.json")
+    assert isinstance(summary, dict)
+    del summary["digests"]
+    write_json(tmp_path / "old" / "summary.json", summary)
+    assert read_summary(tmp_path / "old").clips == 6
+    with pytest.raises(InputError, match=r"no digest of clips\.csv; run the stage manifest again"):
+        read_clips(tmp_path / "old")
