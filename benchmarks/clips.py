@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 from lipnet.crops.align import load_face
 from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.landmarks.detector import DlibDetector, find_predictor
-from lipnet.landmarks.track import LandmarkOptions, track_landmarks
+from lipnet.landmarks.options import LandmarkOptions
+from lipnet.landmarks.track import track_landmarks
 from lipnet.shards.codec import Crops
 from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions

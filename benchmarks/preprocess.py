@@ -12,7 +12,7 @@ import argparse
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,13 +26,17 @@ from benchmarks.stopwatch import Stopwatch
 from cluster.pool import map_jobs
 from lipnet.crops.align import MOUTH, load_face
 from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
-from lipnet.landmarks.detector import Detector, DlibDetector, Face, find_predictor
+from lipnet.landmark_names import DLIB
+from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmarks.face import Detector, Face, Seen
+from lipnet.landmarks.follow import follow_face
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.predictor import Box, Marks
 from lipnet.landmarks.track import track_landmarks
 from lipnet.shards.codec import DEFAULT_CODEC, find_codec
 from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
-from lipnet.video.decode import Frame, VideoError, iter_frames
+from lipnet.video.decode import Frame, Pixels, VideoError, iter_frames
 
 # T frames  P landmark points (68)
 GRID = Path(__file__).resolve().parents[2] / "shared" / "data" / "grid"
@@ -70,10 +74,15 @@ class Ours:
 
 @dataclass(frozen=True)
 class TimedDetector:
-    """A detector that measures its time as "detect" and "predict"."""
+    """A detector that measures its time as "detect" and "predict", and follows faces as dlib's."""
 
     detector: Detector
     watch: Stopwatch
+    name: str = DLIB
+    pixels: Pixels = "grey"
+
+    def follow(self, frames: Iterable[Frame], options: LandmarkOptions) -> Iterator[Seen | None]:
+        return follow_face(frames, self, options)
 
     def find(self, frame_HW: Frame, *, upsample: int = 0) -> list[Face]:
         with self.watch.time("detect"):

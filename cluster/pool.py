@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 MAX_RETRIES = 3
 ACTOR_BYTES = 700 * 1024**2  # an actor's peak memory, by which Ray schedules it
 POLL_SECONDS = 10.0  # how often the pool checks for nodes that joined or left
-LIBRARIES = ("cv2", "dlib", "numpy")  # their versions can change results
+LIBRARIES = ("ai_edge_litert", "cv2", "dlib", "numpy")  # their versions can change results
 
 _log = logging.getLogger(__name__)
 _serials = itertools.count(1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lipnet.inference.read import Reading as Reading
     from lipnet.inference.read import read_video as read_video
     from lipnet.landmarks.detector import DlibDetector as DlibDetector
-    from lipnet.landmarks.track import LandmarkOptions as LandmarkOptions
+    from lipnet.landmarks.options import LandmarkOptions as LandmarkOptions
     from lipnet.lineage.single import train_model as train_model
     from lipnet.measure.accuracy import Estimate as Estimate
     from lipnet.measure.cost import Cost as Cost
@@ -55,7 +55,7 @@ _MODULES = {
     "Evaluation": "lipnet.inference.evaluate",
     "Exported": "lipnet.export.export",
     "InputError": "lipnet.errors",
-    "LandmarkOptions": "lipnet.landmarks.track",
+    "LandmarkOptions": "lipnet.landmarks.options",
     "Lipreader": "lipnet.models.lipreader",
     "ModelCard": "lipnet.models.weights",
     "ModelSpec": "lipnet.spec",

@@ -15,7 +15,7 @@ from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
 from lipnet.files import digest_of
 from lipnet.how import How
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.recipe import Recipe
 from lipnet.sources.discover import find_source
 from lipnet.sources.synthetic.options import SyntheticOptions

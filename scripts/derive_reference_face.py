@@ -1,6 +1,8 @@
-"""Derive lipnet/video/reference_face.npy: the mean face of several people, by Procrustes analysis.
+"""Derive a landmark model's reference face: the mean of several people, by Procrustes analysis.
 
-    python scripts/derive_reference_face.py --grid GRID_ROOT [--compare FACE.npy]
+    python scripts/derive_reference_face.py --grid GRID_ROOT [--landmarks mesh] [--compare FACE.npy]
+
+The package's are lipnet/crops/reference_face.npy (dlib) and lipnet/crops/mesh_face.npy (mesh).
 
 Each person counts once: the mean shape over each speaker's frames, and scikit-image's astronaut.
 Mirrored copies make the mean symmetric. Its position and size in the 256 x 256 frame are
@@ -16,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from lipnet.crops.align import REFERENCE_FACE, STABLE, apply_similarity, fit_similarity, mean_shape
+from lipnet.crops.align import OWN_FACES, STABLE, apply_similarity, fit_similarity, mean_shape
 from lipnet.files import write_atomic
-from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmark_names import DLIB, LANDMARK_MODELS
+from lipnet.landmarks.models import load_landmark_model
+from lipnet.landmarks.options import LandmarkModel, LandmarkOptions
+from lipnet.landmarks.store import Track
 from lipnet.landmarks.track import track_landmarks
 from lipnet.video.decode import iter_frames
 
@@ -36,22 +41,28 @@ MIRRORED = [
 """MIRRORED[i] is the point that corresponds to point i in a mirrored face."""
 
 
-def speaker_shapes(grid: Path, detector: DlibDetector) -> Iterator[NDArray[np.float64]]:
+def speaker_shapes(grid: Path, model: LandmarkModel) -> Iterator[NDArray[np.float64]]:
     """Each speaker's mean shape over evenly spaced videos."""
     for speaker in sorted(p for p in grid.iterdir() if p.is_dir() and p.name != "alignments"):
         videos = sorted(p for p in speaker.iterdir() if p.suffix in (".mp4", ".mpg"))
         step = max(1, len(videos) // VIDEOS_PER_SPEAKER)
-        tracks = [track_landmarks(iter_frames(video), detector) for video in videos[::step]]
+        tracks = [track_video(video, model) for video in videos[::step]]
         shapes_NP2 = np.concatenate([track.points_TP2[track.seen_T] for track in tracks])
         print(f"{speaker.name}: {len(tracks)} videos, {len(shapes_NP2)} faces")
         yield mean_shape(shapes_NP2)
 
 
-def astronaut_shape(detector: DlibDetector) -> NDArray[np.float64]:
+def track_video(video: Path, model: LandmarkModel) -> Track:
+    """The landmarks of a video."""
+    return track_landmarks(iter_frames(video, pixels=model.pixels), model)
+
+
+def astronaut_shape(model: LandmarkModel) -> NDArray[np.float64]:
     """The face in scikit-image's astronaut."""
     photo: NDArray[np.uint8] = data.astronaut()  # type: ignore[no-untyped-call]
     grey = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.uint8)
-    return mean_shape(track_landmarks([grey], detector).points_TP2)
+    frame = photo if model.pixels == "rgb" else grey
+    return mean_shape(track_landmarks([frame], model).points_TP2)
 
 
 def place_face(mean_P2: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,10 +74,9 @@ def place_face(mean_P2: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(placed, np.float64)
 
 
-def derive_face(grid: Path) -> NDArray[np.float64]:
+def derive_face(grid: Path, model: LandmarkModel) -> NDArray[np.float64]:
     """The symmetric mean of all people's shapes, placed in the frame."""
-    detector = DlibDetector(find_predictor())
-    people = np.stack([*speaker_shapes(grid, detector), astronaut_shape(detector)])
+    people = np.stack([*speaker_shapes(grid, model), astronaut_shape(model)])
     twins = people[:, MIRRORED] * np.array([-1.0, 1.0])
     print(f"{len(people)} people")
     return place_face(mean_shape(np.concatenate([people, twins])))
@@ -93,15 +103,16 @@ def main() -> None:
     parser.add_argument(
         "--grid", type=Path, required=True, help="GRID's root, with one folder per speaker"
     )
-    parser.add_argument("--out", type=Path, default=REFERENCE_FACE)
+    parser.add_argument("--landmarks", choices=LANDMARK_MODELS, default=DLIB)
+    parser.add_argument("--out", type=Path, help="the package's face of the landmark model if none")
     parser.add_argument("--compare", type=Path, help="another face to print the distance from")
     chosen = parser.parse_args()
-    face = np.round(derive_face(chosen.grid), 3)
-    with write_atomic(chosen.out) as temporary, temporary.open("wb") as out:
+    model = load_landmark_model(LandmarkOptions(model=chosen.landmarks))
+    face = np.round(derive_face(chosen.grid, model), 3)
+    path = chosen.out or OWN_FACES[model.name]
+    with write_atomic(path) as temporary, temporary.open("wb") as out:
         np.save(out, face, allow_pickle=False)
-    print(
-        f"wrote {chosen.out}: x {np.ptp(face[:, 0]):.1f} px wide, y {np.ptp(face[:, 1]):.1f} high"
-    )
+    print(f"wrote {path}: x {np.ptp(face[:, 0]):.1f} px wide, y {np.ptp(face[:, 1]):.1f} high")
     if chosen.compare:
         print(describe_distance(face, np.load(chosen.compare)))
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from cluster.pool import map_jobs
 from lipnet.code import code_digest
 from lipnet.files import digest_of
+from lipnet.landmark_names import DLIB
 from lipnet.landmarks.index import TrackIndex
 from lipnet.landmarks.notes import NOTES
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.summary import SUMMARY, LandmarksSummary, write_summary
-from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
 from lipnet.sources.manifest import read_clips
 from lipnet.text import describe_failed
@@ -49,7 +50,7 @@ def make_landmarks(
     """
     jobs = plan_tracks(videos, options.videos_per_shard)
     indexes = track_jobs(jobs, folders, options, actors=actors) if jobs else []
-    summary = summarise(indexes, len(set(videos)), precropped=precropped)
+    summary = summarise(indexes, len(set(videos)), precropped=precropped, model=options.model)
     for line in describe_notes(indexes):
         print(f"warning: {line}")
     failures = [asdict(failure) for index in indexes for failure in index.failures]
@@ -65,7 +66,7 @@ def track_jobs(
 ) -> list[TrackIndex]:
     """The index of each job's tracks, in the order of the jobs."""
     make_worker = partial(
-        Tracker.with_dlib,
+        Tracker.with_own_model,
         root=folders.root.absolute(),
         folder=folders.state.absolute(),
         options=options,
@@ -94,7 +95,7 @@ def describe_notes(indexes: Sequence[TrackIndex]) -> list[str]:
 
 
 def summarise(
-    indexes: Sequence[TrackIndex], videos: int, *, precropped: int = 0
+    indexes: Sequence[TrackIndex], videos: int, *, precropped: int = 0, model: str = DLIB
 ) -> LandmarksSummary:
     """Counts over all jobs; RuntimeError unless videos = tracked + failed."""
     failed = Counter(failure.reason for index in indexes for failure in index.failures)
@@ -110,6 +111,7 @@ def summarise(
         frames=frames,
         interpolated_frames=frames - sum(index.seen_frames for index in indexes),
         precropped_videos=precropped,
+        model=model,
     )
 
 
@@ -125,8 +127,8 @@ def main() -> None:
         videos, folders, params.landmarks, actors=params.workers.actors, precropped=precropped
     )
     print(
-        f"landmarks: {summary.videos} videos = {summary.tracked_videos} tracked + "
-        f"{describe_failed(summary.failed)}; "
+        f"landmarks ({summary.model}): {summary.videos} videos = "
+        f"{summary.tracked_videos} tracked + {describe_failed(summary.failed)}; "
         f"{summary.frames} frames, {summary.interpolated_frames} interpolated"
         + (f"; {precropped} folders of precropped images need none" if precropped else "")
     )

@@ -66,7 +66,8 @@ def make_shards(
     check_url(folders.url)
     clips = read_clips(folders.manifest)
     labels = read_labels(folders.manifest)
-    tracks, lost = read_landmarks(folders.landmarks)
+    model, tracks, lost = read_landmarks(folders.landmarks)
+    cropping = describe_cropping(clips, crops, model)
     cuttable = [clip for clip in clips if clip.ready or clip.video in tracks]
     failures = [
         fail_with_video(clip, lost) for clip in clips if not clip.ready and clip.video not in tracks
@@ -75,9 +76,13 @@ def make_shards(
         print(f"warning: {line}")
     check_survivors(clips, failures)
     jobs = plan_shards(cuttable, tracks, clips_per_shard)
-    made_by = {"crops": describe_cropping(clips, crops), "code": code_digest(CODE)}
     make_worker = partial(
-        Cutter, locate(folders), options=crops, labels=labels, made_by=made_by, codec=codec
+        Cutter,
+        locate(folders),
+        options=crops.for_landmarks(model),
+        labels=labels,
+        made_by={"crops": cropping, "code": code_digest(CODE)},
+        codec=codec,
     )
     indexes = cut_jobs(jobs, make_worker, actors=actors, timings=folders.timings)
     for line in describe_precropped_leaks(clips, folders.state, indexes):
@@ -92,7 +97,7 @@ def make_shards(
         splits=count_splits(clips, failures, indexes),
         pixel_mean=pixels.mean,
         pixel_std=pixels.std,
-        preprocessing={**describe_cropping(clips, crops), "fps": FPS},
+        preprocessing={**cropping, "fps": FPS},
         codec=codec,
         url=folders.url,
         bytes=sum(index.contents.bytes for index in indexes),
@@ -115,18 +120,19 @@ def name_files(indexes: Sequence[ShardIndex]) -> list[str]:
     return names
 
 
-def read_landmarks(folder: Path) -> tuple[dict[str, TrackSpan], dict[str, VideoFailure]]:
-    """Where each tracked video's landmarks are, and each failed video's record."""
-    read_summary(folder)  # an InputError if the stage did not finish
+def read_landmarks(folder: Path) -> tuple[str, dict[str, TrackSpan], dict[str, VideoFailure]]:
+    """The landmark model, where each tracked video's landmarks are, and each failed video's
+    record."""
+    model = read_summary(folder).model  # an InputError if the stage did not finish
     indexes = read_indexes(folder)
     lost = {failure.video: failure for index in indexes for failure in index.failures}
-    return dict(locate_tracks(indexes)), lost
+    return model, dict(locate_tracks(indexes)), lost
 
 
-def describe_cropping(clips: Sequence[Clip], crops: CropOptions) -> dict[str, object]:
+def describe_cropping(clips: Sequence[Clip], crops: CropOptions, model: str) -> dict[str, object]:
     """What decides the crops; for precropped clips, no more than their size."""
     precropped = any(clip.ready for clip in clips)
-    return describe_precropped(crops.size) if precropped else describe_crops(crops)
+    return describe_precropped(crops.size) if precropped else describe_crops(crops, model)
 
 
 def fail_with_video(clip: Clip, lost: Mapping[str, VideoFailure]) -> ClipFailure:

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lipnet.cli.face import add_landmarks
 from lipnet.cli.output import make_printable
 from lipnet.errors import InputError
+from lipnet.landmark_names import DLIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +46,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     crop.add_argument(
         "--prefer", default="largest", help="which of several faces: largest or centre"
     )
+    add_landmarks(crop, default=DLIB, text="the landmark model; dlib by default")
     crop.add_argument("--json", action="store_true", help="print one JSON object per video")
     crop.set_defaults(run=run)
 
@@ -52,16 +55,16 @@ def run(parsed: argparse.Namespace) -> None:
     """Crop each video and print its outcome."""
     from lipnet.crops.crop import CropOptions
     from lipnet.inference.crop import crop_videos
-    from lipnet.landmarks.detector import DlibDetector, find_predictor
-    from lipnet.landmarks.track import LandmarkOptions
+    from lipnet.landmarks.models import load_landmark_model
+    from lipnet.landmarks.options import LandmarkOptions
 
     check_outputs(parsed)
-    landmarks = LandmarkOptions(prefer=parsed.prefer)
+    landmarks = LandmarkOptions(model=parsed.landmarks, prefer=parsed.prefer)
     kept: list[NDArray[np.uint8]] = []
     records = crop_videos(
         parsed.videos,
         parsed.out,
-        DlibDetector(find_predictor(landmarks.predictor)),
+        load_landmark_model(landmarks),
         crops=CropOptions(size=parsed.size),
         landmarks=landmarks,
         draw=parsed.draw,

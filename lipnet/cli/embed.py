@@ -48,14 +48,12 @@ def run(parsed: argparse.Namespace) -> None:
 def embed(parsed: argparse.Namespace) -> "Embeddings":
     """The embeddings of the shards or videos that the arguments name."""
     from lipnet.inference.embed import embed_shards, embed_videos
-    from lipnet.landmarks.detector import DlibDetector, find_predictor
     from lipnet.lease import lease_device
 
     with lease_device():
         if parsed.shards:
             return embed_shards(parsed.weights, parsed.shards, parsed.split)
-        detector = DlibDetector(find_predictor())
-        return embed_videos(parsed.weights, parsed.videos, detector, face=parsed.face)
+        return embed_videos(parsed.weights, parsed.videos, face=parsed.face)
 
 
 def write(path: Path, made: "Embeddings") -> None:

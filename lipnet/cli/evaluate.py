@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipnet.cli.face import add_face
+from lipnet.cli.face import OF_CARD, add_face, add_landmarks
 from lipnet.errors import InputError
 from lipnet.labels import BACKGROUND
 from lipnet.records import parse_json
@@ -38,19 +38,20 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     verb.add_argument("--options", default="{}", metavar="JSON", help="the source's options")
     add_face(verb)
+    add_landmarks(verb, text=f"the landmark model; {OF_CARD}")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Print counts and accuracies."""
+    from lipnet.inference.crop import shared_detector
     from lipnet.inference.evaluate import Corpus, evaluate
-    from lipnet.landmarks.detector import DlibDetector, find_predictor
     from lipnet.lease import lease_device
 
     options = read_options(parsed.options)
     corpus = Corpus(parsed.source, parsed.root, parsed.split, options)
-    detector = DlibDetector(find_predictor())
+    detector = shared_detector(parsed.landmarks) if parsed.landmarks else None
     # ONNX Runtime uses the CPU.
     with nullcontext() if parsed.model.suffix == ".onnx" else lease_device():
         found = evaluate(parsed.model, corpus, detector, face=parsed.face, on_video=show_progress)
@@ -78,7 +79,8 @@ def to_json(found: "Evaluation") -> dict[str, object]:
     """Counts and fractions (0 to 1): `clips` of `split` were read, `failed` were not, `failures`
     are their reasons; `rejected` counts the files of the corpus that are not clips. `trained_on`
     counts training clips of the model, null if they are not known; `background` counts windows
-    without a word."""
+    without a word. `warning` is null if `landmarks`, the landmark model that was used, is that of
+    the model's training crops."""
     return {
         "split": found.split,
         "clips": found.clips,
@@ -93,6 +95,8 @@ def to_json(found: "Evaluation") -> dict[str, object]:
         "top5": found.top5.value,
         "top5_95": [found.top5.low, found.top5.high],
         "per_slot": {slot: own.value for slot, own in found.per_slot.items()},
+        "landmarks": found.landmarks,
+        "warning": found.warning or None,
     }
 
 
@@ -103,6 +107,7 @@ def format_lines(found: "Evaluation") -> list[str]:
         f"(split: {found.split})",
         format_known(found),
         *format_background(found),
+        *([f"warning: {found.warning}"] if found.warning else []),
         *([f"not clips of the layout: {format_counts(found.rejected)}"] if found.rejected else []),
         f"top-1  {format_estimate(found.top1)}",
         f"top-5  {format_estimate(found.top5)}",

@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipnet.cli.face import add_face
+from lipnet.cli.face import OF_CARD, add_face, add_landmarks
 from lipnet.cli.output import make_printable
 from lipnet.errors import InputError
 
@@ -44,6 +45,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="the threshold to use instead of the weights file's; 0 never rejects",
     )
     add_face(read)
+    add_landmarks(read, text=f"the landmark model; {OF_CARD}")
     read.add_argument("--json", action="store_true", help="print one JSON object per video")
     read.set_defaults(run=run)
 
@@ -55,8 +57,15 @@ def run(parsed: argparse.Namespace) -> None:
     videos, word = parsed.videos, tuple(parsed.word) if parsed.word else None
     if word and len(videos) > 1:
         raise InputError("--word is the span in one video: give one video")
-    reader = Reader(parsed.weights, face=parsed.face, reject_below=parsed.reject_below)
+    reader = Reader(
+        parsed.weights,
+        face=parsed.face,
+        landmarks=parsed.landmarks,
+        reject_below=parsed.reject_below,
+    )
     reader.check_request(parsed.top, word)
+    if reader.warning:
+        print(f"warning: {reader.warning}", file=sys.stderr)
     if len(videos) == 1 and not parsed.json:
         print_one(reader, reader.read(videos[0], top=parsed.top, word=word))
         return

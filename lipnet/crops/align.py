@@ -1,6 +1,7 @@
 """Aligning faces: forward smoothing, the similarity to a reference face, and that face itself."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
+from lipnet.landmark_names import DLIB, MESH
 from lipnet.npz import parse_npy
 
 # N shapes  T frames  P landmark points (68)  S stable points (5)
@@ -15,7 +17,11 @@ STABLE = (33, 36, 39, 42, 45)  # base of the nose, corners of the eyes: speaking
 MOUTH = slice(48, 68)
 SMOOTH_FRAMES = 12
 MAX_FACE_BYTES = 2**16
-REFERENCE_FACE = Path(__file__).with_name("reference_face.npy")
+# The package's reference faces by landmark model: each marks eyes and mouth a little differently.
+OWN_FACES: Mapping[str, Path] = {
+    DLIB: Path(__file__).with_name("reference_face.npy"),
+    MESH: Path(__file__).with_name("mesh_face.npy"),
+}
 
 
 def smooth_forward(
@@ -67,14 +73,16 @@ def align_to_face(
     return fit_similarity(smooth_forward(points_TP2[:, stable], window), face_P2[stable])
 
 
-def load_face(path: str = "") -> NDArray[np.float64]:
-    """A reference face [68, 2], x and y in a 256 x 256 frame; the package's if path is empty."""
-    return _load_face(Path(path) if path else REFERENCE_FACE)
+def load_face(face: str = DLIB) -> NDArray[np.float64]:
+    """A reference face [68, 2], x and y in a 256 x 256 frame: the package's for a landmark model,
+    by its name (empty: dlib's), or that of a file."""
+    own = OWN_FACES.get(face or DLIB)
+    return _load_face(Path(face) if own is None else own)
 
 
-def face_digest(path: str = "") -> str:
+def face_digest(face: str = DLIB) -> str:
     """16 hex characters: a digest of the reference face that crops are aligned to."""
-    return hashlib.sha256(load_face(path).tobytes()).hexdigest()[:16]
+    return hashlib.sha256(load_face(face).tobytes()).hexdigest()[:16]
 
 
 @cache

@@ -1,7 +1,7 @@
 """Cropping the mouth: one warp per frame, from the whole frame to a small grey square."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import cv2
@@ -18,6 +18,7 @@ from lipnet.crops.align import (
     smooth_forward,
 )
 from lipnet.errors import InputError
+from lipnet.landmark_names import DLIB
 from lipnet.records import Record
 from lipnet.video.decode import Frame, VideoError
 
@@ -28,7 +29,8 @@ MIN_SCALE = 0.5  # below it, bilinear sampling would skip pixels
 
 @dataclass(frozen=True)
 class CropOptions:
-    """How mouths are cropped; `face` is the path of a reference face, empty for the package's.
+    """How mouths are cropped; `face` is the path of a reference face, empty for the package's for
+    the landmark model that found the points.
 
     `smooth` frames smooth the similarity, `smooth_centre` frames the mouth's centre.
     """
@@ -45,18 +47,26 @@ class CropOptions:
         if self.size > MAX_SIZE:
             raise InputError(f"crops.size must be at most {MAX_SIZE}, not {self.size}")
 
+    def for_landmarks(self, model: str) -> "CropOptions":
+        """These options with the landmark model's own reference face, if they name no other."""
+        return self if self.face else replace(self, face=model)
+
 
 # The options as shards and models record them; a face is recorded by its digest.
 RECORDED = tuple(own.name for own in fields(CropOptions) if own.name != "face")
-CROP_FACTS = (*RECORDED, "reference_face")  # crops with other values look different
+LANDMARKS = "landmarks"  # the name of the landmark model
+CROP_FACTS = (*RECORDED, "reference_face", LANDMARKS)  # crops with other values look different
+DEFAULT_FACTS = {LANDMARKS: DLIB}  # of models and shards that do not record it
 
 
-def describe_crops(options: CropOptions) -> dict[str, object]:
-    """What decides a crop besides video, landmarks and code: options, and the face's digest."""
+def describe_crops(options: CropOptions, landmarks: str = DLIB) -> dict[str, object]:
+    """What decides a crop besides video and code: options, the face's digest, and the name of the
+    landmark model."""
     return {
         **{name: getattr(options, name) for name in RECORDED},
+        LANDMARKS: landmarks,
         "stable_points": list(STABLE),
-        "reference_face": face_digest(options.face),
+        "reference_face": face_digest(options.for_landmarks(landmarks).face),
         "opencv": cv2.__version__,
     }
 

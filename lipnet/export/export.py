@@ -19,6 +19,7 @@ from lipnet.inference.clip_model import TorchClipModel
 from lipnet.inference.embed import check_crops
 from lipnet.inference.onnx_reader import GraphFacts, OnnxReader, open_session, stream_path
 from lipnet.inference.predict import predict_each
+from lipnet.inference.read import find_landmarks
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.lipreader import Lipreader
@@ -129,9 +130,10 @@ def find_face(card: ModelCard, weights: Path, face: str) -> dict[str, object]:
     wanted = card.preprocessing.get("reference_face")
     if wanted is None:
         return {}
+    given = face or "the package's"
+    face = face or find_landmarks(card.preprocessing, weights)
     digest = face_digest(face)
     if wanted != digest:
-        given = face or "the package's"
         raise InputError(
             f"{weights} expects crops aligned to the reference face {wanted}, but {given} is "
             f"{digest}: name its file with --face"

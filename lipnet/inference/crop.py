@@ -16,9 +16,11 @@ from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.inference.draw import draw_face, write_movie
-from lipnet.landmarks.detector import Detector, DlibDetector, find_cnn, find_predictor
+from lipnet.landmark_names import DLIB
+from lipnet.landmarks.models import load_landmark_model
+from lipnet.landmarks.options import LandmarkModel, LandmarkOptions
 from lipnet.landmarks.store import Track
-from lipnet.landmarks.track import LandmarkOptions, track_landmarks
+from lipnet.landmarks.track import track_landmarks
 from lipnet.video.decode import VideoError, iter_frames, limit_frames
 
 # T frames  H W pixels  P landmark points (68)
@@ -54,7 +56,7 @@ class CropRecord:
 def crop_videos(
     videos: Sequence[Path],
     out: Path | None,
-    detector: Detector,
+    detector: LandmarkModel,
     *,
     crops: CropOptions,
     landmarks: LandmarkOptions,
@@ -120,7 +122,7 @@ def check_outputs(videos: Sequence[Path], out: Path, *, draw: bool) -> None:
 
 def crop_video(
     video: Path | str,
-    detector: Detector | None = None,
+    detector: LandmarkModel | None = None,
     *,
     crops: CropOptions | None = None,
     landmarks: LandmarkOptions | None = None,
@@ -128,15 +130,19 @@ def crop_video(
     """Landmarks and mouth crops of a video at 25 fps, as the stages `landmarks` and `shards` make
     them. Raises VideoError if it cannot be read or shows no face.
 
-    Without a `detector` dlib's is loaded, once per process.
+    Without a `detector` the model that `landmarks` names (dlib unless given) is loaded, once per
+    process. The mouth is aligned to the landmark model's own reference face unless `crops` names
+    another.
 
         >>> lipnet.crop_video("word.mp4").crops_THW.shape
         (29, 96, 96)
     """
     video, crops = Path(video), crops or CropOptions()
     landmarks = landmarks or LandmarkOptions()
-    detector = detector or shared_detector(landmarks.predictor, landmarks.cnn)
-    track = track_landmarks(limit_frames(iter_frames(video)), detector, landmarks)
+    detector = detector or shared_detector(landmarks.model, landmarks.predictor, landmarks.cnn)
+    crops = crops.for_landmarks(detector.name)
+    frames = limit_frames(iter_frames(video, pixels=detector.pixels))
+    track = track_landmarks(frames, detector, landmarks)
     try:
         matrices = crop_matrices(track.points_TP2, load_face(crops.face), crops)
     except ValueError as error:
@@ -147,10 +153,10 @@ def crop_video(
 
 
 @cache
-def shared_detector(predictor: str = "", cnn: str = "") -> Detector:
-    """dlib's detector with these model files (empty: the installed one, and no CNN). It takes a
-    second to load, so each is loaded once per process."""
-    return DlibDetector(find_predictor(predictor), find_cnn(cnn))
+def shared_detector(model: str = DLIB, predictor: str = "", cnn: str = "") -> LandmarkModel:
+    """The landmark model of this name, dlib's with these model files (empty: the installed one, and
+    no CNN). dlib takes a second to load, so each is loaded once per process."""
+    return load_landmark_model(LandmarkOptions(model=model, predictor=predictor, cnn=cnn))
 
 
 def write_crops(path: Path, made: Cropped) -> None:

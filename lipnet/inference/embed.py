@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipnet.crops.crop import CROP_FACTS, CropOptions
+from lipnet.crops.crop import CROP_FACTS, DEFAULT_FACTS, CropOptions
 from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.loader import open_split
@@ -20,9 +20,8 @@ from lipnet.files import write_atomic
 from lipnet.inference.crop import crop_video, shared_detector
 from lipnet.inference.finite import check_finite
 from lipnet.inference.predict import predict_each
-from lipnet.inference.read import crop_options_of
-from lipnet.landmarks.detector import Detector
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.inference.read import crop_options_of, find_landmarks
+from lipnet.landmarks.options import LandmarkModel, LandmarkOptions
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.weights import ModelCard, load_model
@@ -65,7 +64,8 @@ def check_crops(
 ) -> None:
     """InputError if the shards' crops were made in another way than the model's training crops."""
     for name in (*CROP_FACTS, "ready"):
-        ours, theirs = card.preprocessing.get(name), preprocessing.get(name)
+        unknown = DEFAULT_FACTS.get(name)
+        ours, theirs = card.preprocessing.get(name, unknown), preprocessing.get(name, unknown)
         if ours != theirs:
             raise InputError(
                 f"{weights} was trained on crops of {name} {ours}, {shards} has {name} {theirs}: "
@@ -76,17 +76,18 @@ def check_crops(
 def embed_videos(
     weights: Path | str,
     videos: Sequence[Path | str],
-    detector: Detector | None = None,
+    detector: LandmarkModel | None = None,
     *,
     face: str = "",
 ) -> Embeddings:
     """Each video as one clip; one that cannot be read or shows no face is listed as failed.
 
+    Without a `detector` the landmark model of the model's training crops is loaded.
+
     >>> lipnet.embed_videos("weights.safetensors", ["a.mp4", "b.mp4"]).embeddings.shape
     (2, 512)
     """
     weights, paths = Path(weights), [Path(video) for video in videos]
-    detector = detector or shared_detector()
     if len(set(paths)) < len(paths):
         raise InputError("a video is given twice: embeddings are identified by its path")
     model, card = load_model(weights, device=str(choose_device()))
@@ -97,6 +98,7 @@ def embed_videos(
         )
     recipe = Recipe.for_input(card.preprocessing)
     options = crop_options_of(card.preprocessing, weights, face)
+    detector = detector or shared_detector(find_landmarks(card.preprocessing, weights))
     folded = fold_batchnorm(model)
     rows: dict[str, NDArray[np.float32]] = {}
     failed: dict[str, str] = {}
@@ -112,7 +114,7 @@ def embed_videos(
 
 
 def crop_each(
-    videos: Sequence[Path], detector: Detector, options: CropOptions
+    videos: Sequence[Path], detector: LandmarkModel, options: CropOptions
 ) -> Iterator[tuple[Path, NDArray[np.uint8] | VideoError]]:
     """Each video with its mouth crops [T, size, size], or with the error."""
     for video in videos:

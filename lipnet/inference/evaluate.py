@@ -21,10 +21,9 @@ from lipnet.errors import InputError
 from lipnet.inference.clip_model import ClipModel, load_clip_model
 from lipnet.inference.crop import crop_video, shared_detector
 from lipnet.inference.finite import check_finite
-from lipnet.inference.read import crop_options_of
+from lipnet.inference.read import crop_options_of, describe_landmarks, find_landmarks
 from lipnet.labels import BACKGROUND
-from lipnet.landmarks.detector import Detector
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.options import LandmarkModel, LandmarkOptions
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.models.infer import infer_clips
 from lipnet.models.weights import TRAINED_ON, ModelCard
@@ -63,7 +62,7 @@ class Predictions:
     """A model's logits of each clip of `split` that could be read, the failures of the others, and
     the files of the corpus that are not clips of its layout.
 
-    `trained_on` is as in Evaluation.
+    `trained_on`, `landmarks` and `warning` are as in Evaluation.
     """
 
     clips: Sequence[Clip]
@@ -73,6 +72,8 @@ class Predictions:
     rejected: Sequence[Rejected]
     split: str
     trained_on: int | None
+    landmarks: str
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Evaluation:
 
     `trained_on` is how many of the clips that were read have the id of a training clip of the
     model; None if the weights file does not list those. `background` is how many are windows
-    without a word, which the accuracies count.
+    without a word, which the accuracies count. `landmarks` is the landmark model that was used;
+    `warning` is a sentence if the model was trained on crops by another.
     """
 
     split: str
@@ -93,13 +95,15 @@ class Evaluation:
     top1: Estimate
     top5: Estimate
     per_slot: Mapping[str, Estimate]
+    landmarks: str
+    warning: str = ""
     background: int = 0
 
 
 def evaluate(
     weights: Path | str,
     corpus: Corpus,
-    detector: Detector | None = None,
+    detector: LandmarkModel | None = None,
     *,
     face: str = "",
     on_video: Callable[[int, int], None] = lambda done, total: None,
@@ -107,15 +111,14 @@ def evaluate(
     """The model's accuracy on the corpus, with intervals over its independent units.
 
     A clip that cannot be read, or has a label that the model does not know, is counted by reason.
-    Without a `detector` dlib's is loaded. Raises InputError if no clip is left, the split is
-    unknown or the weights cannot be used.
+    Without a `detector` the landmark model of the model's training crops is loaded. Raises
+    InputError if no clip is left, the split is unknown or the weights cannot be used.
 
         >>> corpus = lipnet.Corpus("grid", Path("/data/grid"), split="test")
         >>> found = lipnet.evaluate("data/released/grid_study-rn18-mstcn-g1.safetensors", corpus)
         >>> found.top1.value, found.top1.low, found.top1.high
         (0.841, 0.829, 0.854)
     """
-    detector = detector or shared_detector()
     found = read_corpus(Path(weights), corpus, detector, face=face, on_video=on_video)
     failed = Counter(failure.reason for failure in found.failures)
     if not found.clips:
@@ -138,13 +141,15 @@ def evaluate(
         top5=accuracy(near_N, units),
         per_slot=per_slot,
         background=sum(clip.label == BACKGROUND for clip in found.clips),
+        landmarks=found.landmarks,
+        warning=found.warning,
     )
 
 
 def read_corpus(
     weights: Path,
     corpus: Corpus,
-    detector: Detector,
+    detector: LandmarkModel | None = None,
     *,
     face: str = "",
     on_video: Callable[[int, int], None] = lambda done, total: None,
@@ -153,6 +158,7 @@ def read_corpus(
     model, card = load_clip_model(weights, device=str(choose_device()))
     recipe = Recipe.for_input(card.preprocessing)
     options = crop_options_of(card.preprocessing, weights, face)
+    detector = detector or shared_detector(find_landmarks(card.preprocessing, weights))
     known = {label: index for index, label in enumerate(card.labels)}
     failures: list[ClipFailure] = []
     split, chosen, rejected = choose_clips(corpus)
@@ -177,6 +183,8 @@ def read_corpus(
         rejected,
         split,
         count_known(card, corpus.source, clips),
+        detector.name,
+        describe_landmarks(card.preprocessing, detector.name),
     )
 
 
@@ -219,7 +227,7 @@ class _Cut:
     options: CropOptions
     recipe: Recipe
     known: Mapping[str, int]
-    detector: Detector
+    detector: LandmarkModel
     failures: list[ClipFailure]
 
     def samples(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lipnet.clip import FPS
 from lipnet.crops.align import STABLE, face_digest
-from lipnet.crops.crop import CropOptions, parse_crops
+from lipnet.crops.crop import DEFAULT_FACTS, LANDMARKS, CropOptions, parse_crops
 from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
@@ -19,6 +19,8 @@ from lipnet.errors import InputError
 from lipnet.inference import crop as cropping
 from lipnet.inference.clip_model import load_clip_model
 from lipnet.inference.finite import check_finite
+from lipnet.landmark_names import LANDMARK_MODELS
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.recipe import Recipe
 from lipnet.shards.meta import ClipMeta
 from lipnet.video.decode import VideoError
@@ -48,7 +50,8 @@ class Reader:
     """A model that stays loaded, and reads videos or crops of one word each.
 
     `weights` is a weights file or an exported .onnx; `face` the file of the reference face that
-    the model's crops were aligned to, empty for the package's. `reject_below` is the probability
+    the model's crops were aligned to, empty for the package's; `landmarks` the landmark model that
+    finds the mouth, empty for that of the model's training crops. `reject_below` is the probability
     below which no label counts as read; None takes the weights file's, which validation chose, if
     it has one. InputError if the weights cannot be used.
 
@@ -58,16 +61,27 @@ class Reader:
     """
 
     def __init__(
-        self, weights: Path | str, *, face: str = "", reject_below: float | None = None
+        self,
+        weights: Path | str,
+        *,
+        face: str = "",
+        landmarks: str = "",
+        reject_below: float | None = None,
     ) -> None:
         self._weights, self._face = Path(weights), face
         self._model, self.card = load_clip_model(self._weights)
+        self.landmarks = find_landmarks(self.card.preprocessing, self._weights, landmarks)
         self._recipe = Recipe.for_input(self.card.preprocessing)
         if reject_below is not None and not 0 <= reject_below <= 1:
             raise InputError(f"reject_below {reject_below}: a probability, 0 to 1")
         self.reject_below = reject_below
         if reject_below is None and self.card.rejection is not None:
             self.reject_below = self.card.rejection.below
+
+    @property
+    def warning(self) -> str:
+        """A sentence if the model was trained on crops by another landmark model, else empty."""
+        return describe_landmarks(self.card.preprocessing, self.landmarks)
 
     @property
     def labels(self) -> Sequence[str]:
@@ -83,7 +97,7 @@ class Reader:
         video = Path(video)
         self.check_request(top, word)
         options = crop_options_of(self.card.preprocessing, self._weights, self._face)
-        crops_THW = crop_video(video, options)
+        crops_THW = crop_video(video, options, self.landmarks)
         frames = find_word(word, len(crops_THW)) if word else None
         return self._read(crops_THW, str(video), frames, top)
 
@@ -176,19 +190,46 @@ def crop_options_of(preprocessing: dict[str, object], weights: Path, face: str =
             f"({preprocessing.get('source', 'unknown')}); how they were cropped is not known, so "
             "no video can be read"
         )
+    trained = find_landmarks(preprocessing, weights)
     try:
-        options = parse_crops(preprocessing, face=face)
+        options = parse_crops(preprocessing, face=face).for_landmarks(trained)
     except ValueError as error:
         raise InputError(f"{weights} does not contain how its crops were made: {error}") from None
     _check_reading(preprocessing, options, weights)
     wanted = preprocessing.get("reference_face")
-    if wanted != face_digest(face):
+    found = face_digest(options.face)
+    if wanted != found:
         given = face or "the package's"
         raise InputError(
             f"{weights} expects crops aligned to the reference face {wanted}, but {given} is "
-            f"{face_digest(face)}: name its file with --face"
+            f"{found}: name its file with --face"
         )
     return options
+
+
+def find_landmarks(facts: Mapping[str, object], weights: Path, wanted: str = "") -> str:
+    """The landmark model to read with: `wanted`, or else that of the model's training crops.
+
+    InputError for one that this version does not have.
+    """
+    name = wanted or facts.get(LANDMARKS, DEFAULT_FACTS[LANDMARKS])
+    if name not in LANDMARK_MODELS:
+        raise InputError(
+            f"{weights} needs crops by the landmark model {name}, which this version does not "
+            f"have; known: {', '.join(LANDMARK_MODELS)}"
+        )
+    return str(name)
+
+
+def describe_landmarks(facts: Mapping[str, object], used: str) -> str:
+    """A sentence if the model was trained on crops by another landmark model, else empty."""
+    trained = facts.get(LANDMARKS, DEFAULT_FACTS[LANDMARKS])
+    if used == trained:
+        return ""
+    return (
+        f"the mouth was found by the landmark model {used}, but this model was trained on crops "
+        f"by {trained}: its accuracy may differ"
+    )
 
 
 def _check_reading(facts: Mapping[str, object], options: CropOptions, weights: Path) -> None:
@@ -207,9 +248,10 @@ def _check_reading(facts: Mapping[str, object], options: CropOptions, weights: P
         )
 
 
-def crop_video(video: Path, crops: CropOptions) -> NDArray[np.uint8]:
+def crop_video(video: Path, crops: CropOptions, landmarks: str) -> NDArray[np.uint8]:
     """The mouth crops [T, size, size] of a video; InputError if it has no face."""
+    options = LandmarkOptions(model=landmarks)
     try:
-        return cropping.crop_video(video, crops=crops).crops_THW
+        return cropping.crop_video(video, crops=crops, landmarks=options).crops_THW
     except VideoError as error:
         raise InputError(f"{video} cannot be read: {error.reason} ({error.detail})") from None

@@ -1,10 +1,8 @@
-"""The Detector protocol, and dlib's detector: faces and their 68 points in grey frames."""
+"""dlib's landmark model: its detectors, its predictor of 68 points, and where their files are."""
 
 import importlib.util
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import dlib
@@ -12,36 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
+from lipnet.landmark_names import DLIB
+from lipnet.landmarks.face import POINTS, Face, Seen, shrink_frame
+from lipnet.landmarks.follow import follow_face
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.predictor import Box, Marks, Predictor
+from lipnet.landmarks.store import digest_video
+from lipnet.video.decode import Frame, Pixels
 
-# H W pixels  P landmark points (68)
-POINTS = 68
+# H W pixels
 PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 CNN = "mmod_human_face_detector.dat"
 MAX_SIDE = 640  # pixels; larger frames are shrunk for the detector, not for the predictor
 CNN_SIDE = (
     400  # pixels; a frame is scaled to this for the CNN: 0.6 s and 130 MB per frame on one core
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """A face's box in pixels, the detector's score, and whether only the second, slower search
-    found it."""
-
-    box: Box
-    score: float
-    hard: bool = False
-
-
-class Detector(Protocol):
-    """Finds faces in a grey frame, and the landmarks of faces in given boxes."""
-
-    def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]: ...
-
-    def find_hard(self, frame_HW: NDArray[np.uint8]) -> list[Face]: ...
-
-    def mark(self, frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Marks: ...
 
 
 def find_predictor(path: str = "") -> Path:
@@ -79,6 +62,9 @@ class DlibDetector:
     With a model file for it, dlib's CNN detector as well: it is slow, and only for `find_hard`.
     """
 
+    name = DLIB
+    pixels: Pixels = "grey"
+
     def __init__(self, predictor: Path, cnn: Path | None = None) -> None:
         self._find = dlib.get_frontal_face_detector()
         try:
@@ -112,16 +98,27 @@ class DlibDetector:
         """The points of the face in each frame's box."""
         return self._predictor.mark(frames, boxes)
 
+    def follow(self, frames: Iterable[Frame], options: LandmarkOptions) -> Iterator[Seen | None]:
+        """The face in each grey frame, None if it is not seen."""
+        return follow_face(frames, self, options)
+
+
+def load_dlib(options: LandmarkOptions) -> DlibDetector:
+    """dlib's models from the options' files."""
+    return DlibDetector(find_predictor(options.predictor), find_cnn(options.cnn))
+
+
+def describe_dlib(options: LandmarkOptions) -> dict[str, object]:
+    """What decides dlib's points besides video and code: options, model files and libraries."""
+    files = [find_predictor(options.predictor), find_cnn(options.cnn)]
+    used = ("detect_every", "retry_upsample", "prefer")
+    return {
+        "options": {name: getattr(options, name) for name in used},
+        "models": [digest_video(path) for path in files if path],
+        "libraries": f"cv2 {cv2.__version__}, dlib {dlib.__version__}",
+    }
+
 
 def _unscale(box: dlib.rectangle, scale: float) -> Box:
     left, top, right, bottom = box.left(), box.top(), box.right(), box.bottom()
     return left / scale, top / scale, right / scale, bottom / scale
-
-
-def shrink_frame(frame_HW: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """The frame at `scale` <= 1 by area averaging, at least one pixel per side."""
-    if scale >= 1:
-        return np.ascontiguousarray(frame_HW)
-    height, width = (max(1, round(side * scale)) for side in frame_HW.shape)
-    shrunk = cv2.resize(frame_HW, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, np.uint8)

@@ -1,10 +1,12 @@
 """Finding one face in a frame: near its last box, then anywhere, then with more effort."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lipnet.landmarks.detector import Detector, Face, shrink_frame
+from lipnet.landmarks.face import Detector, Face, shrink_frame
+from lipnet.landmarks.options import LARGEST
 from lipnet.landmarks.predictor import Box
 from lipnet.video.decode import Frame
 
@@ -13,7 +15,6 @@ NEAR_MARGIN = 0.7  # of the box's width, on each side of its centre: where it is
 NEAR_SIZE = (
     90.0  # pixels; a face is shrunk to this for that search (dlib finds faces of 80 or more)
 )
-PREFERENCES = ("largest", "centre")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Finder:
     """A detector, which of several faces is preferred, and the upsampling after a miss."""
 
     detector: Detector
-    prefer: str = "largest"
+    prefer: str = LARGEST
     retry_upsample: int = 1
 
     def find(self, frame: Frame, *, near: Face | None, retry: bool = True) -> Face | None:
@@ -34,7 +35,7 @@ class Finder:
         faces = self.detector.find(frame)
         if not faces and retry:
             faces = [replace(face, hard=True) for face in self._find_hard(frame)]
-        return self._choose(faces, frame, near)
+        return choose_face(faces, frame.shape, prefer=self.prefer, near=near)
 
     def _find_hard(self, frame: Frame) -> list[Face]:
         """Faces found upsampled, or else by the detector's slower search."""
@@ -54,18 +55,22 @@ class Finder:
         found = self.detector.find(shrink_frame(part, scale))
         return [Face(_unshrink(face.box, scale, left, top), face.score) for face in found]
 
-    def _choose(self, faces: list[Face], frame: Frame, near: Face | None) -> Face | None:
-        """The face that was followed so far if it is among these, else the preferred one."""
-        if not faces:
-            return None
-        if near is not None:
-            best = max(faces, key=lambda face: overlap(face.box, near.box))
-            if overlap(best.box, near.box) >= SAME_FACE:
-                return best
-        if self.prefer == "largest":
-            return max(faces, key=lambda face: _area(face.box))
-        height, width = frame.shape
-        return min(faces, key=lambda face: _distance(face.box, width / 2, height / 2))
+
+def choose_face(
+    faces: Sequence[Face], shape: Sequence[int], *, prefer: str, near: Face | None
+) -> Face | None:
+    """Of the faces in a frame of this shape [H, W, ...], the one that was followed so far if it is
+    among them, else the preferred one; None if there are none."""
+    if not faces:
+        return None
+    if near is not None:
+        best = max(faces, key=lambda face: overlap(face.box, near.box))
+        if overlap(best.box, near.box) >= SAME_FACE:
+            return best
+    if prefer == LARGEST:
+        return max(faces, key=lambda face: _area(face.box))
+    height, width = shape[:2]
+    return min(faces, key=lambda face: _distance(face.box, width / 2, height / 2))
 
 
 def blend(before: Face, after: Face, weight: float) -> Face:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lipnet.landmarks.detector import POINTS, Face
+from lipnet.landmarks.face import POINTS, Detector, Face, Seen
 from lipnet.landmarks.finder import SAME_FACE, Finder, blend, overlap
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.video.decode import Frame
 
 # T frames  P landmark points (68)
@@ -21,18 +21,21 @@ STRAY = 0.08  # of the box's width, from the expected position of the face in it
 JUMP = 0.06  # of the box's width, from one frame to the next, relative to the box
 STRAIN = 0.055  # Marks.strain_N; at most 0.045 for a face seen from the front
 
-Seen = tuple[Face, NDArray[np.float32]]  # a face and its points [P, 2]
-
 
 def follow_face(
-    frames: Iterable[Frame], finder: Finder, detect_every: int
+    frames: Iterable[Frame], detector: Detector, options: LandmarkOptions
 ) -> Iterator[Seen | None]:
-    """The face and its points in each frame, None if it is not seen."""
+    """The face and its points in each frame, None if it is not seen.
+
+    The detector runs on every `detect_every`-th frame and the last, and between two of them if the
+    face strays from the interpolated boxes; the points are marked in every frame with the face.
+    """
+    finder = Finder(detector, options.prefer, options.retry_upsample)
     known: Face | None = None
     carried: list[Face | None] = []
-    for frames_T in split_spans(frames, detect_every):
+    for frames_T in split_spans(frames, options.detect_every):
         span = _Span(frames_T, finder, known)
-        span.follow(carried, detect_every)
+        span.follow(carried, options.detect_every)
         yield from span.seen()[len(carried) :]
         known, carried = span.known, span.faces[-1:]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lipnet.errors import InputError
 from lipnet.files import read_json, write_json
+from lipnet.landmark_names import DLIB
 from lipnet.records import Record
 
 SUMMARY = "summary.json"
@@ -14,7 +15,8 @@ SUMMARY = "summary.json"
 @dataclass(frozen=True)
 class LandmarksSummary:
     """All tracks: a digest of their fingerprints, how many videos there were, how many were tracked
-    and how many failed, by reason; `precropped_videos` need no landmarks and are not among them."""
+    and how many failed, by reason; `precropped_videos` need no landmarks and are not among them.
+    `model` is the landmark model."""
 
     fingerprint: str
     videos: int
@@ -23,6 +25,7 @@ class LandmarksSummary:
     frames: int
     interpolated_frames: int
     precropped_videos: int = 0
+    model: str = DLIB
 
 
 def write_summary(folder: Path, summary: LandmarksSummary) -> None:
@@ -35,6 +38,7 @@ def write_summary(folder: Path, summary: LandmarksSummary) -> None:
     frames = {"tracked": summary.frames, "interpolated": summary.interpolated_frames}
     record = {
         "fingerprint": summary.fingerprint,
+        "model": summary.model,
         "videos": videos,
         "frames": frames,
         "ready_videos": summary.precropped_videos,
@@ -55,8 +59,9 @@ def read_summary(folder: Path) -> LandmarksSummary:
             failed=videos.counts("failed"),
             frames=frames.count("tracked"),
             interpolated_frames=frames.count("interpolated"),
-            # Summaries of an early version do not have it.
+            # Summaries of earlier versions do not have these.
             precropped_videos=found.count("ready_videos") if "ready_videos" in found else 0,
+            model=found.text("model") if "model" in found else DLIB,
         )
     except FileNotFoundError:
         raise InputError(f"no landmarks in {folder}; run the stage landmarks first") from None

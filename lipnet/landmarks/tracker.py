@@ -1,14 +1,10 @@
 """Tracking jobs: the landmarks of a group of videos, found once and looked up later."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import dlib
-
 from lipnet.files import digest_of
-from lipnet.landmarks.detector import Detector, DlibDetector, find_cnn, find_predictor
 from lipnet.landmarks.index import (
     TrackedVideo,
     TrackIndex,
@@ -17,9 +13,11 @@ from lipnet.landmarks.index import (
     find_index,
     write_index,
 )
+from lipnet.landmarks.models import describe_landmark_model, load_landmark_model
 from lipnet.landmarks.notes import list_notes
+from lipnet.landmarks.options import LandmarkModel, LandmarkOptions
 from lipnet.landmarks.store import Track, digest_video, write_tracks
-from lipnet.landmarks.track import LandmarkOptions, track_landmarks
+from lipnet.landmarks.track import track_landmarks
 from lipnet.video.decode import Decoding, VideoError, iter_frames, limit_frames
 
 CHANGED = "changed"  # the reason of a failure that a second try may not have
@@ -48,26 +46,26 @@ class Tracker:
 
     def __init__(
         self,
-        detector: Detector,
+        model: LandmarkModel,
         *,
         root: Path,
         folder: Path,
         options: LandmarkOptions,
         made_by: Mapping[str, object],
     ) -> None:
-        self._detector = detector
+        self._model = model
         self._root = root
         self._folder = folder
         self._options = options
         self._made_by = dict(made_by)
 
     @classmethod
-    def with_dlib(
+    def with_own_model(
         cls, *, root: Path, folder: Path, options: LandmarkOptions, made_by: Mapping[str, object]
     ) -> "Tracker":
-        """A tracker with its own dlib detector."""
-        detector = DlibDetector(find_predictor(options.predictor), find_cnn(options.cnn))
-        return cls(detector, root=root, folder=folder, options=options, made_by=made_by)
+        """A tracker with the landmark model of the options, loaded for it."""
+        model = load_landmark_model(options)
+        return cls(model, root=root, folder=folder, options=options, made_by=made_by)
 
     def __call__(self, job: TrackJob) -> TrackIndex:
         """The index of the job's track file, made unless the same work was done before."""
@@ -115,17 +113,13 @@ class Tracker:
         """The video's track, and its notes; VideoError "changed" if it was replaced after it was
         digested."""
         path, decoded = self._root / video, Decoding()
-        frames = limit_frames(iter_frames(path, decoded))
-        track = track_landmarks(frames, self._detector, self._options)
+        frames = limit_frames(iter_frames(path, decoded, pixels=self._model.pixels))
+        track = track_landmarks(frames, self._model, self._options)
         if digest_video(path) != digest:
             raise VideoError(CHANGED, "the video was replaced while it was tracked")
         return track, list_notes(path, decoded, len(track.seen_T))
 
 
 def describe_maker(options: LandmarkOptions, code: str) -> dict[str, object]:
-    """What decides a track besides its video: options, models, code and libraries."""
-    kept = replace(options, predictor="", cnn="", videos_per_shard=1)
-    cnn = find_cnn(options.cnn)
-    models = [digest_video(path) for path in (find_predictor(options.predictor), cnn) if path]
-    libraries = f"cv2 {cv2.__version__}, dlib {dlib.__version__}"
-    return {"options": asdict(kept), "models": models, "code": code, "libraries": libraries}
+    """What decides a track besides its video: the model with its options, and the code."""
+    return {"landmarks": describe_landmark_model(options), "code": code}

@@ -18,6 +18,7 @@ from lipnet.data.loader import ClipFacts, MemoryStore
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
+from lipnet.landmark_names import DLIB
 from lipnet.lineage.generation import WEIGHTS_FILE, Generation, TrainingFacts
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
@@ -41,6 +42,7 @@ def train_model(
     *,
     recipe: Recipe | None = None,
     crops: CropOptions | None = None,
+    landmarks: str = DLIB,
     teachers: Sequence[Path | str] = (),
     device: torch.device | None = None,
     on_epoch: Callable[[EpochRecord], None] = lambda record: None,
@@ -49,9 +51,10 @@ def train_model(
 
     `train` and `val` are pairs of crops (uint8, [T, H, W], as `crop_video` cuts them) and their
     word; validation chooses the epoch that is kept. `crops` are the options that they were cut
-    with. Weights files in `teachers` teach the model together (paper section 3.2). An interrupted
-    call with the same arguments resumes from `out`. Warnings about the training are issued as
-    Python warnings. Raises InputError for crops or a recipe that cannot be used.
+    with, `landmarks` is the name of the landmark model. Weights files in `teachers` teach the model
+    together (paper section 3.2). An interrupted call with the same arguments resumes from `out`.
+    Warnings about the training are issued as Python warnings. Raises InputError for crops or a
+    recipe that cannot be used.
 
         >>> clips = [(lipnet.crop_video(path).crops_THW, path.parent.name) for path in videos]
         >>> train, val = clips[::2], clips[1::2]
@@ -70,7 +73,7 @@ def train_model(
         generations=1 if teachers else 0,
         teachers=tuple(map(Path, teachers)),
     )
-    data = stack_crops(train, val, recipe=recipe, crops=crops)
+    data = stack_crops(train, val, recipe=recipe, crops=crops, landmarks=landmarks)
     engine = Engine(choose_device() if device is None else device)
     folder.mkdir(parents=True, exist_ok=True)
     done = train_lineage(plan, data, work=folder, engine=engine, listener=EpochCallback(on_epoch))
@@ -83,6 +86,7 @@ def stack_crops(
     *,
     recipe: Recipe,
     crops: CropOptions,
+    landmarks: str = DLIB,
 ) -> LineageData:
     """Both splits in memory at the recipe's size; the labels are those of `train`, sorted.
 
@@ -100,7 +104,7 @@ def stack_crops(
         train=_store(train, labels, recipe),
         val=_store(val, labels, recipe),
         labels=labels,
-        preprocessing={**describe_crops(crops), "fps": FPS, "source": "crops"},
+        preprocessing={**describe_crops(crops, landmarks), "fps": FPS, "source": "crops"},
         digest=digest.hexdigest()[:16],
         pixels=_measure(train),
         trained_on=ClipSet.of("crops", map(_name_clip, range(len(train)))),

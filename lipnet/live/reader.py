@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
-from lipnet.inference.crop import shared_detector
 from lipnet.inference.finite import check_finite
-from lipnet.inference.read import crop_options_of
+from lipnet.inference.read import crop_options_of, find_landmarks
+from lipnet.landmark_names import DLIB
+from lipnet.landmarks.detector import DlibDetector, load_dlib
 from lipnet.landmarks.finder import Finder
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.live.cropper import CausalCropper
 from lipnet.live.frames import TimedFrame
 from lipnet.live.graphs import StreamGraphs, load_graphs
@@ -71,6 +74,12 @@ class LiveModel:
     def load(cls, weights: Path, *, face: str = "") -> "LiveModel":
         """From a weights file or an .onnx of a stream; InputError if it cannot read a stream."""
         graphs, card = load_graphs(weights)
+        landmarks = find_landmarks(card.preprocessing, weights)
+        if landmarks != DLIB:
+            raise InputError(
+                f"{weights} was trained on crops by the landmark model {landmarks}, and a stream "
+                f"is tracked by {DLIB}: take a model that was trained on crops by {DLIB}"
+            )
         return cls(graphs, card, crop_options_of(card.preprocessing, weights, face), str(weights))
 
     @property
@@ -92,7 +101,13 @@ class LiveModel:
 
 def default_tracker() -> FrameTracker:
     """dlib's detector and predictor."""
-    return DetectorTracker(Finder(shared_detector()))
+    return DetectorTracker(Finder(_shared_dlib()))
+
+
+@cache
+def _shared_dlib() -> DlibDetector:
+    """dlib's models, which take a second to load: once per process."""
+    return load_dlib(LandmarkOptions())
 
 
 class LiveReader:

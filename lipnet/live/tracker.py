@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lipnet.landmarks.detector import Face
+from lipnet.landmarks.face import Face
 from lipnet.landmarks.finder import SAME_FACE, Finder, overlap
 from lipnet.landmarks.follow import STEADY, STRAIN, STRAY
 from lipnet.landmarks.predictor import Box

@@ -141,6 +141,8 @@ def gather(profile: str, folders: QualityFolders, crops: CropOptions, recipe: Re
     clips = read_clips(folders.manifest)
     tracks = dict(locate_tracks(read_indexes(folders.landmarks)))
     pixels = measure_pixels(folders.shards)
+    landmarks = read_landmarks_summary(folders.landmarks)
+    crops = crops.for_landmarks(landmarks.model)
     faces = measure_faces(clips, tracks, folders.landmarks, crops) if tracks else None
     videos = pd.DataFrame(
         {"clip_id": [clip.clip_id for clip in clips], "video": [clip.video for clip in clips]}
@@ -154,7 +156,7 @@ def gather(profile: str, folders: QualityFolders, crops: CropOptions, recipe: Re
     return Quality(
         profile=profile,
         manifest=read_summary(folders.manifest),
-        landmarks=read_landmarks_summary(folders.landmarks),
+        landmarks=landmarks,
         splits=count_outcomes(folders, count_splits(clips), table),
         clips=table,
         faces=faces,

@@ -1,9 +1,11 @@
-"""Decoding: any video file as grey frames at 25 per second, or the reason if it cannot be read."""
+"""Decoding: any video file as frames at 25 per second, grey or RGB, or the reason if it cannot be
+read."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,8 +13,9 @@ from numpy.typing import NDArray
 
 from lipnet.clip import FPS
 
-# T frames  H W pixels
-Frame = NDArray[np.uint8]
+# T frames  H W pixels  C channels
+Frame = NDArray[np.uint8]  # [H, W] grey or [H, W, 3] RGB
+Pixels = Literal["grey", "rgb"]
 
 # Else FFmpeg writes a line to stderr for every damaged packet; OpenCV has no call for this.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -24,6 +27,11 @@ MAX_RATE = 1000.0  # frames per second; containers without a rate claim 90000
 LISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD")  # FFmpeg would open the files that they name
 MAX_ASPECT = 4.0  # width of a pixel to its height, or the reverse; more is a damaged header
 TIE = 1e-6  # seconds; of two equally near frames, the earlier is taken
+# OpenCV's conversion to each kind of pixels, by the channels that it decodes (None: as it is)
+CONVERSIONS: Mapping[Pixels, Mapping[int, int | None]] = {
+    "grey": {1: None, 3: cv2.COLOR_BGR2GRAY},
+    "rgb": {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB},
+}
 
 
 class VideoError(Exception):
@@ -52,8 +60,11 @@ def read_frames(path: Path) -> Frame:
     return np.stack(list(iter_frames(path)))
 
 
-def iter_frames(path: Path, found: Decoding | None = None) -> Iterator[Frame]:
-    """Grey frames [H, W] at 25 fps, each the nearest in time to its instant, one or more.
+def iter_frames(
+    path: Path, found: Decoding | None = None, *, pixels: Pixels = "grey"
+) -> Iterator[Frame]:
+    """Frames at 25 fps, each the nearest in time to its instant, one or more: grey [H, W] or RGB
+    [H, W, 3].
 
     A video of 25 fps passes frame by frame. A truncated file gives the frames that it has. Frames
     whose pixels are not square are widened or heightened. Raises VideoError (missing, zero_bytes,
@@ -64,7 +75,7 @@ def iter_frames(path: Path, found: Decoding | None = None) -> Iterator[Frame]:
     found.aspect = _aspect(capture)
     try:
         given = 0
-        for frame in _resample(_stamp(capture, found), _period(capture)):
+        for frame in _resample(_stamp(capture, found, pixels), _period(capture)):
             given += 1
             yield frame
         if not given:
@@ -128,7 +139,9 @@ def _square(shape: tuple[int, ...], aspect: float) -> tuple[int, ...]:
     return round(height * max(1.0, 1 / aspect)), round(width * max(1.0, aspect))
 
 
-def _stamp(capture: cv2.VideoCapture, noted: Decoding) -> Iterator[tuple[float, Frame]]:
+def _stamp(
+    capture: cv2.VideoCapture, noted: Decoding, pixels: Pixels
+) -> Iterator[tuple[float, Frame]]:
     """Frames with their seconds since the first; a broken timestamp counts as one period on."""
     period = _period(capture)
     start = previous = None
@@ -146,12 +159,18 @@ def _stamp(capture: cv2.VideoCapture, noted: Decoding) -> Iterator[tuple[float, 
                 seconds = previous + period
                 start = stamp - seconds
         previous = seconds
-        grey = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         noted.frames += 1
-        shape = shape or _square(grey.shape, noted.aspect)
-        if grey.shape != shape:  # a stream may also change its size midway
-            grey = cv2.resize(grey, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
-        yield seconds, np.asarray(grey, np.uint8)
+        shape = shape or _square(frame.shape[:2], noted.aspect)
+        yield seconds, _convert(np.asarray(frame, np.uint8), pixels, shape)
+
+
+def _convert(frame: Frame, pixels: Pixels, shape: tuple[int, ...]) -> Frame:
+    """A decoded frame, grey or BGR, with these pixels and of this height and width."""
+    code = CONVERSIONS[pixels][1 if frame.ndim == 2 else 3]
+    made = frame if code is None else cv2.cvtColor(frame, code)
+    if made.shape[:2] != shape:  # a stream may also change its size midway
+        made = cv2.resize(made, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(made, np.uint8)
 
 
 def _resample(stamped: Iterator[tuple[float, Frame]], period: float) -> Iterator[Frame]:

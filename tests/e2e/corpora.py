@@ -9,7 +9,7 @@ import numpy as np
 from lipnet.crops.crop import CropOptions
 from lipnet.inference.crop import crop_videos
 from lipnet.landmarks.detector import DlibDetector, find_predictor
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.sources.synthetic.corpus import plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.sources.synthetic.render import ClipPlan

@@ -11,10 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from lipnet.cli.main import main
+from lipnet.inference import evaluate
 from lipnet.inference.evaluate import Corpus, read_corpus
 from lipnet.inference.logits import read_logits
-from lipnet.landmarks import detector
-from lipnet.landmarks.detector import DlibDetector, Face, find_predictor
+from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmarks.face import Face
 from lipnet.landmarks.predictor import Box, Marks
 from lipnet.models.weights import load_card
 from lipnet.report.study import Study
@@ -104,7 +105,7 @@ def test_from_raw_video_it_says_what_the_study_measured(
     assert (read.logits_NK.argmax(axis=1) == measured_NK.argmax(axis=1)).mean() > 0.97
     below_NK = read.logits_NK - read.logits_NK.max(axis=1, keepdims=True)  # as logits are kept
     assert np.abs(below_NK - measured_NK).mean() < 0.02 * measured_NK.std()
-    monkeypatch.setattr(detector, "DlibDetector", lambda predictor: cached_detector)
+    monkeypatch.setattr(evaluate, "shared_detector", lambda *_: cached_detector)
     main(["evaluate", str(weights), "--source", "grid", "--root", str(sentences), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (found["clips"], found["failed"]) == (6 * SENTENCES, 0)

@@ -11,8 +11,8 @@ import pytest
 
 from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.summary import LandmarksSummary
-from lipnet.landmarks.track import LandmarkOptions
 from lipnet.shards.summary import ShardsSummary
 from lipnet.shards.tar import read_shard
 from lipnet.sources.discover import discover_clips

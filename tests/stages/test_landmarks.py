@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lipnet.landmarks.index import TrackIndex
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.summary import read_summary
-from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker
 from stages import landmarks
 from stages.landmarks import LandmarkFolders, make_landmarks, summarise
@@ -20,7 +20,7 @@ OPTIONS = LandmarkOptions(videos_per_shard=2)
 @pytest.fixture(autouse=True)
 def no_ray_no_dlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landmarks, "map_jobs", map_here)
-    monkeypatch.setattr(Tracker, "with_dlib", fake_tracker)
+    monkeypatch.setattr(Tracker, "with_own_model", fake_tracker)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_every_video_is_tracked_or_failed_with_a_reason(tmp_path: Path, videos: 
 def test_precropped_clips_need_no_landmarks_and_no_detector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(Tracker, "with_dlib")
+    monkeypatch.delattr(Tracker, "with_own_model")
     summary = make_landmarks([], folders(tmp_path, "out"), OPTIONS, precropped=3)
     assert (summary.videos, summary.tracked_videos, summary.failed) == (0, 0, {})
     assert read_summary(tmp_path / "out").precropped_videos == 3

@@ -1,6 +1,7 @@
 """Stage shards: clips = cut + failed, missing splits and labels are named, kills lose nothing."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import torch
 
 from cluster import pool
 from lipnet.clip import Clip
+from lipnet.crops.align import face_digest
 from lipnet.crops.crop import CropOptions
 from lipnet.data.loader import open_split, ordered
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.files import read_json
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker
 from lipnet.shards import cut
 from lipnet.shards.storage import list_shards
@@ -39,7 +41,7 @@ def clip(split: str, label: str, number: int) -> Clip:
 def no_ray_no_dlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landmarks, "map_jobs", map_here)
     monkeypatch.setattr(shards, "map_jobs", map_here)
-    monkeypatch.setattr(Tracker, "with_dlib", fake_tracker)
+    monkeypatch.setattr(Tracker, "with_own_model", fake_tracker)
 
 
 @pytest.fixture
@@ -56,12 +58,14 @@ def clips(tmp_path: Path) -> list[Clip]:
     return made
 
 
-def prepare(tmp_path: Path, clips: list[Clip], name: str = "out") -> ShardFolders:
+def prepare(
+    tmp_path: Path, clips: list[Clip], name: str = "out", model: str = "dlib"
+) -> ShardFolders:
     """The stages before: a manifest and landmarks."""
     root = tmp_path / "root"
     write_manifest(tmp_path / "manifest", clips, [], source="lrw", options={})
     places = LandmarkFolders(root, tmp_path / "landmark-state", tmp_path / "landmarks")
-    options = LandmarkOptions(videos_per_shard=4)
+    options = LandmarkOptions(model, videos_per_shard=4)
     make_landmarks([one.video for one in clips], places, options)
     return folders(tmp_path, name)
 
@@ -95,6 +99,15 @@ def test_every_clip_is_cut_or_failed_with_a_reason(tmp_path: Path, clips: list[C
     metas = [meta for tar in tars for _, meta in read_shard(tar)]
     assert sorted(m.clip_id for m in metas) == [c.clip_id for c in clips if c.split == "val"]
     assert {(m.label, m.label_index) for m in metas} == {("blue", 0), ("red", 1)}
+
+
+def test_crops_are_aligned_to_the_face_of_their_landmark_model(
+    tmp_path: Path, clips: list[Clip]
+) -> None:
+    facts = make_shards(prepare(tmp_path, clips, "out", "mesh"), CROPS).preprocessing
+    assert (facts["landmarks"], facts["reference_face"]) == ("mesh", face_digest("mesh"))
+    index = next((tmp_path / "out" / "val").glob("*.json"))
+    assert json.loads(index.read_text())["made_by"]["crops"]["landmarks"] == "mesh"
 
 
 def test_a_shard_whose_clips_all_failed_is_an_index_without_a_tar(

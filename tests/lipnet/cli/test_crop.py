@@ -19,7 +19,7 @@ Printed = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def no_dlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detector, "DlibDetector", lambda predictor: FakeDetector())
+    monkeypatch.setattr(detector, "DlibDetector", lambda *_: FakeDetector())
 
 
 def test_each_video_is_a_line(tmp_path: Path, capsys: Printed) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lipnet import lease
 from lipnet.cli.main import main
-from lipnet.landmarks import detector
+from lipnet.inference import embed
 from tests.lipnet.inference.embedding import write_shards, write_weights
 from tests.lipnet.video.making import FakeDetector, write_faces
 
@@ -18,7 +18,7 @@ Printed = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def no_dlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detector, "DlibDetector", lambda predictor: FakeDetector())
+    monkeypatch.setattr(embed, "shared_detector", lambda *_: FakeDetector())
 
 
 @pytest.fixture

@@ -70,11 +70,15 @@ def test_a_disk_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def write_weights(
-    path: Path, spec: str = SPEC, face: str = "", rejection: Rejection | None = None
+    path: Path,
+    spec: str = SPEC,
+    face: str = "",
+    rejection: Rejection | None = None,
+    crops: dict[str, object] | None = None,
 ) -> Path:
     torch.manual_seed(1)
     model = build_model(ModelSpec.parse(spec), 3)
-    crops = describe_crops(CropOptions(face=face))
+    crops = crops or describe_crops(CropOptions(face=face))
     facts = {"fps": 25.0, **crops, **Recipe(field=60, input_size=32).input_facts}
     origin = {"model": "x-g0", **describe_rejection(rejection)}
     save_weights(path, model, ModelCard(spec, ["a", "b", "c"], facts, origin))
@@ -117,7 +121,8 @@ def cropped(monkeypatch: pytest.MonkeyPatch) -> list[CropOptions]:
     crops = np.random.default_rng(2).integers(0, 256, (10, 96, 96), np.uint8)
     asked: list[CropOptions] = []
     monkeypatch.setattr(
-        "lipnet.inference.read.crop_video", lambda video, options: asked.append(options) or crops
+        "lipnet.inference.read.crop_video",
+        lambda video, options, landmarks: asked.append(options) or crops,
     )
     return asked
 
@@ -194,6 +199,29 @@ def test_another_reference_face_is_asked_for_and_used(
         main(["read", "clip.mp4", "--weights", str(weights)])
     read_json(capsys, "--weights", weights, "--face", face)
     assert [options.face for options in cropped] == [str(face)]
+
+
+def test_the_landmark_model_of_the_card_finds_the_mouth_and_another_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "lipnet.inference.crop.shared_detector",
+        lambda model, *_: asked.append(model) or FakeDetector(),
+    )
+    clip = str(write_faces(tmp_path / "clip.mp4", 6))
+    crops = describe_crops(CropOptions(), "mesh")
+    weights = write_weights(tmp_path / "m.safetensors", crops=crops)
+    main(["read", clip, "--weights", str(weights)])
+    assert capsys.readouterr().err == ""
+    main(["read", clip, "--weights", str(weights), "--landmarks", "dlib"])
+    assert "landmark model dlib, but this model was trained on crops by mesh" in (
+        capsys.readouterr().err
+    )
+    assert asked == ["mesh", "dlib"]
+    unknown = write_weights(tmp_path / "u.safetensors", crops={**crops, "landmarks": "fan"})
+    with pytest.raises(SystemExit, match=r"u\.safetensors needs .* model fan, .*known: dlib, mesh"):
+        main(["read", clip, "--weights", str(unknown)])
 
 
 def test_several_videos_are_a_line_each_by_one_loaded_model(

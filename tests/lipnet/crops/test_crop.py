@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lipnet.crops.align import MOUTH, apply_similarity, load_face
+from lipnet.crops.align import MOUTH, apply_similarity, face_digest, load_face
 from lipnet.crops.crop import (
     CropOptions,
     crop_matrices,
@@ -85,6 +85,15 @@ def test_wrong_options_are_named() -> None:
 def test_recorded_options_are_read_back() -> None:
     options = CropOptions(size=122, smooth=3, smooth_centre=7)
     assert parse_crops(describe_crops(options)) == options
+
+
+def test_the_landmark_model_and_its_face_are_recorded() -> None:
+    dlib, mesh = describe_crops(CropOptions()), describe_crops(CropOptions(), "mesh")
+    assert (dlib["landmarks"], mesh["landmarks"]) == ("dlib", "mesh")
+    assert dlib["reference_face"] == face_digest() == face_digest("dlib")
+    assert mesh["reference_face"] == face_digest("mesh") != face_digest()
+    own = CropOptions(face="own.npy")
+    assert own.for_landmarks("mesh") == own
 
 
 @pytest.mark.parametrize("name", ["size", "smooth", "smooth_centre"])

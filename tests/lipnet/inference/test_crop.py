@@ -10,7 +10,7 @@ from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
 from lipnet.inference.crop import CropRecord, crop_videos
 from lipnet.landmarks.index import locate_tracks
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob
 from lipnet.shards.cut import CutFolders, Cutter
 from lipnet.shards.plan import plan_shards

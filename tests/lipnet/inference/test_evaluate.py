@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lipnet.cli import main as cli
+from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.data.clip_set import ClipSet
 from lipnet.errors import InputError
 from lipnet.inference.evaluate import Corpus, choose_clips, evaluate, read_corpus
@@ -37,7 +38,7 @@ def corpus(tmp_path: Path) -> Corpus:
 @pytest.fixture(autouse=True)
 def _fake_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lipnet.inference.crop.shared_detector", lambda *_: FakeDetector())
-    monkeypatch.setattr("lipnet.landmarks.detector.DlibDetector", lambda predictor: FakeDetector())
+    monkeypatch.setattr("lipnet.inference.evaluate.shared_detector", lambda *_: FakeDetector())
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -160,3 +161,16 @@ def test_nothing_read_is_an_error(weights: Path, tmp_path: Path) -> None:
     write_video(place, [flat_frame(40)] * 9)
     with pytest.raises(InputError, match=r"none of 1 clips could be read: 1 no_face"):
         evaluate(weights, Corpus("folder", tmp_path / "videos"), FakeDetector())
+
+
+def test_another_landmark_model_than_the_cards_is_reported(
+    tmp_path: Path, corpus: Corpus, capsys: Printed
+) -> None:
+    mesh = write_weights(tmp_path / "m.safetensors", **describe_crops(CropOptions(), "mesh"))
+    arguments = [str(mesh), "--source", "folder", "--root", str(corpus.root)]
+    run(arguments)  # the detector of these tests is called dlib
+    assert "warning: the mouth was found by the landmark model dlib" in capsys.readouterr().out
+    run([*arguments, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["landmarks"] == "dlib"
+    assert found["warning"].endswith("by mesh: its accuracy may differ")

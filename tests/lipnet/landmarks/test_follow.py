@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from skimage import data
 
 from lipnet.landmarks import follow as spans
-from lipnet.landmarks.detector import DlibDetector, Face
+from lipnet.landmarks.detector import DlibDetector
+from lipnet.landmarks.face import Face
 from lipnet.landmarks.follow import split_spans
 from lipnet.landmarks.predictor import Box, Marks
 from lipnet.landmarks.track import track_landmarks

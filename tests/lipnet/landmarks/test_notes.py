@@ -9,7 +9,7 @@ import pytest
 
 from lipnet.landmarks.index import read_index
 from lipnet.landmarks.notes import count_video_tracks, list_notes
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob
 from lipnet.video.decode import Decoding, iter_frames
 from tests.lipnet.video.making import FakeDetector

@@ -9,8 +9,9 @@ import pytest
 
 from lipnet.errors import InputError
 from lipnet.landmarks.index import locate_tracks, read_index
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.store import TrackSpan, digest_video, read_track
-from lipnet.landmarks.track import LandmarkOptions, track_landmarks
+from lipnet.landmarks.track import track_landmarks
 from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
 from lipnet.video.decode import iter_frames
 from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, write_video

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
-from lipnet.landmarks.detector import DlibDetector, Face, find_predictor
+from lipnet.landmarks.detector import DlibDetector, find_predictor
+from lipnet.landmarks.face import Face
 from lipnet.landmarks.finder import overlap
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.predictor import Box
-from lipnet.landmarks.track import LandmarkOptions, fill_gaps, track_landmarks
+from lipnet.landmarks.track import fill_gaps, track_landmarks
 from lipnet.video.decode import VideoError, iter_frames
 from tests.lipnet.video.making import FakeDetector, face_frame, flat_frame
 

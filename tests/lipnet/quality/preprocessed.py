@@ -6,7 +6,7 @@ import pytest
 
 from lipnet.clip import Clip
 from lipnet.crops.crop import CropOptions
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker
 from lipnet.quality.facts import Quality, QualityFolders, gather
 from lipnet.sources.manifest import write_manifest
@@ -25,7 +25,7 @@ def use_tiny(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Change into a folder with the profile tiny, with the stages in this process."""
     monkeypatch.setattr(landmarks, "map_jobs", map_here)
     monkeypatch.setattr(shards, "map_jobs", map_here)
-    monkeypatch.setattr(Tracker, "with_dlib", fake_tracker)
+    monkeypatch.setattr(Tracker, "with_own_model", fake_tracker)
     (folder / "conf").symlink_to(ROOT / "conf")
     monkeypatch.chdir(folder)
     choose_profile("tiny", [])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lipnet.crops.crop import CropOptions
 from lipnet.landmarks import tracker
 from lipnet.landmarks.index import TrackIndex, locate_tracks
-from lipnet.landmarks.track import LandmarkOptions
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob
 from lipnet.shards import cut
 from lipnet.shards.cut import CutFolders, Cutter

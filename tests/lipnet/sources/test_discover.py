@@ -6,7 +6,7 @@ import pytest
 
 from lipnet.clip import CLIP_FRAMES, Clip
 from lipnet.errors import InputError
-from lipnet.landmarks.finder import PREFERENCES
+from lipnet.landmarks.options import PREFERENCES
 from lipnet.measure.paper import CLASSES
 from lipnet.sources.discover import SOURCES, discover_clips, find_source
 from lipnet.sources.source import Discovered, Source

@@ -1,6 +1,6 @@
 """Small videos with known contents, and a detector that needs no dlib."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.crops.align import load_face
-from lipnet.landmarks.detector import Face
+from lipnet.landmark_names import DLIB
+from lipnet.landmarks.face import Face, Seen
+from lipnet.landmarks.follow import follow_face
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.predictor import Box, Marks
 
 # H W pixels  P landmark points (68)
@@ -54,7 +57,11 @@ def fit_face(box: Box) -> NDArray[np.float64]:
 
 
 class FakeDetector:
-    """Takes the bright pixels for a face; `wanted_upsample` of them for one hard to see."""
+    """Takes the bright pixels for a face; `wanted_upsample` of them for one hard to see. It stands
+    for dlib, and follows a face as dlib's detector does."""
+
+    name = DLIB
+    pixels = "grey"
 
     def __init__(self, wanted_upsample: int = 0) -> None:
         self.wanted_upsample = wanted_upsample
@@ -75,3 +82,8 @@ class FakeDetector:
     def mark(self, frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Marks:
         points = np.stack([np.zeros((68, 2)), *map(fit_face, boxes)])[1:]
         return Marks(points.astype(np.float32), np.zeros(len(boxes), np.float32))
+
+    def follow(
+        self, frames: Iterable[NDArray[np.uint8]], options: LandmarkOptions
+    ) -> Iterator[Seen | None]:
+        return follow_face(frames, self, options)

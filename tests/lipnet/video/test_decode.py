@@ -4,6 +4,7 @@ import os
 import pickle
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,7 +73,7 @@ class FakeCapture:
     "stamps", [[0.0] * 5, [80.0, 40.0, 0.0, 40.0, 80.0], [5e9, 0.0, 9e12, 40.0, 0.0]]
 )
 def test_broken_timestamps_count_as_one_frame_each(stamps: list[float]) -> None:
-    stamped = decode._stamp(FakeCapture(stamps), decode.Decoding())  # type: ignore[arg-type]
+    stamped = decode._stamp(FakeCapture(stamps), decode.Decoding(), "grey")  # type: ignore[arg-type]
     assert [round(s, 6) for s, _ in stamped] == [0.0, 0.04, 0.08, 0.12, 0.16]
 
 
@@ -128,3 +129,17 @@ def test_the_reason_survives_pickling() -> None:
 def test_grid_videos_of_both_codecs_keep_their_frames(grid_root: Path) -> None:
     assert read_frames(grid_root / "s1" / "bbaf2n.mp4").shape == (75, 288, 360)
     assert read_frames(grid_root / "s2" / "swwp2s.mpg").shape == (75, 288, 360)
+
+
+def test_colours_are_red_green_blue_and_grey_is_their_brightness(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    orange = np.full((64, 96, 3), (230, 120, 20), np.uint8)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (96, 64))
+    for _ in range(3):
+        writer.write(orange[..., ::-1])
+    writer.release()
+    rgb, grey = list(iter_frames(path, pixels="rgb")), list(iter_frames(path))
+    assert [frame.shape for frame in (rgb[0], grey[0])] == [(64, 96, 3), (64, 96)]
+    assert len(rgb) == len(grey) == 3
+    np.testing.assert_allclose(rgb[0].mean(axis=(0, 1)), [230, 120, 20], atol=6)
+    np.testing.assert_array_equal(cv2.cvtColor(rgb[0], cv2.COLOR_RGB2GRAY), grey[0])
