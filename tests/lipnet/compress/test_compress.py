@@ -172,10 +172,24 @@ def test_deep_compressions_ratios_by_formula() -> None:
     conv, fc = (sum(i * o for i, o in layers) for layers in (alexnet_conv, alexnet_fc))
     stored = conv / codebook_ratio(conv, 256) + fc / codebook_ratio(fc, 32)
     assert (conv + fc) / stored == pytest.approx(6.26, abs=0.01)
-    # With pruning, a kept weight costs its index of 5 bits and its gap of 5 (LeNet), 40 times
-    # smaller with Huffman coding in the paper; without it 32 times: 8 % of 266 thousand weights.
-    kept_bits = 0.08 * 266_200 * (6 + 5)
-    assert 32 * 266_200 / kept_bits == pytest.approx(32, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("weights_k", "kept", "weight_bits", "index_bits", "printed"),
+    [
+        *((235, 0.08, 6, 5, 0.031), (30, 0.09, 6, 5, 0.038), (1, 0.26, 6, 5, 0.157)),
+        *((0.5, 0.66, 8, 5, 0.785), (25, 0.12, 8, 5, 0.060)),
+        *((400, 0.08, 5, 5, 0.027), (5, 0.19, 5, 5, 0.069)),
+    ],
+)
+def test_deep_compressions_layers_before_huffman_coding(
+    weights_k: float, kept: float, weight_bits: int, index_bits: int, printed: float
+) -> None:
+    """Tables 2 and 3, LeNet-300-100 and LeNet-5: a kept weight costs its index into the codebook
+    and its gap, and the codebook 32 bits per entry. Printed are one or two digits, with the zeros
+    that fill gaps of more than 5 bits."""
+    bits = kept * (weight_bits + index_bits) + 32 * 2**weight_bits / (1000 * weights_k)
+    assert bits / 32 == pytest.approx(printed, rel=0.15)
 
 
 @pytest.mark.parametrize(("clusters", "bits"), [(4, 2), (16, 4), (64, 6)])
