@@ -25,6 +25,7 @@ from pipeline.inputs import PARAMS
 from pipeline.sections import (
     RECIPE,
     TUNING,
+    Cascade,
     CheckedRecipe,
     Compressed,
     Compute,
@@ -39,6 +40,7 @@ from pipeline.sections import (
 )
 
 RESERVED_ID = re.compile(r"champion|latest|v[0-9]+")  # aliases of the model registry
+ENSEMBLE_ID = re.compile(r"ensemble-greedy|.*-all|.*-g[0-9]+")
 LINEAGE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -57,6 +59,7 @@ class Params(Section):
     scratch: dict[str, Scratch]
     taught: dict[str, Taught]
     compressed: dict[str, Compressed] = Field(default_factory=dict)
+    cascades: dict[str, Cascade] = Field(default_factory=dict)
 
     @property
     def lineages(self) -> list[str]:
@@ -145,6 +148,7 @@ def load_params(path: Path = PARAMS) -> Params:
         raise InputError(f"{path}: " + "; ".join(_describe(error))) from None
     _check_source(params)
     check_lineages(params)
+    check_cascades(params)
     return params
 
 
@@ -194,6 +198,26 @@ def _check_compressed(params: Params, lineage: str) -> None:
             f"{where}.recipe changes recipe.field, input_size, mean or std: it sees the same "
             f"frames as {entry.of}, so leave them out"
         )
+
+
+def check_cascades(params: Params) -> None:
+    """InputError for a name that another row has, and a pair that cannot save anything."""
+    for name, entry in params.cascades.items():
+        _check_cascade(params, name, entry)
+
+
+def _check_cascade(params: Params, name: str, entry: Cascade) -> None:
+    where = f"cascades.{name}"
+    if not LINEAGE_ID.fullmatch(name) or ENSEMBLE_ID.fullmatch(name) or name in params.lineages:
+        raise InputError(
+            f"{where}: use a-z, 0-9 and single hyphens, and a name that no lineage or ensemble has"
+        )
+    for lineage in (entry.small, entry.large):
+        if lineage not in params.lineages:
+            known = ", ".join(params.lineages)
+            raise InputError(f"{where}: unknown lineage {lineage!r}; known: {known}")
+    if params.spec_of(entry.small) == params.spec_of(entry.large):
+        raise InputError(f"{where}: {entry.small} and {entry.large} have one spec, so equal cost")
 
 
 def _check_boundaries(params: Params) -> None:

@@ -136,9 +136,13 @@ def keep_lineages(content: Mapping[str, Any], names: str) -> dict[str, Any]:
         if name not in kept:
             kept.add(name)
             wanted += [entries[name][key] for key in ("teacher", "of") if key in entries[name]]
+    cascades = content.get("cascades", {})
     return {
-        kind: {name: entry for name, entry in section.items() if name in kept}
-        for kind, section in sections.items()
+        **{
+            kind: {name: entry for name, entry in section.items() if name in kept}
+            for kind, section in sections.items()
+        },
+        "cascades": {n: own for n, own in cascades.items() if {own["small"], own["large"]} <= kept},
     }
 
 

@@ -131,6 +131,13 @@ class Compressed(Section):
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 
+class Cascade(Section):
+    """Two lineages: the best of `small` answers a clip if it is sure, else the best of `large`."""
+
+    small: str
+    large: str
+
+
 # How a tuned model's recipe differs from its source's, unless it sets these itself.
 TUNING: Mapping[str, Any] = {
     "lr": 5e-4,

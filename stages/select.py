@@ -11,7 +11,13 @@ def main() -> None:
     params = load_params()
     study = Paths(params.profile).study
     trained = [*params.scratch, *params.taught]
-    write_selection(study.logits_val, study.selection, trained, compressed=list(params.compressed))
+    write_selection(
+        study.logits_val,
+        study.selection,
+        trained,
+        compressed=list(params.compressed),
+        cascades={name: (pair.small, pair.large) for name, pair in params.cascades.items()},
+    )
 
 
 if __name__ == "__main__":

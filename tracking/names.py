@@ -21,6 +21,8 @@ FIT = ("val_loss", "best_epoch")
 # Of a compressed model.
 SIZE = ("file_bytes", "ratio", "bits_per_weight")
 LOST = ("difference", "difference_low", "difference_high")
+# Of a cascade.
+SHARES = ("threshold", "leaves_val", "leaves")
 # Equal for all models of a study, or a setting: tags.
 CONSTANTS = ("_clips", "_units", "latency_threads")
 
@@ -48,17 +50,21 @@ def final_figures(row: LeaderboardRow) -> dict[str, float]:
     """The row's results under MLflow's names, test accuracy first.
 
     Each float of a split's score is an accuracy, each other one of the row or its latency a cost;
-    of a compressed model also what it lost, and the size of its file.
+    of a compressed model also what it lost, and the size of its file; of a cascade its difference
+    to the large model, its worst case, its threshold and which share of clips leaves.
     """
     scores = {f"{split}_": score for split, score in row.scores.items()}
     accuracies = sorted(_list_floats(scores).items())
     latency = {"latency_": row.latency} if row.latency else {}
     fit = {name: float(getattr(row.fit, name)) for name in FIT} if row.fit else {}
     packed = {name: float(getattr(row.compression, name)) for name in SIZE if row.compression}
-    lost = {name: float(getattr(row.compression, name)) for name in LOST if row.compression}
+    changed = row.compression or row.cascade
+    lost = {name: float(getattr(changed, name)) for name in LOST if changed}
+    worst = {"worst_gflops": row.cascade.worst_gflops} if row.cascade else {}
     subjects = {
         "accuracy": {"test_top1": row.test.top1, **dict(accuracies), **lost},
-        "cost": {**_list_floats({"": row, **latency}), **packed},
+        "cost": {**_list_floats({"": row, **latency}), **packed, **worst},
+        "cascade": {name: getattr(row.cascade, name) for name in SHARES if row.cascade},
         "fit": fit,
     }
     return {

@@ -267,7 +267,7 @@ def describe_dataset(paths: Paths) -> DatasetFacts:
 def identify_ensemble(
     row: LeaderboardRow, fingerprints: Mapping[str, str], source: str
 ) -> Identity:
-    """The identity of an ensemble: its members and their fingerprints."""
+    """The identity of an ensemble or a cascade: its members and their fingerprints."""
     unknown = sorted(set(row.members) - set(fingerprints))
     if unknown or not row.members:
         raise InputError(
@@ -275,7 +275,8 @@ def identify_ensemble(
             f"({', '.join(unknown) or 'no members'}): run `dvc repro` first"
         )
     members = " ".join(row.members)
-    tags = {"kind": "ensemble", "source": source, "members": members}
+    kind = "cascade" if row.cascade else "ensemble"
+    tags = {"kind": kind, "source": source, "members": members}
     made_of = {member: fingerprints[member] for member in row.members}
     return Identity(row.model, digest_of(made_of), tags, {"members": members})
 

@@ -10,6 +10,7 @@ from lipnet.errors import InputError
 from lipnet.lineage.ensemble import softmax
 
 Logits = NDArray[np.floating]
+NO_CLIP = 2.0  # a threshold that no probability reaches: the large model answers every clip
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,17 @@ class Cascade:
 def choose_cascade(small_NK: Logits, large_NK: Logits, labels_N: NDArray[np.integer]) -> Cascade:
     """The lowest threshold, so the lowest cost, at which the cascade reads at least as many
     validation clips as the large model; InputError if no clip may leave."""
+    cascade = find_cascade(small_NK, large_NK, labels_N)
+    if cascade.threshold == NO_CLIP:
+        raise InputError(
+            "no threshold keeps the large model's accuracy on validation: the small model is wrong "
+            "where it is most sure"
+        )
+    return cascade
+
+
+def find_cascade(small_NK: Logits, large_NK: Logits, labels_N: NDArray[np.integer]) -> Cascade:
+    """The same, with the threshold NO_CLIP if no clip may leave."""
     if small_NK.shape != large_NK.shape or labels_N.shape != small_NK.shape[:1]:
         raise InputError(f"logits {small_NK.shape} and {large_NK.shape} are not of the same clips")
     top_N = _top(small_NK)
@@ -41,12 +53,7 @@ def choose_cascade(small_NK: Logits, large_NK: Logits, labels_N: NDArray[np.inte
     sorted_N = top_N[order_N]
     is_last_N = np.append(sorted_N[1:] < sorted_N[:-1], True)  # of clips of equal probability
     allowed = np.flatnonzero(is_last_N & (gained_by_N >= 0))
-    if not len(allowed):
-        raise InputError(
-            "no threshold keeps the large model's accuracy on validation: the small model is wrong "
-            "where it is most sure"
-        )
-    return Cascade(float(sorted_N[allowed[-1]]))
+    return Cascade(float(sorted_N[allowed[-1]]) if len(allowed) else NO_CLIP)
 
 
 def _top(logits_NK: Logits) -> NDArray[np.float64]:

@@ -1,12 +1,14 @@
 """The selection of a study: ensembles and best models, chosen on validation logits only."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lipnet.errors import InputError
 from lipnet.files import write_json
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
+from lipnet.lineage.cascade import find_cascade
 from lipnet.lineage.ensemble import (
     Ensemble,
     choose_greedily,
@@ -17,6 +19,8 @@ from lipnet.lineage.ensemble import (
 )
 from lipnet.train.history import beats
 
+Pair = tuple[str, str]  # the lineages of a small and of a large model
+
 
 def write_selection(
     logits_val: Path,
@@ -24,11 +28,12 @@ def write_selection(
     lineages_wanted: Collection[str] | None = None,
     *,
     compressed: Collection[str] = (),
+    cascades: Mapping[str, Pair] = MappingProxyType({}),
 ) -> None:
     """Read every model's validation logits; write the ensembles to build and the best models.
 
     Compressed lineages are listed and are no candidates: a smaller copy of a model is not another
-    model.
+    model. Each cascade, named with its small and its large lineage, gets its threshold.
     """
     packed = find_models(logits_val, compressed) if compressed else {}
     lineages = find_models(logits_val, lineages_wanted)
@@ -44,14 +49,20 @@ def write_selection(
         ensembles.append(Ensemble("ensemble-greedy", "greedy", greedy))
     described = [_describe_ensemble(ensemble, saved) for ensemble in ensembles]
     best = _best({name: scores[name] for name in sorted(scores)})
+    best_of_lineage = {
+        lineage: _best({name: scores[name] for name in models})
+        for lineage, models in lineages.items()
+    }
+    known_models = best_of_lineage | {lineage: models[0] for lineage, models in packed.items()}
     write_json(
         selection,
         {
             "best": {"model": best, **_figures(scores[best])},
-            "best_of_lineage": {
-                lineage: _best({name: scores[name] for name in models})
-                for lineage, models in lineages.items()
-            },
+            "best_of_lineage": best_of_lineage,
+            "cascades": [
+                _describe_cascade(name, [known_models[lineage] for lineage in pair], every)
+                for name, pair in sorted(cascades.items())
+            ],
             "compressed": sorted(packed),
             "ensembles": described,
             "models": {name: _figures(own) for name, own in scores.items()},
@@ -94,6 +105,20 @@ def _describe_ensemble(ensemble: Ensemble, saved: dict[str, SavedLogits]) -> dic
         "rule": ensemble.rule,
         "members": list(ensemble.members),
         **_figures(score(probabilities_NK, saved[ensemble.members[0]].labels)),
+    }
+
+
+def _describe_cascade(
+    name: str, models: Sequence[str], saved: Mapping[str, SavedLogits]
+) -> dict[str, Any]:
+    small, large = (saved[model] for model in models)
+    cascade = find_cascade(small.logits, large.logits, small.labels)
+    return {
+        "name": name,
+        "small": models[0],
+        "large": models[1],
+        "threshold": cascade.threshold,
+        "leaves_val": round(float(cascade.leaves(small.logits).mean()), 6),
     }
 
 

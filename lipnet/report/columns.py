@@ -89,14 +89,14 @@ def format_top5(score: Score) -> str:
 
 
 NONE = "-"
-GROUPS = ("Ensembles", "Compressed")
+GROUPS = ("Ensembles", "Cascades", "Compressed")
 
 
 def group_of(row: LeaderboardRow) -> str:
     """The group of rows that it is shown in: its spec, or one of GROUPS."""
     if row.members:
-        return GROUPS[0]
-    return GROUPS[1] if row.compression else row.spec
+        return GROUPS[1] if row.cascade else GROUPS[0]
+    return GROUPS[2] if row.compression else row.spec
 
 
 def _teacher_or_members(row: LeaderboardRow) -> str:

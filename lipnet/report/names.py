@@ -8,7 +8,11 @@ from lipnet.report.rows import Compression, LeaderboardRow, models_of
 from lipnet.report.spec_names import name_spec
 
 OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
-ENSEMBLES = {"generations": "all {} generations", "greedy": "{} models, chosen greedily"}
+ENSEMBLES = {
+    "generations": "all {} generations",
+    "greedy": "{} models, chosen greedily",
+    "cascade": "2nd if the 1st is unsure",
+}
 
 
 class ModelNames:
@@ -48,9 +52,19 @@ class ModelNames:
     def _join_training(self, row: LeaderboardRow, teacher: str) -> str:
         if row.compression:
             return name_compression(row.compression)
+        if row.cascade:
+            small, large = map(self._name_spec, row.members)
+            return f"{small} and, if it is unsure, {large}"
         if row.members:
             return ENSEMBLES.get(row.rule, "{} models").format(len(row.members))
         return ", ".join([_name_training(row, teacher), *self._list_differing(row)])
+
+    def _name_spec(self, model: str) -> str:
+        row = self._rows.get(model)
+        if row is None:
+            return model
+        how = f" ({name_compression(row.compression)})" if row.compression else ""
+        return spec_on_a_line(row.spec) + how
 
     def _list_differing(self, row: LeaderboardRow) -> list[str]:
         """The settings in which models of this spec and training differ."""

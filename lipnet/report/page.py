@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from lipnet.clip import CLIP_FRAMES
 from lipnet.files import write_atomic
+from lipnet.report.cascade_page import describe_cascades
 from lipnet.report.columns import (
     GROUPS,
     Column,
@@ -97,6 +98,7 @@ def write_page(
         describe_students(rows, report.comparisons, names),
         describe_strategies(report.strategies, names),
         describe_compressed(rows, names),
+        describe_cascades(rows, names),
         describe_seeds(report.families, report.seed_pairs),
         ["## Figures", "", *list_figures(study.report)],
         describe_lookalikes(report.lookalikes, rows, names),
@@ -207,6 +209,11 @@ def explain_leaderboard(rows: Sequence[LeaderboardRow]) -> list[str]:
         lines.append(
             f"Latency: one clip on {timed.threads} thread of {describe_machines(rows)}; "
             "an ensemble's is the sum of its members'."
+        )
+    if any(row.cascade for row in rows):
+        lines.append(
+            "A cascade's GFLOPs are the mean over the test clips, its latency is the worst case: "
+            "both models."
         )
     return lines
 

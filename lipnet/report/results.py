@@ -1,7 +1,7 @@
 """Accuracy and cost of every model and ensemble, read once from models and saved logits."""
 # N clips  K classes
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
+from lipnet.lineage.cascade import Cascade
 from lipnet.lineage.ensemble import mean_probabilities
 from lipnet.lineage.generation import Packing, read_generation
 from lipnet.lineage.summary import read_lineage
@@ -24,7 +25,7 @@ from lipnet.shards.summary import read_labels_file
 from lipnet.spec import ModelSpec
 
 SPLITS = ("val", "test", "unseen")
-TRAININGS = ("scratch", "born-again", "distilled", "ensemble", "compressed")
+TRAININGS = ("scratch", "born-again", "distilled", "ensemble", "cascade", "compressed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +41,26 @@ class Outcome:
     top5: Estimate
 
 
+@dataclass(frozen=True)
+class CascadeFacts:
+    """A cascade's threshold and the share of clips that its small model answers; the costs of both
+    models, which the slowest clip takes, and of the large one alone."""
+
+    threshold: float
+    leaves_val: float
+    leaves: float
+    worst_gflops: float
+    large_gflops: float
+
+
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One row of the leaderboard: a model, or an ensemble with its members' costs added up.
+    """One row of the leaderboard: a model, or an ensemble with its members' costs added up; of a
+    cascade the costs are means over the test clips.
 
     `training` is how it was made: "scratch", "born-again" (its teacher is of its own lineage),
-    "distilled" (its lineage was, from another one), "ensemble" or "compressed", whose `teacher` is
-    the model that it was made from. `chosen`: the best of its lineage on validation.
+    "distilled" (its lineage was, from another one), "ensemble", "cascade" or "compressed", whose
+    `teacher` is the model that it was made from. `chosen`: the best of its lineage on validation.
     """
 
     name: str
@@ -70,14 +84,15 @@ class Entry:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     packing: Packing | None = None
+    cascade: CascadeFacts | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
     """Models (most expensive spec first, scratch before distilled) and ensembles of one profile.
 
-    `compressed` ones, the largest file of each source first, are not among `models`: nothing is
-    chosen from them.
+    `compressed` ones, the largest file of each source first, and `cascades` are apart from them:
+    nothing is chosen from these.
     """
 
     labels: list[str]
@@ -85,6 +100,7 @@ class Results:
     ensembles: list[Entry]
     best: str
     compressed: list[Entry] = field(default_factory=list)
+    cascades: list[Entry] = field(default_factory=list)
 
     @property
     def entries(self) -> list[Entry]:
@@ -98,7 +114,7 @@ class Results:
 
     def entry(self, name: str) -> Entry:
         """The model or ensemble of that id."""
-        everything = [*self.entries, *self.compressed]
+        everything = [*self.entries, *self.cascades, *self.compressed]
         return next(entry for entry in everything if entry.name == name)
 
 
@@ -114,12 +130,15 @@ def read_results(study: Study) -> Results:
     ensembles = [_join_members(described, by_name, study) for described in selection["ensembles"]]
     packed = [_read_model(folder, study, len(labels)) for folder in list_compressed(study)]
     ordered = _in_order(models)
+    by_name |= {model.name: model for model in packed}
+    cascades = selection.get("cascades", [])
     return Results(
         labels,
         ordered,
         ensembles,
         str(selection["best"]["model"]),
         _order_compressed(packed, [model.name for model in ordered]),
+        [_join_cascade(described, by_name, study, len(labels)) for described in cascades],
     )
 
 
@@ -182,9 +201,12 @@ def _training(lineage_teacher: str | None, teacher: str | None) -> str:
 
 
 def _read_outcomes(
-    members: list[tuple[str, str]], study: Study, n_classes: int
+    members: list[tuple[str, str]],
+    study: Study,
+    n_classes: int,
+    combine: Callable[..., NDArray[np.float32]] = lambda *logits: mean_probabilities(logits),
 ) -> dict[str, Outcome]:
-    """Each split's outcome of one model, or of several by their mean probability."""
+    """Each split's outcome of one model, or of several, combined by their mean probability."""
     outcomes: dict[str, Outcome] = {}
     for split in SPLITS:
         files = [study.logits(*member, split) for member in members]
@@ -200,7 +222,7 @@ def _read_outcomes(
                 )
         scores_NK = saved[0].logits
         if len(saved) > 1:
-            scores_NK = mean_probabilities(own.logits for own in saved)
+            scores_NK = combine(*(own.logits for own in saved))
         outcomes[split] = _judge(scores_NK, saved[0])
     return outcomes
 
@@ -219,13 +241,7 @@ def _judge(scores_NK: NDArray[np.float32], clips: SavedLogits) -> Outcome:
 
 
 def _join_members(described: Mapping[str, Any], models: Mapping[str, Entry], study: Study) -> Entry:
-    unknown = [name for name in described["members"] if name not in models]
-    if unknown:
-        raise InputError(
-            f"ensemble {described['name']} needs {unknown[0]}, which is missing: "
-            "run `dvc repro select`"
-        )
-    members = [models[name] for name in described["members"]]
+    members = _find_members(f"ensemble {described['name']}", described["members"], models)
     lineages = {member.lineage for member in members}
     specs = {member.spec for member in members}
     n_classes = len(read_labels_file(study.labels_file))
@@ -243,6 +259,45 @@ def _join_members(described: Mapping[str, Any], models: Mapping[str, Entry], stu
         members=tuple(described["members"]),
         outcomes=_read_outcomes(
             [(member.lineage, member.generation) for member in members], study, n_classes
+        ),
+    )
+
+
+def _find_members(what: str, names: Sequence[str], models: Mapping[str, Entry]) -> list[Entry]:
+    unknown = [name for name in names if name not in models]
+    if unknown:
+        raise InputError(f"{what} needs {unknown[0]}, which is missing: run `dvc repro select`")
+    return [models[name] for name in names]
+
+
+def _join_cascade(
+    described: Mapping[str, Any], models: Mapping[str, Entry], study: Study, n_classes: int
+) -> Entry:
+    names = (str(described["small"]), str(described["large"]))
+    small, large = _find_members(f"cascade {described['name']}", names, models)
+    cascade = Cascade(float(described["threshold"]))
+    places = [(own.lineage, own.generation) for own in (small, large)]
+    tested = read_logits(study.logits(*places[0], "test"))
+    leaves = float(cascade.leaves(tested.logits).mean())
+    return Entry(
+        name=str(described["name"]),
+        lineage="",
+        generation="",
+        spec="",
+        teacher="",
+        training="cascade",
+        params_m=small.params_m + large.params_m,
+        gflops=small.gflops + (1 - leaves) * large.gflops,
+        gmacs=small.gmacs + (1 - leaves) * large.gmacs,
+        rule="cascade",
+        members=names,
+        outcomes=_read_outcomes(places, study, n_classes, cascade.probabilities),
+        cascade=CascadeFacts(
+            threshold=cascade.threshold,
+            leaves_val=float(described["leaves_val"]),
+            leaves=leaves,
+            worst_gflops=small.gflops + large.gflops,
+            large_gflops=large.gflops,
         ),
     )
 

@@ -77,11 +77,32 @@ class Compression:
 
 
 @dataclass(frozen=True)
+class CascadeCost:
+    """Which clips a cascade's small model answers, and at what cost.
+
+    `threshold`: of its top probability, chosen on validation; above 1 if no clip may leave.
+    `leaves`: the share of test clips that it answers, `leaves_val` that of validation clips.
+    `worst_gflops`: both models, which the slowest clip takes. `difference`: top-1 on test less that
+    of the large model, paired by clip.
+    """
+
+    threshold: float
+    leaves_val: float
+    leaves: float
+    worst_gflops: float
+    large_gflops: float
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
+@dataclass(frozen=True)
 class LeaderboardRow:
     """A model, or an ensemble with its members' costs added up.
 
     An ensemble has `members` and neither `chosen` (its lineage's best on validation) nor `fit`. A
-    compressed copy of a model, its `teacher`, has `compression`; nothing is chosen from these.
+    compressed copy of a model, its `teacher`, has `compression`; nothing is chosen from these. A
+    cascade has its small and its large model as `members`, and its FLOPs are means over test clips.
     results.csv, which is tracked, has no latency; leaderboard.csv is the same with it.
     """
 
@@ -102,6 +123,7 @@ class LeaderboardRow:
     test: Score
     unseen: Score | None
     compression: Annotated[Compression | None, Prefix("")] = None
+    cascade: CascadeCost | None = None
     latency: RowLatency | None = None
 
     @property

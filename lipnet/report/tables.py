@@ -3,20 +3,21 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.lineage.generation import Packing
-from lipnet.measure.accuracy import accuracy, paired_difference
+from lipnet.measure.accuracy import Estimate, accuracy, paired_difference
 from lipnet.measure.confusion import confusion_matrix, find_lookalikes
 from lipnet.measure.homophenes import Homophenes, find_homophenes, spell
 from lipnet.report.comparisons import Comparison
 from lipnet.report.csv_rows import write_rows
-from lipnet.report.results import Entry, Outcome, Results
+from lipnet.report.results import CascadeFacts, Entry, Outcome, Results
 from lipnet.report.rows import (
+    CascadeCost,
     ComparisonRow,
     Compression,
     FamilyRow,
@@ -38,8 +39,13 @@ ALL_SLOTS = "all"
 
 
 def leaderboard_rows(results: Results) -> list[LeaderboardRow]:
-    """One row per model, then one per ensemble and per compressed model; without latencies."""
+    """One row per model, then one per ensemble, cascade and compressed model; without latencies."""
     rows = [_leaderboard_row(entry) for entry in results.entries]
+    rows += [
+        replace(_leaderboard_row(entry), cascade=_cascade_of(entry, facts, results))
+        for entry in results.cascades
+        if (facts := entry.cascade)
+    ]
     return rows + [
         replace(_leaderboard_row(entry), compression=_compression_of(entry, packing, results))
         for entry in results.compressed
@@ -69,9 +75,24 @@ def _leaderboard_row(entry: Entry) -> LeaderboardRow:
     )
 
 
+def _cascade_of(entry: Entry, facts: CascadeFacts, results: Results) -> CascadeCost:
+    change = _difference(results.entry(entry.members[1]), entry)
+    return CascadeCost(
+        **asdict(facts),
+        difference=change.value,
+        difference_low=change.low,
+        difference_high=change.high,
+    )
+
+
+def _difference(first: Entry, second: Entry) -> Estimate:
+    """The second's top-1 on test less the first's."""
+    one, other = first.outcomes["test"], second.outcomes["test"]
+    return paired_difference(one.correct_N, other.correct_N, other.units_N)
+
+
 def _compression_of(entry: Entry, packing: Packing, results: Results) -> Compression:
-    first, second = (own.outcomes["test"] for own in (results.entry(packing.of), entry))
-    change = paired_difference(first.correct_N, second.correct_N, second.units_N)
+    change = _difference(results.entry(packing.of), entry)
     return Compression(
         how=packing.how,
         tuned_epochs=packing.epochs,

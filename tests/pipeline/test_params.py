@@ -314,3 +314,29 @@ def test_a_compressed_lineage_teaches_none_and_has_a_name_of_its_own(tmp_path: P
     scratch = {"mean": {"spec": "resnet18 + mean"}}
     with pytest.raises(InputError, match=r"compressed\.a: prune takes the head's weights"):
         load_params(write(tmp_path, compressed=pruned, scratch=scratch, taught={}))
+
+
+PAIR = {"small": "rn18-dstcn-by-rn18-tcn", "large": "rn18-tcn"}
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "words"),
+    [
+        (
+            "a",
+            {**PAIR, "small": "nobody"},
+            r"cascades\.a: unknown lineage 'nobody'; known: rn18-tcn",
+        ),
+        ("a", {**PAIR, "small": "copy"}, r"cascades\.a: copy and rn18-tcn have one spec"),
+        ("rn18-tcn", PAIR, r"cascades\.rn18-tcn: use a-z.* no lineage or ensemble has"),
+        ("rn18-tcn-all", PAIR, "no lineage or ensemble has"),
+        ("a", {"small": "rn18-tcn"}, r"cascades\.a\.large"),
+    ],
+)
+def test_a_cascade_that_cannot_be_is_named_with_the_reason(
+    tmp_path: Path, name: str, pair: dict[str, str], words: str
+) -> None:
+    rows = {"copy": COMPRESSED}
+    assert load_params(write(tmp_path, compressed=rows, cascades={"a": PAIR})).cascades
+    with pytest.raises(InputError, match=words):
+        load_params(write(tmp_path, compressed=rows, cascades={name: pair}))

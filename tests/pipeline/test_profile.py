@@ -34,6 +34,13 @@ def test_lineages_are_chosen_by_name_with_their_teachers() -> None:
     assert list(params.scratch) == ["rn18-mstcn3", "sn10-tcn1"]
     assert list(params.taught) == ["sn10-mstcn3-by-rn18-mstcn3", "sn10-tcn2-by-sn10-mstcn3"]
     assert params.recipe.epochs == 40
+    assert params.compressed == {}
+    assert list(params.cascades) == ["sn10-mstcn3-then-rn18-mstcn3"]  # both of it are kept
+
+
+def test_a_compressed_lineage_is_chosen_with_what_it_is_made_from() -> None:
+    params = compose("lrw", "lineages=rn18-mstcn3-int8")
+    assert params.lineages == ["rn18-mstcn3", "rn18-mstcn3-int8"]
 
 
 @pytest.mark.parametrize(

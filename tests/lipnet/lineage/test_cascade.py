@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lipnet.cli.main import main
 from lipnet.errors import InputError
-from lipnet.lineage.cascade import Cascade, choose_cascade
+from lipnet.lineage.cascade import NO_CLIP, Cascade, choose_cascade, find_cascade
 from lipnet.lineage.ensemble import softmax
 
 STUDY = Path(__file__).parents[3] / "docs/results/grid_study"
@@ -35,6 +35,9 @@ def test_the_threshold_is_the_lowest_that_costs_no_clip(
     if not allowed:
         with pytest.raises(InputError, match="no threshold keeps"):
             choose_cascade(small, large, labels)
+        cascade = find_cascade(small, large, labels)
+        assert cascade.threshold == NO_CLIP
+        assert not cascade.leaves(small).any()
     else:
         assert choose_cascade(small, large, labels).threshold == min(allowed)
 

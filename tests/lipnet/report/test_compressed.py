@@ -1,4 +1,5 @@
-"""Compressed models in a report: sizes and paired differences; nothing is chosen from them."""
+"""Compressed models and cascades in a report: sizes, costs and paired differences; nothing is
+chosen from them."""
 
 from io import StringIO
 from pathlib import Path
@@ -13,6 +14,7 @@ from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
 from lipnet.measure.latency import Latency
 from lipnet.report import latencies, write
+from lipnet.report.cascade import judge_cascade
 from lipnet.report.figures.size import draw_accuracy_by_size
 from lipnet.report.figures.style import house_style
 from lipnet.report.keep import keep_study
@@ -26,6 +28,7 @@ from lipnet.report.write import write_report
 from tests.lipnet.report.fabricated import SMALL, Fake, fabricate, write_fake_figures
 from tests.sharing import make_once
 from tracking.names import final_figures
+from tracking.publish import identify_ensemble
 
 SPEC, SOURCE = SMALL[2].spec, "small-by-big-g1"
 # Better than any model on every split: it must not be chosen all the same.
@@ -34,12 +37,14 @@ COPIES = (
     Fake("s-int8", SPEC, SOURCE, (0.99,), packing=Packing(SOURCE, "int8", 0, 125_000, 500_000)),
 )
 NAMES = ["s-int8-g1", "s-int4-g1"]
+CASCADES = {"small-then-big": ("small-by-big", "big"), "int4-then-big": ("s-int4", "big")}
 
 
 def _report(folder: Path) -> None:
     study = Study(folder / "packed")
     fabricate(study, [*SMALL, *COPIES])
-    write_selection(study.logits_val, study.selection, compressed=[fake.lineage for fake in COPIES])
+    copies = [fake.lineage for fake in COPIES]
+    write_selection(study.logits_val, study.selection, compressed=copies, cascades=CASCADES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write, "write_figures", write_fake_figures)
         patch.setattr(latencies, "measure_weights", lambda weights, size: Latency(8.25, 9.5, 1))
@@ -85,10 +90,66 @@ def test_nothing_is_chosen_from_compressed_models(study: Study, rows: list[Leade
     assert not any(set(NAMES) & set(ensemble.members) for ensemble in results.ensembles)
     assert not set(NAMES) & find_choices(rows)
     assert not set(NAMES) & {row.model for row in models_of(rows)}
+    assert not set(CASCADES) & {own.name for own in [*results.entries, *results.compressed]}
+    assert not set(CASCADES) & find_choices(rows)
     text = (study.report / "report.md").read_text(encoding="utf-8")
     headline = text.partition("## ")[0]
     assert "the best single model" in headline
     assert "int8" not in headline
+
+
+@pytest.mark.parametrize(
+    ("name", "small"), [("small-then-big", SOURCE), ("int4-then-big", "s-int4-g1")]
+)
+def test_a_cascades_row_is_what_the_command_finds(
+    study: Study, rows: list[LeaderboardRow], name: str, small: str
+) -> None:
+    row = next(row for row in rows if row.model == name)
+    found = judge_cascade(study, small, "big-g1")
+    assert row.cascade is not None
+    assert row.members == (small, "big-g1")
+    pairs = [
+        (row.gflops, found.gflops),
+        (row.test.top1, found.top1.value),
+        (row.test.top1_low, found.top1.low),
+        (row.cascade.threshold, found.threshold),
+        (row.cascade.leaves_val, found.leaves_val),
+        (row.cascade.leaves, found.leaves),
+        (row.cascade.worst_gflops, found.worst_gflops),
+        (row.cascade.large_gflops, found.large_gflops),
+        (row.cascade.difference, found.over_large.value),
+        (row.cascade.difference_low, found.over_large.low),
+        (row.cascade.difference_high, found.over_large.high),
+    ]
+    for own, expected in pairs:
+        assert own == pytest.approx(expected, abs=1e-5)
+    assert 0 < row.cascade.leaves < 1
+    figures = final_figures(row)
+    assert figures["cost/worst_gflops"] == row.cascade.worst_gflops > figures["cost/gflops"]
+    assert figures["cascade/leaves"] == row.cascade.leaves
+    fingerprints = dict.fromkeys([small, "big-g1"], "f")
+    assert identify_ensemble(row, fingerprints, "grid").tags["kind"] == "cascade"
+
+
+def test_the_page_shows_a_cascades_mean_and_worst_case(
+    study: Study, rows: list[LeaderboardRow]
+) -> None:
+    text = (study.report / "report.md").read_text(encoding="utf-8")
+    section = text.split("## Cascades")[1].split("\n## ")[0]
+    row = next(row for row in rows if row.model == "small-then-big")
+    assert row.cascade is not None
+    line = next(line for line in section.splitlines() if "`small-then-big`" in line)
+    cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+    assert cells[0] == (
+        "ShuffleNet v2 0.5× + TCN 0.125× and, if it is unsure, ResNet-18 0.25× + TCN 0.25×"
+    )
+    assert cells[1] == f"{row.cascade.threshold:.3f}"
+    assert cells[-4:-1] == [
+        f"{row.gflops:.3f}",
+        f"{100 * row.gflops / row.cascade.large_gflops:.0f} %",
+        f"{row.cascade.worst_gflops:.3f}",
+    ]
+    assert "its latency is the worst case" in text.split("## Leaderboard")[1]
 
 
 def test_the_page_and_the_terminal_show_them(study: Study) -> None:
