@@ -13,7 +13,7 @@ from tests.e2e.retrained import STAGE, fork_untrained
 from tests.e2e.system import mlflow_at
 from tests.sharing import make_once
 
-LONG_ENOUGH = 12  # epochs in which a fault can happen
+LONG_ENOUGH = 8  # epochs in which a fault can happen
 
 
 def _reproduce(place: Path) -> None:
