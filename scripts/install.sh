@@ -39,6 +39,7 @@ for package in "$venv"/lib/python3*/site-packages/*.dist-info; do
   # pip takes a package that it was installing when it was killed for an installed one.
   test -e "$package/INSTALLER" || rm -rf "$package"
 done
-"$venv/bin/python" -m pip install --quiet --requirement requirements.lock
+# Modules are compiled when they are first imported: most never are.
+"$venv/bin/python" -m pip install --quiet --no-compile --requirement requirements.lock
 "$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable .
 touch "$venv/.installed"
