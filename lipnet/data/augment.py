@@ -45,6 +45,8 @@ class Draws:
 
         `rows_R` come first, then the partners that are not among them.
         """
+        if torch.equal(rows_R, torch.arange(len(self.partners_B))):  # the whole batch
+            return rows_R, self
         needed_M = rows_R
         partners_R = self.partners_B[rows_R]
         if self.share < 1.0:
