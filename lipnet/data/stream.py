@@ -37,8 +37,8 @@ class MicroBatch:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """A micro-batch whose clips are not read yet."""
+class Plan:
+    """A micro-batch whose clips are not read yet: their numbers, and their random draws."""
 
     step: int
     first_clip: int
@@ -80,13 +80,13 @@ class Stream:
         device: torch.device | None = None,
     ) -> Iterator[list[MicroBatch]]:
         """This process's micro-batches per step from `first_step` on, with views on `device`."""
-        steps = list(self._plan_steps(epoch, first_step, rank, world_size))
+        steps = list(self.plan_steps(epoch, first_step, rank, world_size))
         views = self._views([plan for plans in steps for plan in plans], device)
         for plans in steps:
             made = list(islice(views, len(plans)))
             yield [plan.with_view(view) for plan, view in zip(plans, made, strict=True)]
 
-    def _views(self, plans: Sequence[_Plan], device: torch.device | None) -> Iterator[View]:
+    def _views(self, plans: Sequence[Plan], device: torch.device | None) -> Iterator[View]:
         """The plans' views. For a CUDA device they are made ahead too, so that the host never waits
         for it; on a CPU that would only compete with the training for its cores."""
         read = self.store.batches([plan.clips_M for plan in plans])
@@ -103,9 +103,10 @@ class Stream:
             for plan, batch in zip(plans, batches, strict=True)
         )
 
-    def _plan_steps(
-        self, epoch: int, first_step: int, rank: int, world_size: int
-    ) -> Iterator[list[_Plan]]:
+    def plan_steps(
+        self, epoch: int, first_step: int = 0, rank: int = 0, world_size: int = 1
+    ) -> Iterator[list[Plan]]:
+        """The plans of each step's micro-batches, without reading a clip."""
         recipe = self.recipe
         order_N = self.store.order(seed=recipe.stream_seed, epoch=epoch)
         for step in range(first_step, self.steps_per_epoch):
@@ -116,7 +117,7 @@ class Stream:
             plans = []
             for rows_R, weight in _assign(micro_batches, rank, world_size):
                 needed_M, own = draws.rows(rows_R)
-                plans.append(_Plan(step, first_clip, rows_R, chosen_B[needed_M], own, weight))
+                plans.append(Plan(step, first_clip, rows_R, chosen_B[needed_M], own, weight))
             yield plans
 
 
