@@ -38,8 +38,8 @@ from lipnet.data.stream import Stream
 from lipnet.files import digest_of
 from lipnet.landmarks.index import TrackedVideo, TrackIndex
 from lipnet.landmarks.index import write_index as write_track_index
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.store import Track, write_tracks
-from lipnet.landmarks.track import LandmarkOptions
 from lipnet.landmarks.tracker import TrackJob
 from lipnet.quality.facts import QualityFolders, gather
 from lipnet.recipe import Recipe
