@@ -57,6 +57,7 @@ BACKBONES: dict[str, Part[float]] = {
         training_speed=DEPTHWISE_SPEED,
     ),
     "inceptionv4": Part("Inception-v4", RESNET_WIDTH),
+    "msdnet": Part("MSDNet", Width()),
     "alexnet": Part("Single frame", OLD_WIDTH),
     "alexnet2": Part("Context + fovea", OLD_WIDTH),
     "ji3d": Part("Ji 3D CNN", Width()),

@@ -114,6 +114,14 @@ SYSTEMS = (
         "42,679,816 weights with its own stem and classifier",
     ),
     System(
+        "MSDNet (CIFAR-100)",
+        "1703.09844",
+        "-",
+        "CIFAR-100 top-1",
+        "msdnet + tcn_1x",
+        "its last exit alone; with seven exits 3,067,960 weights, and 15.0 to 51.9 M multiply-adds",
+    ),
+    System(
         "two-stream I3D + BLSTM",
         "1905.02540",
         "84.1",

@@ -24,6 +24,7 @@ from lipnet.models.lipreader import Head, Lipreader, Trunk
 from lipnet.models.mean import MeanHead
 from lipnet.models.mobilenetv1 import MobileNetV1
 from lipnet.models.mobilenetv2 import MobileNetV2
+from lipnet.models.msdnet import MSDNet
 from lipnet.models.recurrent import CELLS, ONE_WAY_CELLS, LastOutputHead, RecurrentHead
 from lipnet.models.resnet import BLOCKS, ResNet
 from lipnet.models.shufflenetv1 import ShuffleNetV1
@@ -75,6 +76,7 @@ BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], StemmedTrunk]] = {
     "ghostnet": lambda spec: GhostNet(spec.width),
     "shufflenetv1": lambda spec: ShuffleNetV1(spec.width),
     "inceptionv4": lambda spec: InceptionV4(spec.width),
+    "msdnet": lambda spec: MSDNet(),
 }
 OWN_FRONT_END_BUILDERS: dict[str, Callable[[ModelSpec], tuple[AnyFrontEnd, Trunk]]] = {
     "alexnet": lambda spec: (PlainFrames(), SingleFrame(spec.width)),

@@ -20,7 +20,7 @@ from lipnet.train.optim import build_optimiser
 from tests.lipnet.models.test_lipreader import make_batch, make_clip, make_model
 from tests.lipnet.specs import narrow_spec
 
-PER_FRAME = ("alexnet", "alexnet2", "ji3d", "inceptionv4")
+PER_FRAME = ("alexnet", "alexnet2", "ji3d", "inceptionv4", "msdnet")
 SPECS = (*CLIP_NETS, *PER_FRAME)
 # Of 500 words and 29 frames of 88 x 88 pixels: weights, multiply-adds / 1e9.
 COUNTS = {
