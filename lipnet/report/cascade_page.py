@@ -9,8 +9,9 @@ from lipnet.report.names import ModelNames
 from lipnet.report.rows import CascadeCost, LeaderboardRow
 
 HEADINGS = (
-    *("cascade", "threshold", "answered by the small model: val", "test", "test top-1 [95 %]"),
-    *("over the large model [95 %]", "mean GFLOPs", "of the large model's", "worst case", "id"),
+    *("cascade", "test top-1 [95 %]", "over the large model [95 %]", "mean GFLOPs"),
+    *("of the large model's", "worst case", "threshold", "small model answers, val"),
+    *("small model answers, test", "id"),
 )
 
 
@@ -39,14 +40,14 @@ def _describe_row(row: LeaderboardRow, own: CascadeCost, names: ModelNames) -> s
     return join(
         [
             names.full(row.model),
-            "none" if own.threshold == NO_CLIP else f"{own.threshold:.3f}",
-            f"{percent(own.leaves_val)} %",
-            f"{percent(own.leaves)} %",
             format_top1(row.test),
             gain(own.difference, own.difference_low, own.difference_high),
             f"{row.gflops:.3f}",
             f"{100 * row.gflops / own.large_gflops:.0f} %",
             f"{own.worst_gflops:.3f}",
+            "none" if own.threshold == NO_CLIP else f"{own.threshold:.3f}",
+            f"{percent(own.leaves_val)} %",
+            f"{percent(own.leaves)} %",
             f"`{row.model}`",
         ]
     )

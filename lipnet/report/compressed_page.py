@@ -8,8 +8,8 @@ from lipnet.report.names import ModelNames
 from lipnet.report.rows import Compression, LeaderboardRow
 
 HEADINGS = (
-    *("how", "bytes", "times smaller", "bits per weight", "val top-1", "test top-1 [95 %]"),
-    *("over its source [95 %]", "tuned", "id"),
+    *("how", "bytes", "test top-1 [95 %]", "over its source [95 %]", "times smaller"),
+    *("bits per weight", "val top-1", "epochs of tuning", "id"),
 )
 
 
@@ -28,7 +28,7 @@ def describe_compressed(rows: Sequence[LeaderboardRow], names: ModelNames) -> li
         "these models, and parameters and FLOPs are those of the source.",
         "",
         join(HEADINGS),
-        join(["---", *["---:"] * (len(HEADINGS) - 3), "---", "---"]),
+        join(["---", *["---:"] * (len(HEADINGS) - 2), "---"]),
     ]
     by_name = {row.model: row for row in rows}
     for source in dict.fromkeys(row.teacher for row, _ in packed):
@@ -40,24 +40,32 @@ def describe_compressed(rows: Sequence[LeaderboardRow], names: ModelNames) -> li
 
 
 def _describe_source(row: LeaderboardRow, copy: Compression) -> str:
-    size = copy.ratio * copy.file_bytes
-    bits = copy.ratio * copy.bits_per_weight
-    cells = ["as trained", f"{size:,.0f}", "1.0", f"{bits:.2f}", percent(row.val.top1)]
-    return join([*cells, format_top1(row.test), "-", "-", f"`{row.model}`"])
+    return join(
+        [
+            "as trained",
+            f"{copy.ratio * copy.file_bytes:,.0f}",
+            format_top1(row.test),
+            "-",
+            "1.0",
+            f"{copy.ratio * copy.bits_per_weight:.2f}",
+            percent(row.val.top1),
+            "-",
+            f"`{row.model}`",
+        ]
+    )
 
 
 def _describe_copy(row: LeaderboardRow, own: Compression) -> str:
-    epochs = f"{own.tuned_epochs} epoch{'s' * (own.tuned_epochs != 1)}"
     return join(
         [
             own.how,
             f"{own.file_bytes:,}",
+            format_top1(row.test),
+            gain(own.difference, own.difference_low, own.difference_high),
             f"{own.ratio:.1f}",
             f"{own.bits_per_weight:.2f}",
             percent(row.val.top1),
-            format_top1(row.test),
-            gain(own.difference, own.difference_low, own.difference_high),
-            epochs if own.is_tuned else "no",
+            str(own.tuned_epochs or "none"),
             f"`{row.model}`",
         ]
     )

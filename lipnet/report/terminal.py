@@ -89,6 +89,7 @@ def _explain(rows: Sequence[LeaderboardRow]) -> str:
     return (
         f"* chosen on validation, in its lineage or of all models. Intervals over {how}.\n"
         f"ms: the median for one clip on {THREADS} thread of {describe_machines(rows)}."
+        + (" Of a cascade: mean GFLOPs, and both models' ms." * any(row.cascade for row in rows))
     )
 
 
