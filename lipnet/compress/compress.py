@@ -3,7 +3,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -135,8 +135,7 @@ def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] |
         chosen = choose_statistics(model, compression, clips, recipe, device=choose_device())
         model, statistics = chosen.model, MEASURED if chosen.measured_again else KEPT
         origin |= describe_rejection(choose_rejection(*chosen.validation))
-    own_card = ModelCard(card.spec, card.labels, card.preprocessing, origin)
-    save_packed(out, compression.pack(model), own_card)
+    save_packed(out, compression.pack(model), replace(card, origin=origin))
     return statistics
 
 

@@ -23,7 +23,7 @@ from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.lineage.summary import LineageSummary, write_lineage
 from lipnet.measure.accuracy import topk
 from lipnet.models.rejection import ORIGIN_KEY, choose_rejection, describe_rejection
-from lipnet.models.weights import ModelCard, load_card, load_model
+from lipnet.models.weights import load_card, load_model
 from lipnet.train.history import write_history
 
 CODE = "compress.lineage"  # the module whose imports are the code of what is stored here
@@ -59,11 +59,7 @@ def store_lineage(
     origin |= describe_rejection(choose_rejection(logits_NK, labels_N))
     folder = work / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    form.save(
-        folder / WEIGHTS_FILE,
-        model.cpu(),
-        ModelCard(source.spec, source.labels, source.preprocessing, origin),
-    )
+    form.save(folder / WEIGHTS_FILE, model.cpu(), replace(source, origin=origin))
     write_history(folder / HISTORY_FILE, [])
     write_generation(folder, generation)
     write_lineage(work, LineageSummary.of(plan.lineage, [generation]))

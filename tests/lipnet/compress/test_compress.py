@@ -44,10 +44,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_packed_file_gives_the_logits_that_were_measured(
     tmp_path: Path, weights: Path, how: str
 ) -> None:
-    model, _ = load_model(weights)
+    model, source = load_model(weights)
     made = compress_model(weights, tmp_path / "small.safetensors", how)
     loaded, card = load_model(made.path)
     assert card.origin["how"] == how
+    assert replace(card, origin={}) == replace(source, origin={})
     frames_BTHW = torch.randn(2, 5, 32, 32, generator=torch.Generator().manual_seed(1))
     batch = (frames_BTHW, torch.tensor([5, 4]))
     with torch.inference_mode():
