@@ -2,7 +2,8 @@
 
 A field is str, int, float, bool, a tuple of these (written with spaces between), or another
 dataclass, whose columns carry the field's name and "_" as a prefix. A field that may be None is
-an empty cell; the columns of a nested dataclass that no row has are left out of the file.
+an empty cell; the columns of a nested dataclass that no row has are left out of the file. A field
+whose default is None may have no column, as in files from before there was such a field.
 """
 
 import csv
@@ -49,6 +50,7 @@ class _Field:
     is_many: bool
     spec: str
     prefix: str
+    may_lack_column: bool
 
     @property
     def is_nested(self) -> bool:
@@ -133,6 +135,9 @@ def _parse_row(
             is_missing = own.is_optional and empty
             values[own.name] = None if is_missing else _parse_row(own.base, cells, place, below)
             continue
+        if own.may_lack_column and prefix + own.name not in cells:
+            values[own.name] = None
+            continue
         text = cells.get(prefix + own.name)
         if text is None:
             raise InputError(f"{place}: no column {prefix + own.name!r}: {REWRITE}")
@@ -170,10 +175,13 @@ def _fields_of(row_type: type) -> tuple[_Field, ...]:
 @cache
 def _inspect(row_type: type) -> tuple[_Field, ...]:
     hints = get_type_hints(row_type, include_extras=True)
-    return tuple(_field_of(own.name, hints[own.name]) for own in fields(row_type))
+    return tuple(
+        _field_of(own.name, hints[own.name], may_lack_column=own.default is None)
+        for own in fields(row_type)
+    )
 
 
-def _field_of(name: str, hint: Any) -> _Field:
+def _field_of(name: str, hint: Any, *, may_lack_column: bool) -> _Field:
     marks: Sequence[object] = ()
     if get_origin(hint) is Annotated:
         hint, *marks = get_args(hint)
@@ -187,4 +195,5 @@ def _field_of(name: str, hint: Any) -> _Field:
         is_many=is_many,
         spec=next((mark.spec for mark in marks if isinstance(mark, Format)), ""),
         prefix=next((mark.text for mark in marks if isinstance(mark, Prefix)), f"{name}_"),
+        may_lack_column=may_lack_column,
     )

@@ -88,6 +88,22 @@ def test_a_wrong_cell_is_named(tmp_path: Path, line: str, message: str) -> None:
         read_rows(path, Outer)
 
 
+@dataclass(frozen=True)
+class Extended(Inner):
+    later: float | None = None
+
+
+def test_a_field_whose_default_is_none_may_have_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    write_rows(path, Inner, [Inner(1.0, 2)])
+    assert read_rows(path, Extended) == [Extended(1.0, 2)]
+    write_rows(path, Extended, [Extended(1.0, 2, 0.5)])
+    assert read_rows(path, Extended) == [Extended(1.0, 2, 0.5)]
+    path.write_text("first,second,later\n1.0,2\n")  # the line ends too soon
+    with pytest.raises(InputError, match="no column 'later'"):
+        read_rows(path, Extended)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no .*rows\.csv yet: run `make reproduce`"):
         read_rows(tmp_path / "rows.csv", Outer)
