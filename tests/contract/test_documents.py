@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lipnet.how import STEPS
+from lipnet.sources.discover import SOURCES
+from lipnet.spec import BACKBONES, CLIP_NETS, HEADS
+from tests.contract.deployments import DEPLOYMENTS
 from tests.contract.imports import ROOT
 
 LISTED = subprocess.run(
@@ -59,7 +63,28 @@ def read_table_of_changes() -> str:
 
 def test_the_readme_stays_short() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= README_LINES
+    assert len(lines) <= README_LINES, "add to a row or line that exists, or write it in docs/"
+
+
+def test_the_grammar_names_all_that_a_spec_and_a_compression_can() -> None:
+    grammar = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    names = [*BACKBONES, *CLIP_NETS, *HEADS, *STEPS]
+    assert [name for name in names if not re.search(f'"{name}_?"', grammar)] == []
+
+
+def test_the_tables_name_every_step_source_and_deployment() -> None:
+    use, data, operations = (
+        (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+        for name in ("use", "data", "operations")
+    )
+    assert [name for name in STEPS if f"\n| `{name}" not in use] == []
+    listed = re.findall(r"^\| (`[^|]*`) \|", data, re.MULTILINE)
+    assert {name for names in listed for name in re.findall(r"`(\w+)`", names)} >= set(SOURCES)
+    rows = [
+        f"\n| `{own.flow}/{own.name}` | {own.pool} | {', '.join(own.parameters)}"
+        for own in DEPLOYMENTS
+    ]
+    assert [row for row in rows if row not in operations] == []
 
 
 def headings_of(path: Path) -> set[str]:

@@ -14,6 +14,7 @@ import pytest
 from prefect.client.schemas.objects import StateType
 
 from flows.servers import Server
+from tests.contract.deployments import DEPLOYMENTS
 from tests.e2e.checkout import Checkout
 from tests.e2e.conftest import LONG_ENOUGH
 from tests.e2e.deployed import PATIENCE, Deployed
@@ -68,7 +69,7 @@ def test_forms_cancelling_and_going_on(served: Served, trained: Checkout) -> Non
     _check_who_may_ask(deployed)
     with deployed.client() as client:
         names = {deployment.name for deployment in client.read_deployments()}
-        assert names == {"reproduce", "lineage", "preprocess", "report"}
+        assert names == {own.name for own in DEPLOYMENTS}
         form = client.read_deployment_by_name("train/lineage").parameter_openapi_schema
     assert form is not None
     assert form["required"] == ["lineage"]

@@ -29,6 +29,7 @@ from lipnet.report.csv_rows import write_rows
 from lipnet.report.rows import LeaderboardRow
 from pipeline import checkout
 from pipeline.profile import LATEST, known_profiles
+from tests.contract.deployments import DEPLOYMENTS
 from tests.tracking.fabricated import model_row
 
 FAILING = """
@@ -370,7 +371,7 @@ def test_a_negative_number_of_stages_is_refused(
     assert str(state.message).startswith("parallel is -1: set it to the number of stages")
 
 
-@pytest.mark.parametrize("name", ["reproduce", "preprocess", "train", "report"])
+@pytest.mark.parametrize("name", [own.flow for own in DEPLOYMENTS])
 def test_the_form_offers_the_profiles_that_exist_and_gives_an_example(name: str) -> None:
     fields = getattr(deployments, name).parameters.properties
     assert fields["profile"]["type"] == "string"
