@@ -79,6 +79,19 @@ def test_evaluation_context_does_not_change_the_stream() -> None:
     assert Recipe(schedule="exponential", last_rate=0.1).view_facts == Recipe().view_facts
 
 
+# What every digest of a training has. A later field must not be in it while it is off.
+DIGESTED = {
+    *("optimiser", "lr", "weight_decay", "batch", "micro_batch", "epochs", "schedule"),
+    *("warmup_epochs", "field", "input_size", "flip", "mixup", "variable_length", "cut_share"),
+    *("min_context", "eval_context", "mean", "std", "alpha", "temperature", "ema", "seed"),
+    "stream",
+}
+
+
+def test_digests_of_earlier_trainings_stay_the_same() -> None:
+    assert Recipe().training_facts.keys() == DIGESTED, "leave it out in Recipe.training_facts"
+
+
 def test_fields_that_a_training_does_not_use_are_in_no_digest() -> None:
     plain = Recipe()
     unused = {"cutout", "jitter", "jitter_scale", "last_rate"}
