@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from lipnet.landmark_names import DLIB, MESH
 from lipnet.spec import find_backbone
 
 # A clip is 29 x 96 x 96 bytes, plus tar headers and the clip's JSON.
@@ -16,7 +17,7 @@ BYTES_PER_PARAMETER = 4
 BYTES_PER_LOGIT = 4
 # Per core, for 360 x 288 video; half of what benchmarks/preprocess.py measures, to leave room for
 # moving heads and slow disks.
-LANDMARK_FRAMES_PER_SECOND = 450
+LANDMARK_FRAMES_PER_SECOND = {DLIB: 450, MESH: 190}
 RENDERED_FRAMES_PER_SECOND = 60
 SHARD_FRAMES_PER_SECOND = 1000
 # The backward pass costs twice the forward pass.
@@ -30,6 +31,7 @@ class Corpus:
     """The size of a corpus.
 
     `rendered`: the pipeline makes the videos. `ready`: clips are folders of cropped mouth images.
+    `landmarks`: the landmark model.
     """
 
     videos: int
@@ -41,6 +43,7 @@ class Corpus:
     frames_per_clip: int = 29
     crop_size: int = 96
     bytes_per_pixel: float = 1.0
+    landmarks: str = DLIB
 
     @property
     def frames(self) -> int:
@@ -140,7 +143,7 @@ def estimate(
         Estimate(
             "landmarks",
             tracked * LANDMARK_BYTES_PER_FRAME,
-            tracked / machine.cores / LANDMARK_FRAMES_PER_SECOND,
+            tracked / machine.cores / LANDMARK_FRAMES_PER_SECOND[corpus.landmarks],
         ),
         Estimate(
             "shards",

@@ -141,7 +141,7 @@ def make_plan(
         corpus = plan_corpus(params, asked.clips, asked.labels)
     else:
         corpus = count_corpus(params, paths)
-    corpus = replace(corpus, bytes_per_pixel=weigh_pixel(params))
+    corpus = replace(corpus, bytes_per_pixel=weigh_pixel(params), landmarks=params.landmarks.model)
     works = list_work(params, corpus.labels, frames=corpus.frames_per_clip, paths=paths)
     if machine.seconds_per_operation:
         works = add_operations(params, works)

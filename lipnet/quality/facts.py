@@ -3,7 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lipnet.landmarks.index import locate_tracks, read_indexes
 from lipnet.landmarks.summary import LandmarksSummary
 from lipnet.landmarks.summary import read_summary as read_landmarks_summary
 from lipnet.quality.measures import FaceMeasures, PixelMeasures, measure_faces, measure_pixels
+from lipnet.quality.speakers import SpeakerQuality, compare_speakers
 from lipnet.recipe import USUAL_MEAN, USUAL_STD, Recipe
 from lipnet.shards.index import PixelStats, list_indexes, pixel_stats, read_index
 from lipnet.sources.manifest import ManifestSummary, count_splits, read_clips, read_summary
@@ -35,7 +36,8 @@ class SplitCount:
 
 @dataclass(frozen=True)
 class Quality:
-    """Everything in the report; `faces` is None if the corpus is precropped.
+    """Everything in the report; `faces` is None if the corpus is precropped, and `speakers` is
+    empty unless there are several.
 
     `clips` has one row per clip that was cut: its video, measures of its pixels and face.
     `training` is the recipe's normalisation, and `measured` names what of it is "auto".
@@ -54,6 +56,7 @@ class Quality:
     advice: str
     field: int
     smooth: int
+    speakers: Sequence[SpeakerQuality]
 
     @property
     def failed(self) -> int:
@@ -167,6 +170,7 @@ def gather(profile: str, folders: QualityFolders, crops: CropOptions, recipe: Re
         advice=known.advise_normalisation(bright.mean, bright.std),
         field=recipe.stored_field,
         smooth=crops.smooth,
+        speakers=compare_speakers(clips, table),
     )
 
 
@@ -258,6 +262,7 @@ def list_numbers(quality: Quality) -> dict[str, Any]:
             for split, count in quality.splits.items()
         },
         "rejected": dict(quality.manifest.rejected),
+        "landmarks": quality.landmarks.model,
         "videos": _count_videos(quality.landmarks),
         "brightness": {
             split: {"mean": stats.mean, "std": stats.std}
@@ -269,6 +274,8 @@ def list_numbers(quality: Quality) -> dict[str, Any]:
         "outside": percentiles(quality.clips["outside"].to_numpy()),
         "signs": {check.what: check.fine for check in check_quality(quality)},
     }  # fmt: skip
+    if quality.speakers:
+        numbers["speakers"] = [asdict(one) for one in quality.speakers]
     if quality.faces is not None:
         found = quality.faces.frames
         numbers["frames"] = len(found.seen_T)

@@ -1,12 +1,14 @@
 """quality.md: the outcome of every clip and the quality of the crops."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lipnet.files import write_atomic
 from lipnet.quality.facts import Check, Quality, check_quality, percent, percentiles, rank_clips
+from lipnet.quality.speakers import SpeakerQuality
 
 LISTED = 10  # clips per ranking
+LISTED_SPEAKERS = 20
 REPORT = "[report](../report/report.html)"
 
 
@@ -17,6 +19,7 @@ def write_page(folder: Path, quality: Quality) -> None:
         format_checks(check_quality(quality)),
         format_counts(quality),
         format_faces(quality),
+        format_speakers(quality.speakers),
         format_crops(quality),
         format_worst(quality),
     ]
@@ -43,13 +46,15 @@ def format_counts(quality: Quality) -> list[str]:
     manifest, landmarks = quality.manifest, quality.landmarks
     precropped = landmarks.precropped_videos
     rest = f"; {precropped} are precropped and need no landmarks" if precropped else ""
+    by = f", by `{landmarks.model}`" if landmarks.videos else ""
     lines = [
         "## Outcomes",
         "",
         f"- Source `{manifest.source}`: {manifest.files} files = {manifest.videos} with "
         f"clips + {manifest.rejected_files} rejected{_in_brackets(manifest.rejected)}.",
-        f"- Landmarks: {landmarks.videos} videos = {landmarks.tracked_videos} tracked + "
-        f"{sum(landmarks.failed.values())} failed{_in_brackets(landmarks.failed)}{rest}.",
+        f"- Landmarks{by}: {landmarks.videos} videos = "
+        f"{landmarks.tracked_videos} tracked + {sum(landmarks.failed.values())} failed"
+        f"{_in_brackets(landmarks.failed)}{rest}.",
         "",
         "| split | clips | = cut | + failed | reasons |",
         "|---|---:|---:|---:|---|",
@@ -88,6 +93,30 @@ def format_faces(quality: Quality) -> list[str]:
         "A jump is the distance from the middle of the positions in the previous and the next "
         "frame, in the crop's pixels: 0 for steady motion. The alignment uses the mean of "
         f"{quality.smooth} frames.",
+        "",
+    ]
+
+
+def format_speakers(speakers: Sequence[SpeakerQuality]) -> list[str]:
+    """The speakers next to each other, the least steady first."""
+    if not speakers:
+        return []
+    rest = len(speakers) - LISTED_SPEAKERS
+    rows = (
+        f"| {one.speaker} | {one.clips} | {one.failed} | {percent(one.interpolated, 2)} | "
+        f"{one.jitter:.2f} |"
+        for one in speakers[:LISTED_SPEAKERS]
+    )
+    return [
+        "## Speakers",
+        "",
+        "The least steady first"
+        + (f"; {rest} steadier ones are in quality.json" if rest > 0 else "")
+        + ". A speaker who stands out may be one whom the landmark model does not fit.",
+        "",
+        "| speaker | clips | failed | frames without a face | jump of the mouth's centre, px |",
+        "|---|---:|---:|---:|---:|",
+        *rows,
         "",
     ]
 

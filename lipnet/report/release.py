@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lipnet.errors import InputError
+from lipnet.landmark_names import DLIB, MESH
 from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
 from lipnet.models.weights import is_packed, load_card, load_model, save_weights
 from lipnet.report.columns import format_top1, format_top5
@@ -20,6 +21,10 @@ from lipnet.shards.summary import read_summary_file
 from lipnet.sources.discover import find_source
 
 MAX_BYTES = 20_000_000
+LANDMARK_TERMS = {
+    DLIB: "dlib, whose data exclude commercial use (iBUG 300-W)",
+    MESH: "MediaPipe's face mesh (Apache 2.0)",
+}
 LIMITS = (
     "It knows the labels in its header and no others, and names one of them for any video. "
     "Accuracy on people, cameras and poses that it was not trained on is lower. Not for "
@@ -107,7 +112,7 @@ def _describe(
         f"{row.gflops:.3f} GFLOPs for a clip of 29 frames at {fit.input_size} pixels; "
         f"{len(weights) / 1e6:.1f} MB {form}.",
         "",
-        f"**Data.** {data} Clips: {counts}.{speakers}",
+        f"**Data.** {data} Clips: {counts}.{speakers}{describe_landmarks(summary.preprocessing)}",
         "",
         f"**Lineage.** {_trace(row, models)}",
         "",
@@ -125,6 +130,14 @@ def _describe(
         "",
         f"SHA-256 of the weights: `{hashlib.sha256(weights).hexdigest()}`.",
     ]
+
+
+def describe_landmarks(preprocessing: Mapping[str, object]) -> str:
+    """A sentence about the landmark model of the crops; empty if the corpus has ready crops."""
+    if preprocessing.get("ready"):
+        return ""
+    model = str(preprocessing.get("landmarks", DLIB))
+    return f" Landmarks: {LANDMARK_TERMS.get(model, model)}."
 
 
 def _trace(row: LeaderboardRow, models: Mapping[str, LeaderboardRow]) -> str:

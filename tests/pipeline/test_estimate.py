@@ -59,7 +59,9 @@ def test_steps_of_an_existing_corpus() -> None:
     rows = {row.step: row for row in estimate(CORPUS, [WORK], MACHINE)}
     assert list(rows) == ["raw", "landmarks", "shards", "models", "logits"]
     assert (rows["raw"].disk_bytes, rows["raw"].seconds) == (0, 0)
-    assert rows["landmarks"].seconds == 100 * 75 / 2 / LANDMARK_FRAMES_PER_SECOND
+    assert rows["landmarks"].seconds == 100 * 75 / 2 / LANDMARK_FRAMES_PER_SECOND["dlib"]
+    mesh = {row.step: row for row in estimate(replace(CORPUS, landmarks="mesh"), [WORK], MACHINE)}
+    assert mesh["landmarks"].seconds > 2 * rows["landmarks"].seconds
     assert rows["models"].disk_bytes == 3 * 1000 * 4
     assert rows["models"].seconds == pytest.approx(time_lineage(WORK, CORPUS, MACHINE))
     assert rows["logits"].disk_bytes == 3 * 200 * 51 * 4

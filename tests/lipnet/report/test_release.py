@@ -18,7 +18,7 @@ from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_packed, save_weights
 from lipnet.report import release, write
 from lipnet.report.front_matter import front_matter
-from lipnet.report.release import release_model
+from lipnet.report.release import describe_landmarks, release_model
 from lipnet.report.results import read_results
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
@@ -159,3 +159,11 @@ def test_a_released_card_begins_with_its_metadata(card: Path) -> None:
     }
     for split, value in accuracies.items():
         assert re.search(rf"^\| {split} \| \d+ \| {100 * value:.1f} \[", text, re.MULTILINE)
+
+
+def test_the_card_states_the_terms_of_the_landmark_model() -> None:
+    assert describe_landmarks({"landmarks": "mesh"}) == (
+        " Landmarks: MediaPipe's face mesh (Apache 2.0)."
+    )
+    assert "exclude commercial use" in describe_landmarks({})  # of an earlier version
+    assert describe_landmarks({"ready": True}) == ""
