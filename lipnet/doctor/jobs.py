@@ -58,6 +58,9 @@ JOBS = (
     Job("dctcn", "resnet18_0.125x + dctcn"),
     Job("densenet3d", "densenet3d + gru_8"),
     Job("bgru", "resnet18_0.125x + bgru_8", held=True),
+    Job("motion, cutout", "resnet18_0.125x + tcn_0.125x + motion", changes={"cutout": 0.375}),
+    Job("clip network", "vggm_mt_0.0625x"),
+    Job("slow fusion", "alexnet_slow_0.0625x"),
 )
 
 

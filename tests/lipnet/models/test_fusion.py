@@ -22,6 +22,7 @@ from tests.lipnet.specs import narrow_spec
 
 PER_FRAME = ("alexnet", "alexnet2", "ji3d", "inceptionv4", "msdnet")
 SPECS = (*CLIP_NETS, *PER_FRAME)
+EFFICIENT = ("mobilenetv1", "mobilenetv2", "efficientnetb0", "ghostnet", "shufflenetv1")
 # Of 500 words and 29 frames of 88 x 88 pixels: weights, multiply-adds / 1e9.
 COUNTS = {
     "vggm_ef": (58_554_868, "0.925"),
@@ -140,7 +141,7 @@ def test_padding_changes_nothing_and_every_gradient_is_finite(name):
         torch.testing.assert_close(gradients[1][key], gradient, rtol=1e-9, atol=1e-9, msg=key)
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [*SPECS, *EFFICIENT])
 def test_one_step_of_sgd_moves_every_weight(name):
     recipe = Recipe(optimiser="sgd", lr=1e-2, weight_decay=5e-4)
     generator = torch.Generator().manual_seed(2)
