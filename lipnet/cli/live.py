@@ -160,7 +160,8 @@ def read_stream(parsed: argparse.Namespace, model: "LiveModel") -> None:
     if parsed.camera and parsed.prompt:
         frames = prompt_by_enter(frames, reporter)
     updates = run_session(frames, make_reader(parsed, model), reporter, quiet)
-    painter = Painter(model.labels, top=parsed.top, threshold=threshold)
+    size = model.crops.size
+    painter = Painter(model.labels, top=parsed.top, threshold=threshold, crop_size=size)
     text = TextScreen(model.labels, top=parsed.top, threshold=threshold)
     lines: Screen = JsonScreen() if parsed.json else text
     if parsed.draw is not None:

@@ -21,7 +21,7 @@ def describe_limits(parsed: argparse.Namespace, model: "LiveModel") -> list[str]
     if BACKGROUND not in model.labels:
         lines.append(
             f"{parsed.weights} has no {BACKGROUND} class: some word is likely at every moment, so "
-            "expect words that nobody spoken; --grammar and --prompt need none"
+            "words will be reported in silence as well; --grammar and --prompt need no such class"
         )
     if model.card.spotting is None and parsed.threshold is None:
         threshold, refractory = settings_of(parsed, model)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NOTHING = "nothing said"  # phrases: allow
 STATUS_WIDTH = 78
+INSET = 96  # pixels of a drawn frame that show what the model sees
 CHANGED = "face", "held"  # states in which a face is read
 
 
@@ -145,8 +146,11 @@ class Painter:
     """Draws steps: the face's box and points, the square of the mouth, the crop as the model sees
     it, and the last words."""
 
-    def __init__(self, labels: Sequence[str], *, top: int, threshold: float) -> None:
+    def __init__(
+        self, labels: Sequence[str], *, top: int, threshold: float, crop_size: int
+    ) -> None:
         self._labels, self._top, self._threshold = labels, top, threshold
+        self._crop_size = crop_size
         self._words: list[str] = []
         self._status = ""
 
@@ -164,7 +168,7 @@ class Painter:
         if step.reading is not None:
             self._status = format_status(step, self._labels, self._top, self._threshold)
         image_HW = step.frame.image_HW
-        if step.face is None or step.matrix_23 is None or step.crop_HW is None:
+        if step.face is None or step.matrix_23 is None or step.seen_HW is None:
             drawn_HWC = np.asarray(cv2.cvtColor(image_HW, cv2.COLOR_GRAY2BGR), np.uint8)
             self._status = f"{step.frame.seconds:7.2f} s  ({step.state})"
         else:
@@ -172,20 +176,23 @@ class Painter:
                 image_HW,
                 step.face.points_P2,
                 step.matrix_23,
-                size=len(step.crop_HW),
+                size=self._crop_size,
                 seen=step.state != "held",
             )
-            _inset(drawn_HWC, step.crop_HW)
+            _inset(drawn_HWC, step.seen_HW)
         bar_HWC = np.zeros((48, drawn_HWC.shape[1], 3), np.uint8)
         for row, text in ((18, self._status), (40, " ".join(self._words[-8:]))):
             cv2.putText(bar_HWC, text, (6, row), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255,) * 3, 1)
         return np.concatenate([drawn_HWC, bar_HWC])
 
 
-def _inset(drawn_HWC: "NDArray[np.uint8]", crop_HW: "NDArray[np.uint8]") -> None:
-    """Put the crop into the upper left corner, as far as it fits."""
-    height, width = (min(a, b) for a, b in zip(crop_HW.shape, drawn_HWC.shape[:2], strict=True))
-    drawn_HWC[:height, :width] = crop_HW[:height, :width, None]
+def _inset(drawn_HWC: "NDArray[np.uint8]", seen_HW: "NDArray[np.uint8]") -> None:
+    """Put what the model sees into the upper left corner, its pixels enlarged, as far as it
+    fits."""
+    enlarged_HW = seen_HW.repeat(max(1, INSET // len(seen_HW)), 0)
+    enlarged_HW = enlarged_HW.repeat(max(1, INSET // len(seen_HW)), 1)
+    height, width = (min(a, b) for a, b in zip(enlarged_HW.shape, drawn_HWC.shape, strict=False))
+    drawn_HWC[:height, :width] = enlarged_HW[:height, :width, None]
 
 
 class WindowScreen:

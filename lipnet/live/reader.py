@@ -2,19 +2,18 @@
 # H W pixels  K classes
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lipnet.clip import CLIP_FRAMES, FPS
 from lipnet.crops.align import load_face
 from lipnet.crops.crop import CropOptions
-from lipnet.data.augment import central_view
-from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.inference.finite import check_finite
@@ -31,7 +30,6 @@ from lipnet.live.tracker import DetectorTracker, FrameTracker, Sighting
 from lipnet.live.window import StreamWindow
 from lipnet.models.weights import ModelCard
 from lipnet.recipe import Recipe
-from lipnet.shards.meta import ClipMeta
 
 HOP = 2  # frames between two readings; each frame gives the same words
 HELD = 12  # frames without a face that are read with its last landmarks
@@ -42,8 +40,9 @@ FACE, HELD_FACE, NO_FACE, NEW_FACE, RESTART = "face", "held", "no face", "new fa
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What is known after a frame: its state (FACE and so on), the face and the crop, if there is
-    one, and the reading of the window that ends there, if it is one of those that are read.
+    """What is known after a frame: its state (FACE and so on), the face, if there is one, its crop
+    and the part of it that the model sees, in its resolution, and the reading of the window that
+    ends there, if it is one of those that are read.
 
     NEW_FACE and RESTART mean that earlier frames were forgotten, as NO_FACE does.
     """
@@ -53,6 +52,7 @@ class Step:
     face: Sighting | None = None
     matrix_23: NDArray[np.float64] | None = None
     crop_HW: NDArray[np.uint8] | None = None
+    seen_HW: NDArray[np.uint8] | None = None
     reading: Reading | None = None
 
     @property
@@ -131,8 +131,7 @@ class LiveReader:
         if hop < 1:
             raise InputError(f"--hop must be at least 1, not {hop}")
         self._model, self._tracker, self._hop = model, tracker, hop
-        # The model sees all frames of the window, also if it is evaluated on less of a clip.
-        self._recipe = replace(model.recipe, eval_context=-1)
+        self._recipe = model.recipe
         self._shrink = Shrink.for_recipe(self._recipe)
         self._cropper = CausalCropper(model.crops, load_face(model.crops.face))
         self._window = StreamWindow(model.graphs, frames, exact_edges=exact_edges)
@@ -172,14 +171,22 @@ class LiveReader:
             self._forget()
             return Step(frame, NO_FACE)
         crop_HW = self._cropper.cut(frame.image_HW, matrix_23)
-        self._window.push(self.normalise(crop_HW))
-        return Step(frame, state, face, matrix_23, crop_HW, self._read(frame))
+        seen_HW = self._centre(crop_HW)
+        self._window.push(self._normalise(seen_HW))
+        return Step(frame, state, face, matrix_23, crop_HW, seen_HW, self._read(frame))
 
-    def normalise(self, crop_HW: NDArray[np.uint8]) -> Tensor:
-        """A crop as the model sees it: the centre view of evaluation."""
-        shrunk_1HW = self._shrink(crop_HW[None])
-        batch = collate([(shrunk_1HW, ClipMeta.unlabelled("", 0, 1))])
-        return central_view(batch, self._recipe).frames_BTHW[0, 0]
+    def _centre(self, crop_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The part of a crop that the model sees: that of `central_view`."""
+        shrunk_HW = self._shrink(crop_HW[None])[0]
+        size = self._recipe.input_size
+        first = (len(shrunk_HW) - size) // 2
+        return np.ascontiguousarray(shrunk_HW[first : first + size, first : first + size])
+
+    def _normalise(self, seen_HW: NDArray[np.uint8]) -> Tensor:
+        mean, std = self._recipe.normalisation
+        shift = torch.full((), -mean / std)
+        pixels_HW = torch.from_numpy(seen_HW).float()
+        return torch.add(shift, pixels_HW, alpha=1 / (255 * std))
 
     def _read(self, frame: TimedFrame) -> Reading | None:
         self._since += 1

@@ -171,7 +171,7 @@ class Library:
 def test_a_window_is_opened_only_if_there_is_a_display(
     weights: Path, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
 ) -> None:
-    painter = Painter(LABELS, top=1, threshold=0.5)
+    painter = Painter(LABELS, top=1, threshold=0.5, crop_size=96)
     lines = TextScreen(LABELS, top=1, threshold=0.5)
     notes: list[str] = []
     assert open_window(painter, lines, Library(works=True), notes.append) is lines

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from lipnet.data.augment import central_view
+from lipnet.data.batch import collate
+from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.inference.read import Reader
 from lipnet.landmarks.finder import Finder
@@ -24,8 +27,9 @@ from lipnet.live.reader import (
 from lipnet.live.session import QuietWatch, run_session
 from lipnet.live.spotter import Spotter
 from lipnet.live.tracker import DetectorTracker
+from lipnet.shards.meta import ClipMeta
 from lipnet.video.decode import Frame
-from tests.lipnet.inference.embedding import write_weights
+from tests.lipnet.inference.embedding import RECIPE, write_weights
 from tests.lipnet.video.making import FakeDetector, face_frame, flat_frame
 
 SIZE = 7
@@ -63,6 +67,12 @@ def test_a_reading_is_that_of_its_window_as_a_clip(weights: Path, model: LiveMod
         answers = dict(reader.read_crops(crops_THW[newest + 1 - SIZE : newest + 1]).answers)
         expected_K = [answers[label] for label in model.labels]
         assert reading.probabilities_K == pytest.approx(expected_K, abs=1e-5)
+        shrunk_1HW = Shrink.for_recipe(RECIPE)(crops_THW[newest : newest + 1])
+        batch = collate([(shrunk_1HW, ClipMeta.unlabelled("", 0, 1))])
+        seen_HW = steps[newest].seen_HW
+        assert seen_HW is not None
+        view_HW = central_view(batch, RECIPE).frames_BTHW[0, 0].numpy()
+        assert np.array_equal(np.rint((view_HW * RECIPE.std + RECIPE.mean) * 255), seen_HW)
         assert reading.end == pytest.approx((newest + 1) / 25)
         assert reading.middle == pytest.approx((newest + 1 - SIZE / 2) / 25)
 
