@@ -34,7 +34,7 @@ class Detection:
 
 
 class BlazeFace:
-    """The detector; it finds faces of about a tenth of an RGB frame's width or more."""
+    """The detector; it finds faces of about an eighth of an RGB frame's width or more."""
 
     def __init__(self) -> None:
         self._network = Network(FILE)

@@ -63,6 +63,15 @@ def test_a_sample_is_rgb(mesh: MeshModel) -> None:
     assert np.abs(rgb - bgr).max() > 0.1
 
 
+def test_a_mirrored_face_has_mirrored_points(mesh: MeshModel) -> None:
+    (seen,), (mirrored,) = (points_of(mesh, frame) for frame in (FACE, FACE[:, ::-1].copy()))
+    pairs = {33: 33, 8: 8, 36: 45, 39: 42, 0: 16, 31: 35, 17: 26, 48: 54, 49: 53, 60: 64, 57: 57}
+    left, right = (np.array([*one]) for one in (pairs, pairs.values()))
+    gaps = np.stack([255 - mirrored[right, 0], mirrored[right, 1]], axis=1) - seen[left]
+    assert np.abs(gaps.mean(axis=0)).max() < 2  # the head is turned; GRID's speakers: up to 0.6
+    assert np.linalg.norm(gaps, axis=1).max() < 5
+
+
 def test_a_face_that_is_covered_is_a_gap_and_is_found_again(mesh: MeshModel) -> None:
     frames = [black(), FACE, black(), black(), moved(40, 20), moved(40, 20)]
     track = track_landmarks(frames, mesh, OPTIONS)
