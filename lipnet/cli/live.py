@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipnet.cli.face import add_face
+from lipnet.cli.face import OF_CARD, add_face, add_landmarks
 from lipnet.cli.live_evaluation import VAL, choose, evaluate
 from lipnet.cli.live_modes import describe_limits, make_reader, make_reporter, settings_of
 from lipnet.cli.live_screen import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lipnet.live.reader import LiveModel
     from lipnet.live.session import Update
     from lipnet.live.spotter import Reporter
+    from lipnet.video.decode import Pixels
 
 ABOUT = (
     "A word is reported about 0.7 s after its middle. The weights need a background class to know "
@@ -92,6 +93,7 @@ def _add_reading(verb: argparse.ArgumentParser) -> None:
         help="do not compute a window's first and last features again: faster, 0.08 s later",
     )
     add_face(verb)
+    add_landmarks(verb, text=f"the landmark model; {OF_CARD}")
 
 
 def _add_evaluation(verb: argparse.ArgumentParser) -> None:
@@ -114,7 +116,7 @@ def run(parsed: argparse.Namespace) -> None:
     from lipnet.live.reader import LiveModel
 
     check_request(parsed)
-    model = LiveModel.load(parsed.weights, face=parsed.face)
+    model = LiveModel.load(parsed.weights, face=parsed.face, landmarks=parsed.landmarks)
     if parsed.choose is not None:
         choose(parsed, model)
         return
@@ -155,11 +157,12 @@ def read_stream(parsed: argparse.Namespace, model: "LiveModel") -> None:
 
     reporter = make_reporter(parsed, model)
     threshold, _ = settings_of(parsed, model)
-    frames = open_frames(parsed)
+    reader = make_reader(parsed, model)
+    frames = open_frames(parsed, reader.pixels)
     quiet = QuietWatch(list(model.labels), threshold)
     if parsed.camera and parsed.prompt:
         frames = prompt_by_enter(frames, reporter)
-    updates = run_session(frames, make_reader(parsed, model), reporter, quiet)
+    updates = run_session(frames, reader, reporter, quiet)
     size = model.crops.size
     painter = Painter(model.labels, top=parsed.top, threshold=threshold, crop_size=size)
     text = TextScreen(model.labels, top=parsed.top, threshold=threshold)
@@ -187,7 +190,7 @@ def show_all(updates: Iterable["Update"], screen: Screen) -> None:
         note("stopped")
 
 
-def open_frames(parsed: argparse.Namespace) -> "Iterator[TimedFrame]":
+def open_frames(parsed: argparse.Namespace, pixels: "Pixels") -> "Iterator[TimedFrame]":
     """The frames of the file or the camera, with notes about their rate."""
     from lipnet.live.camera import ReadAhead, Surroundings, open_capture, read_camera
     from lipnet.live.frames import read_file, resample
@@ -196,10 +199,11 @@ def open_frames(parsed: argparse.Namespace) -> "Iterator[TimedFrame]":
 
     if parsed.file is not None:
         found = Decoding()
-        return check_file_rate(read_file(parsed.file, found), found, note)
+        return check_file_rate(read_file(parsed.file, found, pixels=pixels), found, note)
     name = int(parsed.camera) if parsed.camera.isdecimal() else parsed.camera
     around = Surroundings(time.monotonic, time.sleep, open_capture, note)
-    stamped = ReadAhead(read_camera(name, around, patience=parsed.wait), note)
+    camera = read_camera(name, around, patience=parsed.wait, pixels=pixels)
+    stamped = ReadAhead(camera, note)
     return resample(check_camera_rate(stamped, note))
 
 

@@ -14,10 +14,13 @@ GRAMMAR_THRESHOLD, PROMPT_THRESHOLD = 0.3, 0.5
 
 
 def describe_limits(parsed: argparse.Namespace, model: "LiveModel") -> list[str]:
-    """What makes free spotting less than reliable with these weights."""
+    """What makes reading with these weights less than reliable."""
+    from lipnet.inference.read import describe_landmarks
+
+    different = describe_landmarks(model.card.preprocessing, model.landmarks)
+    lines = [f"warning: {different}"] if different else []
     if parsed.prompt or parsed.grammar:
-        return []
-    lines = []
+        return lines
     if BACKGROUND not in model.labels:
         lines.append(
             f"{parsed.weights} has no {BACKGROUND} class: some word is likely at every moment, so "
@@ -70,11 +73,11 @@ def make_reporter(parsed: argparse.Namespace, model: "LiveModel") -> "Reporter":
 
 def make_reader(parsed: argparse.Namespace, model: "LiveModel") -> "LiveReader":
     """A reader at the start of a stream."""
-    from lipnet.live.reader import LiveReader, default_tracker
+    from lipnet.live.reader import LiveReader, make_tracker
 
     return LiveReader(
         model,
-        default_tracker(),
+        make_tracker(model.landmarks),
         hop=parsed.hop,
         frames=parsed.frames,
         exact_edges=not parsed.cached_edges,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from lipnet.errors import InputError
-from lipnet.video.decode import Frame
+from lipnet.video.decode import CONVERSIONS, Frame, Pixels
 
 Stamped = tuple[float, Frame]
 MAX_BEHIND = 2.0  # seconds of frames that wait to be read; with more, they are dropped
@@ -48,8 +48,10 @@ def open_capture(name: int | str) -> Capture | None:
     return capture
 
 
-def read_camera(name: int | str, around: Surroundings, *, patience: float) -> Iterator[Stamped]:
-    """Grey frames with the clock's time. A camera that stops is opened again for up to `patience`
+def read_camera(
+    name: int | str, around: Surroundings, *, patience: float, pixels: Pixels = "grey"
+) -> Iterator[Stamped]:
+    """Frames with the clock's time. A camera that stops is opened again for up to `patience`
     seconds.
 
     InputError if it cannot be opened, or does not come back.
@@ -63,7 +65,7 @@ def read_camera(name: int | str, around: Surroundings, *, patience: float) -> It
             found, image = _read(capture)
             if found:
                 given = True
-                yield around.clock(), _make_grey(image)
+                yield around.clock(), _convert(image, pixels)
                 continue
             if not given:
                 raise InputError(f"{_call(name)} gives no frames: is it used by another program?")
@@ -114,9 +116,9 @@ def _reopen(name: int | str, around: Surroundings, patience: float) -> Capture:
     raise InputError(f"{_call(name)} stopped, and did not come back within {patience:g} s")
 
 
-def _make_grey(image: Any) -> Frame:
-    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return np.asarray(grey, np.uint8)
+def _convert(image: Any, pixels: Pixels) -> Frame:
+    code = CONVERSIONS[pixels][1 if image.ndim == 2 else 3]
+    return np.asarray(image if code is None else cv2.cvtColor(image, code), np.uint8)
 
 
 class ReadAhead:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from lipnet.clip import FPS, Clip
+from lipnet.clip import Clip
 from lipnet.errors import InputError
 from lipnet.inference.evaluate import Corpus, choose_clips, count_known
 from lipnet.labels import BACKGROUND
 from lipnet.live.frames import read_file
 from lipnet.live.reader import LiveModel, LiveReader, Step
-from lipnet.live.scores import SentenceScore, Spoken, StreamScore, combine, score_sentence
+from lipnet.live.scores import SentenceScore, Span, Spoken, StreamScore, combine, score_sentence
 from lipnet.live.spotter import Event, Reading, Reporter, Spotter
 from lipnet.models.spotting import Spotting
 from lipnet.sources.discover import SOURCES, find_source
@@ -32,11 +32,15 @@ class Sentence:
 
 @dataclass(frozen=True, eq=False)
 class ReadSentence:
-    """A sentence as it was read: runs of readings without a break, and its seconds."""
+    """A sentence as it was read: runs of readings without a break."""
 
     sentence: Sentence
     runs: Sequence[Sequence[Reading]]
-    seconds: float
+
+    @property
+    def spans(self) -> list[Span]:
+        """The times of the runs, by the middles of their windows."""
+        return [(run[0].middle, run[-1].middle) for run in self.runs if run]
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,12 @@ def read_sentences(
     for sentence in sentences:
         reader = make_reader()
         try:
-            steps = [reader.push(frame) for frame in read_file(corpus.folder / sentence.video)]
+            frames = read_file(corpus.folder / sentence.video, pixels=reader.pixels)
+            steps = [reader.push(frame) for frame in frames]
         except InputError as error:
             failed[sentence.video] = str(error)
             continue
-        yield ReadSentence(sentence, split_runs(steps), len(steps) / FPS)
+        yield ReadSentence(sentence, split_runs(steps))
 
 
 def split_runs(steps: Iterable[Step]) -> list[list[Reading]]:
@@ -117,7 +122,7 @@ def score_all(
 ) -> list[SentenceScore]:
     """The counts of each sentence by a reporter of its own."""
     return [
-        score_sentence(own.sentence.spoken, report_events(own.runs, make_reporter()), own.seconds)
+        score_sentence(own.sentence.spoken, report_events(own.runs, make_reporter()), own.spans)
         for own in read
     ]
 

@@ -1,13 +1,18 @@
 """Frames of a stream at 25 per second: of a file, or of a camera by the time at which they came."""
+# H W pixels
 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from lipnet.clip import FPS
 from lipnet.errors import InputError
-from lipnet.video.decode import TIE, Decoding, Frame, VideoError, iter_frames
+from lipnet.video.decode import TIE, Decoding, Frame, Pixels, VideoError, iter_frames
 
 MAX_PAUSE = 0.5  # seconds without a frame, after which the stream starts again
 RATE_SECONDS = 2.0  # in which frames are counted
@@ -16,19 +21,30 @@ MIN_RATE = 20.0  # frames per second; with fewer, movements of the lips are miss
 
 @dataclass(frozen=True, eq=False)
 class TimedFrame:
-    """A grey frame, the seconds since the stream's start, and whether frames before it are
-    missing."""
+    """A frame, the seconds since the stream's start, and whether frames before it are missing.
+
+    `image` has the pixels that the tracker needs: grey [H, W] or RGB [H, W, 3].
+    """
 
     seconds: float
-    image_HW: Frame
+    image: Frame
     is_restart: bool = False
 
+    @cached_property
+    def image_HW(self) -> Frame:
+        """The frame in grey."""
+        if self.image.ndim == 2:
+            return self.image
+        return np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), np.uint8)
 
-def read_file(path: Path, found: Decoding | None = None) -> Iterator[TimedFrame]:
+
+def read_file(
+    path: Path, found: Decoding | None = None, *, pixels: Pixels = "grey"
+) -> Iterator[TimedFrame]:
     """The frames of a video file, as training reads them; InputError if it has none."""
     try:
-        for number, image_HW in enumerate(iter_frames(path, found)):
-            yield TimedFrame(number / FPS, image_HW)
+        for number, image in enumerate(iter_frames(path, found, pixels=pixels)):
+            yield TimedFrame(number / FPS, image)
     except VideoError as error:
         raise InputError(f"{path} cannot be read: {error.reason} ({error.detail})") from None
 

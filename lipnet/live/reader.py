@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +15,18 @@ from lipnet.crops.align import load_face
 from lipnet.crops.crop import CropOptions
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
+from lipnet.inference.crop import shared_detector
 from lipnet.inference.finite import check_finite
 from lipnet.inference.read import crop_options_of, find_landmarks
 from lipnet.landmark_names import DLIB
-from lipnet.landmarks.detector import DlibDetector, load_dlib
+from lipnet.landmarks.detector import DlibDetector
 from lipnet.landmarks.finder import Finder
-from lipnet.landmarks.options import LandmarkOptions
+from lipnet.landmarks.mesh import MeshModel
 from lipnet.live.cropper import CausalCropper
 from lipnet.live.frames import TimedFrame
 from lipnet.live.graphs import StreamGraphs, load_graphs
 from lipnet.live.spotter import Reading
-from lipnet.live.tracker import DetectorTracker, FrameTracker, Sighting
+from lipnet.live.tracker import DetectorTracker, FrameTracker, MeshFollower, Sighting
 from lipnet.live.window import StreamWindow
 from lipnet.models.weights import ModelCard
 from lipnet.recipe import Recipe
@@ -63,24 +63,25 @@ class Step:
 
 @dataclass(frozen=True)
 class LiveModel:
-    """A model for streams: its graphs and card, how its crops were made, and its file's name."""
+    """A model for streams: its graphs and card, how its crops were made, its file's name, and the
+    landmark model to read with."""
 
     graphs: StreamGraphs
     card: ModelCard
     crops: CropOptions
     name: str
+    landmarks: str = DLIB
 
     @classmethod
-    def load(cls, weights: Path, *, face: str = "") -> "LiveModel":
-        """From a weights file or an .onnx of a stream; InputError if it cannot read a stream."""
+    def load(cls, weights: Path, *, face: str = "", landmarks: str = "") -> "LiveModel":
+        """From a weights file or an .onnx of a stream; InputError if it cannot read a stream.
+
+        `landmarks` is another landmark model than that of the model's training crops.
+        """
         graphs, card = load_graphs(weights)
-        landmarks = find_landmarks(card.preprocessing, weights)
-        if landmarks != DLIB:
-            raise InputError(
-                f"{weights} was trained on crops by the landmark model {landmarks}, and a stream "
-                f"is tracked by {DLIB}: take a model that was trained on crops by {DLIB}"
-            )
-        return cls(graphs, card, crop_options_of(card.preprocessing, weights, face), str(weights))
+        used = find_landmarks(card.preprocessing, weights, landmarks)
+        crops = crop_options_of(card.preprocessing, weights, face)
+        return cls(graphs, card, crops, str(weights), used)
 
     @property
     def labels(self) -> Sequence[str]:
@@ -99,21 +100,20 @@ class LiveModel:
         return CLIP_FRAMES if context < 0 else min(CLIP_FRAMES, 2 * context + WORD_FRAMES)
 
 
-def default_tracker() -> FrameTracker:
-    """dlib's detector and predictor."""
-    return DetectorTracker(Finder(_shared_dlib()))
-
-
-@cache
-def _shared_dlib() -> DlibDetector:
-    """dlib's models, which take a second to load: once per process."""
-    return load_dlib(LandmarkOptions())
+def make_tracker(landmarks: str) -> FrameTracker:
+    """The tracker of a landmark model, by its name."""
+    model = shared_detector(landmarks)
+    if isinstance(model, MeshModel):
+        return MeshFollower(model)
+    assert isinstance(model, DlibDetector)
+    return DetectorTracker(Finder(model))
 
 
 class LiveReader:
     """Reads a stream, frame by frame, by a model and a tracker of landmarks.
 
-    Every `hop` frames the window of the newest `frames` frames (0: the model's) is read.
+    Every `hop` frames the window of the newest `frames` frames (0: the model's) is read. Frames
+    need the tracker's `pixels`.
     """
 
     def __init__(
@@ -131,6 +131,7 @@ class LiveReader:
         if hop < 1:
             raise InputError(f"--hop must be at least 1, not {hop}")
         self._model, self._tracker, self._hop = model, tracker, hop
+        self.pixels = tracker.pixels
         self._recipe = model.recipe
         self._shrink = Shrink.for_recipe(self._recipe)
         self._cropper = CausalCropper(model.crops, load_face(model.crops.face))
@@ -144,7 +145,7 @@ class LiveReader:
         state = RESTART if frame.is_restart else FACE
         if frame.is_restart:
             self._forget()
-        face = self._tracker.track(frame.image_HW)
+        face = self._tracker.track(frame.image)
         if face is not None:
             if face.is_new and self._last is not None:
                 self._forget()

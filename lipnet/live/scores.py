@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lipnet.live.spotter import Event
 
+Span = tuple[float, float]  # seconds
 TOLERANCE = 0.2  # seconds between the middle of a word and that of its report
 RESAMPLES = 1000  # of the bootstrap over sentences
 SEED = 0
@@ -31,7 +32,7 @@ class Spoken:
 @dataclass(frozen=True)
 class SentenceScore:
     """Counts of one sentence: its words, word errors, words reported, those at a true word's time,
-    and those in silence, of which there were `silence` seconds. `delays` are the seconds from the
+    and those in silence, of which `silence` seconds were read. `delays` are the seconds from the
     middle of a word to its report."""
 
     words: int
@@ -69,9 +70,11 @@ class StreamScore:
 
 
 def score_sentence(
-    spoken: Sequence[Spoken], events: Sequence[Event], seconds: float
+    spoken: Sequence[Spoken], events: Sequence[Event], spans: Sequence[Span]
 ) -> SentenceScore:
-    """The counts of a stream of `seconds` seconds with these words; events in order of time."""
+    """The counts of a stream with these words; events in order of time. `spans` are the times of
+    the stream at which a word could be reported: all but half a window at its ends, and the times
+    without a face."""
     named = [event for event in events if event.word is not None]
     matched = match_events(spoken, named)
     alone = [event for index, event in enumerate(named) if index not in matched]
@@ -81,7 +84,7 @@ def score_sentence(
         reported=len(named),
         matched=len(matched),
         false_in_silence=sum(not any(_is_in(event, own) for own in spoken) for event in alone),
-        silence=measure_silence(spoken, seconds),
+        silence=sum(measure_silence(spoken, span) for span in spans),
         delays=tuple(named[index].reported - own.middle for index, own in matched.items()),
     )
 
@@ -90,13 +93,14 @@ def _is_in(event: Event, own: Spoken) -> bool:
     return own.start <= event.seconds <= own.end
 
 
-def measure_silence(spoken: Sequence[Spoken], seconds: float) -> float:
-    """The seconds of [0, seconds] in which no word is spoken."""
-    silence, at = 0.0, 0.0
+def measure_silence(spoken: Sequence[Spoken], span: Span) -> float:
+    """The seconds of a span in which no word is spoken."""
+    at, end = span
+    silence = 0.0
     for own in sorted(spoken, key=lambda own: own.start):
-        silence += max(0.0, min(own.start, seconds) - at)
-        at = max(at, min(own.end, seconds))
-    return silence + max(0.0, seconds - at)
+        silence += max(0.0, min(own.start, end) - at)
+        at = max(at, min(own.end, end))
+    return silence + max(0.0, end - at)
 
 
 def match_events(spoken: Sequence[Spoken], events: Sequence[Event]) -> dict[int, Spoken]:

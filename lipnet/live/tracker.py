@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from lipnet.landmarks.face import Face
 from lipnet.landmarks.finder import SAME_FACE, Finder, overlap
 from lipnet.landmarks.follow import STEADY, STRAIN, STRAY
+from lipnet.landmarks.mesh import MeshModel, MeshTracker
 from lipnet.landmarks.predictor import Box
-from lipnet.video.decode import Frame
+from lipnet.video.decode import Frame, Pixels
 
 # H W pixels  P landmark points (68)
 DETECT_EVERY = 10  # frames between two detections while the face is followed
@@ -28,9 +29,12 @@ class Sighting:
 
 
 class FrameTracker(Protocol):
-    """Follows one face; frames come in order, one call each."""
+    """Follows one face; frames come in order, one call each, with the `pixels` that it needs."""
 
-    def track(self, frame_HW: Frame) -> Sighting | None:
+    @property
+    def pixels(self) -> Pixels: ...
+
+    def track(self, frame: Frame, /) -> Sighting | None:
         """The face in the next frame, None if it is not seen."""
         ...
 
@@ -50,6 +54,8 @@ class DetectorTracker:
     Between two detections the box moves with nose and eyes. A detection is made at once if these
     leave their place in the box, or if the points form an odd shape, as in `follow_face`.
     """
+
+    pixels: Pixels = "grey"
 
     def __init__(self, finder: Finder, detect_every: int = DETECT_EVERY) -> None:
         self._finder = finder
@@ -115,6 +121,26 @@ class DetectorTracker:
     def _mark(self, frame_HW: Frame, box: Box) -> tuple[NDArray[np.float32], float]:
         marks = self._finder.detector.mark([frame_HW], [box])
         return marks.points_NP2[0], float(marks.strain_N[0])
+
+
+class MeshFollower:
+    """A FrameTracker of the landmark model `mesh`, which follows faces frame by frame anyway."""
+
+    pixels: Pixels = "rgb"
+
+    def __init__(self, model: MeshModel) -> None:
+        self._tracker = MeshTracker(model)
+        self._known: Face | None = None
+
+    def track(self, frame_HWC: Frame) -> Sighting | None:
+        """The face in the next frame, None if it is not seen."""
+        seen = self._tracker.step(frame_HWC)
+        if seen is None:
+            return None
+        face, points_P2 = seen
+        is_new = self._known is None or overlap(self._known.box, face.box) < SAME_FACE
+        self._known = face
+        return Sighting(face.box, points_P2, is_new)
 
 
 def _middle(points_P2: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ FAST = ("--frames", "5", "--hop", "4")
 @pytest.fixture(autouse=True)
 def _fake_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "lipnet.live.reader.default_tracker", lambda: DetectorTracker(Finder(FakeDetector()))
+        "lipnet.live.reader.make_tracker", lambda _: DetectorTracker(Finder(FakeDetector()))
     )
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

@@ -54,6 +54,9 @@ def test_a_file_is_read_as_in_training_and_a_bad_one_is_one_line(tmp_path: Path)
     video = write_faces(tmp_path / "v.mp4", 7, fps=12)
     found = np.stack([frame.image_HW for frame in read_file(video)])
     assert np.array_equal(found, read_frames(video))
+    colour = list(read_file(video, pixels="rgb"))
+    assert colour[0].image.shape == (96, 96, 3)
+    assert np.array_equal(np.stack([frame.image_HW for frame in colour]), found)
     with pytest.raises(InputError, match=r"none\.mp4 cannot be read: missing"):
         list(read_file(tmp_path / "none.mp4"))
 

@@ -1,11 +1,17 @@
 """Tracking frame by frame: few detections, no loss when the face moves, and other faces."""
 
+from itertools import islice
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from lipnet.landmarks.finder import Finder
-from lipnet.live.tracker import DETECT_EVERY, DetectorTracker, Sighting
-from lipnet.video.decode import Frame
+from lipnet.landmarks.mesh import MeshModel
+from lipnet.landmarks.options import LandmarkOptions
+from lipnet.live.reader import make_tracker
+from lipnet.live.tracker import DETECT_EVERY, DetectorTracker, MeshFollower, Sighting
+from lipnet.video.decode import Frame, iter_frames
 from tests.lipnet.landmarks.test_follow import SIDE, Regressor
 from tests.lipnet.video.making import FakeDetector, face_frame, flat_frame
 
@@ -60,3 +66,27 @@ def test_an_empty_stream_is_searched_now_and_then() -> None:
     assert track([flat_frame(0)] * 50, detector) == [None] * 50
     assert sum(upsample == 0 for _, upsample in detector.calls) == 10
     assert sum(upsample > 0 for _, upsample in detector.calls) == 2
+
+
+def test_the_mesh_is_followed_as_in_training_and_another_face_is_new(grid_root: Path) -> None:
+    def read(speaker: str) -> list[Frame]:
+        video = min((grid_root / speaker).glob("*.m*"))
+        return list(islice(iter_frames(video, pixels="rgb"), 8))
+
+    model = MeshModel()
+    frames = read("s1")
+    follower = MeshFollower(model)
+    found = [follower.track(frame) for frame in frames]
+    for sighting, seen in zip(found, model.follow(frames, LandmarkOptions("mesh")), strict=True):
+        assert sighting is not None
+        assert seen is not None
+        assert np.array_equal(sighting.points_P2, seen[1])
+    assert [one.is_new for one in found if one] == [True] + [False] * 7
+    aside = [np.roll(frame, frame.shape[1] // 2, axis=1) for frame in frames]
+    moved = [follower.track(frame) for frame in [np.zeros_like(frames[0]), *aside]]
+    assert moved[0] is None
+    assert any(one.is_new for one in moved if one) or not any(moved)
+
+
+def test_each_landmark_model_has_a_tracker_with_its_pixels() -> None:
+    assert make_tracker("mesh").pixels == "rgb"
