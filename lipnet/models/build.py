@@ -18,7 +18,7 @@ from lipnet.models.fixed_frames import FixedFrames, WholeClipHead
 from lipnet.models.frontend import FrontEnd, PlainFrames
 from lipnet.models.ghostnet import GhostNet
 from lipnet.models.inception import InceptionTowers, InceptionV4
-from lipnet.models.ji3d import HardwiredWindows, Ji3D, Subsample
+from lipnet.models.ji3d import HardwiredPlanes, Ji3D, Subsample
 from lipnet.models.lipreader import FrontEnd as AnyFrontEnd
 from lipnet.models.lipreader import Head, Lipreader, Trunk
 from lipnet.models.mean import MeanHead
@@ -81,7 +81,7 @@ BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], StemmedTrunk]] = {
 OWN_FRONT_END_BUILDERS: dict[str, Callable[[ModelSpec], tuple[AnyFrontEnd, Trunk]]] = {
     "alexnet": lambda spec: (PlainFrames(), SingleFrame(spec.width)),
     "alexnet2": lambda spec: (PlainFrames(), ContextFovea(spec.width)),
-    "ji3d": lambda spec: (HardwiredWindows(), Ji3D()),
+    "ji3d": lambda spec: (HardwiredPlanes(), Ji3D()),
 }
 CLIP_NET_BUILDERS: dict[str, Callable[[ModelSpec], tuple[int, Trunk]]] = {
     **dict.fromkeys(FUSIONS, lambda spec: (vggm.FRAMES, VggM(spec.backbone, spec.width))),

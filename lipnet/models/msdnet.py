@@ -63,13 +63,17 @@ class MultiScale(nn.Module):
             self.outputs.append(channels * layout.factors[-1])
             done = last
 
-    def forward(self, maps_NCHW: Tensor, *, exits: int | None = None) -> list[Tensor]:
-        """[N, layout.channels, H, W] -> the coarsest maps at each exit, or at the first `exits`."""
+    def spread(self, maps_NCHW: Tensor) -> list[Tensor]:
+        """The maps of the finest scale -> those of every scale."""
         scales = [maps_NCHW]
         for layer in self.first:
             scales.append(layer(scales[-1]))
-        found = []
-        for block in list(self.blocks)[:exits]:
+        return scales
+
+    def forward(self, maps_NCHW: Tensor) -> list[Tensor]:
+        """[N, layout.channels, H, W] -> the coarsest maps at each exit."""
+        scales, found = self.spread(maps_NCHW), []
+        for block in self.blocks:
             scales = block(scales)
             found.append(scales[-1])
         return found

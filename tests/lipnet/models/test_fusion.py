@@ -126,9 +126,11 @@ def test_the_middle_frames_are_taken_and_a_short_clip_is_in_the_middle(length, f
 
 @pytest.mark.parametrize("name", SPECS)
 def test_padding_changes_nothing_and_every_gradient_is_finite(name):
-    model, clips = make_model(narrow(name)).eval(), [make_clip(3, 16), make_clip(12, 16)]
+    # Longer than a clip network's frames or not; ji3d is slow, and has no such number.
+    lengths = (2, 5) if name == "ji3d" else (3, 12)
+    model, clips = make_model(narrow(name)).eval(), [make_clip(length, 16) for length in lengths]
     gradients = []
-    for steps in (12, 14):
+    for steps in (lengths[1], lengths[1] + 2):
         model.zero_grad()
         batched_BK = model(*make_batch(clips, steps, filler=float("nan")))
         for clip, logits_K in zip(clips, batched_BK, strict=True):
