@@ -78,6 +78,7 @@ class Published:
 
     models: int = 0
     ensembles: int = 0
+    cascades: int = 0
     epochs_filled: int = 0
     models_logged: int = 0
     registered: int = 0
@@ -87,7 +88,9 @@ class Published:
         added = f"{self.models_logged} models and {self.epochs_filled} figures by epoch added"
         added += f", {self.registered} versions registered" if self.registered else ""
         retired = f", {len(self.superseded)} superseded" if self.superseded else ""
-        return f"{self.models} models and {self.ensembles} ensembles; {added}{retired}"
+        found = f"{self.models} models and {self.ensembles} ensembles"
+        found += f", {self.cascades} cascades" if self.cascades else ""
+        return f"{found}; {added}{retired}"
 
 
 def main() -> None:
@@ -122,7 +125,8 @@ def publish(paths: Paths, *, source: str) -> Published:
         current[name] = experiment.ensure_run(identity)
         fill_row(experiment, current[name], rows[name])
         experiment.end(current[name])
-        published.ensembles += 1
+        published.cascades += rows[name].cascade is not None
+        published.ensembles += rows[name].cascade is None
     publish_report(experiment, paths, dataset)
     published.superseded = experiment.supersede_others(current)
     published.registered = register_best(experiment, paths, rows, current)

@@ -65,10 +65,11 @@ def _compare(
 
 
 def _find(results: Results, name: str, folder: Path) -> Entry:
-    for entry in results.entries:
-        if entry.name == name or (entry.chosen and entry.lineage == name):
+    for entry in results.everything:
+        is_best = entry.chosen or entry.packing is not None
+        if entry.name == name or (is_best and entry.lineage == name):
             return entry
-    known = ", ".join(entry.name for entry in results.entries)
+    known = ", ".join(entry.name for entry in results.everything)
     raise InputError(f"{folder} has no model or lineage {name}; models: {known}")
 
 

@@ -14,6 +14,7 @@ from lipnet.models.weights import is_packed, load_card, load_model, save_weights
 from lipnet.report.columns import format_top1, format_top5
 from lipnet.report.front_matter import front_matter
 from lipnet.report.markdown import join, percent
+from lipnet.report.names import name_compression
 from lipnet.report.rows import LeaderboardRow, Score, files_of
 from lipnet.report.saved import read_corpus, read_results_rows
 from lipnet.report.study import Study
@@ -100,7 +101,6 @@ def _describe(
     summary = read_summary_file(study.summary_file)
     splits, speakers = summary.splits, f" {summary.overlap}" if summary.overlap else ""
     counts = ", ".join(f"{own.clips} {split}" for split, own in splits.items())
-    settings = ", ".join(f"{name} {value}" for name, value in asdict(generation.recipe).items())
     weights, fit = path.read_bytes(), row.model_fit
     how = load_card(path).origin.get("how")
     form = f"packed, {how}" if how else "in half precision"
@@ -116,7 +116,7 @@ def _describe(
         "",
         f"**Lineage.** {_trace(row, models)}",
         "",
-        f"**Recipe.** {settings}; weights of epoch {fit.best_epoch + 1}, best on validation.",
+        f"**Recipe.** {_describe_recipe(row, generation)}",
         "",
         "| split | clips | top-1 [95 %] | top-5 [95 %] |",
         "|---|---:|---:|---:|",
@@ -140,9 +140,24 @@ def describe_landmarks(preprocessing: Mapping[str, object]) -> str:
     return f" Landmarks: {LANDMARK_TERMS.get(model, model)}."
 
 
+def _describe_recipe(row: LeaderboardRow, generation: Generation) -> str:
+    if row.compression and not row.compression.is_tuned:
+        return "That of the model that it was made from; it was not tuned."
+    settings = ", ".join(f"{name} {value}" for name, value in asdict(generation.recipe).items())
+    return f"{settings}; weights of epoch {generation.best_epoch + 1}, best on validation."
+
+
 def _trace(row: LeaderboardRow, models: Mapping[str, LeaderboardRow]) -> str:
     """From the model back to the one that had no teacher."""
-    parts = [f"`{row.model}` ({row.training})"]
+    made = ""
+    if row.compression and row.teacher in models:
+        own, change = row.compression, 100 * row.compression.difference
+        made = (
+            f"`{row.model}`, a copy ({name_compression(own)}) that is {own.ratio:.1f} times "
+            f"smaller and differs by {change:+.1f} points on test, of "
+        )
+        row = models[row.teacher]
+    parts = [f"{made}`{row.model}` ({row.training})"]
     while row.teacher in models:
         row = models[row.teacher]
         parts.append(

@@ -107,6 +107,11 @@ class Results:
         return self.models + self.ensembles
 
     @property
+    def everything(self) -> list[Entry]:
+        """Also what nothing is chosen from."""
+        return [*self.entries, *self.cascades, *self.compressed]
+
+    @property
     def splits(self) -> list[str]:
         """The splits that were predicted, validation first."""
         seen = {split for model in self.models for split in model.outcomes}
@@ -114,8 +119,7 @@ class Results:
 
     def entry(self, name: str) -> Entry:
         """The model or ensemble of that id."""
-        everything = [*self.entries, *self.cascades, *self.compressed]
-        return next(entry for entry in everything if entry.name == name)
+        return next(entry for entry in self.everything if entry.name == name)
 
 
 def read_results(study: Study) -> Results:
@@ -186,7 +190,7 @@ def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
         best_epoch=found.best_epoch,
         seed=recipe.seed,
         val_loss=found.val_loss,
-        chosen=summary.best == generation,
+        chosen=summary.best == generation and found.packing is None,
         folder=folder,
         recipe=asdict(recipe),
         outcomes=_read_outcomes([(lineage, generation)], study, n_classes),

@@ -1,31 +1,39 @@
 """Compressed models and cascades in a report: sizes, costs and paired differences; nothing is
 chosen from them."""
 
+import shutil
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from lipnet.compress.compression import fit_compression
 from lipnet.errors import InputError
+from lipnet.how import How
 from lipnet.lineage.generation import Packing, read_generation, write_generation
 from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
 from lipnet.measure.latency import Latency
+from lipnet.models.build import build_model
+from lipnet.models.weights import ModelCard, save_packed
 from lipnet.report import latencies, write
 from lipnet.report.cascade import judge_cascade
 from lipnet.report.figures.size import draw_accuracy_by_size
 from lipnet.report.figures.style import house_style
 from lipnet.report.keep import keep_study
 from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.release import release_model
 from lipnet.report.results import read_results
 from lipnet.report.rows import LeaderboardRow, find_choices, models_of
 from lipnet.report.saved import read_results_rows
 from lipnet.report.study import Study
 from lipnet.report.terminal import print_leaderboard
 from lipnet.report.write import write_report
-from tests.lipnet.report.fabricated import SMALL, Fake, fabricate, write_fake_figures
+from lipnet.spec import ModelSpec
+from tests.lipnet.report.fabricated import LABELS, SMALL, Fake, fabricate, write_fake_figures
 from tests.sharing import make_once
 from tracking.names import final_figures
 from tracking.publish import identify_ensemble
@@ -183,6 +191,31 @@ def test_mlflow_gets_size_and_loss_under_the_same_names(rows: list[LeaderboardRo
     assert {"accuracy/difference", "cost/bits_per_weight"} <= set(figures)
     plain = final_figures(next(row for row in rows if row.model == SOURCE))
     assert not {"cost/file_bytes", "accuracy/difference"} & set(plain)
+
+
+def test_a_compressed_model_is_released_with_what_it_was_made_from(
+    study: Study, tmp_path: Path
+) -> None:
+    own = Study(tmp_path / study.name)
+    shutil.copytree(study.root, own.root)
+    torch.manual_seed(1)
+    model = build_model(ModelSpec.parse(SPEC), len(LABELS))
+    for fake in COPIES:
+        folder = own.lineage(fake.lineage) / "g1"
+        origin = {"how": fake.packing.how, "fingerprint": read_generation(folder).fingerprint}
+        packed = fit_compression(How.parse(fake.packing.how), model).pack(model)
+        card = ModelCard(SPEC, sorted(LABELS), {"size": 96}, origin)
+        save_packed(folder / "weights.safetensors", packed, card)
+        path = release_model(own, f"{fake.lineage}-g1", tmp_path, attribution="Rendered faces.")
+        assert path.read_bytes() == (folder / "weights.safetensors").read_bytes()
+    tuned, stored = (
+        (tmp_path / f"packed-{fake.lineage}-g1.md").read_text(encoding="utf-8") for fake in COPIES
+    )
+    assert "`s-int4-g1`, a copy (int4, tuned) that is 8.3 times smaller and differs by " in tuned
+    assert f"points on test, of `{SOURCE}` (distilled), distilled from `big-g1`" in tuned
+    assert "validation chose this model" not in tuned
+    assert "**Recipe.** optimiser" in tuned
+    assert "**Recipe.** That of the model that it was made from; it was not tuned." in stored
 
 
 def test_a_kept_study_gives_the_same_rows(
