@@ -122,7 +122,10 @@ def evaluate(
     found = read_corpus(Path(weights), corpus, detector, face=face, on_video=on_video)
     failed = Counter(failure.reason for failure in found.failures)
     if not found.clips:
-        raise InputError(f"none of {failed.total()} clips could be read: {format_counts(failed)}")
+        first = f"{found.failures[0].clip_id}: {found.failures[0].detail}" if failed else ""
+        such = f", such as {first}" if first else ""
+        counts = format_counts(failed)
+        raise InputError(f"none of {failed.total()} clips could be read: {counts}{such}")
     units = [clip.unit for clip in found.clips]
     right_N, near_N = (topk(found.logits_NK, found.labels_N, k) for k in (1, 5))
     slots = np.array([clip.slot for clip in found.clips])

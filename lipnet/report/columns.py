@@ -7,6 +7,7 @@ results.csv, leaderboard.csv and, if it is a number, MLflow.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
+from operator import itemgetter
 
 from lipnet.report.markdown import interval, percent
 from lipnet.report.names import ENSEMBLES, name_compression, spec_on_a_line
@@ -41,11 +42,15 @@ class Column:
     value: Callable[[LeaderboardRow], float | None] | None = None
     is_cost: bool = False
 
-    def find_best(self, rows: Sequence[LeaderboardRow]) -> float | None:
-        """The best value in the column; None if it has no numbers."""
-        found = [self.value(row) for row in rows] if self.value else []
-        known = [value for value in found if value is not None]
-        return (min if self.is_cost else max)(known, default=None)
+    def find_best(self, rows: Sequence[LeaderboardRow]) -> str:
+        """The best number in the column, as it is printed; "" if it has no numbers."""
+        found = [(self.value(row), row) for row in rows] if self.value else []
+        known = [(value, self.print_number(row)) for value, row in found if value is not None]
+        return (min if self.is_cost else max)(known, key=itemgetter(0), default=(0, ""))[1]
+
+    def print_number(self, row: LeaderboardRow) -> str:
+        """The row's number as it is printed, without an interval."""
+        return self.format(row).partition(" ")[0]
 
 
 def columns_for(

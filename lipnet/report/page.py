@@ -179,10 +179,10 @@ def format_leaderboard(rows: Sequence[LeaderboardRow], names: ModelNames, labels
     return lines
 
 
-def _format_cell(column: Column, best: float | None, row: LeaderboardRow) -> str:
+def _format_cell(column: Column, best: str, row: LeaderboardRow) -> str:
+    """The cell, in bold if its number is printed like the column's best."""
     text = column.format(row)
-    is_best = best is not None and column.value is not None and column.value(row) == best
-    return f"**{text}**" if is_best else text
+    return f"**{text}**" if best and column.print_number(row) == best else text
 
 
 def _format_origin(row: LeaderboardRow) -> str:
