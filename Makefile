@@ -1,4 +1,4 @@
-# Six verbs: reproduce, test, lint, flow, ui, faults. PROFILE and SET go with reproduce and flow:
+# Seven verbs: reproduce, test, lint, flow, ui, web, faults. PROFILE and SET go with reproduce and flow:
 # make reproduce PROFILE=grid SET="source.root=/data/grid"
 VENV := .venv
 # or: make PYTHON=python3.12 ...
@@ -16,7 +16,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
-.PHONY: reproduce held flow test lint phrases ui faults profile
+.PHONY: reproduce held flow test lint phrases ui web faults profile
 reproduce: $(STAMP)
 	@$(PY) -m pipeline.checkout $(MAKE) --no-print-directory held
 
@@ -54,6 +54,10 @@ phrases: $(STAMP)
 
 ui: $(STAMP)
 	@$(PY) -m flows.servers
+
+# Installs what the page of `lipnet export --web` runs its networks with, at the locked version
+web:
+	@npm ci --prefix web --no-audit --no-fund
 
 profile: $(STAMP)
 ifneq ($(PROFILE)$(SET),)

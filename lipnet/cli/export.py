@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from lipnet.cli.pair import describe_pair, format_pair
 if TYPE_CHECKING:
     from lipnet.export.export import Exported, Quantised
     from lipnet.measure.accuracy import Estimate
+    from lipnet.web.folder import WebPage
 
 ABOUT = (
     "Needs the extra `export` (pip install '.[export]' in the repository). lipnet read, evaluate "
@@ -22,7 +24,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     """Declare the verb's arguments."""
     verb = verbs.add_parser("export", help="a trained model as ONNX", epilog=ABOUT)
     verb.add_argument("weights", type=Path, metavar="WEIGHTS", help="a weights.safetensors")
-    verb.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
+    target = verb.add_mutually_exclusive_group(required=True)
+    target.add_argument("--out", type=Path, metavar="FILE.onnx")
+    target.add_argument(
+        "--web", type=Path, metavar="DIR", help="a page that reads lips in a browser, as a folder"
+    )
     verb.add_argument(
         "--int8",
         type=Path,
@@ -44,6 +50,9 @@ def run(parsed: argparse.Namespace) -> None:
     """Write the files and print what they are and what was checked."""
     from lipnet.export.export import export_model
 
+    if parsed.web is not None:
+        write_web(parsed)
+        return
     made = export_model(
         parsed.weights,
         parsed.out,
@@ -55,6 +64,35 @@ def run(parsed: argparse.Namespace) -> None:
     print(json.dumps(to_json(made)) if parsed.json else "\n".join(format_lines(made)))
 
 
+def write_web(parsed: argparse.Namespace) -> None:
+    """Write the page and print what it holds."""
+    from lipnet.web.folder import write_page
+
+    page = write_page(
+        parsed.weights, parsed.web, face=parsed.face, int8=parsed.int8, split=parsed.split
+    )
+    if parsed.json:
+        print(json.dumps({**to_json(page.exported), **page_json(page)}))
+        return
+    print("\n".join([*format_lines(page.exported), *page_lines(page)]))
+
+
+def page_json(page: "WebPage") -> dict[str, object]:
+    """The page's folder and size."""
+    return {"web": str(page.folder), "bytes": page.bytes}
+
+
+def page_lines(page: "WebPage") -> list[str]:
+    """The same as lines of text, and how to open the page."""
+    size = f"{page.bytes / 1e6:.1f} MB"
+    large = [f"{size} take long to load on a phone: use a smaller model, or --int8"]
+    return [
+        f"{page.folder}: {size}, works without a network; open it from a server, as in",
+        f"python3 -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(page.folder))}",
+        *(large if page.is_large else []),
+    ]
+
+
 def to_json(made: "Exported") -> dict[str, object]:
     """Files, parity by number of frames (of the logits' spread), and int8's accuracy."""
     found = made.quantised
@@ -63,6 +101,7 @@ def to_json(made: "Exported") -> dict[str, object]:
         "files": [
             {"path": str(path), "bytes": path.stat().st_size, "graph": own.graph}
             for path, own in zip(made.paths, made.facts, strict=True)
+            if path.exists()
         ],
         "precision": made.facts[0].precision,
         "opset": made.facts[0].opset,
@@ -84,6 +123,7 @@ def format_lines(made: "Exported") -> list[str]:
         *(
             f"{path}: {own.graph} graph, {path.stat().st_size / 1e6:.1f} MB"
             for path, own in zip(made.paths, made.facts, strict=True)
+            if path.exists()  # those of a page are within its folder
         ),
         f"float32 logits against the library's, difference over their spread: {apart} frames",
         *([] if made.quantised is None else _quantised_lines(made.quantised)),

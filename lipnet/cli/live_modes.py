@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from lipnet.live.reader import LiveModel, LiveReader
     from lipnet.live.spotter import Reporter
 
-THRESHOLD, THRESHOLD_WITHOUT_BACKGROUND, REFRACTORY = 0.5, 0.9, 0.12
 GRAMMAR_THRESHOLD, PROMPT_THRESHOLD = 0.3, 0.5
 
 
@@ -37,19 +36,13 @@ def describe_limits(parsed: argparse.Namespace, model: "LiveModel") -> list[str]
 
 def settings_of(parsed: argparse.Namespace, model: "LiveModel") -> tuple[float, float]:
     """Threshold and refractory time: as given, else those in the weights file, else fixed ones."""
-    chosen = model.card.spotting
-    threshold, refractory = parsed.threshold, parsed.refractory
-    if threshold is None:
-        if parsed.prompt or parsed.grammar:
-            threshold = PROMPT_THRESHOLD if parsed.prompt else GRAMMAR_THRESHOLD
-        elif chosen is not None:
-            threshold = chosen.threshold
-        else:
-            known = BACKGROUND in model.labels
-            threshold = THRESHOLD if known else THRESHOLD_WITHOUT_BACKGROUND
-    if refractory is None:
-        refractory = REFRACTORY if chosen is None else chosen.refractory
-    return threshold, refractory
+    from lipnet.live.spotter import find_settings
+
+    threshold, refractory = find_settings(model.card)
+    if parsed.prompt or parsed.grammar:
+        threshold = PROMPT_THRESHOLD if parsed.prompt else GRAMMAR_THRESHOLD
+    given, pause = parsed.threshold, parsed.refractory
+    return (threshold if given is None else given), (refractory if pause is None else pause)
 
 
 def make_reporter(parsed: argparse.Namespace, model: "LiveModel") -> "Reporter":

@@ -96,8 +96,13 @@ class LiveModel:
     @property
     def frames(self) -> int:
         """The frames of a window: those on which the model is evaluated."""
-        context = self.recipe.eval_context
-        return CLIP_FRAMES if context < 0 else min(CLIP_FRAMES, 2 * context + WORD_FRAMES)
+        return find_window(self.recipe)
+
+
+def find_window(recipe: Recipe) -> int:
+    """The frames of a stream's window: those on which the recipe's models are evaluated."""
+    context = recipe.eval_context
+    return CLIP_FRAMES if context < 0 else min(CLIP_FRAMES, 2 * context + WORD_FRAMES)
 
 
 def make_tracker(landmarks: str) -> FrameTracker:

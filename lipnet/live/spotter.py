@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.labels import BACKGROUND
+from lipnet.models.weights import ModelCard
+
+THRESHOLD, THRESHOLD_WITHOUT_BACKGROUND, REFRACTORY = 0.5, 0.9, 0.12
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,14 @@ class Reporter(Protocol):
 def find_words(labels: Sequence[str]) -> NDArray[np.bool_]:
     """Which labels are words."""
     return np.array([label != BACKGROUND for label in labels])
+
+
+def find_settings(card: ModelCard) -> tuple[float, float]:
+    """The threshold and the refractory time of a model: those in its card, else usual ones."""
+    if card.spotting is not None:
+        return card.spotting.threshold, card.spotting.refractory
+    known = BACKGROUND in card.labels
+    return (THRESHOLD if known else THRESHOLD_WITHOUT_BACKGROUND), REFRACTORY
 
 
 class Spotter:

@@ -1,0 +1,174 @@
+// The page: its buttons, its video, and what the worker read.
+
+import { Capture, Resampler } from "./frames.js";
+import { MESSAGES, describeCamera, describeFailure, describeLimits } from "./messages.js";
+import { Screen } from "./screen.js";
+
+const CAMERA = {
+  audio: false,
+  video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 }, facingMode: "user" },
+};
+// Frames that wait for the worker: a file pauses, a camera's frames are dropped.
+const PAUSE_AT = 12;
+const PLAY_AT = 4;
+const DROP_AT = 50;
+// A module of WebAssembly with one instruction of SIMD.
+const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+
+const screen = new Screen();
+const { video } = screen;
+let worker = null;
+let playing = null; // { capture, resampler, stream, url, pending, isPaused, isBehind, generation }
+let generation = 0;
+
+function start() {
+  if (!WebAssembly.validate(new Uint8Array(SIMD))) return screen.warn(MESSAGES.simd);
+  if (!("OffscreenCanvas" in window)) return screen.warn(MESSAGES.old);
+  worker = new Worker("worker.js", { type: "module" });
+  worker.onmessage = ({ data }) => ANSWERS[data.kind](data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    fail(event.message || "its worker could not be loaded");
+  };
+  worker.postMessage({ kind: "load" });
+  return null;
+}
+
+const ANSWERS = {
+  progress: ({ done, of }) => screen.progress(done / of),
+  ready: ({ facts }) => {
+    screen.describe(facts, describeLimits(facts));
+    screen.notify(MESSAGES.ready);
+  },
+  step: (step) => {
+    if (!playing || step.generation !== playing.generation) return;
+    playing.pending -= 1;
+    screen.show(step);
+    resume();
+    if (playing.isOver && !playing.pending) finish();
+  },
+  failed: ({ reason }) => fail(reason),
+};
+
+function fail(reason) {
+  stop();
+  screen.warn(describeFailure(reason));
+}
+
+async function useCamera() {
+  stop();
+  if (!navigator.mediaDevices) {
+    screen.warn(MESSAGES.insecure);
+    return;
+  }
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia(CAMERA);
+    video.srcObject = stream;
+    stream.getVideoTracks()[0].onended = () => {
+      stop();
+      screen.warn(MESSAGES.unplugged);
+    };
+    await play({ stream });
+  } catch (error) {
+    stop();
+    screen.warn(describeCamera(error));
+  }
+}
+
+async function useFile(file) {
+  stop();
+  const url = typeof file === "string" ? file : URL.createObjectURL(file);
+  video.src = url;
+  try {
+    await play({ url });
+  } catch {
+    stop();
+    screen.warn(MESSAGES.unreadable);
+  }
+}
+
+async function play(source) {
+  generation += 1;
+  const resampler = new Resampler();
+  playing = { ...source, resampler, pending: 0, isFirst: true, generation };
+  screen.open(Boolean(source.stream));
+  playing.capture = new Capture(video, (bitmap, seconds) => {
+    screen.count(seconds);
+    resampler.push(seconds, bitmap).forEach(send);
+  });
+  await video.play();
+}
+
+// Hand a frame to the worker, once for each of its times.
+function send({ frame, times, isRestart }) {
+  if (playing.stream && playing.pending > DROP_AT) playing.isBehind = true;
+  if (playing.isBehind) {
+    frame.close();
+    if (playing.pending < PLAY_AT) {
+      playing.isBehind = false;
+      playing.isFirst = true;
+    } else {
+      screen.warn(MESSAGES.slow);
+    }
+    return;
+  }
+  times.forEach((seconds, n) => {
+    const isLast = n === times.length - 1;
+    const restart = n === 0 && (isRestart || playing.isFirst);
+    const message = { kind: "frame", bitmap: frame, seconds, isRestart: restart, generation };
+    worker.postMessage(message, isLast ? [frame] : []);
+    playing.pending += 1;
+    playing.isFirst = false;
+  });
+  if (!times.length) frame.close();
+  if (!playing.stream && playing.pending > PAUSE_AT && !playing.isPaused) {
+    playing.isPaused = true;
+    video.pause();
+  }
+}
+
+function resume() {
+  if (!playing.isPaused || playing.pending > PLAY_AT) return;
+  playing.isPaused = false;
+  video.play().catch(() => {});
+}
+
+// The file is over: its last frame is still to be read.
+function end() {
+  if (!playing || playing.stream) return;
+  playing.capture.queue.then(() => {
+    if (!playing) return;
+    playing.resampler.finish().forEach(send);
+    playing.isOver = true;
+    if (!playing.pending) finish();
+  });
+}
+
+function finish() {
+  stop();
+  screen.notify(MESSAGES.ended);
+}
+
+function stop() {
+  if (playing) {
+    playing.capture?.stop();
+    playing.stream?.getTracks().forEach((track) => track.stop());
+    if (playing.url?.startsWith("blob:")) URL.revokeObjectURL(playing.url);
+  }
+  playing = null;
+  video.pause();
+  video.removeAttribute("src");
+  video.srcObject = null;
+  screen.close();
+}
+
+screen.on({
+  camera: useCamera,
+  file: useFile,
+  stop: () => {
+    stop();
+    screen.notify(MESSAGES.ready);
+  },
+});
+video.addEventListener("ended", end);
+start();

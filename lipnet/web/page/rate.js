@@ -1,0 +1,2 @@
+// The rate at which models read.
+export const RATE = 25; // frames per second

@@ -1,0 +1,85 @@
+// The worker: loads the networks, then answers every frame with what was read.
+//
+// In:  { kind: "load", isDetailed }, { kind: "frame", bitmap, seconds, isRestart }
+// Out: { kind: "progress", done, of }, { kind: "ready", facts }, { kind: "step", ... },
+//      { kind: "failed", reason }
+
+import * as ort from "./runtime/ort.wasm.min.mjs";
+
+import { FaceDetector } from "./face_detector.js";
+import { MeshTracker } from "./face_mesh.js";
+import { Reader } from "./reader.js";
+
+const NETWORKS = ["detector", "mesh", "frame", "head"];
+
+let reader = null;
+let canvas = null;
+let queue = Promise.resolve();
+
+self.onmessage = ({ data }) => {
+  const answer = data.kind === "load" ? () => load(data) : () => read(data);
+  queue = queue.then(answer).catch((error) => {
+    self.postMessage({ kind: "failed", reason: String(error && error.message || error) });
+  });
+};
+
+async function load({ isDetailed }) {
+  const facts = await (await get("model.json")).json();
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = new URL("./runtime/", self.location.href).href;
+  const sessions = {};
+  for (const [done, name] of NETWORKS.entries()) {
+    self.postMessage({ kind: "progress", done, of: NETWORKS.length });
+    sessions[name] = await open(facts.files[name]);
+  }
+  const detector = new FaceDetector((planes, size) => runImage(sessions.detector, planes, size));
+  const mesh = (planes, size) => runImage(sessions.mesh, planes, size);
+  const tracker = new MeshTracker(detector, mesh, facts.meshPoints);
+  reader = new Reader(facts, tracker, makeGraphs(sessions, facts), isDetailed);
+  self.postMessage({ kind: "ready", facts });
+}
+
+async function get(path) {
+  const answer = await fetch(new URL(path, self.location.href));
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
+  return answer;
+}
+
+async function open(path) {
+  const content = new Uint8Array(await (await get(path)).arrayBuffer());
+  return ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
+}
+
+// A face network's outputs for planes [3, size, size], the one with the most values first.
+async function runImage(session, planes, size) {
+  const image = new ort.Tensor("float32", planes, [1, 3, size, size]);
+  const outputs = Object.values(await session.run({ image }));
+  return outputs.map(({ data }) => data).sort((one, other) => other.length - one.length);
+}
+
+function makeGraphs({ frame, head }, facts) {
+  const side = facts.view.inputSize;
+  return {
+    async features(values, count) {
+      const windows = new ort.Tensor("float32", values, [count, 5, side, side]);
+      return (await frame.run({ windows })).features.data;
+    },
+    async logits(values, count) {
+      const features = new ort.Tensor("float32", values, [count, values.length / count]);
+      return (await head.run({ features })).logits.data;
+    },
+  };
+}
+
+async function read({ bitmap, seconds, isRestart, generation }) {
+  const started = performance.now();
+  const { width, height } = bitmap;
+  if (!canvas || canvas.width !== width || canvas.height !== height) {
+    canvas = new OffscreenCanvas(width, height);
+  }
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const step = await reader.push(context.getImageData(0, 0, width, height), seconds, isRestart);
+  self.postMessage({ kind: "step", generation, width, height, took: performance.now() - started, ...step });
+}

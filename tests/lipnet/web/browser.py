@@ -1,0 +1,84 @@
+"""Headless Chromium on the page of an export, as the tests of this folder use it."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, sync_playwright
+
+from lipnet.web.runtime import MODULES, PACKAGE
+
+CHROMIUM = shutil.which("chromium")
+MS = 1000
+NEEDS_BROWSER = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian's package chromium)"),
+    pytest.mark.skipif(
+        not (MODULES / PACKAGE).is_dir(), reason=f"no {PACKAGE} in web/node_modules (make web)"
+    ),
+]
+# As root, without a network and a desktop: nothing but pages of 127.0.0.1.
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+@contextmanager
+def open_page(*flags: str, camera: Path | None = None) -> Iterator[Page]:
+    """A page of a browser of its own; `camera` is a y4m file that plays as its camera."""
+    if camera is not None:
+        flags = (*flags, *FAKE_CAMERA, f"--use-file-for-fake-video-capture={camera}")
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+        page = browser.new_page(viewport=DESKTOP)
+        page.set_default_timeout(120 * MS)
+        yield page
+        browser.close()
+
+
+READ_FRAMES = """async (names) => {
+  const worker = new Worker("worker.js", { type: "module" });
+  const answers = [];
+  let wake = () => {};
+  worker.onmessage = ({ data }) => {
+    if (data.kind !== "progress") { answers.push(data); wake(); }
+  };
+  worker.onerror = (event) => { answers.push({ kind: "failed", reason: event.message }); wake(); };
+  const next = async () => {
+    while (!answers.length) await new Promise((resolve) => { wake = resolve; });
+    const answer = answers.shift();
+    if (answer.kind === "failed") throw new Error(answer.reason);
+    return answer;
+  };
+  worker.postMessage({ kind: "load", isDetailed: true });
+  await next();
+  const steps = [];
+  for (const [n, name] of names.entries()) {
+    const blob = await (await fetch(name)).blob();
+    const settings = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+    const bitmap = await createImageBitmap(blob, settings);
+    worker.postMessage({ kind: "frame", bitmap, seconds: n / 25, isRestart: n === 0 }, [bitmap]);
+    const { state, took, points, crop, seen, logits, reading, event } = await next();
+    const plain = (values) => (values ? Array.from(values) : null);
+    steps.push({
+      state, took, points, reading, event,
+      crop: plain(crop), seen: plain(seen), logits: plain(logits),
+    });
+  }
+  worker.terminate();
+  return steps;
+}"""
+
+
+def read_frames(page: Page, address: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What the page's worker answers to the PNG frames of these names, one after another."""
+    page.goto(address)
+    steps: list[dict[str, Any]] = page.evaluate(READ_FRAMES, list(names))
+    return steps

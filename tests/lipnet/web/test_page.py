@@ -1,0 +1,132 @@
+"""The page as a person uses it, in a real browser: reading, and what it reports if it cannot.
+
+The pictures are in SCREENSHOTS, if that names a folder (docs/images are such).
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from lipnet.web.server import serve_folder
+from tests.lipnet.landmarks.portrait import FACE, black
+from tests.lipnet.web.browser import MS, NEEDS_BROWSER, PHONE, open_page
+
+pytestmark = NEEDS_BROWSER
+FRAMES = 40
+
+
+@pytest.fixture(scope="module")
+def address(exported: Path) -> Iterator[str]:
+    with serve_folder(exported / "page") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A browser whose camera shows a face, then two, then none, again and again."""
+    expect.set_options(timeout=120 * MS)
+    two = np.concatenate([FACE, FACE], axis=1)[:, 128:384]
+    assert two.shape == FACE.shape
+    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    write_y4m(camera, [FACE] * FRAMES + [black()] * FRAMES)
+    with open_page(camera=camera) as opened:
+        yield opened
+
+
+def write_y4m(path: Path, frames: list[np.ndarray]) -> None:
+    """RGB frames as an uncompressed video that Chromium plays as a camera."""
+    import cv2
+
+    height, width = frames[0].shape[:2]
+    with path.open("wb") as out:
+        out.write(f"YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 C420\n".encode())
+        for frame in frames:
+            out.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
+
+
+def open_ready(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+
+
+def take(page: Page, name: str) -> None:
+    folder = os.environ.get("SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / name, full_page=True)
+
+
+def test_a_camera_is_read_by_keyboard_until_it_is_stopped(page: Page, address: str) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_ready(page, address)
+    page.keyboard.press("Tab")
+    expect(page.locator("#camera")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#likely li").first).to_be_visible()
+    take(page, "web_page.png")
+    expect(page.get_by_text("No face is seen")).to_be_visible()
+    expect(page.locator("#word")).to_have_text("nothing said")  # phrases: allow
+    expect(page.get_by_text("frames per second read")).to_be_visible()
+    page.set_viewport_size(PHONE)
+    take(page, "web_page_phone.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.locator("#stop").click()
+    expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+    expect(page.locator("#stop")).to_be_disabled()
+    assert not errors
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("NotAllowedError", "The camera is not allowed"),
+        ("NotFoundError", "There is no camera"),
+        ("NotReadableError", "The camera is busy"),
+    ],
+)
+def test_a_camera_that_cannot_be_used(page: Page, address: str, name: str, title: str) -> None:
+    open_ready(page, address)
+    page.evaluate(
+        "name => { navigator.mediaDevices.getUserMedia = async () => "
+        "{ throw new DOMException('no', name); }; }",
+        name,
+    )
+    page.locator("#camera").click()
+    expect(page.get_by_text(title)).to_be_visible()
+    expect(page.locator("#choose")).to_be_enabled()
+
+
+def test_a_file_that_is_not_a_video(page: Page, address: str, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("not a video")
+    open_ready(page, address)
+    page.locator("#file").set_input_files(tmp_path / "a.mp4")
+    expect(page.get_by_text("The video cannot be played")).to_be_visible()
+
+
+def test_a_browser_without_simd(page: Page, address: str) -> None:
+    page.add_init_script("if (location.hash === '#old') WebAssembly.validate = () => false")
+    page.goto("about:blank")
+    page.goto(f"{address}#old")
+    expect(page.get_by_text("This browser cannot run the networks")).to_be_visible()
+    expect(page.locator("#camera")).to_be_disabled()
+
+
+def test_a_page_that_is_opened_as_a_file(page: Page, exported: Path) -> None:
+    page.goto((exported / "page" / "index.html").as_uri())
+    expect(page.get_by_text("the page was opened as a file")).to_be_visible()
+    expect(page.locator("#camera")).to_be_disabled()
+
+
+def test_a_network_that_is_missing(page: Page, exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "page", tmp_path / "page")
+    (tmp_path / "page" / "networks" / "head.onnx").unlink()
+    with serve_folder(tmp_path / "page") as address:
+        page.goto(address)
+        expect(page.get_by_text("Reading failed")).to_be_visible()
+        expect(page.get_by_text("networks/head.onnx: 404")).to_be_visible()
