@@ -30,7 +30,7 @@ FLAGS = (
 SIZE = {"width": 1280, "height": 900}
 MS = 1000
 SUBMISSIONS = 5
-CHOSEN = "[class*='selection-item'][title]"
+CHOSEN = "[class*='selection-item-content']"
 FIGURES = "img[src^='data:image/png']"
 ALL_DRAWN = f"""() => [...document.querySelectorAll("{FIGURES}")]
     .every(figure => figure.naturalWidth > 100)"""

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from lipnet.report.results import Results
 
 MAX_LABELS = 60  # more are not legible: those in the worst chains are shown
 MAX_WRITTEN = 20  # up to this many labels, cells show their numbers
+TITLE_LETTERS = 9  # per inch of the figure: what fits above it
 MIN_LINKED = 0.05  # a box is drawn around neighbours that swap at least this share of their clips
 
 
@@ -67,7 +69,8 @@ def _draw(
     axes.set(xlabel="Predicted", ylabel="Actual")
     all_shown = len(order) == len(results.labels)
     shown = "" if all_shown else f" {len(order)} of {len(results.labels)} labels,"
-    axes.set_title(f"Confusion on test: {results.best},{shown} {how}")
+    title = f"Confusion on test: {results.best},{shown} {how}"
+    axes.set_title("\n".join(wrap(title, width=int(side * TITLE_LETTERS))))
     bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02)
     bar.set_label("% of the actual label's clips")
     bar.outline.set_visible(False)
