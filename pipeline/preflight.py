@@ -47,6 +47,7 @@ from pipeline.program import run_program
 from pipeline.schedule import schedule
 from pipeline.work import (
     add_operations,
+    check_cascades,
     count_corpus,
     list_work,
     plan_corpus,
@@ -142,6 +143,7 @@ def make_plan(
     else:
         corpus = count_corpus(params, paths)
     corpus = replace(corpus, bytes_per_pixel=weigh_pixel(params), landmarks=params.landmarks.model)
+    check_cascades(params, corpus.labels)
     works = list_work(params, corpus.labels, frames=corpus.frames_per_clip, paths=paths)
     if machine.seconds_per_operation:
         works = add_operations(params, works)

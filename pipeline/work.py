@@ -174,6 +174,23 @@ def weigh_recordings(params: Params, corpus: Corpus) -> int:
     return min(budget, sum(need for need in needs if need <= budget))
 
 
+def check_cascades(params: Params, labels: int) -> None:
+    """InputError for a cascade whose small model costs at least as much as its large one."""
+    from lipnet.measure.cost import cost_of  # imports torch, see weigh_model
+
+    def count(lineage: str) -> float:
+        size = params.recipe_of(lineage).input_size
+        return cost_of(params.spec_of(lineage), labels, frames=CLIP_FRAMES, size=size).gflops
+
+    for name, pair in params.cascades.items():
+        small, large = count(pair.small), count(pair.large)
+        if small >= large:
+            raise InputError(
+                f"cascades.{name}: {pair.small} costs {small:.3f} GFLOPs and {pair.large} "
+                f"{large:.3f}: the small model has to be the cheaper one"
+            )
+
+
 def weigh_model(spec: ModelSpec, labels: int, *, frames: int, size: int) -> tuple[float, int]:
     """Weighted gmacs per clip, and the number of parameters, of a spec's model."""
     # Imports torch, which is slow: only after errors in the corpus have been reported.

@@ -33,6 +33,8 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
         scratch={"big": SimpleNamespace(generations=1)},
         taught={"small": SimpleNamespace(generations=1, teacher="big")},
+        landmarks=SimpleNamespace(model="dlib"),
+        cascades={},
         lineages=["big", "small"],
         epochs_of=lambda lineage: recipe.epochs,
         source_of={"big": None, "small": "big"}.get,
