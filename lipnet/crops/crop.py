@@ -72,8 +72,9 @@ def describe_crops(options: CropOptions, landmarks: str = DLIB) -> dict[str, obj
 
 
 def parse_crops(facts: Mapping[str, object], *, face: str = "") -> CropOptions:
-    """The options that `describe_crops` recorded; ValueError if one is missing or wrong."""
-    read = Record(dict(facts))
+    """The options that `describe_crops` recorded; ValueError if one is wrong, or is missing and not
+    in DEFAULT_FACTS."""
+    read = Record({**DEFAULT_FACTS, **facts})
     found: dict[str, Any] = {
         name: read.integer(name) if isinstance(getattr(CropOptions, name), int) else read.text(name)
         for name in RECORDED
