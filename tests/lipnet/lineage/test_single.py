@@ -44,7 +44,7 @@ def test_the_weights_file_has_what_reading_a_video_needs(tmp_path: Path) -> None
     weights = train(tmp_path / "model", on_epoch=epochs.append)
     model, card = load_model(weights)
     assert card.labels == ["HIGH", "LOW"]
-    assert crop_options_of(card.preprocessing, weights) == CROPS
+    assert crop_options_of(card.preprocessing, weights) == CROPS.for_landmarks("dlib")
     assert Recipe.for_input(card.preprocessing).field == RECIPE.field
     assert [record.epoch for record in epochs] == [0, 1]
     assert model.classifier.out_features == 2
