@@ -1,4 +1,4 @@
-# Seven verbs: reproduce, test, lint, flow, ui, web, faults. PROFILE and SET go with reproduce and flow:
+# Eight verbs: reproduce, test, lint, flow, ui, web, demo, faults. PROFILE and SET go with reproduce and flow:
 # make reproduce PROFILE=grid SET="source.root=/data/grid"
 VENV := .venv
 # or: make PYTHON=python3.12 ...
@@ -16,7 +16,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
-.PHONY: reproduce held flow test lint phrases ui web faults profile
+.PHONY: reproduce held flow test lint phrases ui web demo faults profile
 reproduce: $(STAMP)
 	@$(PY) -m pipeline.checkout $(MAKE) --no-print-directory held
 
@@ -58,6 +58,11 @@ ui: $(STAMP)
 # Installs what the page of `lipnet export --web` runs its networks with, at the locked version
 web:
 	@npm ci --prefix web --no-audit --no-fund
+
+# Reads lips in this machine's browser, by a released model: a video, or the camera
+demo: $(STAMP)
+	@test -d web/node_modules/onnxruntime-web || $(MAKE) --no-print-directory web
+	@$(VENV)/bin/lipnet demo $(ARGS)
 
 profile: $(STAMP)
 ifneq ($(PROFILE)$(SET),)

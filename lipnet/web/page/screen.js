@@ -100,7 +100,10 @@ export class Screen {
     this.drawFace(step);
     if (step.seen) this.drawMouth(step.seen);
     if (step.reading) this.showReading(step.reading);
-    if (step.state === "no face") this.showWord(null);
+    if (step.state === "no face") {
+      this.showWord(null);
+      this.at.likely.replaceChildren();
+    }
     if (step.event) this.addWord(step.event);
     this.advise(step);
   }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lipnet.crops.align import load_face
@@ -32,6 +33,19 @@ class Reference:
     matrix_23: NDArray[np.float64]
     crop_HW: NDArray[np.uint8]
     logits_K: NDArray[np.float32] | None
+
+
+def read_images(weights: Path, seen_THW: NDArray[np.uint8]) -> list[NDArray[np.float32] | None]:
+    """The logits after each image of the model's input size, None until the window is full."""
+    graphs, card = load_graphs(weights)
+    recipe = Recipe.for_input(card.preprocessing)
+    mean, std = recipe.normalisation
+    window = StreamWindow(graphs, find_window(recipe))
+    found = []
+    for seen_HW in seen_THW:
+        window.push((torch.from_numpy(seen_HW).float() / 255 - mean) / std)
+        found.append(window.logits().numpy() if window.is_full else None)
+    return found
 
 
 def read_stream(

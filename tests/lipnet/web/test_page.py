@@ -1,6 +1,6 @@
 """The page as a person uses it, in a real browser: reading, and what it reports if it cannot.
 
-The pictures are in SCREENSHOTS, if that names a folder (docs/images are such).
+The pictures are in SCREENSHOTS, if that names a folder.
 """
 
 import os
@@ -17,7 +17,7 @@ from tests.lipnet.landmarks.portrait import FACE, black
 from tests.lipnet.web.browser import MS, NEEDS_BROWSER, PHONE, open_page
 
 pytestmark = NEEDS_BROWSER
-FRAMES = 40
+FRAMES = 50
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,9 @@ def address(exported: Path) -> Iterator[str]:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A browser whose camera shows a face, then two, then none, again and again."""
     expect.set_options(timeout=120 * MS)
-    two = np.concatenate([FACE, FACE], axis=1)[:, 128:384]
-    assert two.shape == FACE.shape
+    one, two, none = (np.hstack(pair) for pair in ((FACE, black()), (FACE, FACE), (black(),) * 2))
     camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_y4m(camera, [FACE] * FRAMES + [black()] * FRAMES)
+    write_y4m(camera, [one] * FRAMES + [two] * FRAMES + [none] * FRAMES)
     with open_page(camera=camera) as opened:
         yield opened
 
@@ -69,12 +68,13 @@ def test_a_camera_is_read_by_keyboard_until_it_is_stopped(page: Page, address: s
     expect(page.locator("#camera")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#likely li").first).to_be_visible()
-    take(page, "web_page.png")
+    take(page, "web_camera.png")
+    expect(page.get_by_text("Several faces are seen")).to_be_visible()
     expect(page.get_by_text("No face is seen")).to_be_visible()
     expect(page.locator("#word")).to_have_text("nothing said")  # phrases: allow
     expect(page.get_by_text("frames per second read")).to_be_visible()
     page.set_viewport_size(PHONE)
-    take(page, "web_page_phone.png")
+    take(page, "web_camera_phone.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.locator("#stop").click()
     expect(page.get_by_text("Ready", exact=True)).to_be_visible()

@@ -12,13 +12,14 @@ from scipy.special import softmax
 
 from lipnet.crops.crop import MIN_SCALE
 from lipnet.web.server import serve_folder
-from tests.lipnet.inference.embedding import WORDS
+from tests.lipnet.inference.embedding import RECIPE, WORDS
 from tests.lipnet.landmarks.portrait import PHOTO
 from tests.lipnet.web.browser import NEEDS_BROWSER, open_page, read_frames
-from tests.lipnet.web.reference import Reference, read_stream
+from tests.lipnet.web.reference import Reference, read_images, read_stream
 
 pytestmark = NEEDS_BROWSER
 FRAMES, LARGE = 36, 3
+SIDE = RECIPE.input_size
 POINT, GREY, LOGIT = 0.01, 1, 1e-3  # pixels, levels, and a share of the logits' spread
 
 
@@ -69,6 +70,16 @@ def test_crops_are_equal(compared: Compared) -> None:
         assert (crop_HW != own.crop_HW).mean() < 0.01
     scales = [np.hypot(own.matrix_23[0, 0], own.matrix_23[1, 0]) for _, own in compared]
     assert min(scales) <= MIN_SCALE / 2 < MIN_SCALE < max(scales)  # both ways of sampling
+
+
+def test_logits_of_equal_images_are_equal(exported: Path, compared: Compared) -> None:
+    steps = [step for step, _ in compared[: FRAMES - LARGE]]
+    seen_THW = np.array([step["seen"] for step in steps], np.uint8).reshape(len(steps), SIDE, SIDE)
+    for step, own_K in zip(steps, read_images(exported / "w.safetensors", seen_THW), strict=True):
+        if step["logits"] is not None:
+            assert own_K is not None
+            apart_K = np.abs(np.array(step["logits"]) - own_K)
+            assert apart_K.max() <= 1e-5 * own_K.std()
 
 
 def test_logits_are_equal(compared: Compared) -> None:
