@@ -73,7 +73,11 @@ def compose_profile(profile: str, changes: Sequence[str], place: Path) -> Params
         raise InputError(f"unknown profile {profile!r}; known: {', '.join(known_profiles())}")
     check_effects(profile, changes, place)
     compose(profile, changes, place)
-    params = load_params(place)
+    try:
+        params = load_params(place)
+    except InputError as error:  # it names a file that is not there afterwards
+        message = str(error).replace(str(place), f"the profile {profile} with these changes")
+        raise InputError(message) from None
     if params.profile != profile:
         raise InputError(
             f"profile {profile!r} composes to {params.profile!r}: a profile's own file sets "

@@ -53,6 +53,7 @@ def test_a_compressed_lineage_is_chosen_with_what_it_is_made_from() -> None:
         (["lineages="], "unknown lineage"),
         (["nothing={}"], "nothing"),
         (["recipe.epoch=3"], "recipe.epoch"),
+        (["recipe.mean=x"], "the profile tiny with these changes: recipe.mean: Input should be"),
         (["profile=lrw"], "profile"),
     ],
 )
