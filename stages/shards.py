@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cluster.pool import map_jobs
 from lipnet.clip import FPS, SPLITS, Clip
@@ -85,29 +86,38 @@ def make_shards(
         codec=codec,
     )
     indexes = cut_jobs(jobs, make_worker, actors=actors, timings=folders.timings)
-    for line in describe_precropped_leaks(clips, folders.state, indexes):
-        print(f"warning: {line}")
     failures += [failure for index in indexes for failure in index.failures]
     check_survivors(clips, failures)
+    for line in describe_precropped_leaks(clips, folders.state, indexes):
+        print(f"warning: {line}")
     for line in describe_new_gaps(clips, failures):
         print(f"warning: after {len(failures)} clips failed, {line}")
-    pixels = pixel_stats(index.contents for index in indexes if index.split == "train")
-    summary = ShardsSummary(
-        fingerprint=digest_of([index.fingerprint for index in indexes]),
-        splits=count_splits(clips, failures, indexes),
-        pixel_mean=pixels.mean,
-        pixel_std=pixels.std,
-        preprocessing={**cropping, "fps": FPS},
-        codec=codec,
-        url=folders.url,
-        bytes=sum(index.contents.bytes for index in indexes),
-        overlap=SpeakerOverlap.of((clip.split, clip.speaker) for clip in clips),
-    )
+    made = {"preprocessing": {**cropping, "fps": FPS}, "codec": codec, "url": folders.url}
+    summary = summarise(clips, failures, indexes, made)
     write_summary(folders.state, summary, labels)
     rows = [asdict(failure) for failure in failures]
     write_failures(folders.state / FAILURES, FAILURE_COLUMNS, rows)
     move_into_place(folders.state, folders.out, [*name_files(indexes), LABELS, FAILURES, SUMMARY])
     return summary
+
+
+def summarise(
+    clips: Sequence[Clip],
+    failures: Sequence[ClipFailure],
+    indexes: Sequence[ShardIndex],
+    made: Mapping[str, Any],
+) -> ShardsSummary:
+    """The summary of all shards; `made` has how and where they are stored."""
+    pixels = pixel_stats(index.contents for index in indexes if index.split == "train")
+    return ShardsSummary(
+        fingerprint=digest_of([index.fingerprint for index in indexes]),
+        splits=count_splits(clips, failures, indexes),
+        pixel_mean=pixels.mean,
+        pixel_std=pixels.std,
+        bytes=sum(index.contents.bytes for index in indexes),
+        overlap=SpeakerOverlap.of((clip.split, clip.speaker) for clip in clips),
+        **made,
+    )
 
 
 def name_files(indexes: Sequence[ShardIndex]) -> list[str]:
