@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
@@ -153,10 +152,3 @@ def test_a_session_ends_with_what_was_still_rising_and_knows_when_it_is_quiet(
     silent = Spotter(model.labels, threshold=1.0, refractory=0.0)
     quiet = [u.is_quiet for u in run_session(frames, make_reader(model), silent, watch)]
     assert quiet.count(True) == 1
-
-
-def test_a_model_of_mesh_crops_is_refused(tmp_path: Path) -> None:
-    facts = describe_crops(CropOptions(), "mesh")
-    weights = write_weights(tmp_path / "m.safetensors", **facts)
-    with pytest.raises(InputError, match="landmark model mesh, and a stream is tracked by dlib"):
-        LiveModel.load(weights)
