@@ -89,7 +89,8 @@ class Published:
         added += f", {self.registered} versions registered" if self.registered else ""
         retired = f", {len(self.superseded)} superseded" if self.superseded else ""
         found = f"{self.models} models and {self.ensembles} ensembles"
-        found += f", {self.cascades} cascades" if self.cascades else ""
+        several = "s" if self.cascades > 1 else ""
+        found += f", {self.cascades} cascade{several}" if self.cascades else ""
         return f"{found}; {added}{retired}"
 
 
