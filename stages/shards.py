@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cluster.pool import map_jobs
 from lipnet.clip import FPS, SPLITS, Clip
@@ -92,8 +91,10 @@ def make_shards(
         print(f"warning: {line}")
     for line in describe_new_gaps(clips, failures):
         print(f"warning: after {len(failures)} clips failed, {line}")
-    made = {"preprocessing": {**cropping, "fps": FPS}, "codec": codec, "url": folders.url}
-    summary = summarise(clips, failures, indexes, made)
+    preprocessing = {**cropping, "fps": FPS}
+    summary = summarise(
+        clips, failures, indexes, preprocessing=preprocessing, codec=codec, url=folders.url
+    )
     write_summary(folders.state, summary, labels)
     rows = [asdict(failure) for failure in failures]
     write_failures(folders.state / FAILURES, FAILURE_COLUMNS, rows)
@@ -105,9 +106,13 @@ def summarise(
     clips: Sequence[Clip],
     failures: Sequence[ClipFailure],
     indexes: Sequence[ShardIndex],
-    made: Mapping[str, Any],
+    *,
+    preprocessing: Mapping[str, object],
+    codec: str,
+    url: str,
 ) -> ShardsSummary:
-    """The summary of all shards; `made` has how and where they are stored."""
+    """The summary of all shards: their clips, pixels and bytes, how they were cut, and where they
+    are stored."""
     pixels = pixel_stats(index.contents for index in indexes if index.split == "train")
     return ShardsSummary(
         fingerprint=digest_of([index.fingerprint for index in indexes]),
@@ -116,7 +121,9 @@ def summarise(
         pixel_std=pixels.std,
         bytes=sum(index.contents.bytes for index in indexes),
         overlap=SpeakerOverlap.of((clip.split, clip.speaker) for clip in clips),
-        **made,
+        preprocessing=preprocessing,
+        codec=codec,
+        url=url,
     )
 
 
