@@ -154,7 +154,19 @@ def test_confusion_plot_has_one_row_per_clip_of_the_best_on_validation(reported:
     metrics = read_json(reported.report / "metrics.json")
     assert isinstance(metrics, dict)
     assert metrics["model"] == "big-g1"
-    assert metrics["accuracy"]["test_top1"] == pytest.approx(right, abs=1e-6)
+    assert metrics["accuracy"]["test"] == pytest.approx(right, abs=1e-6)
+
+
+def test_the_gain_is_that_of_distilled_models_without_born_again_ones(reported: Study) -> None:
+    rows = _rows(reported.report / "results.csv")
+    assert any(row["training"] == "born-again" for row in rows.values())
+    distilled = [row for row in rows.values() if row["training"] == "distilled"]
+    assert {row["lineage"] for row in distilled} == {"small-by-big"}
+    best = max(distilled, key=lambda row: float(row["val_top1"]))
+    gain = float(best["test_top1"]) - float(rows["small-g0"]["test_top1"])
+    metrics = read_json(reported.report / "metrics.json")
+    assert isinstance(metrics, dict)
+    assert metrics["gain"] == pytest.approx(gain, abs=2e-6)
 
 
 def test_folders_of_lineages_that_were_not_selected_are_left_out(study: Study) -> None:
