@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipnet.clip import CLIP_FRAMES, Clip, Rejected
+from lipnet.clip import Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources.names import hash_name, make_id, normalise
-from lipnet.sources.options import check_known, read_fraction, read_integer, read_text
+from lipnet.sources.options import check_known, read_fraction, read_frames, read_integer, read_text
 from lipnet.sources.scan import find_video_fault, is_folder, list_entries, list_root, reject
 from lipnet.sources.source import Source
 from lipnet.text import is_writable
@@ -68,7 +68,7 @@ def read_options(options: Mapping[str, object]) -> FolderOptions:
         val_fraction=read_fraction(options, "val_fraction", 0.15),
         test_fraction=read_fraction(options, "test_fraction", 0.15),
         seed=read_integer(options, "seed", 0),
-        frames=read_integer(options, "frames", CLIP_FRAMES),
+        frames=read_frames(options),
         speaker_until=read_text(options, "speaker_until", ""),
     )
     if chosen.val_fraction + chosen.test_fraction >= 1:
@@ -76,8 +76,6 @@ def read_options(options: Mapping[str, object]) -> FolderOptions:
             f"source.options.val_fraction {chosen.val_fraction:g} and test_fraction "
             f"{chosen.test_fraction:g} leave nothing to train on; their sum must be below 1"
         )
-    if chosen.frames < 1:
-        raise InputError(f"source.options.frames must be at least 1, not {chosen.frames}")
     return chosen
 
 

@@ -12,7 +12,14 @@ from lipnet.labels import BACKGROUND
 from lipnet.sources.background import choose_moments
 from lipnet.sources.grid_alignment import SLOTS, Word, parse_alignment, parse_line
 from lipnet.sources.names import hash_name
-from lipnet.sources.options import check_known, read_fraction, read_integer, read_names, read_text
+from lipnet.sources.options import (
+    check_known,
+    read_fraction,
+    read_frames,
+    read_integer,
+    read_names,
+    read_text,
+)
 from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
 from lipnet.sources.source import Source
 
@@ -56,8 +63,8 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
-    """Who is trained on, what parts of their sentences are held out, and how many windows without
-    a word are taken of each sentence.
+    """Who is trained on, what parts of their sentences are held out, how many windows without a
+    word are taken of each sentence, and how many frames a window has.
 
     With a fold, its own part is the test set and `test_fraction` is not used.
     """
@@ -68,6 +75,7 @@ class SplitOptions:
     test_fraction: float
     fold: Fold | None = None
     background: int = 0
+    frames: int = CLIP_FRAMES
 
     def test_part(self, sentences: int) -> tuple[int, int]:
         """The test sentences [first, end) among a speaker's sentences in shuffled order."""
@@ -90,9 +98,13 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
     sentences = [item for item in found if isinstance(item, Sentence)]
     rejected = [item for item in found if isinstance(item, Rejected)]
     splits = assign_splits({sentence.name for sentence in sentences}, chosen)
-    clips = [c for sentence in sentences for c in cut_clips(sentence, splits[sentence.name])]
+    clips = [
+        clip
+        for sentence in sentences
+        for clip in cut_clips(sentence, splits[sentence.name], chosen.frames)
+    ]
     clips += [
-        cut_background(sentence, middle, split=splits[sentence.name])
+        cut_background(sentence, middle, splits[sentence.name], chosen.frames)
         for sentence in sentences
         for middle in choose_background(sentence, chosen.background, chosen.seed)
     ]
@@ -105,7 +117,7 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
 def read_options(options: Mapping[str, object]) -> SplitOptions:
     """The options, checked: train_speakers (none: all), seed, val_fraction of a speaker's sentences
     and either test_fraction or fold, as in "1/3"; something must be left to train on. background:
-    windows without a word per sentence."""
+    windows without a word per sentence. frames: of each window."""
     check_known(options, tuple(SplitOptions.__slots__))
     fold = read_fold(options)
     if fold and "test_fraction" in options:
@@ -117,6 +129,7 @@ def read_options(options: Mapping[str, object]) -> SplitOptions:
         test_fraction=1 / fold.count if fold else read_fraction(options, "test_fraction", 0.1),
         fold=fold,
         background=read_background(options),
+        frames=read_frames(options),
     )
     if chosen.val_fraction + chosen.test_fraction >= 1:
         test = f"fold {fold.number}/{fold.count}" if fold else "test_fraction"
@@ -237,20 +250,22 @@ def split_speaker(names: list[str], options: SplitOptions) -> dict[str, str]:
     return splits
 
 
-def cut_clips(sentence: Sentence, split: str) -> list[Clip]:
-    """The sentence's six clips, all in its split."""
-    slots = enumerate(zip(SLOTS, sentence.words, strict=True))
-    return [cut_clip(sentence, index, slot=slot, split=split) for index, (slot, _) in slots]
+def cut_clips(sentence: Sentence, split: str, frames: int) -> list[Clip]:
+    """The sentence's six clips of `frames` each, all in its split."""
+    return [
+        cut_clip(sentence, index, slot=slot, split=split, frames=frames)
+        for index, slot in enumerate(SLOTS)
+    ]
 
 
-def cut_clip(sentence: Sentence, index: int, *, slot: str, split: str) -> Clip:
-    """A window of CLIP_FRAMES about the word's midpoint, cut at the video's start.
+def cut_clip(sentence: Sentence, index: int, *, slot: str, split: str, frames: int) -> Clip:
+    """A window of `frames` about the midpoint of word `index`, cut at the video's start.
 
     Its end is cut where the video's true length is known: when the clip is taken out.
     """
     word = sentence.words[index]
     middle = (word.start + word.end) // 2 // UNITS_PER_FRAME
-    first = middle - (CLIP_FRAMES - 1) // 2
+    first = middle - (frames - 1) // 2
     return Clip(
         clip_id=f"{sentence.name}/{index}-{word.text}",
         video=sentence.video,
@@ -260,7 +275,7 @@ def cut_clip(sentence: Sentence, index: int, *, slot: str, split: str) -> Clip:
         unit=sentence.name,
         slot=slot,
         first=max(0, first),
-        last=first + CLIP_FRAMES,
+        last=first + frames,
         word_first=word.start // UNITS_PER_FRAME,
         word_last=-(-word.end // UNITS_PER_FRAME),
     )
@@ -279,11 +294,11 @@ def choose_background(sentence: Sentence, count: int, seed: int) -> list[int]:
     )
 
 
-def cut_background(sentence: Sentence, middle: int, *, split: str) -> Clip:
-    """A window of CLIP_FRAMES about a moment (in alignment units) at which no word is in the
+def cut_background(sentence: Sentence, middle: int, split: str, frames: int) -> Clip:
+    """A window of `frames` about a moment (in alignment units) at which no word is in the
     middle; BACKGROUND_FRAMES there count as its word."""
     frame = middle // UNITS_PER_FRAME
-    first = frame - (CLIP_FRAMES - 1) // 2
+    first = frame - (frames - 1) // 2
     return Clip(
         clip_id=f"{sentence.name}/background-{middle:06d}",
         video=sentence.video,
@@ -293,7 +308,7 @@ def cut_background(sentence: Sentence, middle: int, *, split: str) -> Clip:
         unit=sentence.name,
         slot=BACKGROUND_SLOT,
         first=max(0, first),
-        last=first + CLIP_FRAMES,
+        last=first + frames,
         word_first=max(0, frame - BACKGROUND_FRAMES // 2),
         word_last=frame + BACKGROUND_FRAMES // 2,
     )
@@ -308,4 +323,5 @@ SOURCE = Source(
     "X. Shao, J. Acoust. Soc. Am. 120(5), 2006; doi:10.5281/zenodo.3625687), licensed CC BY 4.0.",
     weights_licence="mit",
     shareable=True,
+    frames_per_clip=lambda options: read_options(options).frames,
 )

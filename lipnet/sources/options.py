@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
 
 
@@ -33,6 +34,14 @@ def read_integer(options: Mapping[str, object], key: str, default: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InputError(f"source.options.{key} must be a whole number, not {value!r}")
     return value
+
+
+def read_frames(options: Mapping[str, object]) -> int:
+    """Option `frames`, the length of a clip's window; CLIP_FRAMES if it is absent."""
+    frames = read_integer(options, "frames", CLIP_FRAMES)
+    if frames < 1:
+        raise InputError(f"source.options.frames must be at least 1, not {frames}")
+    return frames
 
 
 def read_fraction(options: Mapping[str, object], key: str, default: float) -> float:
