@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from lipnet.errors import InputError
+from lipnet.export.recurrent import WholeClipHead
 from lipnet.models.convlstm import ConvLstmHead
 from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.frontend import FRAMES_SEEN, FrontEnd
-from lipnet.models.lipreader import Lipreader
+from lipnet.models.lipreader import Head, Lipreader
 from lipnet.models.motion import compute_planes
 from lipnet.models.packing import ValidFrames
+from lipnet.models.recurrent import LastOutputHead, RecurrentHead
 
 EXAMPLE_FRAMES = 29  # of the traced clip; any other number of frames runs as well
 MAX_FRAMES = 2**20
@@ -79,7 +81,11 @@ class HeadGraph(nn.Module):
 
     def __init__(self, folded: Lipreader) -> None:
         super().__init__()
-        self.head = folded.head
+        head = folded.head
+        if isinstance(head, RecurrentHead | LastOutputHead):
+            self.head: Head = WholeClipHead(head)
+        else:
+            self.head = head
         self.classifier = folded.classifier
 
     def forward(self, features_TC: Tensor, word_T: Tensor | None = None) -> Tensor:
@@ -110,10 +116,10 @@ def check_expressible(model: Lipreader, *, stream: bool) -> None:
             "a network with an input of its own (alexnet, ji3d, or one that takes a clip at once) "
             "cannot be exported: graphs start with the front end; take another backbone"
         )
-    if any(isinstance(module, nn.RNNBase | ConvLstmHead) for module in model.modules()):
+    if isinstance(model.head, ConvLstmHead):
         raise InputError(
-            "a recurrent head cannot be exported: its graph would be of one number "
-            "of frames; take a model with a convolutional head"
+            "a convlstm head cannot be exported: ONNX has no such operator, so its graph would be "
+            "of one number of frames; take a model with another head"
         )
     if stream and isinstance(model.trunk, DenseNet3D):
         raise InputError(

@@ -11,11 +11,15 @@ import torch
 from lipnet.cli.main import main
 from lipnet.crops.align import face_digest, load_face
 from lipnet.errors import InputError
-from lipnet.export.export import export_model
-from lipnet.export.onnx_file import OPSET
+from lipnet.export.export import CPU, export_model
+from lipnet.export.graph import make_stream_graphs
+from lipnet.export.onnx_file import OPSET, trace
 from lipnet.inference.clip_model import load_clip_model
-from lipnet.inference.onnx_reader import GRAPH_KEY, load_onnx
+from lipnet.inference.onnx_reader import GRAPH_KEY, load_onnx, open_session, run_graph
+from lipnet.models.build import build_model
+from lipnet.models.packing import find_valid_frames
 from lipnet.models.weights import load_model
+from lipnet.spec import ModelSpec
 from tests.lipnet.inference.embedding import WORDS, write_shards, write_weights
 
 SMALL = "resnet18_0.125x + tcn_0.25x"
@@ -62,6 +66,22 @@ def test_every_kind_of_model_exports(tmp_path: Path, spec: str) -> None:
     made = export_model(weights, tmp_path / "m.onnx")
     assert 0 < made.parity.worst <= 1e-4
     assert_same_logits(weights, tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("head", ["bgru_8", "rnn_8"])
+def test_a_recurrent_head_takes_any_number_of_frames(head: str) -> None:
+    spec = ModelSpec.parse(f"resnet18_0.125x + {head} + boundary")
+    model = build_model(spec, 3, generator=torch.Generator().manual_seed(1)).eval()
+    session = open_session(trace(make_stream_graphs(model, 32)[1]))
+    for frames in (1, 7, 40):
+        features_TC = torch.randn(frames, model.trunk.features)
+        word_T = torch.ones(frames)
+        valid = find_valid_frames(torch.tensor([frames]), steps=frames, device=CPU)
+        with torch.inference_mode():
+            out_TC = model.head(torch.cat((features_TC, word_T.unsqueeze(1)), 1), valid)
+            expected = model.classifier(valid.mean(out_TC)).numpy()
+        inputs = {"features": features_TC.numpy(), "word": word_T.numpy()}
+        assert np.abs(run_graph(session, inputs) - expected).max() <= 1e-5
 
 
 def test_the_file_holds_what_a_program_needs(weights: Path, exported: Path) -> None:
@@ -124,7 +144,7 @@ def test_a_stream_in_int8_is_compared_with_float32(
 @pytest.mark.parametrize(
     ("spec", "options", "reason"),
     [
-        ("resnet18_0.125x + bgru_8", {}, "recurrent head"),
+        ("densenet3d + convlstm_8", {}, "convlstm head"),
         ("densenet3d + tcn_0.25x", {"stream": True}, "densenet3d"),
         ("resnet18_0.125x + tcn_0.25x + motion", {"stream": True}, "motion"),
     ],
