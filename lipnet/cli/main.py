@@ -21,6 +21,7 @@ from lipnet.cli import (
     read,
     release,
     report,
+    teach,
 )
 from lipnet.cli.output import exit_without_reader
 from lipnet.errors import InputError, describe_os_error
@@ -43,6 +44,7 @@ VERBS = (
     read,
     release,
     report,
+    teach,
 )
 
 

@@ -106,15 +106,15 @@ def stack_crops(
         labels=labels,
         preprocessing={**describe_crops(crops, landmarks), "fps": FPS, "source": "crops"},
         digest=digest.hexdigest()[:16],
-        pixels=_measure(train),
+        pixels=measure_pixels([clip_THW for clip_THW, _ in train]),
         trained_on=ClipSet.of("crops", map(_name_clip, range(len(train)))),
     )
 
 
-def _measure(train: Sequence[LabelledCrops]) -> PixelStats:
+def measure_pixels(crops: Sequence[NDArray[np.uint8]]) -> PixelStats:
     """Mean and deviation of all pixels, as of shards."""
     levels = np.arange(256)
-    tally = sum(np.bincount(clip_THW.ravel(), minlength=256) for clip_THW, _ in train)
+    tally = sum(np.bincount(clip_THW.ravel(), minlength=256) for clip_THW in crops)
     sums = [int((tally * levels**power).sum()) for power in (0, 1, 2)]
     return pixel_stats([ShardContents(pixels=sums[0], pixel_sum=sums[1], pixel_square_sum=sums[2])])
 

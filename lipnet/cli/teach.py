@@ -1,0 +1,218 @@
+"""`lipnet teach`: a model of a person's own words, from a few takes of each."""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipnet.cli.demo import MODEL
+from lipnet.cli.evaluate import format_estimate
+from lipnet.cli.output import make_printable
+from lipnet.errors import InputError
+from lipnet.text import escape
+
+if TYPE_CHECKING:
+    from lipnet.measure.accuracy import Estimate
+    from lipnet.teach.training import HeldBack, Taught
+
+ABOUT = (
+    "Takes are videos of one word each in DIR/<word>/, 29 frames or more at 25 per second with the "
+    "word in the middle; of longer ones, what comes before and after is learned as the background. "
+    "Nothing leaves this machine. Needs the extra `mesh`."
+)
+MODEL_NAME = "taught.safetensors"  # in DIR
+MENTIONED = 5
+BAR = 30  # characters
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb's arguments."""
+    verb = verbs.add_parser(
+        "teach", help="a model of your own words, from your takes", epilog=ABOUT
+    )
+    verb.add_argument("root", type=Path, metavar="DIR", help="the folder of the takes")
+    verb.add_argument("--words", default="", metavar="A,B,...", help="by default DIR's folders")
+    verb.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        default=MODEL,
+        metavar="WEIGHTS",
+        help="the weights to start from, by default a released model's",
+    )
+    verb.add_argument(
+        "--out", type=Path, metavar="FILE.safetensors", help=f"by default DIR/{MODEL_NAME}"
+    )
+    verb.add_argument("--epochs", type=int, default=0, help="by default chosen by the takes")
+    verb.add_argument(
+        "--web", type=Path, metavar="PAGE", help="also write the page that reads these words"
+    )
+    what = verb.add_mutually_exclusive_group(required=True)
+    what.add_argument("--no-page", action="store_true", help="train on the takes that are in DIR")
+    what.add_argument(
+        "--delete",
+        action="store_true",
+        help="delete the takes that were recorded in DIR, and all crops; models stay",
+    )
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Train, or delete the takes."""
+    check_request(parsed)
+    (delete if parsed.delete else train)(parsed)
+
+
+def check_request(parsed: argparse.Namespace) -> None:
+    """InputError for options out of range, and for paths that cannot be read or written."""
+    from lipnet.teach.takes import check_root
+
+    check_root(parsed.root, create=False)
+    if parsed.delete:
+        return
+    if not parsed.start.is_file():
+        raise InputError(f"--from {parsed.start} does not exist: name a weights file")
+    if not 0 <= parsed.epochs <= 1000:
+        raise InputError(f"--epochs must be in 1..1000, not {parsed.epochs}")
+    out = find_out(parsed)
+    if out.suffix != ".safetensors" or not out.parent.is_dir():
+        raise InputError(f"--out {out}: a .safetensors in a folder that exists")
+
+
+def find_out(parsed: argparse.Namespace) -> Path:
+    """The file of the model."""
+    return Path(parsed.out or parsed.root / MODEL_NAME)
+
+
+def split_words(text: str) -> list[str]:
+    """The words of the option; none for an empty one."""
+    from lipnet.teach.takes import check_words
+
+    return check_words(text.split(",")) if text else []
+
+
+def delete(parsed: argparse.Namespace) -> None:
+    """Delete the takes and print what is left."""
+    from lipnet.teach.takes import delete_takes
+
+    found = delete_takes(parsed.root)
+    print(f"{found.takes} takes deleted, and the crops of all takes")
+    if found.left:
+        print(make_printable(f"left in {parsed.root}: {', '.join(map(escape, found.left))}"))
+
+
+def train(parsed: argparse.Namespace) -> None:
+    """Train on the takes that are there and print what the model reads."""
+    from lipnet.lease import lease_device
+    from lipnet.teach.takes import lock_root
+    from lipnet.teach.training import teach
+
+    with lock_root(parsed.root), lease_device():
+        taught = teach(
+            parsed.root,
+            parsed.start,
+            find_out(parsed),
+            words=split_words(parsed.words),
+            epochs=parsed.epochs,
+            on_progress=make_bar(),
+            on_note=lambda text: print(text, file=sys.stderr),
+        )
+    lines = [json.dumps(to_json(taught))] if parsed.json else format_lines(taught)
+    print("\n".join(map(make_printable, lines)))
+    write_web(parsed)
+
+
+def write_web(parsed: argparse.Namespace) -> None:
+    """Write the page that reads these words, if it is asked for."""
+    if parsed.web is None:
+        return
+    from lipnet.cli.export import page_lines
+    from lipnet.web.folder import write_page
+
+    lines = page_lines(write_page(find_out(parsed), parsed.web))
+    print("\n".join(lines), file=sys.stderr if parsed.json else sys.stdout)
+
+
+def make_bar() -> "Callable[[str, int, int], None]":
+    """A bar on standard error; without a terminal, a line for each tenth."""
+
+    def show(stage: str, done: int, total: int) -> None:
+        text = f"{stage} {done} of {total}"
+        if sys.stderr.isatty():
+            filled = BAR * done // max(1, total)
+            bar = "#" * filled + "." * (BAR - filled)
+            print(f"\r[{bar}] {text} ", end="\n" * (done == total), file=sys.stderr, flush=True)
+        elif done * 10 // total > (done - 1) * 10 // total:
+            print(text, file=sys.stderr, flush=True)
+
+    return show
+
+
+def to_json(taught: "Taught") -> dict[str, object]:
+    """Counts and fractions (0 to 1)."""
+    found = taught.held_back
+    return {
+        "path": str(taught.path),
+        "labels": taught.card.labels,
+        "clips": dict(taught.clips),
+        "epochs": taught.epochs,
+        "failures": {own.clip_id: own.reason for own in taught.failures},
+        "words": _estimate_json(found.words),
+        "pauses": found.pauses and _estimate_json(found.pauses),
+        "per_word": {word: list(counts) for word, counts in found.per_word.items()},
+        "confused": [[own.first, own.second, own.mistaken, own.clips] for own in found.confused],
+    }
+
+
+def _estimate_json(own: "Estimate") -> dict[str, float]:
+    return {"top1": own.value, "low": own.low, "high": own.high, "clips": own.clips}
+
+
+def format_lines(taught: "Taught") -> list[str]:
+    """The same as lines of text, and how to read."""
+    path = shlex.quote(str(taught.path))
+    return [
+        *format_failures(taught),
+        f"{', '.join(f'{count} {name}' for name, count in taught.clips.items())} clips, "
+        f"{taught.epochs} epochs",
+        *format_held_back(taught.held_back),
+        f"read a camera: lipnet live --weights {path} --camera 0",
+        f"the page of a phone: lipnet export {path} --web page",
+    ]
+
+
+def format_failures(taught: "Taught") -> list[str]:
+    """The takes that could not be used."""
+    failures = taught.failures
+    lines = [
+        f"not used: {escape(own.clip_id)}: {own.reason} ({escape(own.detail)})"
+        for own in failures[:MENTIONED]
+    ]
+    more = len(failures) - MENTIONED
+    return [*lines, f"not used: {more} more takes"] if more > 0 else lines
+
+
+def format_held_back(found: "HeldBack") -> list[str]:
+    """What the model reads of the takes that it has not seen."""
+    none = "no take has pauses: the model has no background, and reads a word at every moment"
+    missed = [
+        f"{word} {right} of {all_}"
+        for word, (right, all_) in found.per_word.items()
+        if right < all_
+    ]
+    confused = [
+        f"{own.first} and {own.second} ({own.mistaken} of {own.clips})"
+        for own in found.confused[:MENTIONED]
+    ]
+    return [
+        "of the takes that were held back:",
+        f"words   {format_estimate(found.words)}",
+        none if found.pauses is None else f"pauses  {format_estimate(found.pauses)}",
+        *([f"missed: {', '.join(missed)}"] if missed else []),
+        *([f"confused: {', '.join(confused)}"] if confused else ["confused: none"]),
+        "They are of the same sitting as the others: expect less in other light or on another day.",
+    ]

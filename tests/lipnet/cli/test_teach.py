@@ -1,0 +1,97 @@
+"""`lipnet teach --no-page` and `--delete`: what they print, and what they refuse."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.cli import teach
+from lipnet.cli.main import main
+from lipnet.labels import BACKGROUND
+from lipnet.measure.accuracy import Estimate
+from lipnet.measure.confusion import LookAlike
+from lipnet.models.weights import ModelCard
+from lipnet.shards.index import ClipFailure
+from lipnet.teach.training import HeldBack, Taught
+
+Printed = pytest.CaptureFixture[str]
+HELD_BACK = HeldBack(
+    words=Estimate(0.75, 0.3, 0.95, 4, 4),
+    pauses=Estimate(1.0, 0.7, 1.0, 8, 4),
+    per_word={"no": (1, 2), "yes": (2, 2)},
+    confused=[LookAlike("no", "yes", 1, 4)],
+)
+CARD = ModelCard("resnet18 + tcn_1x", [BACKGROUND, "no", "yes"], {}, {})
+
+
+@pytest.fixture
+def taught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taught:
+    """What the library returns in place of a training."""
+    failures = [ClipFailure(f"yes/take-00{n}", "no_face", "no face") for n in range(7)]
+    clips = {"train": 30, "val": 6, "test": 12}
+    found = Taught(tmp_path / "w.safetensors", CARD, clips, 40, failures, HELD_BACK)
+    monkeypatch.setattr("lipnet.teach.training.teach", lambda *given, **settings: found)
+    return found
+
+
+def test_what_the_model_reads_is_printed(taught: Taught, tmp_path: Path, capsys: Printed) -> None:
+    main(["teach", str(tmp_path), "--no-page", "--words", "yes,no"])
+    printed = capsys.readouterr().out
+    assert "words    75.0%  (95 %: 30.0% to 95.0%, 4 clips)" in printed
+    assert "pauses  100.0%  (95 %: 70.0% to 100.0%, 8 clips)" in printed
+    assert "missed: no 1 of 2\nconfused: no and yes (1 of 4)" in printed
+    assert "not used: yes/take-004: no_face (no face)\nnot used: 2 more takes" in printed
+    assert f"lipnet live --weights {taught.path} --camera 0" in printed
+
+
+def test_json(taught: Taught, tmp_path: Path, capsys: Printed) -> None:
+    main(["teach", str(tmp_path), "--no-page", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["words"] == {"top1": 0.75, "low": 0.3, "high": 0.95, "clips": 4}
+    assert found["confused"] == [["no", "yes", 1, 4]]
+
+
+def test_no_pauses_is_stated() -> None:
+    lines = teach.format_held_back(replace(HELD_BACK, pauses=None, confused=[]))
+    assert any("the model has no background" in line for line in lines)
+    assert "confused: none" in lines
+
+
+def test_the_bar_is_a_line_per_tenth_without_a_terminal(capsys: Printed) -> None:
+    show = teach.make_bar()
+    for done in range(1, 31):
+        show("training", done, 30)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"training {done} of 30" for done in np.arange(3, 31, 3)]
+
+
+def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
+    (tmp_path / "yes").mkdir()
+    (tmp_path / "yes" / "take-001.webm").write_bytes(b"x")
+    (tmp_path / "taught.safetensors").write_bytes(b"x")
+    main(["teach", str(tmp_path), "--delete"])
+    printed = capsys.readouterr().out
+    assert "1 takes deleted" in printed
+    assert printed.endswith(": taught.safetensors\n")
+    assert not (tmp_path / "yes").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["none", "--no-page"], "none does not exist"),
+        ([".", "--no-page", "--from", "none.safetensors"], "--from none.safetensors does not"),
+        ([".", "--no-page", "--epochs", "-1"], "--epochs must be in 1..1000"),
+        ([".", "--no-page", "--out", "a.onnx"], "--out a.onnx: a .safetensors"),
+        ([".", "--no-page", "--words", "yes,../no"], "has one of /"),
+        ([".", "--delete"], "nothing was deleted"),
+    ],
+)
+def test_what_cannot_be_taught_is_one_line(
+    arguments: list[str], error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=error):
+        main(["teach", *arguments])
