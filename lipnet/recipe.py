@@ -10,6 +10,7 @@ from lipnet.records import Record
 
 OPTIMISERS = ("adamw", "adam", "sgd")
 WARMING = ("cosine", "cosine_lagged", "cosine_by_step")  # schedules that use `warmup_epochs`
+DISTILLATIONS = ("kl", "dkd", "dist")
 SCHEDULES = (*WARMING, "one_cycle", "exponential", "constant")
 INPUT_FIELDS = ("field", "input_size", "mean", "std")
 AUTO = "auto"  # of mean and std: those of the training crops, measured before training
@@ -17,8 +18,14 @@ PixelValue = float | Literal["auto"]
 # The fields that change neither the views nor their order. All others do.
 NON_STREAM_FIELDS = (
     *("optimiser", "lr", "weight_decay", "epochs", "schedule", "warmup_epochs", "last_rate"),
-    *("alpha", "temperature", "ema", "seed", "stream", "eval_context"),
+    *("alpha", "temperature", "distillation", "dkd_beta", "standardise"),
+    *("ema", "seed", "stream", "eval_context"),
 )
+# The values at which a later field changes nothing.
+OFF: dict[str, object] = {
+    **{"cutout": 0.0, "jitter": 0.0, "jitter_scale": 0.0, "time_mask": 0, "crop_area": 1.0},
+    **{"distillation": "kl", "standardise": False},
+}
 MAX_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
 # Smallest and largest value of each number, with the reason if it is not obvious.
 RANGES: dict[str, tuple[float, float, str]] = {
@@ -40,6 +47,9 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "std": (0.01, 1, "pixels are in 0..1"),
     "alpha": (0, 1000, ""),
     "temperature": (0.01, 1000, ""),
+    "dkd_beta": (0, 1000, ""),
+    "time_mask": (0, 100_000, "frames"),
+    "crop_area": (0.1, 1, "a fraction; 1 is off"),
 }
 # Usual mean and deviation of the training crops after normalisation.
 USUAL_MEAN, USUAL_STD = (-0.5, 0.5), (0.5, 2.0)
@@ -69,6 +79,8 @@ class Recipe:
     mixup: float = 0.4  # Beta(mixup, mixup); 0 turns it off
     jitter: float = 0.0  # of each frame's place, in pixels of the stored crop; 0: none
     jitter_scale: float = 0.0  # of each clip's size, a fraction; 0: none
+    crop_area: float = 1.0  # least area of a crop that is then resized to the view; 1: none
+    time_mask: int = 0  # most frames that are replaced by the clip's mean (arXiv 2209.01383)
     cutout: float = 0.0  # side of a blank square / `input_size` (arXiv 1708.04552); 0: none
     variable_length: bool = True  # cut training clips at random outside the word
     cut_share: float = 1.0  # of the clips that variable_length cuts; the others stay whole
@@ -78,6 +90,9 @@ class Recipe:
     std: PixelValue = 0.165
     alpha: float = 1.0  # weight of the distillation term; not stated in the paper
     temperature: float = 1.0  # none in the paper; the term is scaled by its square
+    distillation: str = "kl"  # or "dkd" (arXiv 2203.08679), "dist" (arXiv 2205.10536)
+    dkd_beta: float = 8.0  # of "dkd": the weight of the divergence among all other labels
+    standardise: bool = False  # logits of student and teacher, each clip's (arXiv 2403.01427)
     ema: float = 0.0  # decay of a running average of the weights, per step; 0 turns it off
     seed: int = 1
     stream: int = 0  # seed of order, crops, lengths and mixup only; 0: the same as `seed`
@@ -86,6 +101,7 @@ class Recipe:
         """Raise InputError, naming the field, for a value out of range."""
         _check_choice("optimiser", self.optimiser, OPTIMISERS)
         _check_choice("schedule", self.schedule, SCHEDULES)
+        _check_choice("distillation", self.distillation, DISTILLATIONS)
         fits = math.isfinite(self.lr) and self.lr > 0
         _check(fits, "lr", self.lr, "must be a finite number above 0")
         for name, (low, high, why) in RANGES.items():
@@ -105,6 +121,12 @@ class Recipe:
         fits = self.warmup_epochs == 0 or self.schedule in WARMING
         rule = f"must be 0 with recipe.schedule {self.schedule}, which has no warm-up of its own"
         _check(fits, "warmup_epochs", self.warmup_epochs, rule)
+
+        if self.standardise and self.distillation == "dist":
+            raise InputError(
+                "recipe.standardise has no use with recipe.distillation dist, which compares "
+                "correlations: remove one of the two"
+            )
 
     @property
     def stream_seed(self) -> int:
@@ -160,8 +182,10 @@ class Recipe:
         facts = asdict(self)
         if self.schedule != "exponential":
             del facts["last_rate"]
-        for name in ("cutout", "jitter", "jitter_scale"):
-            if not facts[name]:
+        if self.distillation != "dkd":
+            del facts["dkd_beta"]
+        for name, off in OFF.items():
+            if facts[name] == off:
                 del facts[name]
         return facts
 

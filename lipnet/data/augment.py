@@ -1,4 +1,4 @@
-"""Views of a batch: random crop, flip, length, jitter, cutout and mixup, or the centre view.
+"""Views of a batch: random crop, flip, length, jitter, masks and mixup, or the centre view.
 
 Which bytes and rows a view takes is computed on the CPU. These numbers go to the device together,
 and the pixels are computed there. The random numbers are drawn on the CPU, before any clip is read,
@@ -21,13 +21,14 @@ from lipnet.recipe import Recipe
 from lipnet.seed import generator_of
 
 NO_HOLES = torch.empty(0, 2)
+NO_MASK = torch.empty(0)
 
 
 @dataclass(frozen=True)
 class Draws:
     """The random numbers of a batch: uniform numbers in [0, 1) that position each clip's window
     and blank square, whether it is flipped and cut, its mixup partner, the clip's own share of the
-    mixture, and the noise of its jitter."""
+    mixture, the noise of its jitter, and its resized crop and masked frames."""
 
     tops_B: Tensor
     lefts_B: Tensor
@@ -39,6 +40,8 @@ class Draws:
     share: float
     holes_B2: Tensor
     noise_BF3: Tensor
+    crops_B4: Tensor
+    masks_B2: Tensor
 
     def rows(self, rows_R: Tensor) -> tuple[Tensor, "Draws"]:
         """The rows [M] that a view of `rows_R` needs, and the draws for a batch of those rows.
@@ -55,7 +58,7 @@ class Draws:
         index_B = torch.zeros(len(self.partners_B), dtype=torch.long)
         index_B[needed_M] = torch.arange(len(needed_M))
         scalars = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B")
-        names = (*scalars, "holes_B2", "noise_BF3")
+        names = (*scalars, "holes_B2", "noise_BF3", "crops_B4", "masks_B2")
         picked = {name: getattr(self, name)[needed_M] for name in names}
         return needed_M, Draws(**picked, partners_B=index_B[partners_R], share=self.share)
 
@@ -72,8 +75,11 @@ def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
     cuts_B = torch.rand(clips, generator=generator) < cut_share
     holes_B2 = torch.rand((clips, 2), generator=generator)
     noise_BF3 = draw_noise(clips, generator)
+    crops_B4 = torch.rand((clips, 4), generator=generator)
+    masks_B2 = torch.rand((clips, 2), generator=generator)
     places = (tops_B, lefts_B, starts_B, ends_B)
-    return Draws(*places, flips_B, cuts_B, partners_B, share, holes_B2, noise_BF3)
+    later = (holes_B2, noise_BF3, crops_B4, masks_B2)
+    return Draws(*places, flips_B, cuts_B, partners_B, share, *later)
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,8 @@ def random_view(
         draws.share,
         head_steps,
         draws.holes_B2 if recipe.cutout else NO_HOLES,
-        place_jitter(draws.noise_BF3, window.starts_B, word_BT.shape[1], recipe),
+        place_jitter(draws.noise_BF3, draws.crops_B4, window.starts_B, word_BT.shape[1], recipe),
+        _place_time_mask(draws.masks_B2, window.lengths_B, word_BT.shape[1], recipe),
     )
     return _compute(batch, places, recipe, device)
 
@@ -148,8 +155,8 @@ def random_view(
 @dataclass(frozen=True)
 class _Places:
     """What a view is made of: the window of each clip, the mixed word's frames, the rows and
-    partners that it mixes, the middle of each clip's blank square, over the image's side, and each
-    frame's jitter."""
+    partners that it mixes, the middle of each clip's blank square, over the image's side, each
+    frame's jitter, and which frames a time mask replaces and what the mean is made of."""
 
     window: Window
     word_BT: Tensor
@@ -158,7 +165,8 @@ class _Places:
     share: float
     head_steps: int | None = None
     holes_M2: Tensor = NO_HOLES
-    jitter_MT3: Tensor = NO_JITTER
+    jitter_MT4: Tensor = NO_JITTER
+    masks_2MT: Tensor = NO_MASK
 
 
 def _compute(
@@ -181,19 +189,21 @@ def _compute(
         _empty_frames(lengths_B, n_frames),
         places.partners_B,
         places.holes_M2,
-        places.jitter_MT3,
+        places.jitter_MT4,
+        places.masks_2MT,
         *(places.word_BT, labels_B, partners_B),
         *(valid.device_tensors() if device.type == "cuda" else ()),
     ]
     sent = send_together(small if is_there else [*small, batch.frames_NTHW], device)
     frames_NTHW = batch.frames_NTHW if is_there else sent.pop()
-    offsets_L, back_M, empty_N, cut_N, mixed_B, holes_M2, jitter_MT3, word_BT, *rest = sent
-    labels_B, partners_B, *moved = rest
+    offsets_L, back_M, empty_N, cut_N, mixed_B, holes_M2, jitter_MT4, masks_2MT, *rest = sent
+    word_BT, labels_B, partners_B, *moved = rest
     size, straight = recipe.input_size, len(order_M) - int(window.flips_B.sum())
     taken_MTHW = _take(frames_NTHW, offsets_L, (len(order_M), n_frames, size))
     frames_BTHW = _normalise(_flip(taken_MTHW, straight, back_M), recipe)
-    frames_BTHW = apply_jitter(frames_BTHW, jitter_MT3)
+    frames_BTHW = apply_jitter(frames_BTHW, jitter_MT4)
     _blank(frames_BTHW, empty_N)
+    _mask_time(frames_BTHW, masks_2MT)
     _cut_out(frames_BTHW, holes_M2, recipe.cutout)
     if places.share < 1.0:
         # The first clip's length is kept (the authors' code): the rest of its partner is cut off.
@@ -276,6 +286,28 @@ def _blank(frames_BTHW: Tensor, empty_N: Tensor) -> None:
     """Zero the frames of these numbers, in place."""
     if len(empty_N):
         frames_BTHW.flatten(0, 1).index_fill_(0, empty_N, 0.0)
+
+
+def _place_time_mask(masks_M2: Tensor, lengths_M: Tensor, n_frames: int, recipe: Recipe) -> Tensor:
+    """1 on up to `time_mask` frames in a row of each clip, and 1 / length on all of its frames
+    [2, M, T]; NO_MASK if the recipe has none."""
+    if not recipe.time_mask:
+        return NO_MASK
+    count_M = torch.minimum((masks_M2[:, 0] * (recipe.time_mask + 1)).long(), lengths_M)
+    first_M = (masks_M2[:, 1] * (lengths_M - count_M + 1)).long()
+    times_T = torch.arange(n_frames)
+    masked_MT = (times_T >= first_M[:, None]) & (times_T < (first_M + count_M)[:, None])
+    return torch.stack([masked_MT.float(), _valid_mask(lengths_M, n_frames) / lengths_M[:, None]])
+
+
+def _mask_time(frames_MTHW: Tensor, masks_2MT: Tensor) -> None:
+    """Replace the masked frames by the mean of their clip, in place (Ma et al., ICASSP 2022, arXiv
+    2209.01383)."""
+    if not len(masks_2MT):
+        return
+    masked_MT, weights_MT = masks_2MT
+    mean_MHW = torch.einsum("mt,mthw->mhw", weights_MT, frames_MTHW)
+    frames_MTHW.lerp_(mean_MHW.unsqueeze(1), masked_MT[:, :, None, None])
 
 
 def _cut_out(frames_MTHW: Tensor, holes_M2: Tensor, cutout: float) -> None:

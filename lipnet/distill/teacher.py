@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from lipnet.data.batch import View
 from lipnet.device import HostCopies, copy_to_host, mixed_precision, send_together
-from lipnet.distill.loss import distillation_loss, zero_loss
+from lipnet.distill.loss import (
+    correlation_loss,
+    decoupled_loss,
+    distillation_loss,
+    standardise,
+    zero_loss,
+)
 from lipnet.distill.recording import Recording
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
@@ -72,10 +78,7 @@ class FrozenTeacher:
 
     def loss(self, student_BK: Tensor, view: View, position: StreamPosition) -> Tensor:
         teacher_BK = self.logits(view, position).to(student_BK)
-        recipe = self._recipe
-        return recipe.alpha * distillation_loss(
-            student_BK, teacher_BK, temperature=recipe.temperature
-        )
+        return self._recipe.alpha * _compare(student_BK, teacher_BK, view, self._recipe)
 
     def logits(self, view: View, position: StreamPosition) -> Tensor:
         """Logits for the view [B, K], in half precision; the largest of each clip is 0."""
@@ -125,6 +128,28 @@ class RecordedTeacher(FrozenTeacher):
         while self._pending and (wait or self._pending[0][1].is_ready()):
             position, copies = self._pending.popleft()
             self._recording.write(position.epoch, position.rows_R, copies.wait()[0])
+
+
+def _compare(student_BK: Tensor, teacher_BK: Tensor, view: View, recipe: Recipe) -> Tensor:
+    """The distillation loss that the recipe names, before its weight."""
+    if recipe.standardise:
+        student_BK, teacher_BK = standardise(student_BK), standardise(teacher_BK)
+    temperature = recipe.temperature
+    if recipe.distillation == "dist":
+        return correlation_loss(student_BK, teacher_BK, temperature=temperature)
+    if recipe.distillation == "kl":
+        return distillation_loss(student_BK, teacher_BK, temperature=temperature)
+    targets = [(view.labels_B, view.share)]
+    if view.share < 1.0:  # as in the cross-entropy, each label counts by its share
+        targets.append((view.partner_labels_B, 1.0 - view.share))
+    terms = [
+        share
+        * decoupled_loss(
+            student_BK, teacher_BK, labels_B, beta=recipe.dkd_beta, temperature=temperature
+        )
+        for labels_B, share in targets
+    ]
+    return torch.stack(terms).sum()
 
 
 def _mean_logits(members: Sequence[Tensor], temperature: float) -> Tensor:

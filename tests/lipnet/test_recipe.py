@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
-from lipnet.recipe import RANGES, SCHEDULES, WARMING, PixelValue, Recipe
+from lipnet.recipe import OFF, RANGES, SCHEDULES, WARMING, PixelValue, Recipe
 from lipnet.train.optim import learning_rate
 
 
@@ -24,6 +24,9 @@ from lipnet.train.optim import learning_rate
         ("lr", 0.0, "recipe.lr must be a finite number above 0, not 0.0"),
         ("jitter", -1.0, r"recipe.jitter must be in 0..16 \(pixels of the stored crop\)"),
         ("jitter_scale", 0.6, r"recipe.jitter_scale must be in 0..0.5 \(a fraction\)"),
+        ("crop_area", 0.0, r"recipe.crop_area must be in 0.1..1 \(a fraction; 1 is off\)"),
+        ("time_mask", -1, r"recipe.time_mask must be in 0..100000 \(frames\)"),
+        ("distillation", "kd", "unknown recipe.distillation 'kd'; known: kl, dkd, dist"),
         ("cutout", 1.5, r"recipe.cutout must be in 0..1 \(a fraction of the input's side\)"),
         ("last_rate", 0.0, r"recipe.last_rate must be in 1e-06..1 \(a fraction of recipe.lr\)"),
         ("warmup_epochs", 80, r"recipe.warmup_epochs must be below 80 \(epochs\)"),
@@ -32,6 +35,11 @@ from lipnet.train.optim import learning_rate
 def test_wrong_values_are_named(field: str, value: float, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Recipe(**{field: value})  # type: ignore[arg-type]
+
+
+def test_standardised_logits_are_refused_with_a_loss_of_correlations() -> None:
+    with pytest.raises(InputError, match=r"recipe\.standardise has no use with .* dist"):
+        Recipe(standardise=True, distillation="dist")
 
 
 @given(st.sampled_from(SCHEDULES), st.integers(1, 5))
@@ -76,6 +84,9 @@ def test_evaluation_context_does_not_change_the_stream() -> None:
     assert Recipe(cut_share=0.5).view_facts != Recipe().view_facts
     assert Recipe(cutout=0.375).view_facts != Recipe().view_facts
     assert Recipe(jitter_scale=0.04).view_facts != Recipe().view_facts
+    assert Recipe(time_mask=15).view_facts != Recipe().view_facts
+    assert Recipe(crop_area=0.6).view_facts != Recipe().view_facts
+    assert Recipe(distillation="dkd", standardise=True).view_facts == Recipe().view_facts
     assert Recipe(schedule="exponential", last_rate=0.1).view_facts == Recipe().view_facts
 
 
@@ -94,11 +105,13 @@ def test_digests_of_earlier_trainings_stay_the_same() -> None:
 
 def test_fields_that_a_training_does_not_use_are_in_no_digest() -> None:
     plain = Recipe()
-    unused = {"cutout", "jitter", "jitter_scale", "last_rate"}
+    unused = {*OFF, "dkd_beta", "last_rate"}
     assert not unused & plain.training_facts.keys()
     assert Recipe(jitter=2.0).training_facts == {**plain.training_facts, "jitter": 2.0}
     assert Recipe(last_rate=0.5).training_facts == plain.training_facts
     assert Recipe(cutout=0.375).training_facts == {**plain.training_facts, "cutout": 0.375}
+    facts = Recipe(distillation="dkd").training_facts
+    assert facts == {**plain.training_facts, "distillation": "dkd", "dkd_beta": 8.0}
     facts = Recipe(schedule="exponential").training_facts
     assert facts == {**plain.training_facts, "schedule": "exponential", "last_rate": 0.01}
 

@@ -294,6 +294,66 @@ def test_without_cutout_a_view_is_what_it_was() -> None:
 @settings(max_examples=30)
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.sampled_from([1, 3, 20]),
+    st.integers(0, 2**31),
+)
+def test_a_time_mask_replaces_frames_in_a_row_by_the_clips_mean(
+    lengths: list[int], most: int, seed: int
+) -> None:
+    batch = make_batch(lengths, [[0, n] for n in lengths])
+    plain = Recipe(input_size=16, mixup=0)
+    masked = replace(plain, time_mask=most)
+    before, after = (view_at(batch, own, seed).frames_BTHW for own in (plain, masked))
+    for row, length in enumerate(lengths):
+        changed = [t for t in range(length) if not torch.equal(before[row, t], after[row, t])]
+        mean_HW = before[row, :length].double().mean(0).float()
+        for frame in changed:
+            torch.testing.assert_close(after[row, frame], mean_HW, atol=1e-5, rtol=0)
+        assert changed == list(range(changed[0], changed[-1] + 1)) if changed else True
+        assert len(changed) <= min(most, length)
+        assert not after[row, length:].any()
+
+
+def test_time_masks_have_every_length_and_reach_every_frame() -> None:
+    batch, recipe = make_batch([4], [[0, 4]]), Recipe(input_size=16, mixup=0, time_mask=2)
+    plain = replace(recipe, time_mask=0)
+    seen = set()
+    for step in range(60):
+        before, after = (view_at(batch, own, step).frames_BTHW for own in (plain, recipe))
+        seen.add(tuple((before != after).flatten(2).any(2)[0].nonzero().flatten().tolist()))
+    assert seen == {(), (0,), (1,), (2,), (3,), (0, 1), (1, 2), (2, 3)}
+
+
+@settings(max_examples=30)
+@given(st.sampled_from([0.1, 0.6, 0.99]), st.booleans(), st.integers(0, 2**31))
+def test_a_resized_crop_is_a_rectangle_of_the_image(area: float, jitter: bool, seed: int) -> None:
+    batch = make_batch([3, 2], [[0, 3], [0, 2]])
+    plain = Recipe(input_size=16, mixup=0, jitter_scale=0.1 if jitter else 0.0)
+    recipe = replace(plain, crop_area=area)
+    before, after = (view_at(batch, own, seed) for own in (plain, recipe))
+    draws = draw(recipe, 2, epoch=0, step=seed)
+    for row, (of_area, of_sides, across, down) in enumerate(draws.crops_B4.double().tolist()):
+        share = area + (1 - area) * of_area
+        ratio = (3 / 4) ** (1 - 2 * of_sides)
+        width, height = min(1, (share * ratio) ** 0.5), min(1, (share / ratio) ** 0.5)
+        left, top = across * 16 * (1 - width), down * 16 * (1 - height)
+        columns = left + (np.arange(16) + 0.5) * width - 0.5
+        rows = top + (np.arange(16) + 0.5) * height - 0.5
+        if jitter:  # the frame was scaled about its middle before the rectangle is cut out
+            zoom = 1 + 0.1 * float(draws.noise_BF3[row, 0, 0])
+            columns, rows = ((own - 7.5) / zoom + 7.5 for own in (columns, rows))
+        at = np.stack(np.meshgrid(rows, columns, indexing="ij"))
+        whole = random_view(batch, draws, replace(plain, jitter_scale=0.0))
+        for frame in range(int(before.lengths_B[row])):
+            source_HW = whole.frames_BTHW[row, frame].double().numpy()
+            expected_HW = map_coordinates(source_HW, at, order=1, mode="nearest")
+            found_HW = after.frames_BTHW[row, frame].double().numpy()
+            np.testing.assert_allclose(found_HW, expected_HW, atol=5e-4)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
     st.sampled_from([(2.0, 0.0), (0.0, 0.04), (3.0, 0.2)]),
     st.booleans(),
     st.integers(0, 2**31),

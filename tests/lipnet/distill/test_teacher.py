@@ -9,6 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.data.batch import View
+from lipnet.distill.loss import (
+    correlation_loss,
+    decoupled_loss,
+    distillation_loss,
+    standardise,
+)
 from lipnet.distill.recording import Recording, make_room, recording_bytes
 from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, StreamPosition
 from lipnet.models.packing import find_valid_frames
@@ -90,6 +96,28 @@ def test_several_teachers_teach_by_the_mean_of_their_probabilities(temperature: 
     student_BK = torch.log_softmax(logits / temperature, 1)
     divergence = (mean_BK * (mean_BK.log() - student_BK)).sum(1).mean()
     assert float(loss) == pytest.approx(float(divergence) * temperature**2, rel=2e-3)
+
+
+def test_the_recipe_chooses_the_loss() -> None:
+    view, own_BK = make_view(), random_logits(3)
+    known_BK = FrozenTeacher([Recorder()], Recipe()).logits(view, POSITION).to(own_BK)
+
+    def loss(**changes: object) -> Tensor:
+        recipe = Recipe(temperature=2.0, **changes)  # type: ignore[arg-type]
+        return FrozenTeacher([Recorder()], recipe).loss(own_BK, view, POSITION)
+
+    assert view.share < 1
+    labels = ((view.labels_B, view.share), (view.partner_labels_B, 1 - view.share))
+    expected = sum(
+        share * decoupled_loss(own_BK, known_BK, labels_B, beta=3.0, temperature=2.0)
+        for labels_B, share in labels
+    )
+    torch.testing.assert_close(loss(distillation="dkd", dkd_beta=3.0), expected)
+    both = standardise(own_BK), standardise(known_BK)
+    torch.testing.assert_close(loss(standardise=True), distillation_loss(*both, temperature=2.0))
+    torch.testing.assert_close(
+        loss(distillation="dist"), correlation_loss(own_BK, known_BK, temperature=2.0)
+    )
 
 
 def test_no_teacher_adds_nothing() -> None:
