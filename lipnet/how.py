@@ -1,4 +1,4 @@
-"""How: the one-line name of a compression, such as "prune_0.5 + cluster4".
+"""How: the one-line name of a compression, such as "prune_0.5 + cluster4" or "width_0.5 + int8".
 
 STEPS is the table of what it can name. Nothing here imports torch.
 """
@@ -32,6 +32,7 @@ class StepKind:
 
 
 STEPS: dict[str, StepKind] = {
+    "width": StepKind("this width of a network of several, as a model", takes_share=True),
     "half": StepKind("half precision"),
     "int": StepKind("integers of this many bits, a scale per output channel", bits=(2, 8)),
     "cluster": StepKind("a codebook of 2^bits values per tensor", bits=(2, 6)),
@@ -39,6 +40,7 @@ STEPS: dict[str, StepKind] = {
     "lowrank": StepKind("two factors of this share of the full rank", takes_share=True, ends=False),
     "prune": StepKind("without the smallest share of the head's weights", takes_share=True),
 }
+ORDER = ("width", "prune")  # what comes first; one other step follows
 PRUNED_VALUES = ("int", "cluster")  # what the weights that `prune` keeps can be stored as
 # Why two steps do not go together; for pairs that are not listed, ONE_CODING.
 REFUSED = {
@@ -67,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True)
 class How:
-    """The steps of a compression; `prune` comes first."""
+    """The steps of a compression, in the order of ORDER."""
 
     steps: tuple[Step, ...]
 
@@ -76,8 +78,9 @@ class How:
         names = [step.name for step in self.steps]
         if len(set(names)) < len(names):
             raise InputError(f"how {self}: one step is given twice")
+        names = [name for name in names if name != "width"]
         if len(names) > 2:
-            raise InputError(f"how {self}: at most prune_<share> and one other step")
+            raise InputError(f"how {self}: at most width, prune_<share> and one other step")
         if len(names) == 2 and not (names[0] == "prune" and names[1] in PRUNED_VALUES):
             reason = REFUSED.get(frozenset(names), ONE_CODING)
             raise InputError(f"how {self}: {names[0]} and {names[1]} do not go together: {reason}")
@@ -86,22 +89,37 @@ class How:
     def parse(cls, text: str) -> "How":
         """Read "step [+ step]"; an InputError names the step that is wrong."""
         steps = [_parse_step(part.strip()) for part in text.split("+")]
-        return cls(tuple(sorted(steps, key=lambda step: step.name != "prune")))
+        return cls(tuple(sorted(steps, key=_place)))
 
     def __str__(self) -> str:
         """The canonical text, which parses back to equal steps."""
         return " + ".join(map(str, self.steps))
 
     @property
+    def width(self) -> float:
+        """The share of the channels that is left, 1 if it is not narrowed."""
+        return self.steps[0].number if self.steps[0].name == "width" else 1.0
+
+    @property
+    def coding(self) -> "How | None":
+        """The steps that change how weights are stored; None if there are none."""
+        steps = tuple(step for step in self.steps if step.name != "width")
+        return How(steps) if steps else None
+
+    @property
     def values(self) -> Step:
-        """How the weights are stored that are not pruned."""
+        """How the weights are stored that are not pruned, if the steps change that at all."""
         last = self.steps[-1]
         return Step("half") if last.name == "prune" else last
 
     @property
     def pruned(self) -> float:
         """The share of the head's weights that are zero."""
-        return self.steps[0].number if self.steps[0].name == "prune" else 0.0
+        return sum(step.number for step in self.steps if step.name == "prune")
+
+
+def _place(step: Step) -> int:
+    return ORDER.index(step.name) if step.name in ORDER else len(ORDER)
 
 
 def describe_steps() -> str:

@@ -97,6 +97,11 @@ class Record:
         found = self.record(key)
         return {name: found.count(name) for name in found._fields}
 
+    def numbers(self, key: str) -> "list[float]":
+        """A list of finite numbers."""
+        items = self.list(key)
+        return [Record({key: item}).number(key) for item in items]
+
     def list(self, key: str) -> list[object]:
         """A list, with its values unchecked."""
         value = self._get(key)

@@ -5,14 +5,15 @@ fixed number of frames at once and have no head. A new one is a row here, a file
 with its network, and that network's builder in lipnet/models/build.py. Nothing here imports torch.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic
 
 from lipnet.errors import InputError
 from lipnet.sizes import FixedChannels, HiddenWidth, NoSize, Number, Size, Units, Width
 
 ACTIVATIONS = ("prelu", "swish")
+MAX_WIDTHS = 4  # of one network; all are trained in each step
 OPTIONS = (*ACTIVATIONS, "boundary", "motion")  # in the order of the canonical text
 
 
@@ -21,12 +22,14 @@ class Part(Generic[Number]):
     """A backbone or a head: its name in the literature, and its sizes.
 
     `training_speed` is the share of a plain convolution's multiply-adds per second that a model
-    with this backbone reaches in training, measured on two cores.
+    with this backbone reaches in training, measured on two cores. `slims`: whether the first
+    channels of each of its layers are those of a narrower one, so that both can share weights.
     """
 
     title: str
     size: Size[Number]
     training_speed: float = 0.75  # resnet18: 0.73 to 0.78
+    slims: bool = False
 
     def name(self, number: Number) -> str:
         """The title and the size as tables and figures show them."""
@@ -39,16 +42,16 @@ OLD_WIDTH = Width(0.0625, 2.0)  # at 1, networks with layers of 4,096 units have
 DEPTHWISE_SPEED = 0.23  # measured with ShuffleNet v2; not yet with the other trunks that have it
 
 BACKBONES: dict[str, Part[float]] = {
-    "resnet18": Part("ResNet-18", RESNET_WIDTH),
-    "resnet34": Part("ResNet-34", RESNET_WIDTH),
+    "resnet18": Part("ResNet-18", RESNET_WIDTH, slims=True),
+    "resnet34": Part("ResNet-34", RESNET_WIDTH, slims=True),
     "shufflenetv2": Part(
         "ShuffleNet v2",
         Width(published=(0.5, 1.0, 1.5, 2.0), default=None),
         training_speed=DEPTHWISE_SPEED,
     ),
     "densenet3d": Part("3D DenseNet", Width()),
-    "mobilenetv1": Part("MobileNetV1", MOBILE_WIDTH, training_speed=DEPTHWISE_SPEED),
-    "mobilenetv2": Part("MobileNetV2", MOBILE_WIDTH, training_speed=DEPTHWISE_SPEED),
+    "mobilenetv1": Part("MobileNetV1", MOBILE_WIDTH, DEPTHWISE_SPEED, slims=True),
+    "mobilenetv2": Part("MobileNetV2", MOBILE_WIDTH, DEPTHWISE_SPEED, slims=True),
     "efficientnetb0": Part("EfficientNet-B0", Width(), training_speed=DEPTHWISE_SPEED),
     "ghostnet": Part("GhostNet", MOBILE_WIDTH, training_speed=DEPTHWISE_SPEED),
     "shufflenetv1": Part(
@@ -76,9 +79,9 @@ CLIP_NETS: dict[str, Part[float]] = {
     "inceptionv4_mt": Part("Inception-v4 MT", RESNET_WIDTH),
 }
 HEADS: dict[str, Part[int]] = {
-    "tcn": Part("TCN", HiddenWidth(branches=1)),
+    "tcn": Part("TCN", HiddenWidth(branches=1), slims=True),
     "mstcn": Part("MS-TCN", HiddenWidth(branches=3)),
-    "dstcn": Part("DS-TCN", HiddenWidth(branches=1)),
+    "dstcn": Part("DS-TCN", HiddenWidth(branches=1), slims=True),
     "dsmstcn": Part("DS-MS-TCN", HiddenWidth(branches=3)),
     "dctcn": Part("DC-TCN", FixedChannels(512)),  # Ma et al., WACV 2021
     "bgru": Part("BGRU", Units()),
@@ -86,7 +89,7 @@ HEADS: dict[str, Part[int]] = {
     "rnn": Part("RNN", Units()),  # many-to-one, as gru and lstm
     "gru": Part("GRU", Units()),
     "lstm": Part("LSTM", Units()),
-    "mean": Part("Mean", NoSize()),
+    "mean": Part("Mean", NoSize(), slims=True),
     "convlstm": Part("ConvLSTM", Units()),
 }
 
@@ -153,6 +156,26 @@ class ModelSpec:
         head = self.head + HEADS[self.head].size.write(self.head_width)
         return " + ".join((backbone, head, *self.options))
 
+    def at_width(self, share: float) -> "ModelSpec":
+        """The spec with this share of the channels of backbone and head; InputError if there is
+        none, or if its weights cannot be the first channels of this one's."""
+        if share == 1:
+            return self
+        head = HEADS.get(self.head)
+        if not find_backbone(self.backbone).slims or not (head and head.slims) or self.boundary:
+            both = (
+                ", ".join(name for name, part in table.items() if part.slims)
+                for table in (BACKBONES, HEADS)
+            )
+            raise InputError(
+                f"{self} at width {share:g}: narrower models share the weights of the backbones "
+                "{} with the heads {}, without 'boundary'".format(*both)
+            )
+        channels = round(self.head_width * share, 6)
+        if channels != int(channels):
+            raise InputError(f"{self} at width {share:g}: a head of {channels:g} channels")
+        return replace(self, width=round(self.width * share, 6), head_width=int(channels))
+
     @property
     def takes_clip(self) -> bool:
         """Whether it is a network of CLIP_NETS."""
@@ -173,6 +196,20 @@ class ModelSpec:
     def motion(self) -> bool:
         """Whether the front end sees gradients and optical flow besides the grey values."""
         return "motion" in self.options
+
+
+def check_widths(spec: ModelSpec, widths: Sequence[float]) -> tuple[ModelSpec, ...]:
+    """The specs of a network of several widths, shares of `spec` from 1 down; InputError for
+    widths that it cannot have."""
+    if not 2 <= len(widths) <= MAX_WIDTHS or widths[0] != 1:
+        raise InputError(f"widths {_list(widths)}: 2 to {MAX_WIDTHS} shares, of which one is 1")
+    if list(widths) != sorted(set(widths), reverse=True) or widths[-1] <= 0:
+        raise InputError(f"widths {_list(widths)}: different shares above 0, up to 1")
+    return tuple(spec.at_width(width) for width in widths)
+
+
+def _list(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
 
 
 def describe_known() -> str:

@@ -70,8 +70,13 @@ class Params(Section):
         """The architecture of a lineage."""
         entry = self._entry(lineage)
         if isinstance(entry, Compressed):
-            return self.spec_of(entry.of)
+            return self.spec_of(entry.of).at_width(How.parse(entry.how).width)
         return ModelSpec.parse(entry.spec)
+
+    def widths_of(self, lineage: str) -> tuple[float, ...]:
+        """The widths of a lineage of several, from 1 down; () for any other."""
+        entry = self._entry(lineage)
+        return () if isinstance(entry, Compressed) else entry.widths
 
     def source_of(self, lineage: str) -> str | None:
         """The lineage that another one's teacher or source is of; None for a scratch lineage."""
@@ -189,7 +194,13 @@ def _check_compressed(params: Params, lineage: str) -> None:
         )
     if entry.of not in params.scratch and entry.of not in params.taught:
         raise InputError(f"{where}: unknown lineage {entry.of!r} to compress; known: {known}")
-    if How.parse(entry.how).pruned and params.spec_of(entry.of).head == "mean":
+    how = How.parse(entry.how)
+    if how.width != 1 and (how.width not in params.widths_of(entry.of) or entry.recipe):
+        raise InputError(
+            f"{where}: how {how} takes one of the widths of {entry.of} as it was trained: declare "
+            f"`widths` there ({list(params.widths_of(entry.of))}), and leave out `recipe`"
+        )
+    if how.pruned and params.spec_of(entry.of).head == "mean":
         raise InputError(f"{where}: prune takes the head's weights, and the head mean has none")
     if entry.recipe and "epochs" not in entry.recipe:
         raise InputError(f"{where}.recipe has no epochs: set for how many it is tuned")

@@ -5,12 +5,22 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    model_validator,
+)
 
+from lipnet.errors import InputError
 from lipnet.how import How
 from lipnet.recipe import Recipe
 from lipnet.shards.codec import DEFAULT_CODEC, find_codec
 from lipnet.shards.upload import resolve_url
+from lipnet.spec import ModelSpec, check_widths
 
 PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
 RESERVED_PROFILES = ("released", "tmp")  # other folders of data/
@@ -87,20 +97,42 @@ class Compute(Section):
     record_gib: float = Field(0.0, ge=0)
 
 
+# From the widest down, in any order in the file.
+Widths = Annotated[
+    tuple[float, ...], AfterValidator(lambda widths: tuple(sorted(widths, reverse=True)))
+]
+
+
+def check_section_widths(spec: str, widths: tuple[float, ...], *, born_again: int) -> None:
+    """InputError for widths that the spec cannot have, or generations of them."""
+    if not widths:
+        return
+    check_widths(ModelSpec.parse(spec), widths)
+    if born_again:
+        raise InputError("a lineage with widths has no born-again generations")
+
+
 class Scratch(Section):
     """A lineage that starts without a teacher.
 
     generations: the number of born-again generations after g0.
     recipe: changes to the recipe of every generation; `initial`: further changes for g0 only.
     init: a weights file that g0 starts from.
+    widths: shares of the spec's channels that one set of weights is trained for, such as [1, 0.5].
     """
 
     spec: str
+    widths: Widths = ()
     generations: int = Field(0, ge=0)
     patience: int = Field(1, ge=1)
     initial: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, Any] = Field(default_factory=dict)
     init: str = ""
+
+    @model_validator(mode="after")
+    def _check_widths(self) -> "Scratch":
+        check_section_widths(self.spec, self.widths, born_again=self.generations)
+        return self
 
 
 class Taught(Section):
@@ -108,9 +140,11 @@ class Taught(Section):
 
     members: the teacher is the best generation of that lineage, or the ensemble of all.
     init: a weights file that g1 starts from.
+    widths: as for a scratch lineage; the widest is taught by the other lineage.
     """
 
     spec: str
+    widths: Widths = ()
     teacher: str
     members: Literal["best", "all"] = "best"
     init: str = ""
@@ -118,12 +152,17 @@ class Taught(Section):
     patience: int = Field(1, ge=1)
     recipe: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _check_widths(self) -> "Taught":
+        check_section_widths(self.spec, self.widths, born_again=self.generations - 1)
+        return self
+
 
 class Compressed(Section):
     """The best model of the lineage `of`, with its weights stored by the steps `how`.
 
     recipe: changes to its source's recipe for tuning, by which its source teaches it; `epochs` is
-    one of them. Without any it is not tuned.
+    one of them. Without any it is not tuned. `how` may start with one of the lineage's widths.
     """
 
     of: str

@@ -97,11 +97,16 @@ def list_work(
     the generations that `paths` has already.
 
     A scratch lineage has one model more than it has born-again generations: g0. A compressed one
-    has one model, and its source is its teacher.
+    has one model, and its source is its teacher. All widths of a lineage train together.
     """
 
     def weigh(lineage: str, size: int) -> tuple[float, int]:
         return weigh_model(params.spec_of(lineage), labels, frames=frames, size=size)
+
+    def weigh_widths(lineage: str, size: int) -> float:
+        spec = params.spec_of(lineage)
+        specs = [spec.at_width(width) for width in params.widths_of(lineage)[1:]]
+        return sum(weigh_model(own, labels, frames=frames, size=size)[0] for own in specs)
 
     works = []
     for lineage in params.lineages:
@@ -110,6 +115,7 @@ def list_work(
         if lineage in params.scratch:
             epochs = max(epochs, params.initial_recipe_of(lineage).epochs)
         gmacs, parameters = weigh(lineage, recipe.input_size)
+        gmacs += weigh_widths(lineage, recipe.input_size)
         models = count_models(params, lineage)
         work = LineageWork(lineage, gmacs, parameters, models, epochs, batch=recipe.batch)
         teacher = params.source_of(lineage)

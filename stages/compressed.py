@@ -41,10 +41,12 @@ def main() -> None:
     if epochs:
         train(params, plan, finish=note)
     else:
-        store(params, plan, finish=note)
+        store(params, plan, width=how.width, finish=note)
 
 
-def store(params: Params, plan: LineagePlan, *, finish: Callable[[Path], None]) -> None:
+def store(
+    params: Params, plan: LineagePlan, *, width: float, finish: Callable[[Path], None]
+) -> None:
     """Compress without training, in data/tmp, and move the lineage into place."""
     paths = Paths(params.profile)
     work = paths.tmp / "models" / plan.lineage
@@ -52,7 +54,7 @@ def store(params: Params, plan: LineagePlan, *, finish: Callable[[Path], None]) 
     with sole_writer(work):
         with lease_device() as device:
             data = open_data(params, plan, Engine(device))
-            made = store_lineage(plan, data, work=work, device=device)
+            made = store_lineage(plan, data, work=work, device=device, width=width)
         finish(work)
         publish_lineage(work, paths.lineage(plan.lineage), [made.name])
     print(f"{made.model}: validation top-1 {made.val_top1:.1%}, not tuned", flush=True)

@@ -3,7 +3,7 @@
 from lipnet.lineage.plan import LineagePlan
 from pipeline.params import load_params
 from pipeline.program import run_stage
-from stages.train import named_lineage, start_weights, train
+from stages.train import choose_storage, named_lineage, start_weights, train
 
 USAGE = "usage: python -m stages.scratch LINEAGE"
 
@@ -21,6 +21,7 @@ def main() -> None:
         patience=entry.patience,
         initial=params.initial_recipe_of(lineage),
         start=start_weights(entry.init),
+        storage=choose_storage(params, lineage),
     )
     train(params, plan)
 

@@ -3,7 +3,7 @@
 from lipnet.lineage.plan import LineagePlan
 from pipeline.params import load_params
 from pipeline.program import run_stage
-from stages.train import named_lineage, start_weights, teacher_weights, train
+from stages.train import choose_storage, named_lineage, start_weights, teacher_weights, train
 
 USAGE = "usage: python -m stages.taught LINEAGE"
 
@@ -21,6 +21,7 @@ def main() -> None:
         patience=entry.patience,
         teachers=teacher_weights(params, entry),
         start=start_weights(entry.init),
+        storage=choose_storage(params, lineage),
     )
     train(params, plan)
 

@@ -19,7 +19,8 @@ from lipnet.lease import lease_device
 from lipnet.lineage.generation import GENERATION_FILES
 from lipnet.lineage.generation_run import SilentLineage
 from lipnet.lineage.lineage import train_lineage
-from lipnet.lineage.plan import LineageData, LineagePlan
+from lipnet.lineage.plan import LineageData, LineagePlan, Plain, Storage
+from lipnet.lineage.slimmable import SlimmableStorage
 from lipnet.lineage.summary import LINEAGE_FILE, all_weights, best_weights
 from lipnet.shards.index import PixelStats, list_indexes
 from lipnet.shards.summary import ShardsSummary, read_labels, read_summary
@@ -163,6 +164,12 @@ def start_weights(init: str) -> Path | None:
     if init and not Path(init).is_file():
         raise InputError(f"init: no file {init}; `lipnet import-checkpoint` writes one")
     return Path(init) if init else None
+
+
+def choose_storage(params: Params, lineage: str) -> Storage:
+    """How the weights of a lineage are stored: with those of its narrower widths, if it has any."""
+    widths = params.widths_of(lineage)
+    return SlimmableStorage(params.spec_of(lineage), widths) if widths else Plain()
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from lipnet.models.weights import (
     load_card,
     load_model,
     save_packed,
+    save_weights,
 )
 from lipnet.recipe import Recipe
 from lipnet.shards.index import PixelStats
@@ -59,7 +60,8 @@ class Compared:
 
 @dataclass(frozen=True)
 class Compressed:
-    """A packed file; `ratio` is the tensors' bytes in single precision over the file's."""
+    """A packed file, or one of a single width; `ratio` is the bytes of the source's tensors in
+    single precision over the file's."""
 
     path: Path
     card: ModelCard
@@ -72,9 +74,11 @@ class Compressed:
 
 @dataclass(frozen=True)
 class Source:
-    """The model to compress, its card and its file."""
+    """The file, its model, and what is to be compressed: the same, or one of its widths, and its
+    card."""
 
     path: Path
+    widest: Lipreader
     model: Lipreader
     card: ModelCard
 
@@ -89,7 +93,7 @@ def compress_model(
     tune: Recipe | None = None,
     on_epoch: Callable[[EpochRecord], None] = lambda record: None,
 ) -> Compressed:
-    """Write a packed copy of a weights file.
+    """Write a packed copy of a weights file, or of one width of a file of several.
 
     With `shards`, of the model's own preprocessing, BatchNorm's statistics are measured again on
     training clips, and kept if they are better on validation; the accuracies are of `split`. With
@@ -106,7 +110,9 @@ def compress_model(
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
     if is_packed(weights):
         raise InputError(f"{weights} is compressed already: take the model that it was made from")
-    source = Source(weights, *load_model(weights))
+    source = Source(weights, load_model(weights)[0], *load_model(weights, width=how.width))
+    if how.width != 1 and tune is not None:
+        raise InputError(f"how {how}: a width is not tuned, because all of them trained together")
     if shards is None:
         if tune is not None:
             raise InputError("tuning needs the shards with the clips to train on: name --shards")
@@ -126,10 +132,13 @@ def compress_model(
 def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] | None) -> str:
     """Write the file without training; what became of BatchNorm's statistics."""
     card, model = source.card, source.model
-    compression = fit_compression(how, model)
     origin = {name: value for name, value in card.origin.items() if name != ORIGIN_KEY}
     origin |= CompressedStorage(how, digest_files([source.path])).origin
     statistics = KEPT
+    if how.coding is None:
+        save_weights(out, model, replace(card, origin=origin))
+        return statistics
+    compression = fit_compression(how.coding, model)
     if clips is not None:
         recipe = Recipe.for_input(card.preprocessing)
         chosen = choose_statistics(model, compression, clips, recipe, device=choose_device())
@@ -177,7 +186,7 @@ def _tune(
 def _compare(source: Source, out: Path, clips: ClipStore, split: str, statistics: str) -> Compared:
     """Top-1 of both files."""
     recipe, units = Recipe.for_input(source.card.preprocessing), clips.facts().units
-    before_N = _judge(source.model, clips, recipe)
+    before_N = _judge(source.widest, clips, recipe)
     after_N = _judge(load_model(out)[0], clips, recipe)
     difference = paired_difference(before_N, after_N, units)
     return Compared(
@@ -187,7 +196,7 @@ def _compare(source: Source, out: Path, clips: ClipStore, split: str, statistics
 
 def _describe(source: Source, out: Path, how: How, compared: Compared | None) -> Compressed:
     size, model = out.stat().st_size, source.model
-    figures = (size, dense_bytes(model) / size, bits_per_weight(size, model))
+    figures = (size, dense_bytes(source.widest) / size, bits_per_weight(size, model))
     return Compressed(out, load_card(out), how, *figures, compared)
 
 

@@ -31,12 +31,13 @@ NAME = "g1"  # also if it is tuned: its source teaches it
 
 
 def store_lineage(
-    plan: LineagePlan, data: LineageData, *, work: Path, device: torch.device
+    plan: LineagePlan, data: LineageData, *, work: Path, device: torch.device, width: float = 1
 ) -> Generation:
-    """Write the weights that the plan starts from in the form of its storage, without training,
-    to `work`/g1, with an empty history, and the lineage's summary."""
+    """Write the weights that the plan starts from, or those of one of their widths, in the form of
+    its storage, without training, to `work`/g1, with an empty history, and the lineage's
+    summary."""
     assert plan.start is not None
-    model, source = load_model(plan.start)
+    model, source = load_model(plan.start, width=width)
     form = plan.storage.fit(model, data, plan.recipe, device)
     stored = form.stored(model).to(device)
     logits_NK, labels_N = predict_logits(stored, data.val, plan.recipe, device=device)

@@ -1,20 +1,22 @@
 """Storage: a lineage whose weights are compressed from its first step on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lipnet.code import code_digest
 from lipnet.compress.compression import Compression, StraightThrough, fit_compression
 from lipnet.compress.statistics import TRAIN, VAL, choose_statistics
+from lipnet.distill.loss import zero_loss
 from lipnet.how import How
 from lipnet.lineage.plan import LineageData
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.weights import ModelCard, save_packed
 from lipnet.recipe import Recipe
+from lipnet.train.form import AsTrained, Form
 
 CODE = "compress.storage"  # the module whose imports are the code of a compression
 
@@ -25,6 +27,12 @@ class CompressedForm:
 
     compression: Compression
 
+    def expand(self, model: Lipreader) -> nn.Module:
+        return model
+
+    def further_loss(self, others: Sequence[Tensor], own_BK: Tensor) -> Tensor:
+        return zero_loss(own_BK)
+
     def through(self, model: nn.Module) -> nn.Module:
         return StraightThrough(model, self.compression.quantisers)
 
@@ -32,7 +40,7 @@ class CompressedForm:
         assert isinstance(model, Lipreader)
         return self.compression.apply(model)
 
-    def save(self, path: Path, model: Lipreader, card: ModelCard) -> None:
+    def save(self, path: Path, model: nn.Module, card: ModelCard) -> None:
         save_packed(path, self.compression.pack(model), card)
 
 
@@ -40,14 +48,16 @@ class CompressedForm:
 class CompressedStorage:
     """The compression of a lineage (a Storage): fitted to the weights that it starts from, whose
     BatchNorm statistics are measured again if that is better on validation. `source` is the digest
-    of that file."""
+    of that file. A width alone is stored as it was trained."""
 
     how: How
     source: str
+    widths = ()
 
     @property
     def origin(self) -> Mapping[str, object]:
-        return {"how": str(self.how), "compressed_from": self.source}
+        how = {} if self.how.coding is None else {"how": str(self.how)}
+        return {**how, "compressed_from": self.source}
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -55,8 +65,10 @@ class CompressedStorage:
 
     def fit(
         self, model: Lipreader, data: LineageData, recipe: Recipe, device: torch.device
-    ) -> CompressedForm:
-        compression = fit_compression(self.how, model)
+    ) -> Form:
+        if self.how.coding is None:
+            return AsTrained()
+        compression = fit_compression(self.how.coding, model)
         clips = {TRAIN: data.train, VAL: data.val}
         chosen = choose_statistics(model, compression, clips, recipe, device=device)
         model.load_state_dict(chosen.model.state_dict())

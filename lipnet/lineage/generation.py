@@ -43,7 +43,8 @@ class Packing:
 class Generation:
     """One finished model of a lineage: the content of generation.json.
 
-    `packing` is that of a compressed model, None for any other.
+    `packing` is that of a compressed model, None for any other; `widths` are those of a network
+    of several, shares of its spec from 1 down.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Generation:
     val_loss: float
     fingerprint: str
     packing: Packing | None = None
+    widths: tuple[float, ...] = ()
 
     @property
     def facts(self) -> TrainingFacts:
@@ -78,6 +80,8 @@ def write_generation(folder: Path, generation: Generation) -> None:
     content = asdict(generation)
     if generation.packing is None:
         del content["packing"]
+    if not generation.widths:
+        del content["widths"]
     write_json(folder / GENERATION_FILE, content)
 
 
@@ -109,6 +113,7 @@ def _parse_generation(found: Record) -> Generation:
         val_loss=found.number("val_loss"),
         fingerprint=found.text("fingerprint"),
         packing=_parse_packing(found.record("packing")) if "packing" in found else None,
+        widths=tuple(found.numbers("widths")) if "widths" in found else (),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import cv2
 import torch
+from torch import nn
 
 from lipnet.code import code_digest
 from lipnet.data.stream import Stream
@@ -140,14 +141,15 @@ class GenerationRun:
         model = build_model(self.plan.spec, classes)
         self._load_start(model, progress)
         form = self.plan.storage.fit(model, data, self.recipe, engine.device)
+        trained = form.expand(model)
         training = Training(
-            model, data.train, data.val, self.recipe, teacher, classes, engine, form
+            trained, data.train, data.val, self.recipe, teacher, classes, engine, form
         )
         checkpoint = self.folder.with_name(f"{self.name}.checkpoint")
         history = fit(training, checkpoint=checkpoint, facts=self.identity, listener=progress)
         generation = self._describe(facts, best_epoch(history))
         if engine.is_main:
-            self._save(generation, model, history, form)
+            self._save(generation, trained, history, form)
             checkpoint.unlink(missing_ok=True)
         engine.processes.broadcast(None)  # wait: the files are the next generation's teacher
         listener.end(generation)
@@ -213,10 +215,11 @@ class GenerationRun:
             val_top5=best.val_top5,
             val_loss=best.val_loss,
             fingerprint=facts.fingerprint,
+            widths=self.plan.storage.widths,
         )
 
     def _save(
-        self, generation: Generation, model: Lipreader, history: list[EpochRecord], form: Form
+        self, generation: Generation, model: nn.Module, history: list[EpochRecord], form: Form
     ) -> None:
         """Write the folder's files; generation.json comes last and marks them as complete."""
         stored, device = form.stored(model), self.engine.device

@@ -25,6 +25,11 @@ class Storage(Protocol):
         ...
 
     @property
+    def widths(self) -> tuple[float, ...]:
+        """The widths of a network of several, from 1 down."""
+        ...
+
+    @property
     def facts(self) -> Mapping[str, object]:
         """What the weights depend on, besides what every training depends on."""
         ...
@@ -38,6 +43,8 @@ class Storage(Protocol):
 
 class Plain:
     """Every weight as training left it (a Storage)."""
+
+    widths = ()
 
     @property
     def origin(self) -> Mapping[str, object]:

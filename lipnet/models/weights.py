@@ -1,6 +1,7 @@
 """The weights file: safetensors with all that is needed to use the model in its header.
 
-Its tensors are stored as they are, or packed (lipnet/coding); `load_model` reads both.
+Its tensors are stored as they are, or packed (lipnet/coding); `load_model` reads both. A file of
+several widths (lipnet/models/slimmable.py) gives a model of one of them.
 """
 
 import json
@@ -23,16 +24,18 @@ from lipnet.labels import parse_labels
 from lipnet.models.build import build_empty
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import ORIGIN_KEY, Rejection, read_rejection
+from lipnet.models.slimmable import Slimmable, take_width
 from lipnet.models.spotting import ORIGIN_KEY as SPOTTING_KEY
 from lipnet.models.spotting import Spotting, read_spotting
 from lipnet.recipe import Recipe
-from lipnet.records import parse_json
+from lipnet.records import Record, parse_json
 from lipnet.spec import ModelSpec
 
 # One header entry: safetensors writes several in no fixed order, and equal models must give
 # equal bytes.
 HEADER_KEY = "lipnet"
 TRAINED_ON = "trained_on"  # in the card's origin: the ClipSet of the training clips
+WIDTHS = "widths"  # in the origin: those that the file has tensors of
 COUNTS, VARIANCES = "num_batches_tracked", "running_var"  # of BatchNorm
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PACKED_TABLE, PACKED_DATA = "packed.table", "packed.data"  # the only tensors of a packed file
@@ -61,6 +64,20 @@ class ModelCard:
         """When a word of a stream is reported; None if that was not chosen."""
         return read_spotting(self.origin)
 
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """The widths of a file of several, shares of `spec` from 1 down; else 1 alone."""
+        found = Record(self.origin)
+        return tuple(found.numbers(WIDTHS)) if WIDTHS in found else (1.0,)
+
+    def at_width(self, width: float) -> "ModelCard":
+        """The card of an ordinary model of one width; validation chose the thresholds for the
+        widest only."""
+        dropped = {WIDTHS} if width == 1 else {WIDTHS, ORIGIN_KEY, SPOTTING_KEY}
+        origin = {name: value for name, value in self.origin.items() if name not in dropped}
+        spec = self.spec if width == 1 else str(ModelSpec.parse(self.spec).at_width(width))
+        return replace(self, spec=spec, origin=origin)
+
 
 def save_weights(
     path: Path | str, model: Lipreader, card: ModelCard, *, half: bool = False
@@ -71,12 +88,16 @@ def save_weights(
     out of its range.
     """
     path = Path(path)
-    tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
-    }
+    tensors: dict[str, Tensor] = model.state_dict()
     if half:
         tensors = {name: _halve(path, name, tensor) for name, tensor in tensors.items()}
-    _write(path, tensors, card, outputs=tensors["classifier.bias"].numel())
+    save_tensors(path, tensors, card)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
+    """The same for tensors by name, such as those of several widths."""
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    _write(path, stored, card, outputs=stored["classifier.bias"].numel())
 
 
 def save_packed(path: Path, tensors: Mapping[str, Packed], card: ModelCard) -> None:
@@ -124,8 +145,12 @@ def load_card(path: Path | str) -> ModelCard:
     return parse_card(path, header[HEADER_KEY])
 
 
-def load_model(path: Path | str, device: str = "cpu") -> tuple[Lipreader, ModelCard]:
+def load_model(
+    path: Path | str, device: str = "cpu", *, width: float = 1
+) -> tuple[Lipreader, ModelCard]:
     """Rebuild the model that a weights file holds, in eval mode; errors name the tensors.
+
+    Of a file of several widths the widest, or that of `width`, with the card of such a model.
 
     >>> model, card = lipnet.load_model("weights.safetensors")
     >>> card.spec, card.labels[:2]
@@ -141,7 +166,13 @@ def load_model(path: Path | str, device: str = "cpu") -> tuple[Lipreader, ModelC
     # Compared before the model is allocated: a damaged spec may ask for any amount of memory.
     check_tensors(_shapes_of(path, card), tensors, where=f"{path} ({card.spec})")
     check_values(tensors, where=str(path))
-    model = build_empty(ModelSpec.parse(card.spec), len(card.labels))
+    classes, spec = len(card.labels), ModelSpec.parse(card.spec)
+    try:
+        tensors = take_width(tensors, spec, classes, widths=card.widths, width=width)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    card = card.at_width(width)
+    model = build_empty(ModelSpec.parse(card.spec), classes)
     model.load_state_dict(tensors)
     return model.to(torch.device(device)).eval(), card
 
@@ -235,6 +266,10 @@ def parse_card(path: Path, text: str) -> ModelCard:
     except ValueError as error:
         raise InputError(f"{path}: its card has a wrong {ORIGIN_KEY}: {error}") from None
     try:
+        parsed.widths  # noqa: B018 (it is checked)
+    except ValueError as error:
+        raise InputError(f"{path}: its card has a wrong {WIDTHS}: {error}") from None
+    try:
         read_spotting(parsed.origin)
     except ValueError as error:
         raise InputError(f"{path}: its card has a wrong {SPOTTING_KEY}: {error}") from None
@@ -263,7 +298,9 @@ def _shapes_of(path: Path, card: ModelCard) -> dict[str, Tensor]:
     """The tensors of the card's spec, without memory; InputError if it cannot be built."""
     try:
         spec = ModelSpec.parse(card.spec)
-        return build_empty(spec, len(card.labels), device="meta").state_dict()
+        model = build_empty(spec, len(card.labels), device="meta")
+        several = len(card.widths) > 1
+        return Slimmable(model, spec, card.widths).file_tensors() if several else model.state_dict()
     except InputError as error:
         raise InputError(f"{path}: its card cannot be built: {error}") from error
 

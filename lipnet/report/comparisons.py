@@ -1,10 +1,11 @@
 """Which models are compared, on the same test clips: what may be called better."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from lipnet.how import How
 from lipnet.measure.accuracy import Estimate, paired_difference
-from lipnet.report.results import Entry, Results
+from lipnet.report.results import SLIMMABLE, Entry, Results
 from lipnet.train.history import beats
 
 
@@ -26,12 +27,13 @@ class Comparison:
 
 
 def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
-    """Distilled against scratch of the same spec, and ensembles against their best member.
+    """Distilled, and trained at several widths, against scratch of the same spec, and ensembles
+    against their best member.
 
     Each lineage is represented by its distilled generation that is best on validation, against
     the scratch model of its spec and seed: nothing is chosen on the split that is compared.
     """
-    pairs = [*_twins(results.models), *_ensembles(results)]
+    pairs = [*_twins(results.models), *_widths(results), *_ensembles(results)]
     return [
         _compare(question, first, second, split)
         for question, first, second in pairs
@@ -71,9 +73,24 @@ def _twins(models: list[Entry]) -> list[tuple[str, Entry, Entry]]:
             continue
         scratch = own[0] if own else scratch_twin(models, distilled[0].spec, distilled[0].seed)
         if scratch is not None:
-            question = "born-again over scratch" if own else "distilled over scratch"
+            question = "born-again over scratch" if own else _question(distilled[0].training)
             pairs.append((question, scratch, best_of(distilled)))
     return pairs
+
+
+def _question(training: str) -> str:
+    return (
+        "one of several widths over scratch" if training == SLIMMABLE else "distilled over scratch"
+    )
+
+
+def _widths(results: Results) -> Iterator[tuple[str, Entry, Entry]]:
+    """Each narrower width of a network of several against the model from scratch of its spec."""
+    for entry in results.compressed:
+        how = How.parse(entry.packing.how) if entry.packing else None
+        twin = scratch_twin(results.models, entry.spec, entry.seed)
+        if twin and how and how.width != 1 and how.coding is None:
+            yield _question(SLIMMABLE), twin, entry
 
 
 def _ensembles(results: Results) -> list[tuple[str, Entry, Entry]]:

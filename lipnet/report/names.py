@@ -87,6 +87,8 @@ def _name_training(row: LeaderboardRow, teacher: str) -> str:
     number = int(row.generation[1:])
     if row.training == "scratch":
         return "from scratch"
+    if row.training == "slimmable":
+        return "the widest of several"
     if row.training == "born-again":
         return f"generation {number}"
     return f"distilled from {teacher}" + (f", generation {number}" if number > 1 else "")

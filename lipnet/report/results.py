@@ -15,7 +15,7 @@ from lipnet.errors import InputError
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
 from lipnet.lineage.cascade import Cascade
 from lipnet.lineage.ensemble import mean_probabilities
-from lipnet.lineage.generation import Packing, read_generation
+from lipnet.lineage.generation import Generation, Packing, read_generation
 from lipnet.lineage.summary import read_lineage
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.measure.cost import Cost, cost_of
@@ -25,7 +25,10 @@ from lipnet.shards.summary import read_labels_file
 from lipnet.spec import ModelSpec
 
 SPLITS = ("val", "test", "unseen")
-TRAININGS = ("scratch", "born-again", "distilled", "ensemble", "cascade", "compressed")
+SLIMMABLE = "slimmable"
+TRAININGS = (
+    *("scratch", "born-again", "distilled", SLIMMABLE, "ensemble", "cascade", "compressed"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +62,9 @@ class Entry:
     cascade the costs are means over the test clips.
 
     `training` is how it was made: "scratch", "born-again" (its teacher is of its own lineage),
-    "distilled" (its lineage was, from another one), "ensemble", "cascade" or "compressed", whose
-    `teacher` is the model that it was made from. `chosen`: the best of its lineage on validation.
+    "distilled" (its lineage was, from another one), "slimmable" (the widest of several widths),
+    "ensemble", "cascade" or "compressed", whose `teacher` is the model that it was made from.
+    `chosen`: the best of its lineage on validation.
     """
 
     name: str
@@ -181,7 +185,7 @@ def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
         generation=generation,
         spec=found.spec,
         teacher=found.packing.of if found.packing else found.teacher or "",
-        training="compressed" if found.packing else _training(summary.teacher, found.teacher),
+        training=_training(summary.teacher, found),
         params_m=cost.params_m,
         gflops=cost.gflops,
         gmacs=cost.gmacs,
@@ -198,8 +202,10 @@ def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
     )
 
 
-def _training(lineage_teacher: str | None, teacher: str | None) -> str:
-    if not teacher:
+def _training(lineage_teacher: str | None, found: Generation) -> str:
+    if found.packing or found.widths:
+        return "compressed" if found.packing else SLIMMABLE
+    if not found.teacher:
         return "scratch"
     return "distilled" if lineage_teacher else "born-again"
 

@@ -104,6 +104,7 @@ class _Fit:
             self._recipe,
             self._training.teacher,
             self._engine,
+            self._training.form,
         )
         self._saved_at = self._engine.clock()
         with self._writer:

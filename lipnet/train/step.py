@@ -1,9 +1,9 @@
 """One optimiser step: a batch as micro-batches, one update of the weights."""
-# B batch  K classes  R rows of a micro-batch
+# B batch  K classes  E outputs per clip  R rows of a micro-batch
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,14 @@ from lipnet.recipe import Recipe
 from lipnet.seed import seed_of
 from lipnet.train.batchnorm import RunningStatistics
 from lipnet.train.engine import Engine
+from lipnet.train.form import AsTrained, Form
 from lipnet.train.optim import Optimiser
 
 
 @dataclass
 class Stepper:
-    """A model and what its steps need; `forward` is the model as training calls it."""
+    """A model and what its steps need; `forward` is the model as training calls it, and `form`
+    gives the loss of what it returns besides the model's own logits."""
 
     model: nn.Module
     forward: nn.Module
@@ -29,6 +31,7 @@ class Stepper:
     recipe: Recipe
     teacher: Teacher
     engine: Engine
+    form: Form = field(default_factory=AsTrained)
 
     def __post_init__(self) -> None:
         self._statistics = RunningStatistics(self.model)
@@ -66,12 +69,15 @@ class Stepper:
         torch.manual_seed(seed_of("dropout", self.recipe.seed, epoch, first_row))
         view = micro_batch.view
         with mixed_precision(self.engine.device):
-            logits_BK = self.forward(view.frames_BTHW, view.lengths_B, view.word_BT, view.valid)
-        if logits_BK.dtype != torch.float64:
-            logits_BK = logits_BK.float()
+            outputs = self.forward(view.frames_BTHW, view.lengths_B, view.word_BT, view.valid)
+        if outputs.dtype != torch.float64:
+            outputs = outputs.float()
+        logits_BK, *others = outputs if outputs.dim() == 3 else [outputs]
         ce = cross_entropy_mixed(logits_BK, view.labels_B, view.partner_labels_B, share=view.share)
         kd = self.teacher.loss(logits_BK, view, position)
         loss = ce + kd
+        if others:
+            loss = loss + self.form.further_loss(others, logits_BK)
         # DistributedDataParallel averages gradients over the processes; the weights sum to 1
         # over all micro-batches of all processes.
         world_size = self.engine.processes.world_size

@@ -11,7 +11,7 @@ from lipnet.code import reached_files
 from lipnet.compress import lineage as compress_lineage
 from lipnet.compress import storage
 from lipnet.errors import InputError
-from lipnet.lineage import generation_run
+from lipnet.lineage import generation_run, slimmable
 from pipeline.params import LINEAGE_ID, load_params
 from pipeline.profile import choose_profile, known_profiles
 from stages import landmarks, raw, shards
@@ -105,7 +105,7 @@ def test_a_job_is_done_again_by_the_changes_that_make_its_stage_run_again(
 
 
 def test_a_lineage_is_trained_again_by_the_changes_that_make_its_stage_run_again() -> None:
-    digested = {f"lipnet/{name}" for name in reached_files(generation_run.CODE)}
+    digested = {f"lipnet/{name}" for name in reached_files(generation_run.CODE, slimmable.CODE)}
     for stage in ("scratch", "taught"):
         assert needed_files(stage) == digested
     compressing = reached_files(compress_lineage.CODE, storage.CODE)

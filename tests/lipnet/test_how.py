@@ -26,10 +26,17 @@ def test_prune_comes_first_in_any_order() -> None:
     assert (how.pruned, str(how.values)) == (0.5, "cluster4")
 
 
+def test_a_width_comes_first_and_may_be_all() -> None:
+    how = How.parse("int4 + prune_0.5 + width_0.25")
+    assert (str(how), how.width, how.pruned) == ("width_0.25 + prune_0.5 + int4", 0.25, 0.5)
+    assert str(how.coding) == "prune_0.5 + int4"
+    assert (How.parse("width_0.5").coding, How.parse("int4").width) == (None, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "unknown step ''; known: half, int<2..8>, cluster<2..6>, binary"),
+        ("", "unknown step ''; known: width_<share>, half, int<2..8>, cluster<2..6>, binary"),
         ("zip", "unknown step 'zip'"),
         ("int", "'int' is written int<2..8>"),
         ("int9", "int has 2 to 8 bits"),
@@ -42,7 +49,9 @@ def test_prune_comes_first_in_any_order() -> None:
         ("int4 + cluster4", "a weight is stored in one way"),
         ("prune_0.5 + binary", "a binary weight is never zero"),
         ("lowrank_0.5 + prune_0.5", "no zeros to leave out"),
-        ("prune_0.5 + int4 + half", "at most prune_<share> and one other step"),
+        ("width_0.5 + width_0.25", "given twice"),
+        ("width_0.5 + int4 + half", "a weight is stored in one way"),
+        ("prune_0.5 + int4 + half", "at most width, prune_<share> and one other step"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_reason(text: str, reason: str) -> None:

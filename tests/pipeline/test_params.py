@@ -304,6 +304,37 @@ def test_a_row_that_cannot_be_compressed_is_named_with_the_reason(
         load_params(write(tmp_path, compressed=rows))
 
 
+WIDE = {"wide": {"spec": "resnet18 + tcn_1x", "widths": [0.5, 1]}}
+
+
+def test_a_lineage_of_several_widths_gives_each_as_a_compressed_row(tmp_path: Path) -> None:
+    rows = {"half": {"of": "wide", "how": "int8 + width_0.5"}}
+    params = load_params(write(tmp_path, scratch=WIDE, taught={}, compressed=rows))
+    assert params.widths_of("wide") == (1, 0.5)
+    assert str(params.spec_of("half")) == "resnet18_0.5x + tcn_0.5x"
+    assert params.compressed["half"].how == "width_0.5 + int8"
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "words"),
+    [
+        ({}, {"how": "width_0.25"}, r"compressed\.half: .*one of the widths of wide.*1\.0, 0\.5"),
+        ({}, {"recipe": {"epochs": 1}}, r"compressed\.half: .*leave out `recipe`"),
+        ({"widths": [0.5]}, {}, r"scratch\.wide: widths 0\.5: 2 to 4 shares"),
+        ({"widths": [1, 0.3]}, {}, r"scratch\.wide: .*a head of 76\.8 channels"),
+        ({"generations": 1}, {}, r"scratch\.wide: .*no born-again generations"),
+        ({"spec": "resnet18 + mstcn_3x"}, {}, r"scratch\.wide: .*share the weights"),
+    ],
+)
+def test_widths_that_cannot_be_trained_or_taken_are_named(
+    tmp_path: Path, changes: dict[str, Any], row: dict[str, Any], words: str
+) -> None:
+    rows = {"half": {"of": "wide", "how": "width_0.5", **row}}
+    scratch = {"wide": {**WIDE["wide"], **changes}}
+    with pytest.raises(InputError, match=words):
+        load_params(write(tmp_path, scratch=scratch, taught={}, compressed=rows))
+
+
 def test_a_compressed_lineage_teaches_none_and_has_a_name_of_its_own(tmp_path: Path) -> None:
     rows = {"a": COMPRESSED}
     with pytest.raises(InputError, match="a is compressed and teaches no lineage: .*rn18-tcn"):

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lipnet.errors import InputError
 from lipnet.lineage.generation import Generation, read_generation, write_generation
 from lipnet.lineage.summary import LineageSummary, read_lineage, write_lineage
-from lipnet.models.weights import is_packed, load_card
+from lipnet.models.slimmable import Slimmable
+from lipnet.models.weights import WIDTHS, is_packed, load_card, load_model, save_tensors
+from lipnet.spec import ModelSpec
 from lipnet.train.history import read_history
 from pipeline.paths import Paths
 from stages import compressed, progress
@@ -23,7 +26,10 @@ SPEC = "resnet18_0.125x + tcn_0.25x"
 ROWS = {
     "small-int8": {"of": "small", "how": "int8"},
     "small-int3": {"of": "small", "how": "int3", "recipe": {"epochs": 1}},
+    "wide-half": {"of": "wide", "how": "width_0.5"},
+    "wide-half-int8": {"of": "wide", "how": "width_0.5 + int8"},
 }
+WIDE = "resnet18_0.25x + tcn_0.5x"
 
 
 class Untracked:
@@ -56,15 +62,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gene
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(progress, "ModelRun", Untracked)
     recipe = {"field": 60, "input_size": 32, "batch": 3, "epochs": 4, "mixup": 0.4}
-    write(tmp_path, recipe=recipe, scratch={"small": {"spec": SPEC}}, taught={}, compressed=ROWS)
+    scratch = {"small": {"spec": SPEC}, "wide": {"spec": WIDE, "widths": [1, 0.5]}}
+    write(tmp_path, recipe=recipe, scratch=scratch, taught={}, compressed=ROWS)
     paths = Paths("tiny")
     write_shards(paths.shards, ("train", "val"))
-    folder = paths.lineage("small") / "g0"
-    folder.mkdir(parents=True)
-    write_weights(folder / "weights.safetensors", SPEC)
-    made = Generation("g0", "x-g0", None, SPEC, RECIPE, 0, 0.5, 1.0, 1.0, "f" * 16)
-    write_generation(folder, made)
-    write_lineage(paths.lineage("small"), LineageSummary.of("small", [made]))
+    for lineage, spec, widths in (("small", SPEC, ()), ("wide", WIDE, (1, 0.5))):
+        folder = paths.lineage(lineage) / "g0"
+        folder.mkdir(parents=True)
+        write_weights(folder / "weights.safetensors", spec)
+        made = Generation("g0", "x-g0", None, spec, RECIPE, 0, 0.5, 1.0, 1.0, "f" * 16)
+        if widths:
+            add_widths(folder / "weights.safetensors", widths)
+        write_generation(folder, replace(made, widths=widths))
+        write_lineage(paths.lineage(lineage), LineageSummary.of(lineage, [made]))
 
     def run_stage(lineage: str) -> Generation:
         monkeypatch.setattr(sys, "argv", ["compressed", lineage])
@@ -72,6 +82,31 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gene
         return read_generation(paths.lineage(lineage) / "g1")
 
     return run_stage
+
+
+def add_widths(path: Path, widths: tuple[float, ...]) -> None:
+    """Make it a file of these widths, the narrower ones with fresh BatchNorms."""
+    model, card = load_model(path)
+    slimmable = Slimmable(model, ModelSpec.parse(card.spec), widths)
+    changed = replace(card, origin={**card.origin, WIDTHS: list(widths)})
+    save_tensors(path, slimmable.file_tensors(), changed)
+
+
+def test_a_width_is_an_ordinary_model_packed_or_not(run: Callable[[str], Generation]) -> None:
+    source = Paths("tiny").lineage("wide") / "g0" / "weights.safetensors"
+    narrow = load_model(source, width=0.5)[0]
+    made, packed = run("wide-half"), run("wide-half-int8")
+    paths = [Paths("tiny").lineage(name) / "g1" / "weights.safetensors" for name in ROWS][2:]
+    for own, path in zip((made, packed), paths, strict=True):
+        assert own.spec == "resnet18_0.125x + tcn_0.25x" == load_card(path).spec
+        assert WIDTHS not in load_card(path).origin
+        assert own.packing is not None
+        assert own.packing.source_bytes == source.stat().st_size
+    assert [is_packed(path) for path in paths] == [False, True]
+    loaded = load_model(paths[0])[0].state_dict()
+    assert all(torch.equal(own, loaded[name]) for name, own in narrow.state_dict().items())
+    weights = load_model(paths[1])[0].get_parameter("classifier.weight")
+    torch.testing.assert_close(weights, narrow.classifier.weight, atol=0.02, rtol=0.1)
 
 
 def test_a_row_is_a_lineage_with_its_size_and_its_source(

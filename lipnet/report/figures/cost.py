@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox, ScaledTranslation
 from lipnet.measure.accuracy import pooled_difference
 from lipnet.report.comparisons import best_of
 from lipnet.report.figures.placement import Label, boxes_along, boxes_of, place_labels
-from lipnet.report.results import Entry, Results
+from lipnet.report.results import SLIMMABLE, Entry, Results
 from lipnet.report.spec_names import name_spec
 
 # Okabe and Ito's colours, distinguishable with colour blindness.
@@ -23,12 +23,14 @@ COLOURS = {
     "scratch": "#6b6b6b",
     "born-again": "#0072B2",
     "distilled": "#D55E00",
+    "slimmable": "#CC79A7",
     "ensemble": "#009E73",
 }
 NAMES = {
     "scratch": "from scratch",
     "born-again": "born again",
     "distilled": "distilled",
+    "slimmable": "one of several widths",
     "ensemble": "ensemble",
 }
 COSTS = {"params_m": "parameters", "gflops": "FLOPs"}
@@ -99,15 +101,17 @@ def _find_specs(results: Results, cost: str) -> Iterator[Column]:
     for spec in dict.fromkeys(model.spec for model in results.models):
         own = [model for model in results.models if model.spec == spec]
         scratch = [model for model in own if model.training == "scratch"]
-        distilled = list(_best_of_lineages(own))
-        shown = [*scratch, *distilled]
+        several = [model for model in own if model.training == SLIMMABLE]
+        distilled = list(_best_of_lineages([model for model in own if model not in several]))
+        shown = [*scratch, *distilled, *several]
+        marked = distilled or ([] if scratch else several)
         place = float(getattr(own[0], cost))
         yield Column(
             label=name_spec(spec),
             cost=place,
             dots=tuple((model.training, 100 * _test_top1(model)) for model in shown),
             scratch=_mark_mean(scratch, place) if scratch else None,
-            distilled=_mark(best_of(distilled), place) if distilled else None,
+            distilled=_mark(best_of(marked), place) if marked else None,
         )
 
 

@@ -28,7 +28,7 @@ ALIKE = {"bark": "park", "million": "millions", "could": "should", "fifty": "fif
 @dataclass(frozen=True)
 class Fake:
     """One made-up lineage; the `skill` of each generation is roughly its accuracy. `packing`: of a
-    compressed one."""
+    compressed one; `widths`: of a network of several."""
 
     lineage: str
     spec: str
@@ -37,6 +37,7 @@ class Fake:
     seed: int = 1
     temperature: float = 1.0
     packing: Packing | None = None
+    widths: tuple[float, ...] = ()
 
 
 SMALL = (
@@ -151,6 +152,7 @@ def _write_lineage(study: Study, fake: Fake, epochs: int) -> None:
             val_loss=1 - skill,
             fingerprint=f"{crc32(model.encode()):016x}",
             packing=fake.packing,
+            widths=fake.widths,
         )
         write_generation(folder / f"g{number}", generation)
         write_history(folder / f"g{number}" / "history.csv", _history(skill, epochs))

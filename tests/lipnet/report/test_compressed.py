@@ -21,15 +21,19 @@ from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_packed
 from lipnet.report import latencies, write
 from lipnet.report.cascade import judge_cascade
+from lipnet.report.comparisons import compare_all
+from lipnet.report.figures.cost import draw_accuracy_by_cost
 from lipnet.report.figures.size import draw_accuracy_by_size
 from lipnet.report.figures.style import house_style
 from lipnet.report.keep import keep_study
 from lipnet.report.leaderboard import write_leaderboard
+from lipnet.report.names import ModelNames
 from lipnet.report.release import release_model
 from lipnet.report.results import read_results
 from lipnet.report.rows import LeaderboardRow, find_choices, models_of
 from lipnet.report.saved import read_results_rows
 from lipnet.report.study import Study
+from lipnet.report.tables import leaderboard_rows
 from lipnet.report.terminal import print_leaderboard
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
@@ -88,6 +92,35 @@ def test_a_row_has_its_size_and_its_paired_difference(
     assert (row.compression.tuned_epochs, row.teacher, row.training) == (2, SOURCE, "compressed")
     source = next(row for row in rows if row.model == SOURCE)
     assert (row.gflops, row.params_m) == (source.gflops, source.params_m)
+
+
+def test_widths_are_compared_with_the_models_from_scratch_of_their_specs(tmp_path: Path) -> None:
+    """And their network is no twin of a model from scratch, nor distilled."""
+    study, full, half = Study(tmp_path), "resnet18_0.25x + tcn_0.5x", "resnet18_0.125x + tcn_0.25x"
+    packings = {
+        how: Packing("wide-g0", how, 0, 10, 40) for how in ("width_0.5", "width_0.5 + int8")
+    }
+    fakes = [
+        Fake("wide", full, None, (0.7,), widths=(1, 0.5)),
+        Fake("full", full, None, (0.75,)),
+        Fake("half", half, None, (0.6,)),
+        Fake("wide-half", half, "wide-g0", (0.65,), packing=packings["width_0.5"]),
+        Fake("wide-int8", half, "wide-g0", (0.65,), packing=packings["width_0.5 + int8"]),
+    ]
+    fabricate(study, fakes)
+    write_selection(study.logits_val, study.selection, compressed=["wide-half", "wide-int8"])
+    results = read_results(study)
+    pairs = {(own.first, own.second): own for own in compare_all(results)}
+    assert set(pairs) == {("full-g0", "wide-g0"), ("half-g0", "wide-half-g1")}
+    assert {own.question for own in pairs.values()} == {"one of several widths over scratch"}
+    rows = {row.model: row for row in leaderboard_rows(results)}
+    assert rows["wide-g0"].training == "slimmable"
+    assert rows["wide-half-g1"].gflops == rows["half-g0"].gflops < rows["wide-g0"].gflops / 2
+    names = ModelNames(list(rows.values()))
+    assert names.full("wide-g0") == "ResNet-18 0.25× + TCN 0.5×, the widest of several"
+    assert names.full("wide-half-g1") == "ResNet-18 0.125× + TCN 0.25×, width_0.5"
+    with house_style():
+        draw_accuracy_by_cost(results, "gflops", ceiling=None)
 
 
 def test_nothing_is_chosen_from_compressed_models(study: Study, rows: list[LeaderboardRow]) -> None:
