@@ -1,8 +1,9 @@
 """Select a profile: compose conf/ into params.yaml, as `dvc exp run -S profile=...` does.
 
 Changes are KEY=VALUE, such as source.root=/data/grid; taught={} leaves out a section, and
-lineages=NAME,NAME keeps only these lineages and those that they are made from. A change that
-changes nothing is refused.
+lineages=NAME,NAME keeps only these lineages and those that they are made from. chains=one keeps
+only the first distilled lineage of each spec, and those that teach it. A change that changes
+nothing is refused.
 """
 
 import re
@@ -17,6 +18,7 @@ from hydra.errors import HydraException
 from pydantic import WithJsonSchema
 
 from lipnet.errors import InputError
+from lipnet.spec import ModelSpec
 from pipeline.checkout import lock_checkout
 from pipeline.inputs import PARAMS
 from pipeline.params import Params, load_params
@@ -24,7 +26,7 @@ from pipeline.program import run_program
 
 CONF = Path("conf")
 USAGE = "usage: python -m pipeline.profile NAME [KEY=VALUE ...]"
-LINEAGES = "lineages="
+LINEAGES, CHAINS = "lineages=", "chains="
 LATEST = "as in params.yaml"
 EMPTY = re.compile(r"([\w.-]+)=\{\}")  # which Hydra would merge, and so change nothing
 
@@ -35,7 +37,7 @@ def main() -> None:
         raise InputError(f"{USAGE}; profiles: {', '.join(known_profiles())}")
     with lock_checkout(wait=False):
         params = choose_profile(sys.argv[1], sys.argv[2:])
-    if any(change.startswith(LINEAGES) for change in sys.argv[2:]):
+    if any(change.startswith((LINEAGES, CHAINS)) for change in sys.argv[2:]):
         print(f"lineages: {', '.join(params.lineages)}")
 
 
@@ -89,20 +91,23 @@ def compose_profile(profile: str, changes: Sequence[str], place: Path) -> Params
 def compose(profile: str, changes: Sequence[str], place: Path) -> dict[str, Any]:
     """Write the profile with `changes` to `place`; returns its content."""
     conf = str(CONF.absolute())  # profiles, and a plugin that keeps the outputs of the others
-    lineages = [change for change in changes if change.startswith(LINEAGES)]
+    filters = [change for change in changes if change.startswith((LINEAGES, CHAINS))]
     overrides = [f"profile={profile}"]
     for change in changes:
         if found := EMPTY.fullmatch(change):
             overrides += [f"~{found[1]}", f"+{change}"]
-        elif change not in lineages:
+        elif change not in filters:
             overrides.append(change)
     try:
         compose_and_dump(place, conf, None, "config", conf, overrides)
     except HydraException as error:
         raise InputError(f"{' '.join(changes)}: {error}") from None
     content: dict[str, Any] = yaml.safe_load(place.read_text(encoding="utf-8"))
-    for change in lineages:
-        content |= keep_lineages(content, change.removeprefix(LINEAGES))
+    for change in filters:
+        if change.startswith(CHAINS):
+            content |= keep_chains(content, change.removeprefix(CHAINS))
+        else:
+            content |= keep_lineages(content, change.removeprefix(LINEAGES))
         place.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
     return content
 
@@ -148,6 +153,21 @@ def keep_lineages(content: Mapping[str, Any], names: str) -> dict[str, Any]:
         },
         "cascades": {n: own for n, own in cascades.items() if {own["small"], own["large"]} <= kept},
     }
+
+
+def keep_chains(content: Mapping[str, Any], number: str) -> dict[str, Any]:
+    """The sections of lineages with one distilled lineage per spec and seed, the first of several,
+    and those that teach it."""
+    if number != "one":
+        raise InputError(f"{CHAINS}{number}: the only choice is {CHAINS}one")
+    first: dict[tuple[ModelSpec, Any], str] = {}
+    for name, entry in content.get("taught", {}).items():
+        seed = entry.get("recipe", {}).get("seed")
+        first.setdefault((ModelSpec.parse(entry["spec"]), seed), name)
+    kept = {*content.get("scratch", {}), *first.values()}
+    packed = content.get("compressed", {})
+    kept |= {name for name, entry in packed.items() if entry["of"] in kept}
+    return keep_lineages(content, ",".join(sorted(kept)))
 
 
 if __name__ == "__main__":

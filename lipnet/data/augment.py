@@ -326,9 +326,12 @@ def _cut_out(frames_MTHW: Tensor, holes_M2: Tensor, cutout: float) -> None:
 
 
 def _mark_word(words_B2: Tensor, window: Window, n_frames: int) -> Tensor:
-    """1 on the window's frames in the word [first, last), 0 elsewhere: [B, T]."""
+    """1 on the window's frames in [first - 1, last) of the word, 0 elsewhere: [B, T].
+
+    The frame before the word is marked because the authors' boundary models are trained so.
+    """
     times_BT = window.starts_B[:, None] + torch.arange(n_frames)
-    in_word_BT = (times_BT >= words_B2[:, :1]) & (times_BT < words_B2[:, 1:])
+    in_word_BT = (times_BT >= words_B2[:, :1] - 1) & (times_BT < words_B2[:, 1:])
     return in_word_BT * _valid_mask(window.lengths_B, n_frames)
 
 

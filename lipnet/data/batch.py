@@ -54,8 +54,9 @@ class ClipBatch:
 class View:
     """Normalised float frames, zero after each length; the first label has the weight `share`.
 
-    `word_BT` is 1 on the word's frames and 0 around it, mixed like the frames. `lengths_B` is on
-    the CPU; the other tensors, and those of `valid`, are on the device of the frames.
+    `word_BT` is 1 on the word's frames and the one before, 0 elsewhere, mixed like the frames.
+    `lengths_B` is on the CPU; the other tensors, and those of `valid`, are on the device of the
+    frames.
     """
 
     frames_BTHW: Tensor

@@ -69,8 +69,9 @@ class Lipreader(nn.Module):
     ) -> Tensor:
         """Normalised frames [B, T, H, W] and their lengths -> logits [B, K].
 
-        `word_BT` is 1 on the frames of the word and 0 around it. If the spec has "boundary", it is
-        one more feature of each frame (InputError if it is missing); other models ignore it.
+        `word_BT` is 1 on the frames of the word and the one before, 0 elsewhere. If the spec has
+        "boundary", it is one more feature of each frame (InputError if it is missing); other
+        models ignore it.
         `valid` are the valid frames, if they are known; finding them makes a GPU's host wait.
         """
         logits_BK: Tensor = self.classifier(self.embed(frames_BTHW, lengths_B, word_BT, valid))

@@ -1,9 +1,10 @@
 """LRW-1000's layout: three label files, and folders of numbered images with the mouth cut out."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +22,7 @@ LAYOUT = (
     "`folder,pinyin,start,end` in seconds, and images/<folder>/<n>.jpg"
 )
 LABEL_FILES = {"trn_1000.txt": "train", "val_1000.txt": "val", "tst_1000.txt": "test"}
+KEPT_FIRST = ("test", "val", "train")  # which split keeps a window that is in several
 FIELDS = (4, 5)
 READERS = 8
 MENTIONED = 5
@@ -30,7 +32,8 @@ Images = dict[int, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a label file; frames [first, last), frame 0 being image 1."""
+    """One line of a label file; frames [first, last), frame 0 being image 1. `repeat` counts equal
+    lines of the test split."""
 
     place: str
     split: str
@@ -38,6 +41,7 @@ class Line:
     label: str
     first: int
     last: int
+    repeat: int = 1
 
 
 def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], list[Rejected]]:
@@ -132,21 +136,29 @@ def choose_words(lines: list[Line], wanted: list[str]) -> list[Line]:
 
 
 def reject_repeated(lines: list[Line]) -> tuple[list[Line], list[Rejected]]:
-    """The lines, and a record for each repeated line of a file and for each line with a window that
-    is also in the label file of an earlier split (train, val, test)."""
+    """The lines without repetitions, and a record for each line that is left out.
+
+    The official test split stays whole, so that accuracies are comparable: a window that is also in
+    it is left out of val and train, one of val is left out of train, and a line that val or train
+    repeats is left out. A line that test repeats is another clip.
+    """
+    counts: Counter[tuple[str, str, int, int]] = Counter()
     first: dict[tuple[str, str, int, int], Line] = {}
     windows: dict[tuple[str, int, int], Line] = {}
+    kept: list[Line] = []
     repeated: list[Rejected] = []
-    for line in lines:
+    for line in sorted(lines, key=lambda line: KEPT_FIRST.index(line.split)):
         window = (line.folder, line.first, line.last)
-        earliest = windows.setdefault(window, line)
+        key = (line.label, *window)
+        earliest, earlier = windows.setdefault(window, line), first.setdefault(key, line)
+        counts[key] += 1
         if earliest.split != line.split:
             repeated.append(reject(line.place, "split_leak", f"the frames of {earliest.place}"))
-            continue
-        earlier = first.setdefault((line.label, *window), line)
-        if earlier is not line:
+        elif earlier is not line and line.split != "test":
             repeated.append(reject(line.place, "repeated_line", f"the clip of {earlier.place}"))
-    return list(first.values()), repeated
+        else:
+            kept.append(replace(line, repeat=counts[key]))
+    return kept, repeated
 
 
 def check_lines(root: Path, images: str, lines: list[Line]) -> Iterator[Clip | Rejected]:
@@ -177,6 +189,7 @@ def make_clip(line: Line, video: str, listed: Images) -> Clip | Rejected:
     except FrameMissing as error:
         return reject(line.place, "frame_missing", f"{video}: {error}")
     name = f"{line.first}-{line.last}-{make_id(line.label)}"
+    name += f"_{line.repeat}" if line.repeat > 1 else ""  # an id of a label has no underscore
     return Clip(
         clip_id=f"{line.split}/{make_id(line.folder)}/{name}",
         video=video,

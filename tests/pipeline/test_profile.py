@@ -43,9 +43,24 @@ def test_a_compressed_lineage_is_chosen_with_what_it_is_made_from() -> None:
     assert params.lineages == ["rn18-mstcn3", "rn18-mstcn3-int8"]
 
 
+@pytest.mark.parametrize("profile", ["lrw", "lrw1000"])
+def test_students_have_all_teachers_of_the_paper_or_one_chain(profile: str) -> None:
+    whole, one = compose(profile), compose(profile, "chains=one")
+    specs = {whole.spec_of(name) for name in whole.taught}
+    assert [one.spec_of(name) for name in one.taught] == list(
+        dict.fromkeys(whole.spec_of(name) for name in whole.taught)
+    )
+    assert (one.scratch, one.compressed) == (whole.scratch, whole.compressed)
+    by_best = {whole.spec_of(n) for n, own in whole.taught.items() if own.teacher == "rn18-mstcn3"}
+    assert by_best == specs
+    assert all(own.generations == 2 for own in whole.taught.values())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (["chains=one"], "chains=one changes nothing"),
+        (["chains=two"], "the only choice is chains=one"),
         (["recipe.epochs=2"], "recipe.epochs=2 changes nothing: the profile tiny has this value"),
         (["recipe.epochs=3", "recipe.epochs=4"], "recipe.epochs=3 changes nothing"),
         (["lineages=rn18-tcn,rn18-dstcn-by-rn18-tcn"], "lineages=.* changes nothing"),

@@ -11,6 +11,7 @@ from scipy.ndimage import map_coordinates
 from lipnet.data.augment import Draws, central_view, draw, random_view
 from lipnet.data.batch import ClipBatch, View
 from lipnet.recipe import Recipe
+from lipnet.sources.lrw import make_clip
 
 
 def make_batch(lengths: list[int], words: list[list[int]], size: int = 20) -> ClipBatch:
@@ -107,11 +108,11 @@ def test_mixup_shares_follow_their_beta_distribution() -> None:
 
 
 def make_lit_batch(lengths: list[int], words: list[list[int]]) -> ClipBatch:
-    """Clips that are white during the word and black before and after it."""
+    """Clips that are white during the word and the frame before, and black otherwise."""
     batch = make_batch(lengths, words)
     times_T = torch.arange(batch.frames_BTHW.shape[1])
     words_B2 = torch.tensor(words)
-    lit_BT = (times_T >= words_B2[:, :1]) & (times_T < words_B2[:, 1:])
+    lit_BT = (times_T >= words_B2[:, :1] - 1) & (times_T < words_B2[:, 1:])
     lit_BT &= times_T < batch.lengths_B[:, None]
     batch.frames_BTHW[:] = 255 * lit_BT[:, :, None, None]
     return batch
@@ -127,14 +128,14 @@ clips_with_words = st.integers(1, 12).flatmap(
 
 
 @given(st.lists(clips_with_words, min_size=1, max_size=5))
-def test_the_boundary_of_a_central_view_is_the_words_frames(
+def test_the_boundary_of_a_central_view_is_the_word_and_the_frame_before(
     clips: list[tuple[int, list[int]]],
 ) -> None:
     lengths, words = [length for length, _ in clips], [word for _, word in clips]
     view = central_view(make_batch(lengths, words), Recipe(input_size=16))
     assert view.word_BT.shape == view.frames_BTHW.shape[:2]
     for row, (_, (first, last)) in enumerate(clips):
-        expected = [float(first <= time < last) for time in range(max(lengths))]
+        expected = [float(first - 1 <= time < last) for time in range(max(lengths))]
         assert view.word_BT[row].tolist() == expected
 
 
@@ -158,12 +159,21 @@ def test_a_cut_keeps_the_whole_boundary() -> None:
     batch, recipe = make_batch([9, 9, 7], [[3, 6], [0, 2], [5, 7]]), Recipe(input_size=16, mixup=0)
     for seed in range(20):
         view = view_at(batch, recipe, seed)
-        assert view.word_BT.sum(1).tolist() == [3, 2, 2]
+        assert view.word_BT.sum(1).tolist() == [4, 2, 3]
 
 
 def test_a_boundary_ends_where_its_clip_does() -> None:
     view = central_view(make_batch([4, 6], [[-2, 9], [5, 8]]), Recipe(input_size=16))
-    assert view.word_BT.tolist() == [[1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 0, 1]]
+    assert view.word_BT.tolist() == [[1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]]
+
+
+def test_the_boundary_of_a_clip_of_lrw_is_the_authors() -> None:
+    """They mark the frames [mid - half - 1, mid + half + 1) of 29, as measured from their code."""
+    clip = make_clip("WORD/test/WORD_00001.mp4", 0.47, "")
+    batch = make_batch([29], [[clip.word_first, clip.word_last]])
+    marked_T = central_view(batch, Recipe(input_size=16)).word_BT[0]
+    half = int(0.47 / 2 * 25)
+    assert marked_T.nonzero().flatten().tolist() == list(range(14 - half - 1, 14 + half + 1))
 
 
 @given(st.lists(clips_with_words, min_size=1, max_size=5), st.integers(0, 2**31))
@@ -204,8 +214,9 @@ def test_a_cut_leaves_the_least_context_that_the_clip_has(
     batch = make_batch([length for length, _ in clips], [word for _, word in clips])
     view = view_at(batch, Recipe(input_size=16, mixup=0, min_context=context), seed)
     for row, (length, (first, last)) in enumerate(clips):
-        word = view.word_BT[row].nonzero().flatten()
-        before, after = int(word[0]), int(view.lengths_B[row]) - 1 - int(word[-1])
+        marked = view.word_BT[row].nonzero().flatten()
+        before = int(marked[0]) + (first > 0)  # the frame before the word is marked and never cut
+        after = int(view.lengths_B[row]) - 1 - int(marked[-1])
         assert min(context, first) <= before <= first
         assert min(context, length - last) <= after <= length - last
 

@@ -110,13 +110,30 @@ def test_any_line_is_a_clip_or_a_record(text: str) -> None:
         ("good,是,shi,0.2,0.6", "repeated_line"),
         ("./good,shi,0.2,0.6", "repeated_line"),
         ("good/,shi,0.2,0.6", "repeated_line"),
-        ("good,shi,0.6,1.0", "split_leak"),
-        ("./good,hao,0.6,1.0", "split_leak"),
+        ("good,shi,0.1,0.5", "split_leak"),
+        ("./good,hao,0.1,0.5", "split_leak"),
     ],
 )
 def test_a_line_that_is_not_a_clip_is_recorded(tmp_path: Path, line: str, reason: str) -> None:
     root = make_corpus(tmp_path, val=f"\n{line}\n")
     assert find_rejected(root) == {"info/val_1000.txt:3": reason}
+
+
+def test_the_test_split_stays_whole(tmp_path: Path) -> None:
+    repeated = "good,shi,0.1,0.5\ngood,hao,0.1,0.5\ngood,shi,0.2,0.6\ngood,shi,0.6,1\n"
+    root = make_corpus(tmp_path, tst=repeated)
+    clips, rejected = discover_clips("lrw1000", root, {})
+    assert [(record.path, record.reason) for record in rejected] == [
+        (f"info/{name}_1000.txt:1", "split_leak") for name in ("trn", "val")
+    ]
+    assert [clip.clip_id.removeprefix("test/good/") for clip in clips] == [
+        *("15-25-shi", "2-12-hao", "2-12-shi", "2-12-shi_2", "5-15-shi")
+    ]
+
+
+def test_a_window_of_val_is_left_out_of_train(tmp_path: Path) -> None:
+    root = make_corpus(tmp_path, trn="good,shi,0.2,0.6\n")
+    assert find_rejected(root) == {"info/trn_1000.txt:2": "split_leak"}
 
 
 def test_one_missing_frame_costs_the_lines_that_need_it(tmp_path: Path) -> None:
