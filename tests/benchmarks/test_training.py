@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -61,6 +62,22 @@ def test_a_worker_process_builds_once_and_runs_at_each_call() -> None:
         assert [count(), count(), count()] == [1, 2, 3]
 
 
+class InThisProcess:
+    """A WorkerProcess without a process, which would import torch again."""
+
+    def __init__(self, make: Callable[..., Callable[[], object]], *arguments: object) -> None:
+        self._work = make(*arguments)
+
+    def __call__(self) -> object:
+        return self._work()
+
+    def __enter__(self) -> "InThisProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "options", "rows"),
@@ -68,7 +85,10 @@ def test_a_worker_process_builds_once_and_runs_at_each_call() -> None:
         (loader, ["--videos", "3", "--rounds", "1"], [re.escape(way) for way in loader.WAYS]),
         (
             training,
-            ["--models", training.STUDENT, "--steps", "1", "--batch", "2", "--repeats", "1"],
+            [
+                *("--models", training.STUDENT, "--steps", "1", "--batch", "2"),
+                *("--repeats", "1", "--loaders", "0"),
+            ],
             [re.escape(training.STUDENT) + r" +\d", *training.TEACHING],
         ),
     ],
@@ -80,6 +100,8 @@ def test_a_table_has_its_rows(
     monkeypatch: pytest.MonkeyPatch,
     capsys: Printed,
 ) -> None:
+    monkeypatch.setattr(script, "WorkerProcess", InThisProcess)
+    monkeypatch.setattr(training, "TEACHER", training.STUDENT)  # a large one proves no more
     monkeypatch.setattr(sys, "argv", ["benchmark", *options, *NO_GRID])
     script.main()
     printed = capsys.readouterr().out
