@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,30 @@ def paths(store: Path) -> Paths:
     made = Paths("tiny")
     fabricate_finished(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def _published(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished profile and a store that it is published to."""
+    place = tmp_path_factory.mktemp("published")
+    shutil.copy(empty_store, place / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        _work_in(place, patch)
+        fabricate_finished(Paths("tiny"))
+        publish(Paths("tiny"), source="synthetic")
+    return place
+
+
+@pytest.fixture
+def published(_published: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A finished profile that is published, shared by tests that change neither."""
+    _work_in(_published, monkeypatch)
+    return Paths("tiny")
+
+
+def _work_in(place: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(place)
+    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
 
 
 def children(experiment: Experiment, **tags: str) -> list[str]:
@@ -163,8 +188,8 @@ def _check_retrained(paths: Paths, experiment: Experiment) -> None:
 
 
 @pytest.mark.slow
-def test_logged_model_loads_and_predicts_in_a_fresh_process(paths: Paths, tmp_path: Path) -> None:
-    publish(paths, source="synthetic")
+@pytest.mark.usefixtures("published")
+def test_logged_model_loads_and_predicts_in_a_fresh_process(tmp_path: Path) -> None:
     experiment = Experiment.open("tiny")
     (run,) = experiment.find({"model": "big-g0"})
     assert run.outputs is not None
@@ -195,14 +220,13 @@ def test_logged_model_loads_and_predicts_in_a_fresh_process(paths: Paths, tmp_pa
 
 @pytest.mark.slow
 def test_the_champion_answers_over_http(
-    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # MLflow looks for uvicorn there, as in an activated environment.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free_port = probe.getsockname()[1]
-    publish(paths, source="synthetic")
     champion = f"models:/{REGISTERED}@champion"
     place = ["--host", "127.0.0.1", "--port", str(free_port), "--env-manager", "local"]
     server = Server("serve", free_port, "/ping")
@@ -221,7 +245,7 @@ def test_the_champion_answers_over_http(
     finally:
         end_servers([process])
     model = LipreaderModel()
-    weights = paths.lineage("big") / "g1" / "weights.safetensors"
+    weights = published.lineage("big") / "g1" / "weights.safetensors"
     model.load_context(PythonModelContext({"weights": str(weights)}, {}))
     expected = model.predict(PythonModelContext({}, {}), crops)
     assert [row["top5"] for row in rows] == expected["top5"].tolist()
