@@ -74,15 +74,3 @@ def test_a_lost_process_is_replaced_and_the_model_is_that_of_one_process(
         for tensor in one:
             if one[tensor].is_floating_point():  # BatchNorm also counts a process's own parts
                 torch.testing.assert_close(other[tensor], one[tensor], atol=1e-3, rtol=1e-3)
-
-
-def test_what_cannot_be_shared_is_reported_before_ray_starts(
-    undisturbed: Checkout, tmp_path: Path
-) -> None:
-    checkout = undisturbed.fork(tmp_path / "whole")
-    checkout.run("pipeline.profile", "tiny", "compute.workers=2")
-    printed = checkout.run("stages.scratch", LINEAGE, status=1)
-    assert "error: a batch of 8 clips in 1 micro-batch cannot be shared by 2 processes" in printed
-    assert "set recipe.micro_batch to 4 or less" in printed
-    assert "Traceback" not in printed
-    assert not (checkout.place / "data/tmp/together").exists()

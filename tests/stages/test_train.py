@@ -9,9 +9,14 @@ import pytest
 from lipnet.errors import InputError
 from lipnet.lineage.plan import LineagePlan
 from lipnet.recipe import Recipe
+from lipnet.shards.summary import SplitSummary, write_summary
 from lipnet.spec import ModelSpec
+from pipeline.paths import Paths
+from stages import scratch
+from stages import train as training
 from stages.train import named_lineage, publish_lineage, sole_writer, warn_of_pixels
 from tests.lipnet.report.fabricated import summarize
+from tests.pipeline.test_params import write
 
 
 def test_a_wrong_lineage_is_named_with_the_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +33,20 @@ def test_a_lineage_has_one_writer_at_a_time(tmp_path: Path) -> None:
         sole_writer(tmp_path / "rn18").__enter__()
     with sole_writer(tmp_path / "rn18"):
         assert (tmp_path / "rn18").is_dir()
+
+
+def test_what_cannot_be_shared_is_reported_before_ray_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, compute={"workers": 2})
+    clips = summarize({"train": SplitSummary(24, {}, 1)})
+    write_summary(Paths("tiny").shards, clips, ["A", "B"])
+    monkeypatch.setattr(training, "train_together", lambda *_: pytest.fail("Ray was started"))
+    monkeypatch.setattr(sys, "argv", ["scratch", "rn18-tcn"])
+    with pytest.raises(InputError, match="8 clips in 1 micro-batch cannot be shared by 2") as error:
+        scratch.main()
+    assert "set recipe.micro_batch to 4 or less" in str(error.value)
 
 
 def test_what_to_set_for_crops_of_another_brightness_is_printed(
