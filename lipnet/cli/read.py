@@ -44,6 +44,18 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar="P",
         help="the threshold to use instead of the weights file's; 0 never rejects",
     )
+    cost = read.add_mutually_exclusive_group()
+    cost.add_argument(
+        "--budget",
+        type=float,
+        metavar="GFLOPS",
+        help="per clip, of a file of several widths: the widest within it reads",
+    )
+    cost.add_argument(
+        "--battery",
+        choices=("low", "medium", "high"),
+        help="a quarter, half or all of the widest one's GFLOPs; at least the narrowest reads",
+    )
     add_face(read)
     add_landmarks(read, text=f"the landmark model; {OF_CARD}")
     read.add_argument("--json", action="store_true", help="print one JSON object per video")
@@ -62,10 +74,14 @@ def run(parsed: argparse.Namespace) -> None:
         face=parsed.face,
         landmarks=parsed.landmarks,
         reject_below=parsed.reject_below,
+        budget=parsed.budget,
+        battery=parsed.battery,
     )
     reader.check_request(parsed.top, word)
     if reader.warning:
         print(f"warning: {reader.warning}", file=sys.stderr)
+    if parsed.budget is not None or parsed.battery is not None:
+        print(f"read by {reader.card.spec}", file=sys.stderr)
     if len(videos) == 1 and not parsed.json:
         print_one(reader, reader.read(videos[0], top=parsed.top, word=word))
         return

@@ -8,10 +8,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lipnet.errors import InputError
+from lipnet.inference.budget import choose_width
 from lipnet.inference.onnx_reader import load_onnx
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.lipreader import Lipreader
-from lipnet.models.weights import ModelCard, load_model
+from lipnet.models.weights import ModelCard, load_card, load_model
 
 ONNX = ".onnx"
 
@@ -55,14 +57,24 @@ class TorchClipModel:
         return logits_BK
 
 
-def load_clip_model(path: Path | str, device: str = "cpu") -> tuple[ClipModel, ModelCard]:
+def load_clip_model(
+    path: Path | str,
+    device: str = "cpu",
+    *,
+    budget: float | None = None,
+    battery: str | None = None,
+) -> tuple[ClipModel, ModelCard]:
     """The model of a weights file, or of an .onnx of `lipnet export`, and its card.
 
     An .onnx runs in onnxruntime on the CPU with torch's number of threads, on any `device`.
+    `budget` and `battery` are those of `choose_width`; an .onnx has one width.
     """
     path = Path(path)
     if path.suffix == ONNX:
+        if budget is not None or battery is not None:
+            raise InputError(f"{path} has one width: take the weights file for a choice of widths")
         reader, card, _ = load_onnx(path, threads=torch.get_num_threads())
         return reader, card
-    model, card = load_model(path, device)
+    width = choose_width(load_card(path), budget=budget, battery=battery)
+    model, card = load_model(path, device, width=width)
     return TorchClipModel(fold_batchnorm(model)), card

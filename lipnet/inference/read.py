@@ -53,7 +53,9 @@ class Reader:
     the model's crops were aligned to, empty for the package's; `landmarks` the landmark model that
     finds the mouth, empty for that of the model's training crops. `reject_below` is the probability
     below which no label counts as read; None takes the weights file's, which validation chose, if
-    it has one. InputError if the weights cannot be used.
+    it has one. Of a file of several widths, `budget`, in GFLOPs per clip, or `battery` chooses one
+    (`choose_width`); narrower ones than the widest have no threshold of their own. InputError if
+    the weights cannot be used.
 
         >>> reader = lipnet.Reader("weights.safetensors")
         >>> for video in videos:
@@ -67,9 +69,11 @@ class Reader:
         face: str = "",
         landmarks: str = "",
         reject_below: float | None = None,
+        budget: float | None = None,
+        battery: str | None = None,
     ) -> None:
         self._weights, self._face = Path(weights), face
-        self._model, self.card = load_clip_model(self._weights)
+        self._model, self.card = load_clip_model(self._weights, budget=budget, battery=battery)
         self.landmarks = find_landmarks(self.card.preprocessing, self._weights, landmarks)
         self._recipe = Recipe.for_input(self.card.preprocessing)
         if reject_below is not None and not 0 <= reject_below <= 1:

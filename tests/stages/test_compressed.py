@@ -12,14 +12,12 @@ import torch
 from lipnet.errors import InputError
 from lipnet.lineage.generation import Generation, read_generation, write_generation
 from lipnet.lineage.summary import LineageSummary, read_lineage, write_lineage
-from lipnet.models.slimmable import Slimmable
-from lipnet.models.weights import WIDTHS, is_packed, load_card, load_model, save_tensors
-from lipnet.spec import ModelSpec
+from lipnet.models.weights import WIDTHS, is_packed, load_card, load_model
 from lipnet.train.history import read_history
 from pipeline.paths import Paths
 from stages import compressed, progress
 from stages.compressed import main
-from tests.lipnet.inference.embedding import RECIPE, write_shards, write_weights
+from tests.lipnet.inference.embedding import RECIPE, add_widths, write_shards, write_weights
 from tests.pipeline.test_params import write
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
@@ -82,14 +80,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gene
         return read_generation(paths.lineage(lineage) / "g1")
 
     return run_stage
-
-
-def add_widths(path: Path, widths: tuple[float, ...]) -> None:
-    """Make it a file of these widths, the narrower ones with fresh BatchNorms."""
-    model, card = load_model(path)
-    slimmable = Slimmable(model, ModelSpec.parse(card.spec), widths)
-    changed = replace(card, origin={**card.origin, WIDTHS: list(widths)})
-    save_tensors(path, slimmable.file_tensors(), changed)
 
 
 def test_a_width_is_an_ordinary_model_packed_or_not(run: Callable[[str], Generation]) -> None:

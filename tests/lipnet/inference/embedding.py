@@ -1,6 +1,7 @@
 """Weights and shards for tests of embeddings."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.data.clip_set import ClipSet
 from lipnet.models.build import build_model
 from lipnet.models.rejection import Rejection, describe_rejection
-from lipnet.models.weights import TRAINED_ON, ModelCard, save_weights
+from lipnet.models.slimmable import Slimmable
+from lipnet.models.weights import (
+    TRAINED_ON,
+    WIDTHS,
+    ModelCard,
+    load_model,
+    save_tensors,
+    save_weights,
+)
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ShardIndex, write_index
 from lipnet.shards.meta import ClipMeta
@@ -49,6 +58,14 @@ def write_weights(
         origin[TRAINED_ON] = trained_on.dump()
     save_weights(path, model, ModelCard(spec, list(labels), facts, origin))
     return path
+
+
+def add_widths(path: Path, widths: tuple[float, ...]) -> None:
+    """Make it a file of these widths, the narrower ones with fresh BatchNorms."""
+    model, card = load_model(path)
+    slimmable = Slimmable(model, ModelSpec.parse(card.spec), widths)
+    changed = replace(card, origin={**card.origin, WIDTHS: list(widths)})
+    save_tensors(path, slimmable.file_tensors(), changed)
 
 
 def write_shards(folder: Path, splits: Sequence[str] = ("test",)) -> Path:

@@ -1,0 +1,83 @@
+"""A choice of widths by GFLOPs per clip, or by the state of the battery."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.cli.main import main
+from lipnet.errors import InputError
+from lipnet.inference.budget import BATTERY, choose_width, list_gflops
+from lipnet.inference.read import Reader
+from lipnet.measure.cost import cost_of
+from lipnet.models.weights import load_card, load_model, save_weights
+from lipnet.spec import ModelSpec
+from tests.lipnet.inference.embedding import RECIPE, add_widths, write_weights
+
+SPEC = "resnet18_0.25x + tcn_0.25x"
+SHARES = (1.0, 0.75, 0.5)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors", SPEC)
+    add_widths(path, SHARES)
+    return path
+
+
+def test_the_widest_within_the_budget_is_chosen(weights: Path) -> None:
+    card = load_card(weights)
+    costs = list_gflops(card)
+    spec = ModelSpec.parse(SPEC)
+    for width in SHARES:
+        own = cost_of(spec.at_width(width), len(card.labels), size=RECIPE.input_size).gflops
+        assert costs[width] == own
+        assert choose_width(card, budget=own) == width
+    assert choose_width(card, budget=costs[0.75] - 1e-9) == 0.5
+    assert choose_width(card, budget=10.0) == choose_width(card) == 1
+
+
+def test_a_budget_that_is_too_small_names_the_smallest(weights: Path) -> None:
+    smallest = f"{list_gflops(load_card(weights))[0.5]:.3f}"
+    for budget in (1e-6, -1.0, float("nan")):
+        with pytest.raises(InputError, match=f"takes at least {smallest}"):
+            choose_width(load_card(weights), budget=budget)
+
+
+def test_a_battery_allows_a_share_of_the_widest_or_the_narrowest(weights: Path) -> None:
+    card = load_card(weights)
+    costs = list_gflops(card)
+    assert choose_width(card, battery="high") == 1
+    for state, share in BATTERY.items():
+        allowed = [width for width in SHARES if costs[width] <= share * costs[1.0]] or [SHARES[-1]]
+        assert choose_width(card, battery=state) == max(allowed)
+    assert costs[0.5] > BATTERY["low"] * costs[1.0]  # so that the narrowest was taken all the same
+    with pytest.raises(InputError, match="unknown battery 'empty'; known: low, medium, high"):
+        choose_width(card, battery="empty")
+    with pytest.raises(InputError, match="give one of them"):
+        choose_width(card, budget=1.0, battery="low")
+
+
+def test_a_reader_computes_with_the_width_of_its_budget(weights: Path) -> None:
+    crops_THW = np.random.default_rng(1).integers(0, 256, (5, 96, 96), dtype=np.uint8)
+    budget = list_gflops(load_card(weights))[0.5]
+    reader = Reader(weights, budget=budget)
+    narrow, card = load_model(weights, width=0.5)
+    assert reader.card == card
+    assert reader.card.spec == "resnet18_0.125x + tcn_0.125x"
+    alone = weights.with_name("narrow.safetensors")
+    save_weights(alone, narrow, card)
+    assert reader.read_crops(crops_THW).answers == Reader(alone).read_crops(crops_THW).answers
+
+
+def test_an_ordinary_file_has_one_width_and_the_command_ends_in_one_line(
+    weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = write_weights(weights.with_name("plain.safetensors"), SPEC)
+    assert choose_width(load_card(plain), battery="low") == 1
+    with pytest.raises(SystemExit) as ended:
+        main(["read", "--weights", str(plain), "--budget", "0.001", "word.mp4"])
+    assert "a budget of 0.001 GFLOPs per clip: resnet18_0.25x" in str(ended.value)
+    with pytest.raises(SystemExit):
+        main(["read", "--weights", str(plain), "--budget", "1", "--battery", "low", "word.mp4"])
+    assert "not allowed with" in capsys.readouterr().err
