@@ -4,22 +4,24 @@ import argparse
 import json
 import shlex
 import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipnet.cli.demo import MODEL
+from lipnet.cli.demo import MODEL, wait_for_interrupt
 from lipnet.cli.evaluate import format_estimate
 from lipnet.cli.output import make_printable
 from lipnet.errors import InputError
+from lipnet.labels import BACKGROUND
 from lipnet.text import escape
 
 if TYPE_CHECKING:
-    from lipnet.measure.accuracy import Estimate
     from lipnet.teach.training import HeldBack, Taught
 
 ABOUT = (
-    "Takes are videos of one word each in DIR/<word>/, 29 frames or more at 25 per second with the "
+    "Opens a page on 127.0.0.1 that records takes of each word with the camera, and trains. Takes "
+    "are videos of one word each in DIR/<word>/, 29 frames or more at 25 per second with the "
     "word in the middle; of longer ones, what comes before and after is learned as the background. "
     "Nothing leaves this machine. Needs the extra `mesh`."
 )
@@ -35,6 +37,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     verb.add_argument("root", type=Path, metavar="DIR", help="the folder of the takes")
     verb.add_argument("--words", default="", metavar="A,B,...", help="by default DIR's folders")
+    verb.add_argument("--takes", type=int, default=15, metavar="N", help="to record of each word")
     verb.add_argument(
         "--from",
         dest="start",
@@ -50,37 +53,59 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     verb.add_argument(
         "--web", type=Path, metavar="PAGE", help="also write the page that reads these words"
     )
-    what = verb.add_mutually_exclusive_group(required=True)
+    verb.add_argument("--port", type=int, default=0, help="of the page; by default any free one")
+    verb.add_argument("--no-browser", action="store_true", help="print the page's address only")
+    what = verb.add_mutually_exclusive_group()
     what.add_argument("--no-page", action="store_true", help="train on the takes that are in DIR")
     what.add_argument(
         "--delete",
         action="store_true",
         help="delete the takes that were recorded in DIR, and all crops; models stay",
     )
-    verb.add_argument("--json", action="store_true")
+    verb.add_argument("--json", action="store_true", help="of --no-page")
     verb.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Train, or delete the takes."""
+    """Open the page, train, or delete the takes."""
     check_request(parsed)
-    (delete if parsed.delete else train)(parsed)
+    act = delete if parsed.delete else train if parsed.no_page else open_page
+    act(parsed)
 
 
 def check_request(parsed: argparse.Namespace) -> None:
     """InputError for options out of range, and for paths that cannot be read or written."""
-    from lipnet.teach.takes import check_root
+    from lipnet.teach.takes import MIN_TAKES, check_root
 
-    check_root(parsed.root, create=False)
+    check_root(parsed.root, create=not (parsed.delete or parsed.no_page))
     if parsed.delete:
         return
     if not parsed.start.is_file():
         raise InputError(f"--from {parsed.start} does not exist: name a weights file")
-    if not 0 <= parsed.epochs <= 1000:
-        raise InputError(f"--epochs must be in 1..1000, not {parsed.epochs}")
+    for name, low, high in (("epochs", 0, 1000), ("takes", MIN_TAKES, 999), ("port", 0, 65535)):
+        value = getattr(parsed, name)
+        if not low <= value <= high:
+            raise InputError(f"--{name} must be in {low}..{high}, not {value}")
     out = find_out(parsed)
     if out.suffix != ".safetensors" or not out.parent.is_dir():
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
+
+
+def open_page(parsed: argparse.Namespace) -> None:
+    """Serve the page that records and trains, until Ctrl+C."""
+    from lipnet.teach.server import serve_session
+    from lipnet.teach.session import Plan, TeachSession
+    from lipnet.teach.takes import list_words, lock_root
+
+    words = split_words(parsed.words) or list_words(parsed.root)
+    out, takes, epochs = find_out(parsed), parsed.takes, parsed.epochs
+    with lock_root(parsed.root):
+        plan = Plan(parsed.root, parsed.start, out, takes=takes, epochs=epochs, web=parsed.web)
+        with serve_session(TeachSession(plan, words), parsed.port) as address:
+            print(f"{address} is open until Ctrl+C; takes are kept in {parsed.root}", flush=True)
+            if not parsed.no_browser:
+                webbrowser.open(address)
+            wait_for_interrupt()
 
 
 def find_out(parsed: argparse.Namespace) -> Path:
@@ -109,7 +134,7 @@ def train(parsed: argparse.Namespace) -> None:
     """Train on the takes that are there and print what the model reads."""
     from lipnet.lease import lease_device
     from lipnet.teach.takes import lock_root
-    from lipnet.teach.training import teach
+    from lipnet.teach.training import describe_taught, teach
 
     with lock_root(parsed.root), lease_device():
         taught = teach(
@@ -121,7 +146,7 @@ def train(parsed: argparse.Namespace) -> None:
             on_progress=make_bar(),
             on_note=lambda text: print(text, file=sys.stderr),
         )
-    lines = [json.dumps(to_json(taught))] if parsed.json else format_lines(taught)
+    lines = [json.dumps(describe_taught(taught))] if parsed.json else format_lines(taught)
     print("\n".join(map(make_printable, lines)))
     write_web(parsed)
 
@@ -152,28 +177,8 @@ def make_bar() -> "Callable[[str, int, int], None]":
     return show
 
 
-def to_json(taught: "Taught") -> dict[str, object]:
-    """Counts and fractions (0 to 1)."""
-    found = taught.held_back
-    return {
-        "path": str(taught.path),
-        "labels": taught.card.labels,
-        "clips": dict(taught.clips),
-        "epochs": taught.epochs,
-        "failures": {own.clip_id: own.reason for own in taught.failures},
-        "words": _estimate_json(found.words),
-        "pauses": found.pauses and _estimate_json(found.pauses),
-        "per_word": {word: list(counts) for word, counts in found.per_word.items()},
-        "confused": [[own.first, own.second, own.mistaken, own.clips] for own in found.confused],
-    }
-
-
-def _estimate_json(own: "Estimate") -> dict[str, float]:
-    return {"top1": own.value, "low": own.low, "high": own.high, "clips": own.clips}
-
-
 def format_lines(taught: "Taught") -> list[str]:
-    """The same as lines of text, and how to read."""
+    """What was taught, as lines of text, and how to read."""
     path = shlex.quote(str(taught.path))
     return [
         *format_failures(taught),
@@ -205,7 +210,7 @@ def format_held_back(found: "HeldBack") -> list[str]:
         if right < all_
     ]
     confused = [
-        f"{own.first} and {own.second} ({own.mistaken} of {own.clips})"
+        f"{name_label(own.first)} and {name_label(own.second)} ({own.mistaken} of {own.clips})"
         for own in found.confused[:MENTIONED]
     ]
     return [
@@ -216,3 +221,8 @@ def format_held_back(found: "HeldBack") -> list[str]:
         *([f"confused: {', '.join(confused)}"] if confused else ["confused: none"]),
         "They are of the same sitting as the others: expect less in other light or on another day.",
     ]
+
+
+def name_label(label: str) -> str:
+    """A label as a person reads it."""
+    return "pauses" if label == BACKGROUND else label

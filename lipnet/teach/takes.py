@@ -13,13 +13,14 @@ from pathlib import Path
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.labels import BACKGROUND
-from lipnet.sources.folder import SPLIT_FOLDERS, has_split_folders
+from lipnet.sources.folder import MIN_TO_SPLIT, SPLIT_FOLDERS, has_split_folders
 from lipnet.sources.names import normalise
 from lipnet.sources.scan import is_folder, list_entries
 from lipnet.text import is_writable
 
 WORK = ".lipnet"  # for crops and trainings; hidden, so that the source `folder` does not list it
 TAKE = re.compile(r"take-(\d{3,6})\.(?:webm|mp4)")  # recorded by the page; only these are deleted
+MIN_TAKES = MIN_TO_SPLIT  # of a word: one to train on, to validate and to measure on
 MIN_WORDS, MAX_WORDS, MAX_WORD_BYTES = 2, 200, 100
 
 
@@ -57,17 +58,18 @@ def find_fault(word: str) -> str:
         or bool(set("/\\:") & {*word}),
         "is the name of a split": word.casefold() in SPLIT_FOLDERS,
         "is the name of what is no word": word == BACKGROUND,
-        f"is longer than {MAX_WORD_BYTES} bytes": len(word.encode()) > MAX_WORD_BYTES,
+        f"is longer than {MAX_WORD_BYTES} bytes": len(word.encode("utf-8", "surrogatepass"))
+        > MAX_WORD_BYTES,
     }
     return next((fault for fault, found in faults.items() if found), "")
 
 
 def list_words(root: Path) -> list[str]:
-    """The words that have a folder, sorted."""
+    """The words that have a folder, sorted; that of recorded pauses is not one."""
     return sorted(
         normalise(entry.name)
         for entry in list_entries(root)
-        if is_folder(entry) and not entry.name.startswith(".")
+        if is_folder(entry) and not entry.name.startswith(".") and entry.name != BACKGROUND
     )
 
 

@@ -74,6 +74,26 @@ class Taught:
     held_back: HeldBack
 
 
+def describe_taught(taught: Taught) -> dict[str, object]:
+    """The same as JSON: counts, and fractions (0 to 1)."""
+    found = taught.held_back
+    return {
+        "path": str(taught.path),
+        "labels": taught.card.labels,
+        "clips": dict(taught.clips),
+        "epochs": taught.epochs,
+        "failures": {own.clip_id: own.reason for own in taught.failures},
+        "words": _describe_estimate(found.words),
+        "pauses": found.pauses and _describe_estimate(found.pauses),
+        "per_word": {word: list(counts) for word, counts in found.per_word.items()},
+        "confused": [[own.first, own.second, own.mistaken, own.clips] for own in found.confused],
+    }
+
+
+def _describe_estimate(own: Estimate) -> dict[str, float]:
+    return {"top1": own.value, "low": own.low, "high": own.high, "clips": own.clips}
+
+
 def teach(
     root: Path,
     start: Path,

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -15,15 +16,21 @@ from lipnet.measure.confusion import LookAlike
 from lipnet.models.weights import ModelCard
 from lipnet.shards.index import ClipFailure
 from lipnet.teach.training import HeldBack, Taught
+from tests.lipnet.inference.embedding import write_weights
 
 Printed = pytest.CaptureFixture[str]
 HELD_BACK = HeldBack(
     words=Estimate(0.75, 0.3, 0.95, 4, 4),
     pauses=Estimate(1.0, 0.7, 1.0, 8, 4),
     per_word={"no": (1, 2), "yes": (2, 2)},
-    confused=[LookAlike("no", "yes", 1, 4)],
+    confused=[LookAlike("no", "yes", 1, 4), LookAlike(BACKGROUND, "no", 1, 10)],
 )
 CARD = ModelCard("resnet18 + tcn_1x", [BACKGROUND, "no", "yes"], {}, {})
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("released") / "w.safetensors")
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def test_what_the_model_reads_is_printed(taught: Taught, tmp_path: Path, capsys:
     printed = capsys.readouterr().out
     assert "words    75.0%  (95 %: 30.0% to 95.0%, 4 clips)" in printed
     assert "pauses  100.0%  (95 %: 70.0% to 100.0%, 8 clips)" in printed
-    assert "missed: no 1 of 2\nconfused: no and yes (1 of 4)" in printed
+    assert "missed: no 1 of 2\nconfused: no and yes (1 of 4), pauses and no (1 of 10)" in printed
     assert "not used: yes/take-004: no_face (no face)\nnot used: 2 more takes" in printed
     assert f"lipnet live --weights {taught.path} --camera 0" in printed
 
@@ -50,7 +57,7 @@ def test_json(taught: Taught, tmp_path: Path, capsys: Printed) -> None:
     main(["teach", str(tmp_path), "--no-page", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["words"] == {"top1": 0.75, "low": 0.3, "high": 0.95, "clips": 4}
-    assert found["confused"] == [["no", "yes", 1, 4]]
+    assert found["confused"][0] == ["no", "yes", 1, 4]
 
 
 def test_no_pauses_is_stated() -> None:
@@ -65,6 +72,26 @@ def test_the_bar_is_a_line_per_tenth_without_a_terminal(capsys: Printed) -> None
         show("training", done, 30)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"training {done} of 30" for done in np.arange(3, 31, 3)]
+
+
+def test_the_page_is_served_until_it_is_interrupted(
+    tmp_path: Path, released: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    opened: list[str] = []
+
+    def interrupt(seconds: float) -> None:
+        state = httpx.get(f"{opened[0]}state").json()
+        assert [own["word"] for own in state["words"]] == ["yes", "no"]
+        assert (state["wanted"], state["folder"]) == (7, str(tmp_path / "takes"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(teach.webbrowser, "open", opened.append)
+    monkeypatch.setattr("lipnet.cli.demo.time.sleep", interrupt)
+    given = ["--words", "yes,no", "--takes", "7", "--from", str(released)]
+    main(["teach", str(tmp_path / "takes"), *given])
+    assert f"{opened[0]} is open until Ctrl+C" in capsys.readouterr().out
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(opened[0])
 
 
 def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
@@ -83,9 +110,11 @@ def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
     [
         (["none", "--no-page"], "none does not exist"),
         ([".", "--no-page", "--from", "none.safetensors"], "--from none.safetensors does not"),
-        ([".", "--no-page", "--epochs", "-1"], "--epochs must be in 1..1000"),
+        ([".", "--no-page", "--epochs", "-1"], "--epochs must be in 0..1000"),
         ([".", "--no-page", "--out", "a.onnx"], "--out a.onnx: a .safetensors"),
         ([".", "--no-page", "--words", "yes,../no"], "has one of /"),
+        ([".", "--takes", "2"], "--takes must be in 3..999"),
+        ([".", "--port", "70000"], "--port must be in 0..65535"),
         ([".", "--delete"], "nothing was deleted"),
     ],
 )

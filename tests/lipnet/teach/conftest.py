@@ -14,7 +14,7 @@ from tests.sharing import make_once
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
 WORDS = {"bark": "BARK", "family": "FAMILY"}
-TAKES = 4
+TAKES = 3
 STILL = 20  # frames before and after the rendered 29: pauses
 
 
