@@ -9,7 +9,7 @@ from flows.servers import MLFLOW, Server
 from tests.e2e.checkout import Checkout
 from tests.e2e.deployed import Deployed, server_somewhere
 from tests.e2e.preprocessing import Preprocessing
-from tests.e2e.retrained import STAGE, fork_untrained
+from tests.e2e.retrained import fork_untrained, train_here
 from tests.e2e.system import mlflow_at
 from tests.sharing import make_once
 
@@ -64,6 +64,6 @@ def trained(untrained: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Ch
     """The models of `untrained`, trained without a fault."""
 
     def make(place: Path) -> None:
-        untrained.fork(place).run("dvc", "repro", STAGE)
+        train_here(untrained.fork(place))
 
     return Checkout(make_once(tmp_path_factory, "trained", make))

@@ -19,6 +19,7 @@ from stages import compressed, progress
 from stages.compressed import main
 from tests.lipnet.inference.embedding import RECIPE, add_widths, write_shards, write_weights
 from tests.pipeline.test_params import write
+from tests.stages.working import Untracked
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
 ROWS = {
@@ -30,24 +31,12 @@ ROWS = {
 WIDE = "resnet18_0.25x + tcn_0.5x"
 
 
-class Untracked:
-    """A run that nothing records."""
+class Seen(Untracked):
+    """Keeps the identity of each run."""
 
     def __init__(self, profile: str, identity: Any) -> None:
-        self.identity = identity
+        super().__init__(profile, identity)
         SEEN.append(identity)
-
-    def __enter__(self) -> "Untracked":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-    def log_epoch(self, epoch: int, metrics: object) -> None:
-        return
-
-    def finish(self) -> None:
-        return
 
 
 SEEN: list[Any] = []
@@ -58,7 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gene
     """Runs the stage in a made-up profile whose lineage `small` has one model."""
     SEEN.clear()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(progress, "ModelRun", Untracked)
+    monkeypatch.setattr(progress, "ModelRun", Seen)
     recipe = {"field": 60, "input_size": 32, "batch": 3, "epochs": 4, "mixup": 0.4}
     scratch = {"small": {"spec": SPEC}, "wide": {"spec": WIDE, "widths": [1, 0.5]}}
     write(tmp_path, recipe=recipe, scratch=scratch, taught={}, compressed=ROWS)

@@ -1,4 +1,4 @@
-"""Fakes of the actor pool and of dlib, so that stages run in this process."""
+"""Fakes of the actor pool, of dlib and of MLflow, so that stages run in this process."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +10,25 @@ from tests.lipnet.video.making import FakeDetector
 
 class Killed(BaseException):
     """What kill -9 is to a stage in this process: nothing catches it."""
+
+
+class Untracked:
+    """A run of a model (tracking.live.ModelRun) that nothing records."""
+
+    def __init__(self, profile: str, identity: Any) -> None:
+        self.identity = identity
+
+    def __enter__(self) -> "Untracked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def log_epoch(self, epoch: int, metrics: object) -> None:
+        return
+
+    def finish(self) -> None:
+        return
 
 
 def map_here(
