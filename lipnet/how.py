@@ -33,6 +33,7 @@ class StepKind:
 
 STEPS: dict[str, StepKind] = {
     "width": StepKind("this width of a network of several, as a model", takes_share=True),
+    "exit": StepKind("the network up to this one of its exits, as a model", bits=(1, 2)),
     "half": StepKind("half precision"),
     "int": StepKind("integers of this many bits, a scale per output channel", bits=(2, 8)),
     "cluster": StepKind("a codebook of 2^bits values per tensor", bits=(2, 6)),
@@ -40,7 +41,8 @@ STEPS: dict[str, StepKind] = {
     "lowrank": StepKind("two factors of this share of the full rank", takes_share=True, ends=False),
     "prune": StepKind("without the smallest share of the head's weights", takes_share=True),
 }
-ORDER = ("width", "prune")  # what comes first; one other step follows
+PARTS = ("width", "exit")  # which part of a network; one of them comes first
+ORDER = (*PARTS, "prune")  # what comes first; one other step follows
 PRUNED_VALUES = ("int", "cluster")  # what the weights that `prune` keeps can be stored as
 # Why two steps do not go together; for pairs that are not listed, ONE_CODING.
 REFUSED = {
@@ -78,9 +80,11 @@ class How:
         names = [step.name for step in self.steps]
         if len(set(names)) < len(names):
             raise InputError(f"how {self}: one step is given twice")
-        names = [name for name in names if name != "width"]
+        if set(PARTS) <= set(names):
+            raise InputError(f"how {self}: a network has several widths or exits, not both")
+        names = [name for name in names if name not in PARTS]
         if len(names) > 2:
-            raise InputError(f"how {self}: at most width, prune_<share> and one other step")
+            raise InputError(f"how {self}: at most width or exit, prune_<share> and one other step")
         if len(names) == 2 and not (names[0] == "prune" and names[1] in PRUNED_VALUES):
             reason = REFUSED.get(frozenset(names), ONE_CODING)
             raise InputError(f"how {self}: {names[0]} and {names[1]} do not go together: {reason}")
@@ -101,9 +105,19 @@ class How:
         return self.steps[0].number if self.steps[0].name == "width" else 1.0
 
     @property
+    def exit(self) -> int:
+        """The exit at which the network ends, 0 if at none."""
+        return int(self.steps[0].number) if self.steps[0].name == "exit" else 0
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it takes a width or an exit of a network."""
+        return self.steps[0].name in PARTS
+
+    @property
     def coding(self) -> "How | None":
         """The steps that change how weights are stored; None if there are none."""
-        steps = tuple(step for step in self.steps if step.name != "width")
+        steps = tuple(step for step in self.steps if step.name not in PARTS)
         return How(steps) if steps else None
 
     @property

@@ -10,11 +10,23 @@ from dataclasses import dataclass, replace
 from typing import Generic
 
 from lipnet.errors import InputError
-from lipnet.sizes import FixedChannels, HiddenWidth, NoSize, Number, Size, Units, Width
+from lipnet.sizes import (
+    BASE_CHANNELS,
+    FixedChannels,
+    HiddenWidth,
+    NoSize,
+    Number,
+    Size,
+    Units,
+    Width,
+)
 
 ACTIVATIONS = ("prelu", "swish")
 MAX_WIDTHS = 4  # of one network; all are trained in each step
-OPTIONS = (*ACTIVATIONS, "boundary", "motion")  # in the order of the canonical text
+EXIT_STAGES = (2, 3)  # of a ResNet's four, after which `exits` has one each
+CUTS = {f"stages{count}": count for count in EXIT_STAGES}  # a ResNet without the later ones
+OPTIONS = (*ACTIVATIONS, "boundary", "motion", "exits", *CUTS)  # in the canonical text's order
+EXITING = ("resnet18", "resnet34")
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,11 @@ class ModelSpec:
         _check_options(self.options)
         if self.motion and self.backbone in OWN_FRONT_ENDS:
             raise InputError(f"{self.backbone} has a front end of its own: leave out 'motion'")
+        cuts = [option for option in self.options if option == "exits" or option in CUTS]
+        if cuts and (self.backbone not in EXITING or len(cuts) > 1 or self.boundary):
+            raise InputError(
+                f"{' + '.join(cuts)}: one of them, for {' or '.join(EXITING)}, without 'boundary'"
+            )
         if self.head == "convlstm" and (self.backbone not in MAPPED or self.boundary):
             raise InputError(
                 f"convlstm needs a frame's map and nothing else: take {' or '.join(MAPPED)}, and "
@@ -162,19 +179,46 @@ class ModelSpec:
         if share == 1:
             return self
         head = HEADS.get(self.head)
-        if not find_backbone(self.backbone).slims or not (head and head.slims) or self.boundary:
+        if (
+            not find_backbone(self.backbone).slims
+            or not (head and head.slims)
+            or self.boundary
+            or self.exits
+        ):
             both = (
                 ", ".join(name for name, part in table.items() if part.slims)
                 for table in (BACKBONES, HEADS)
             )
             raise InputError(
                 f"{self} at width {share:g}: narrower models share the weights of the backbones "
-                "{} with the heads {}, without 'boundary'".format(*both)
+                "{} with the heads {}, without 'boundary' and 'exits'".format(*both)
             )
         channels = round(self.head_width * share, 6)
         if channels != int(channels):
             raise InputError(f"{self} at width {share:g}: a head of {channels:g} channels")
         return replace(self, width=round(self.width * share, 6), head_width=int(channels))
+
+    def at_exit(self, number: int) -> "ModelSpec":
+        """The spec of the model that ends at an exit, the first being 1; itself for 0. InputError
+        if it has none."""
+        if number == 0:
+            return self
+        if not self.exits or not 1 <= number <= len(EXIT_STAGES):
+            raise InputError(f"{self} has no exit {number}: '+ exits' has {len(EXIT_STAGES)}")
+        options = [option for option in self.options if option != "exits"]
+        cut = f"stages{EXIT_STAGES[number - 1]}"
+        channels = max(1, round(self.width * BASE_CHANNELS))
+        return ModelSpec(self.backbone, self.width, "dstcn", channels, (*options, cut))
+
+    @property
+    def exits(self) -> bool:
+        """Whether the trunk has exits after EXIT_STAGES."""
+        return "exits" in self.options
+
+    @property
+    def stages(self) -> int:
+        """The stages of a ResNet trunk that are computed, 4 unless it was cut."""
+        return next((CUTS[option] for option in self.options if option in CUTS), 4)
 
     @property
     def takes_clip(self) -> bool:

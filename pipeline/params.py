@@ -70,7 +70,8 @@ class Params(Section):
         """The architecture of a lineage."""
         entry = self._entry(lineage)
         if isinstance(entry, Compressed):
-            return self.spec_of(entry.of).at_width(How.parse(entry.how).width)
+            how = How.parse(entry.how)
+            return self.spec_of(entry.of).at_width(how.width).at_exit(how.exit)
         return ModelSpec.parse(entry.spec)
 
     def widths_of(self, lineage: str) -> tuple[float, ...]:
@@ -199,6 +200,11 @@ def _check_compressed(params: Params, lineage: str) -> None:
         raise InputError(
             f"{where}: how {how} takes one of the widths of {entry.of} as it was trained: declare "
             f"`widths` there ({list(params.widths_of(entry.of))}), and leave out `recipe`"
+        )
+    if how.exit and (not params.spec_of(entry.of).exits or entry.recipe):
+        raise InputError(
+            f"{where}: how {how} takes an exit of {entry.of} as it was trained: add '+ exits' to "
+            "its spec, and leave out `recipe`"
         )
     if how.pruned and params.spec_of(entry.of).head == "mean":
         raise InputError(f"{where}: prune takes the head's weights, and the head mean has none")

@@ -41,12 +41,10 @@ def main() -> None:
     if epochs:
         train(params, plan, finish=note)
     else:
-        store(params, plan, width=how.width, finish=note)
+        store(params, plan, how, finish=note)
 
 
-def store(
-    params: Params, plan: LineagePlan, *, width: float, finish: Callable[[Path], None]
-) -> None:
+def store(params: Params, plan: LineagePlan, how: How, *, finish: Callable[[Path], None]) -> None:
     """Compress without training, in data/tmp, and move the lineage into place."""
     paths = Paths(params.profile)
     work = paths.tmp / "models" / plan.lineage
@@ -54,7 +52,7 @@ def store(
     with sole_writer(work):
         with lease_device() as device:
             data = open_data(params, plan, Engine(device))
-            made = store_lineage(plan, data, work=work, device=device, width=width)
+            made = store_lineage(plan, data, how, work=work, device=device)
         finish(work)
         publish_lineage(work, paths.lineage(plan.lineage), [made.name])
     print(f"{made.model}: validation top-1 {made.val_top1:.1%}, not tuned", flush=True)

@@ -110,9 +110,11 @@ def compress_model(
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
     if is_packed(weights):
         raise InputError(f"{weights} is compressed already: take the model that it was made from")
-    source = Source(weights, load_model(weights)[0], *load_model(weights, width=how.width))
-    if how.width != 1 and tune is not None:
-        raise InputError(f"how {how}: a width is not tuned, because all of them trained together")
+    source = Source(
+        weights, load_model(weights)[0], *load_model(weights, width=how.width, exit=how.exit)
+    )
+    if how.is_part and tune is not None:
+        raise InputError(f"how {how}: a part is not tuned, because all parts trained together")
     if shards is None:
         if tune is not None:
             raise InputError("tuning needs the shards with the clips to train on: name --shards")

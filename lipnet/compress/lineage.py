@@ -31,13 +31,13 @@ NAME = "g1"  # also if it is tuned: its source teaches it
 
 
 def store_lineage(
-    plan: LineagePlan, data: LineageData, *, work: Path, device: torch.device, width: float = 1
+    plan: LineagePlan, data: LineageData, how: How, *, work: Path, device: torch.device
 ) -> Generation:
-    """Write the weights that the plan starts from, or those of one of their widths, in the form of
-    its storage, without training, to `work`/g1, with an empty history, and the lineage's
+    """Write the weights that the plan starts from, or those of one of their widths or exits, in the
+    form of its storage, without training, to `work`/g1, with an empty history, and the lineage's
     summary."""
     assert plan.start is not None
-    model, source = load_model(plan.start, width=width)
+    model, source = load_model(plan.start, width=how.width, exit=how.exit)
     form = plan.storage.fit(model, data, plan.recipe, device)
     stored = form.stored(model).to(device)
     logits_NK, labels_N = predict_logits(stored, data.val, plan.recipe, device=device)

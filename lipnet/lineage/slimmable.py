@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.code import code_digest
+from lipnet.data.batch import View
 from lipnet.distill.loss import distillation_loss, zero_loss
 from lipnet.lineage.plan import LineageData
 from lipnet.models.build import build_empty
@@ -34,7 +35,7 @@ class SlimmableForm:
     def through(self, model: nn.Module) -> nn.Module:
         return model
 
-    def further_loss(self, others: Sequence[Tensor], own_BK: Tensor) -> Tensor:
+    def further_loss(self, others: Sequence[Tensor], own_BK: Tensor, view: View) -> Tensor:
         """The widest one teaches each narrower one: in-place distillation, with the sandwich
         rule's widest and narrowest and up to two between them, which are all (Yu and Huang,
         "Universally slimmable networks", arXiv 1903.05134)."""

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from lipnet.errors import InputError
 from lipnet.models.build import build_empty
-from lipnet.models.lipreader import Lipreader
+from lipnet.models.lipreader import Lipreader, check_batch
 from lipnet.spec import ModelSpec
 
 BATCHNORM_OPERATIONS = 2  # per output element: reproduces the paper's FLOPs to the digit
@@ -125,6 +125,17 @@ def count_cost(model: Lipreader, *, frames: int, size: int) -> Cost:
         gmacs_computed=counter.computed / 1e9,
         weight_bytes=sum(t.numel() * t.element_size() for t in model.state_dict().values()),
     )
+
+
+def cost_of_trunk(spec: ModelSpec, *, frames: int = 29, size: int = 88) -> tuple[float, float]:
+    """GFLOPs and GMACs of front end and trunk alone, as `cost_of` counts them."""
+    model = build_empty(spec, 1, device="meta").eval()
+    frames_BTHW, lengths_B, _ = blank_clip(frames, size)
+    valid = check_batch(frames_BTHW, lengths_B)
+    with torch.no_grad(), _Counter() as counter:
+        model.trunk(model.frontend(frames_BTHW, valid), valid)
+    operations = counter.multiply_adds + BATCHNORM_OPERATIONS * counter.normalised
+    return float(operations) / 1e9, float(counter.multiply_adds) / 1e9
 
 
 def count_multiply_adds(compute: Callable[[], object]) -> int:

@@ -14,6 +14,7 @@ from lipnet.models.convlstm import ConvLstmHead
 from lipnet.models.dctcn import DenseHead
 from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.efficientnet import EfficientNetB0
+from lipnet.models.exits import ExitingLipreader
 from lipnet.models.fixed_frames import FixedFrames, WholeClipHead
 from lipnet.models.frontend import FrontEnd, PlainFrames
 from lipnet.models.ghostnet import GhostNet
@@ -31,7 +32,7 @@ from lipnet.models.shufflenetv1 import ShuffleNetV1
 from lipnet.models.shufflenetv2 import ShuffleNetV2
 from lipnet.models.tcn import KINDS, TemporalHead
 from lipnet.models.vggm import FUSIONS, VggM
-from lipnet.spec import ModelSpec
+from lipnet.spec import EXIT_STAGES, ModelSpec
 
 
 class StemmedTrunk(Trunk, Protocol):
@@ -41,7 +42,7 @@ class StemmedTrunk(Trunk, Protocol):
 
 
 def _build_resnet(spec: ModelSpec) -> StemmedTrunk:
-    return ResNet(spec.backbone, width=spec.width, activation=spec.activation)
+    return ResNet(spec.backbone, width=spec.width, activation=spec.activation, stages=spec.stages)
 
 
 def _build_alexnet(spec: ModelSpec) -> tuple[int, Trunk]:
@@ -116,7 +117,10 @@ def build_empty(spec: ModelSpec, n_classes: int, *, device: str = "cpu") -> Lipr
     if n_classes < 1:
         raise InputError(f"a model of {n_classes} classes: at least one label is needed")
     with torch.device("meta"):
-        model = Lipreader(*_build_parts(spec), n_classes, boundary=spec.boundary)
+        parts = _build_parts(spec)
+        model = Lipreader(*parts, n_classes, boundary=spec.boundary)
+        if spec.exits:
+            model = _add_exits(spec, parts, n_classes)
     if device == "meta":
         return model
     model.to_empty(device=device)
@@ -137,6 +141,16 @@ def _build_parts(spec: ModelSpec) -> tuple[AnyFrontEnd, Trunk, Head]:
         frontend = FrontEnd(stemmed.stem_channels, spec.activation, motion=spec.motion)
     inputs = trunk.features + spec.boundary  # the word's boundary is one more feature
     return frontend, trunk, HEAD_BUILDERS[spec.head](spec, inputs)
+
+
+def _add_exits(
+    spec: ModelSpec, parts: tuple[AnyFrontEnd, Trunk, Head], n_classes: int
+) -> ExitingLipreader:
+    frontend, trunk, head = parts
+    assert isinstance(trunk, ResNet)
+    ends = (spec.at_exit(number) for number in range(1, len(EXIT_STAGES) + 1))
+    exits = [_build_parts(end)[2] for end in ends]
+    return ExitingLipreader(frontend, trunk, head, n_classes, exits)
 
 
 @torch.no_grad()

@@ -60,14 +60,16 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Four stages of basic blocks, then the mean over the whole map, of any size."""
+    """Four stages of basic blocks, or the first of them, then the mean over the whole map, of any
+    size."""
 
-    def __init__(self, name: str, *, width: float, activation: str) -> None:
+    def __init__(self, name: str, *, width: float, activation: str, stages: int = 4) -> None:
         super().__init__()
         self.stem_channels = scale_channels(STEM_CHANNELS, width)
         channels = self.stem_channels
         self.stages = nn.ModuleList()
-        for stage, (plain, blocks) in enumerate(zip(PLAIN_CHANNELS, BLOCKS[name], strict=True)):
+        published = list(zip(PLAIN_CHANNELS, BLOCKS[name], strict=True))
+        for stage, (plain, blocks) in enumerate(published[:stages]):
             outputs = scale_channels(plain, width)
             layers = nn.Sequential()
             for block in range(blocks):

@@ -22,6 +22,7 @@ from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.labels import parse_labels
 from lipnet.models.build import build_empty
+from lipnet.models.exits import take_exit
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import ORIGIN_KEY, Rejection, read_rejection
 from lipnet.models.slimmable import Slimmable, take_width
@@ -70,13 +71,14 @@ class ModelCard:
         found = Record(self.origin)
         return tuple(found.numbers(WIDTHS)) if WIDTHS in found else (1.0,)
 
-    def at_width(self, width: float) -> "ModelCard":
-        """The card of an ordinary model of one width; validation chose the thresholds for the
-        widest only."""
-        dropped = {WIDTHS} if width == 1 else {WIDTHS, ORIGIN_KEY, SPOTTING_KEY}
+    def of_part(self, *, width: float, exit: int) -> "ModelCard":
+        """The card of an ordinary model of one width, or up to an exit; validation chose the
+        thresholds for the whole network only."""
+        whole = width == 1 and exit == 0
+        dropped = {WIDTHS} if whole else {WIDTHS, ORIGIN_KEY, SPOTTING_KEY}
         origin = {name: value for name, value in self.origin.items() if name not in dropped}
-        spec = self.spec if width == 1 else str(ModelSpec.parse(self.spec).at_width(width))
-        return replace(self, spec=spec, origin=origin)
+        part = self.spec if whole else ModelSpec.parse(self.spec).at_width(width).at_exit(exit)
+        return replace(self, spec=str(part), origin=origin)
 
 
 def save_weights(
@@ -146,11 +148,12 @@ def load_card(path: Path | str) -> ModelCard:
 
 
 def load_model(
-    path: Path | str, device: str = "cpu", *, width: float = 1
+    path: Path | str, device: str = "cpu", *, width: float = 1, exit: int = 0
 ) -> tuple[Lipreader, ModelCard]:
     """Rebuild the model that a weights file holds, in eval mode; errors name the tensors.
 
-    Of a file of several widths the widest, or that of `width`, with the card of such a model.
+    Of a file of several widths the widest, or that of `width`; of a network with exits all of it,
+    or what ends at `exit`, the first being 1; with the card of such a model.
 
     >>> model, card = lipnet.load_model("weights.safetensors")
     >>> card.spec, card.labels[:2]
@@ -169,9 +172,10 @@ def load_model(
     classes, spec = len(card.labels), ModelSpec.parse(card.spec)
     try:
         tensors = take_width(tensors, spec, classes, widths=card.widths, width=width)
+        card = card.of_part(width=width, exit=exit)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    card = card.at_width(width)
+    tensors = take_exit(tensors, exit) if exit else tensors
     model = build_empty(ModelSpec.parse(card.spec), classes)
     model.load_state_dict(tensors)
     return model.to(torch.device(device)).eval(), card

@@ -7,6 +7,7 @@ from lipnet.errors import InputError
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
 from lipnet.lineage.cascade import choose_cascade
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
+from lipnet.report.parts import shared_cost
 from lipnet.report.rows import LeaderboardRow, files_of
 from lipnet.report.saved import read_results_rows
 from lipnet.report.study import Study
@@ -49,6 +50,8 @@ def judge_cascade(study: Study, small: str, large: str, *, split: str = "test") 
             f"{small} costs {first.gflops:.3f} GFLOPs and {large} {second.gflops:.3f}: the first "
             "model has to be the cheaper one"
         )
+    how = first.compression.how if first.compression and first.teacher == large else ""
+    shared = shared_cost(how, first.spec, first.model_fit.input_size)[0]
     known = _read_pair(study, first, second, VAL)
     cascade = choose_cascade(known[0].logits, known[1].logits, known[0].labels)
     own, other = _read_pair(study, first, second, split)
@@ -62,8 +65,8 @@ def judge_cascade(study: Study, small: str, large: str, *, split: str = "test") 
         threshold=cascade.threshold,
         leaves_val=float(cascade.leaves(known[0].logits).mean()),
         leaves=leaves,
-        gflops=first.gflops + (1 - leaves) * second.gflops,
-        worst_gflops=first.gflops + second.gflops,
+        gflops=first.gflops + (1 - leaves) * (second.gflops - shared),
+        worst_gflops=first.gflops + second.gflops - shared,
         large_gflops=second.gflops,
         top1=accuracy(right, own.units),
         top1_small=accuracy(right_small, own.units),

@@ -27,7 +27,8 @@ def describe_cascades(rows: Sequence[LeaderboardRow], names: ModelNames) -> list
         "large model does. Validation chose the threshold: the lowest at which the cascade reads "
         "as many of its clips as the large model. Differences are paired by test clip, in points. "
         "GFLOPs per clip are the mean over the test clips; the worst case is the cost of both "
-        "models, and so is the latency in the leaderboard.",
+        "models, and so is the latency in the leaderboard. If the small model is an exit of the "
+        "large one, what both have in common counts once in GFLOPs, and twice in the latency.",
         "",
         join(HEADINGS),
         join(["---", *["---:"] * (len(HEADINGS) - 2), "---"]),

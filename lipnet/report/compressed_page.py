@@ -25,8 +25,8 @@ def describe_compressed(rows: Sequence[LeaderboardRow], names: ModelNames) -> li
         "form; bytes are those of the whole weights file. Times smaller: than the file of its "
         "source, in single precision. Differences are paired by test clip, in points. A tuned "
         "model was trained further in that form, taught by its source. Nothing was chosen from "
-        "these models, and parameters and FLOPs are those of the source. A width is a narrower "
-        "model, with its own, and its weights are some of the source's.",
+        "these models, and parameters and FLOPs are those of the source. A width or an exit is "
+        "a smaller model, with its own, and its weights are some of the source's.",
         "",
         join(HEADINGS),
         join(["---", *["---:"] * (len(HEADINGS) - 2), "---"]),

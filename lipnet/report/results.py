@@ -20,6 +20,7 @@ from lipnet.lineage.summary import read_lineage
 from lipnet.measure.accuracy import Estimate, accuracy, topk
 from lipnet.measure.cost import Cost, cost_of
 from lipnet.report.json_files import read_mapping
+from lipnet.report.parts import shared_cost
 from lipnet.report.study import Study
 from lipnet.shards.summary import read_labels_file
 from lipnet.spec import ModelSpec
@@ -47,7 +48,8 @@ class Outcome:
 @dataclass(frozen=True)
 class CascadeFacts:
     """A cascade's threshold and the share of clips that its small model answers; the costs of both
-    models, which the slowest clip takes, and of the large one alone."""
+    models, which the slowest clip takes, and of the large one alone. What an exit and its network
+    have in common counts once."""
 
     threshold: float
     leaves_val: float
@@ -289,6 +291,7 @@ def _join_cascade(
     places = [(own.lineage, own.generation) for own in (small, large)]
     tested = read_logits(study.logits(*places[0], "test"))
     leaves = float(cascade.leaves(tested.logits).mean())
+    shared_gflops, shared_gmacs = _find_shared(small, large)
     return Entry(
         name=str(described["name"]),
         lineage="",
@@ -296,9 +299,9 @@ def _join_cascade(
         spec="",
         teacher="",
         training="cascade",
-        params_m=small.params_m + large.params_m,
-        gflops=small.gflops + (1 - leaves) * large.gflops,
-        gmacs=small.gmacs + (1 - leaves) * large.gmacs,
+        params_m=large.params_m + (0 if shared_gflops else small.params_m),
+        gflops=small.gflops + (1 - leaves) * (large.gflops - shared_gflops),
+        gmacs=small.gmacs + (1 - leaves) * (large.gmacs - shared_gmacs),
         rule="cascade",
         members=names,
         outcomes=_read_outcomes(places, study, n_classes, cascade.probabilities),
@@ -306,10 +309,16 @@ def _join_cascade(
             threshold=cascade.threshold,
             leaves_val=float(described["leaves_val"]),
             leaves=leaves,
-            worst_gflops=small.gflops + large.gflops,
+            worst_gflops=small.gflops + large.gflops - shared_gflops,
             large_gflops=large.gflops,
         ),
     )
+
+
+def _find_shared(small: Entry, large: Entry) -> tuple[float, float]:
+    """GFLOPs and GMACs that the large model does not repeat."""
+    how = small.packing.how if small.packing and small.teacher == large.name else ""
+    return shared_cost(how, small.spec, small.input_size)
 
 
 def _in_order(models: list[Entry]) -> list[Entry]:

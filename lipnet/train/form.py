@@ -7,7 +7,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from lipnet.distill.loss import zero_loss
+from lipnet.data.batch import View
+from lipnet.distill.loss import cross_entropy_mixed, zero_loss
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.weights import ModelCard, save_weights
 
@@ -23,7 +24,7 @@ class Form(Protocol):
         """The module that training calls; its gradients reach the weights of what is trained."""
         ...
 
-    def further_loss(self, others: Sequence[Tensor], own_BK: Tensor) -> Tensor:
+    def further_loss(self, others: Sequence[Tensor], own_BK: Tensor, view: View) -> Tensor:
         """The loss of the outputs that follow the model's own logits if training's forward pass
         gives several [E, B, K]; without gradients for `own_BK`."""
         ...
@@ -46,8 +47,8 @@ class AsTrained:
     def through(self, model: nn.Module) -> nn.Module:
         return model
 
-    def further_loss(self, others: Sequence[Tensor], own_BK: Tensor) -> Tensor:
-        return zero_loss(own_BK)
+    def further_loss(self, others: Sequence[Tensor], own_BK: Tensor, view: View) -> Tensor:
+        return add_exits(others, own_BK, view)
 
     def stored(self, model: nn.Module) -> nn.Module:
         return model
@@ -55,3 +56,10 @@ class AsTrained:
     def save(self, path: Path, model: nn.Module, card: ModelCard) -> None:
         assert isinstance(model, Lipreader)
         save_weights(path, model, card)
+
+
+def add_exits(others: Sequence[Tensor], own_BK: Tensor, view: View) -> Tensor:
+    """The cross-entropies of a network's exits, added."""
+    labels = view.labels_B, view.partner_labels_B
+    losses = (cross_entropy_mixed(exit_BK, *labels, share=view.share) for exit_BK in others)
+    return sum(losses, zero_loss(own_BK))

@@ -77,7 +77,7 @@ class Stepper:
         kd = self.teacher.loss(logits_BK, view, position)
         loss = ce + kd
         if others:
-            loss = loss + self.form.further_loss(others, logits_BK)
+            loss = loss + self.form.further_loss(others, logits_BK, view)
         # DistributedDataParallel averages gradients over the processes; the weights sum to 1
         # over all micro-batches of all processes.
         world_size = self.engine.processes.world_size

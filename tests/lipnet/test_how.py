@@ -36,7 +36,10 @@ def test_a_width_comes_first_and_may_be_all() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "unknown step ''; known: width_<share>, half, int<2..8>, cluster<2..6>, binary"),
+        (
+            "",
+            "unknown step ''; known: width_<share>, exit<1..2>, half, int<2..8>, cluster<2..6>",
+        ),
         ("zip", "unknown step 'zip'"),
         ("int", "'int' is written int<2..8>"),
         ("int9", "int has 2 to 8 bits"),
@@ -50,8 +53,9 @@ def test_a_width_comes_first_and_may_be_all() -> None:
         ("prune_0.5 + binary", "a binary weight is never zero"),
         ("lowrank_0.5 + prune_0.5", "no zeros to leave out"),
         ("width_0.5 + width_0.25", "given twice"),
+        ("width_0.5 + exit1", "several widths or exits, not both"),
         ("width_0.5 + int4 + half", "a weight is stored in one way"),
-        ("prune_0.5 + int4 + half", "at most width, prune_<share> and one other step"),
+        ("prune_0.5 + int4 + half", "at most width or exit, prune_<share> and one other step"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_reason(text: str, reason: str) -> None:

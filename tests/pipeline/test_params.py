@@ -320,6 +320,8 @@ def test_a_lineage_of_several_widths_gives_each_as_a_compressed_row(tmp_path: Pa
     [
         ({}, {"how": "width_0.25"}, r"compressed\.half: .*one of the widths of wide.*1\.0, 0\.5"),
         ({}, {"recipe": {"epochs": 1}}, r"compressed\.half: .*leave out `recipe`"),
+        ({}, {"how": "exit1"}, r"compressed\.half: .*add '\+ exits' to its spec"),
+        ({"spec": "resnet18 + tcn_1x + exits"}, {}, r"share the weights of .*'exits'"),
         ({"widths": [0.5]}, {}, r"scratch\.wide: widths 0\.5: 2 to 4 shares"),
         ({"widths": [1, 0.3]}, {}, r"scratch\.wide: .*a head of 76\.8 channels"),
         ({"generations": 1}, {}, r"scratch\.wide: .*no born-again generations"),

@@ -38,7 +38,7 @@ def test_an_interrupted_training_resumes_to_the_same_file_of_all_widths(tmp_path
 def test_the_widest_teaches_the_others_and_gets_no_gradient_from_them() -> None:
     own_BK = torch.randn(4, 3, requires_grad=True)
     others = [torch.randn(4, 3, requires_grad=True) for _ in range(2)]
-    loss = SlimmableForm(SPEC, WIDTHS).further_loss(others, own_BK)
+    loss = SlimmableForm(SPEC, WIDTHS).further_loss(others, own_BK, None)  # type: ignore[arg-type]
     expected = sum(distillation_loss(other, own_BK) for other in others)
     torch.testing.assert_close(loss, torch.as_tensor(expected))
     loss.backward()

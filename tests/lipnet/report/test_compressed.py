@@ -16,10 +16,11 @@ from lipnet.how import How
 from lipnet.lineage.generation import Packing, read_generation, write_generation
 from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
+from lipnet.measure.cost import cost_of_trunk
 from lipnet.measure.latency import Latency
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_packed
-from lipnet.report import latencies, write
+from lipnet.report import cascade, latencies, write
 from lipnet.report.cascade import judge_cascade
 from lipnet.report.comparisons import compare_all
 from lipnet.report.figures.cost import draw_accuracy_by_cost
@@ -121,6 +122,30 @@ def test_widths_are_compared_with_the_models_from_scratch_of_their_specs(tmp_pat
     assert names.full("wide-half-g1") == "ResNet-18 0.125× + TCN 0.25×, width_0.5"
     with house_style():
         draw_accuracy_by_cost(results, "gflops", ceiling=None)
+
+
+def test_what_an_exit_shares_with_its_network_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, spec = Study(tmp_path), ModelSpec.parse("resnet18_0.25x + tcn_0.5x + exits")
+    packing = Packing("deep-g0", "exit1", 0, 10, 40)
+    leaving = Fake("deep-e1", str(spec.at_exit(1)), "deep-g0", (0.65,), packing=packing)
+    fabricate(study, [Fake("deep", str(spec), None, (0.7,)), leaving])
+    pair = {"deep-early": ("deep-e1", "deep")}
+    write_selection(study.logits_val, study.selection, compressed=["deep-e1"], cascades=pair)
+    rows = {row.model: row for row in leaderboard_rows(read_results(study))}
+    row, early, whole = (rows[name] for name in ("deep-early", "deep-e1-g1", "deep-g0"))
+    assert row.cascade is not None
+    shared = cost_of_trunk(spec.at_exit(1), size=44)[0]
+    assert 0.5 * early.gflops < shared < early.gflops
+    worst = early.gflops + whole.gflops - shared
+    assert row.cascade.worst_gflops == pytest.approx(worst)
+    stay = 1 - row.cascade.leaves
+    assert row.gflops == pytest.approx(early.gflops + stay * (whole.gflops - shared))
+    assert row.params_m == whole.params_m  # the exit's weights are some of the network's
+    monkeypatch.setattr(cascade, "read_results_rows", lambda study: list(rows.values()))
+    found = judge_cascade(study, "deep-e1-g1", "deep-g0")
+    assert (found.gflops, found.worst_gflops) == pytest.approx((row.gflops, worst))
 
 
 def test_nothing_is_chosen_from_compressed_models(study: Study, rows: list[LeaderboardRow]) -> None:
