@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lipnet.errors import InputError as InputError
     from lipnet.export.export import Exported as Exported
     from lipnet.export.export import export_model as export_model
-    from lipnet.inference.budget import choose_width as choose_width
+    from lipnet.inference.budget import choose_part as choose_part
     from lipnet.inference.crop import Cropped as Cropped
     from lipnet.inference.crop import crop_video as crop_video
     from lipnet.inference.embed import Embeddings as Embeddings
@@ -66,7 +66,7 @@ _MODULES = {
     "Rejection": "lipnet.models.rejection",
     "VideoError": "lipnet.video.decode",
     "build_model": "lipnet.models.build",
-    "choose_width": "lipnet.inference.budget",
+    "choose_part": "lipnet.inference.budget",
     "compress_model": "lipnet.compress.compress",
     "cost_of": "lipnet.measure.cost",
     "crop_video": "lipnet.inference.crop",
@@ -103,7 +103,7 @@ __all__ = [
     "Rejection",
     "VideoError",
     "build_model",
-    "choose_width",
+    "choose_part",
     "compress_model",
     "cost_of",
     "crop_video",

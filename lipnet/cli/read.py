@@ -49,12 +49,13 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "--budget",
         type=float,
         metavar="GFLOPS",
-        help="per clip, of a file of several widths: the widest within it reads",
+        help="per clip, of a network of several widths or with exits: its largest part within it "
+        "reads",
     )
     cost.add_argument(
         "--battery",
         choices=("low", "medium", "high"),
-        help="a quarter, half or all of the widest one's GFLOPs; at least the narrowest reads",
+        help="a quarter, half or all of the network's GFLOPs; at least the cheapest part reads",
     )
     add_face(read)
     add_landmarks(read, text=f"the landmark model; {OF_CARD}")

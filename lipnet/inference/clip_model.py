@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lipnet.errors import InputError
-from lipnet.inference.budget import choose_width
+from lipnet.inference.budget import choose_part
 from lipnet.inference.onnx_reader import load_onnx
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.lipreader import Lipreader
@@ -67,14 +67,14 @@ def load_clip_model(
     """The model of a weights file, or of an .onnx of `lipnet export`, and its card.
 
     An .onnx runs in onnxruntime on the CPU with torch's number of threads, on any `device`.
-    `budget` and `battery` are those of `choose_width`; an .onnx has one width.
+    `budget` and `battery` are those of `choose_part`; an .onnx is one model.
     """
     path = Path(path)
     if path.suffix == ONNX:
         if budget is not None or battery is not None:
-            raise InputError(f"{path} has one width: take the weights file for a choice of widths")
+            raise InputError(f"{path} is one model: only a weights file has a choice of parts")
         reader, card, _ = load_onnx(path, threads=torch.get_num_threads())
         return reader, card
-    width = choose_width(load_card(path), budget=budget, battery=battery)
-    model, card = load_model(path, device, width=width)
+    part = choose_part(load_card(path), budget=budget, battery=battery)
+    model, card = load_model(path, device, width=part.width, exit=part.exit)
     return TorchClipModel(fold_batchnorm(model)), card

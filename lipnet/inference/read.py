@@ -53,9 +53,9 @@ class Reader:
     the model's crops were aligned to, empty for the package's; `landmarks` the landmark model that
     finds the mouth, empty for that of the model's training crops. `reject_below` is the probability
     below which no label counts as read; None takes the weights file's, which validation chose, if
-    it has one. Of a file of several widths, `budget`, in GFLOPs per clip, or `battery` chooses one
-    (`choose_width`); narrower ones than the widest have no threshold of their own. InputError if
-    the weights cannot be used.
+    it has one. Of a network of several widths or with exits, `budget`, in GFLOPs per clip, or
+    `battery` chooses a part (`choose_part`), which has no threshold unless it is the whole.
+    InputError if the weights cannot be used.
 
         >>> reader = lipnet.Reader("weights.safetensors")
         >>> for video in videos:

@@ -7,10 +7,10 @@ import pytest
 
 from lipnet.cli.main import main
 from lipnet.errors import InputError
-from lipnet.inference.budget import BATTERY, choose_width, list_gflops
+from lipnet.inference.budget import BATTERY, WHOLE, Part, choose_part, list_gflops
 from lipnet.inference.read import Reader
 from lipnet.measure.cost import cost_of
-from lipnet.models.weights import load_card, load_model, save_weights
+from lipnet.models.weights import ModelCard, load_card, load_model, save_weights
 from lipnet.spec import ModelSpec
 from tests.lipnet.inference.embedding import RECIPE, add_widths, write_weights
 
@@ -31,36 +31,38 @@ def test_the_widest_within_the_budget_is_chosen(weights: Path) -> None:
     spec = ModelSpec.parse(SPEC)
     for width in SHARES:
         own = cost_of(spec.at_width(width), len(card.labels), size=RECIPE.input_size).gflops
-        assert costs[width] == own
-        assert choose_width(card, budget=own) == width
-    assert choose_width(card, budget=costs[0.75] - 1e-9) == 0.5
-    assert choose_width(card, budget=10.0) == choose_width(card) == 1
+        assert costs[Part(width)] == own
+        assert choose_part(card, budget=own) == Part(width)
+    assert choose_part(card, budget=costs[Part(0.75)] - 1e-9) == Part(0.5)
+    assert choose_part(card, budget=10.0) == choose_part(card) == WHOLE
 
 
 def test_a_budget_that_is_too_small_names_the_smallest(weights: Path) -> None:
-    smallest = f"{list_gflops(load_card(weights))[0.5]:.3f}"
+    smallest = f"{list_gflops(load_card(weights))[Part(0.5)]:.3f}"
     for budget in (1e-6, -1.0, float("nan")):
         with pytest.raises(InputError, match=f"takes at least {smallest}"):
-            choose_width(load_card(weights), budget=budget)
+            choose_part(load_card(weights), budget=budget)
 
 
 def test_a_battery_allows_a_share_of_the_widest_or_the_narrowest(weights: Path) -> None:
     card = load_card(weights)
     costs = list_gflops(card)
-    assert choose_width(card, battery="high") == 1
+    assert choose_part(card, battery="high") == WHOLE
     for state, share in BATTERY.items():
-        allowed = [width for width in SHARES if costs[width] <= share * costs[1.0]] or [SHARES[-1]]
-        assert choose_width(card, battery=state) == max(allowed)
-    assert costs[0.5] > BATTERY["low"] * costs[1.0]  # so that the narrowest was taken all the same
+        limit = share * costs[WHOLE]
+        allowed = [width for width in SHARES if costs[Part(width)] <= limit] or [SHARES[-1]]
+        assert choose_part(card, battery=state) == Part(max(allowed))
+    # so that the narrowest was taken all the same
+    assert costs[Part(0.5)] > BATTERY["low"] * costs[WHOLE]
     with pytest.raises(InputError, match="unknown battery 'empty'; known: low, medium, high"):
-        choose_width(card, battery="empty")
+        choose_part(card, battery="empty")
     with pytest.raises(InputError, match="give one of them"):
-        choose_width(card, budget=1.0, battery="low")
+        choose_part(card, budget=1.0, battery="low")
 
 
 def test_a_reader_computes_with_the_width_of_its_budget(weights: Path) -> None:
     crops_THW = np.random.default_rng(1).integers(0, 256, (5, 96, 96), dtype=np.uint8)
-    budget = list_gflops(load_card(weights))[0.5]
+    budget = list_gflops(load_card(weights))[Part(0.5)]
     reader = Reader(weights, budget=budget)
     narrow, card = load_model(weights, width=0.5)
     assert reader.card == card
@@ -70,11 +72,21 @@ def test_a_reader_computes_with_the_width_of_its_budget(weights: Path) -> None:
     assert reader.read_crops(crops_THW).answers == Reader(alone).read_crops(crops_THW).answers
 
 
+def test_exits_are_parts_too() -> None:
+    spec = ModelSpec.parse("resnet18_0.25x + tcn_0.25x + exits")
+    card = ModelCard(str(spec), ["a", "b"], dict(RECIPE.input_facts))
+    costs = list_gflops(card)
+    assert list(costs) == [WHOLE, Part(exit=1), Part(exit=2)]
+    assert costs[Part(exit=1)] < costs[Part(exit=2)] < costs[WHOLE]
+    assert choose_part(card, budget=costs[WHOLE] - 1e-9) == Part(exit=2)
+    assert choose_part(card, budget=costs[Part(exit=1)]) == Part(exit=1)
+
+
 def test_an_ordinary_file_has_one_width_and_the_command_ends_in_one_line(
     weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = write_weights(weights.with_name("plain.safetensors"), SPEC)
-    assert choose_width(load_card(plain), battery="low") == 1
+    assert choose_part(load_card(plain), battery="low") == WHOLE
     with pytest.raises(SystemExit) as ended:
         main(["read", "--weights", str(plain), "--budget", "0.001", "word.mp4"])
     assert "a budget of 0.001 GFLOPs per clip: resnet18_0.25x" in str(ended.value)
