@@ -196,7 +196,7 @@ async function watch() {
 at.form.addEventListener("submit", (event) => {
   event.preventDefault();
   at.words.blur();
-  change("words", { words: at.words.value.split(",") });
+  change("words", { words: at.words.value.split(",").filter((word) => word.trim()) });
 });
 at.camera.addEventListener("click", useCamera);
 at.record.addEventListener("click", record);

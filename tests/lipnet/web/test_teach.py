@@ -1,0 +1,116 @@
+"""The page of `lipnet teach` in a real browser: takes of a fake camera, and a training."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from lipnet.models.weights import load_card
+from lipnet.sources.synthetic.options import SyntheticOptions
+from lipnet.sources.synthetic.render import ClipPlan, render_clip
+from lipnet.teach.server import serve_session
+from lipnet.teach.session import Plan, TeachSession
+from lipnet.teach.takes import list_takes
+from tests.lipnet.inference.embedding import write_weights
+from tests.lipnet.web.browser import CHROMIUM, MS, PHONE, open_page
+from tests.lipnet.web.test_page import write_y4m
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian's package chromium)"),
+]
+WORDS = ("bark", "family")
+TAKES = 3
+REFUSED = "409 (Conflict)"  # the browser's line about an answer that refuses
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A browser whose camera shows a rendered face that speaks, again and again."""
+    expect.set_options(timeout=120 * MS)
+    options = SyntheticOptions(words=("BARK", "FAMILY"), pauses=1.0)
+    frames_THWC, _ = render_clip(ClipPlan("FAMILY", "test", 1, 0), options)
+    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    write_y4m(camera, [np.ascontiguousarray(frame[..., ::-1]) for frame in frames_THWC])
+    with open_page(camera=camera) as opened:
+        yield opened
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TeachSession:
+    monkeypatch.chdir(tmp_path)
+    root = Path("takes")
+    root.mkdir()
+    weights = write_weights(tmp_path / "w.safetensors", "resnet18_0.125x + tcn_0.25x")
+    return TeachSession(Plan(root, weights, root / "taught.safetensors", takes=TAKES, epochs=1))
+
+
+def take(page: Page, name: str) -> None:
+    folder = os.environ.get("SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / name, full_page=True)
+
+
+def test_words_are_recorded_and_taught(page: Page, session: TeachSession) -> None:
+    faults: list[str] = []
+    requests: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    page.on("request", lambda request: requests.append(request.url))
+    with serve_session(session) as address:
+        page.goto(address)
+        page.get_by_label("Your words").fill("bark, =family")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("the word '=family' has control characters")).to_be_visible()
+        page.get_by_label("Your words").fill("bark, family,")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("#takes li")).to_have_count(len(WORDS))
+        expect(page.locator("#train")).to_be_disabled()
+        page.get_by_role("button", name="Use the camera").click()
+        page.get_by_role("button", name="Record").click()
+        expect(page.locator("#cue")).to_have_text("bark")
+        take(page, "teach_recording.png")
+        expect(page.get_by_text("All takes are there")).to_be_visible()
+        assert [len(list_takes(session.plan.root, word)) for word in WORDS] == [TAKES, TAKES]
+        expect(page.locator("#last")).to_have_text("family, take-003.webm")
+        page.get_by_role("button", name="Discard it").click()
+        expect(page.get_by_text("2 of 3")).to_be_visible()
+        assert len(list_takes(session.plan.root, "family")) == TAKES - 1
+        page.get_by_role("button", name="Record").click()
+        expect(page.locator("#last")).to_have_text("family, take-003.webm")
+        page.get_by_role("button", name="Train").click()
+        expect(page.get_by_text("Words read right")).to_be_visible()
+        expect(page.get_by_text("Pauses read as such")).to_be_visible()
+        take(page, "teach_trained.png")
+        page.set_viewport_size(PHONE)
+        take(page, "teach_phone.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert all(url.startswith(address) for url in requests)
+    assert load_card(session.plan.out).labels == ["<background>", *WORDS]
+    assert [text for text in faults if REFUSED not in text] == []
+
+
+def test_takes_without_a_face_are_refused(page: Page, session: TeachSession) -> None:
+    """The camera's picture is covered in the page."""
+    session.set_words(WORDS)
+    with serve_session(session) as address:
+        page.goto(address)
+        page.evaluate(
+            """() => {
+              const canvas = document.createElement("canvas");
+              const context = canvas.getContext("2d");
+              setInterval(() => context.fillRect(0, 0, 300, 150), 40);
+              navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(25);
+            }"""
+        )
+        page.get_by_role("button", name="Use the camera").click()
+        page.get_by_role("button", name="Record").click()
+        expect(page.get_by_text("bark: not used")).to_be_visible()
+        expect(page.get_by_text("no_face")).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#record")).to_be_enabled()
+    assert list_takes(session.plan.root, "bark") == []
