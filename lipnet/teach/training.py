@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipnet.clip import FPS
 from lipnet.crops.crop import CropOptions, describe_crops
@@ -23,6 +24,7 @@ from lipnet.inference.read import crop_options_of
 from lipnet.labels import BACKGROUND
 from lipnet.landmark_names import MESH
 from lipnet.lineage.generation import WEIGHTS_FILE, Generation, TrainingFacts
+from lipnet.lineage.generation_run import LineageListener
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.lineage.single import measure_pixels
@@ -119,13 +121,8 @@ def teach(
     found = collect_clips(root, options, words, on_take)
     recipe = make_recipe(card, len(found.splits["train"]), epochs)
     plan = LineagePlan(LINEAGE, ModelSpec.parse(card.spec), recipe, generations=0, start=start)
-    data = build_data(found, options, recipe)
-    work = root / WORK / "model"
-    work.mkdir(parents=True, exist_ok=True)
-    keep_freed_memory()
     listener = _Listener(recipe.epochs, on_progress, on_note)
-    done = train_lineage(plan, data, work=work, engine=Engine(choose_device()), listener=listener)
-    trained = work / done[0].name / WEIGHTS_FILE
+    trained = train_clips(plan, found, options, work=root / WORK / "model", listener=listener)
     with write_atomic(out) as temporary:
         temporary.write_bytes(trained.read_bytes())
     return Taught(
@@ -134,8 +131,25 @@ def teach(
         {name: len(own) for name, own in found.splits.items()},
         recipe.epochs,
         found.failures,
-        measure(out, found),
+        summarise(read_held_back(out, found)),
     )
+
+
+def train_clips(
+    plan: LineagePlan,
+    found: Collected,
+    options: CropOptions,
+    *,
+    work: Path,
+    listener: LineageListener,
+) -> Path:
+    """Train the plan's only generation on collected clips, into the folder `work`; the path of its
+    weights file."""
+    data = build_data(found, options, plan.recipe)
+    work.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
+    done = train_lineage(plan, data, work=work, engine=Engine(choose_device()), listener=listener)
+    return work / done[0].name / WEIGHTS_FILE
 
 
 def check_start(card: ModelCard, start: Path) -> CropOptions:
@@ -213,25 +227,45 @@ def _describe_cut(cut: Cut, label_index: int) -> ClipMeta:
     return ClipMeta(clip.clip_id, clip.label, label_index, edge, frames - edge, unit=clip.unit)
 
 
-def measure(weights: Path, found: Collected) -> HeldBack:
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The classes of the held-back clips, those that a model reads, and the clips' takes."""
+
+    labels: Sequence[str]
+    truth_N: NDArray[np.integer]
+    read_N: NDArray[np.integer]
+    units_N: NDArray[np.str_]
+
+    @property
+    def names_N(self) -> NDArray[np.str_]:
+        """The label of each clip."""
+        names_N: NDArray[np.str_] = np.asarray(self.labels, np.str_)[self.truth_N]
+        return names_N
+
+
+def read_held_back(weights: Path, found: Collected) -> Answers:
     """What the model reads of the test split."""
     device = choose_device()
     model, card = load_model(weights, device=str(device))
     recipe = Recipe.for_input(card.preprocessing)
     store = store_clips(found.splits["test"], card.labels, recipe)
     logits_NK, labels_N = predict_logits(model, store, recipe, device=device, name=str(weights))
-    truth_N, read_N = labels_N.numpy(), logits_NK.argmax(1).numpy()
     units_N = np.array(store.facts().units)
-    names_N = np.array(card.labels)[truth_N]
-    right_N, word_N = truth_N == read_N, names_N != BACKGROUND
+    return Answers(card.labels, labels_N.numpy(), logits_NK.argmax(1).numpy(), units_N)
+
+
+def summarise(own: Answers) -> HeldBack:
+    """Shares with intervals, counts by word, and what is mistaken for what."""
+    names_N, right_N = own.names_N, own.truth_N == own.read_N
+    word_N = names_N != BACKGROUND
     takes = Counter(names_N[word_N].tolist())
     right = Counter(names_N[word_N & right_N].tolist())
-    matrix_KK = confusion_matrix(truth_N, read_N, len(card.labels))
+    matrix_KK = confusion_matrix(own.truth_N, own.read_N, len(own.labels))
     return HeldBack(
-        words=accuracy(right_N[word_N], units_N[word_N]),
-        pauses=None if word_N.all() else accuracy(right_N[~word_N], units_N[~word_N]),
+        words=accuracy(right_N[word_N], own.units_N[word_N]),
+        pauses=None if word_N.all() else accuracy(right_N[~word_N], own.units_N[~word_N]),
         per_word={word: (right[word], takes[word]) for word in sorted(takes)},
-        confused=find_lookalikes(matrix_KK, card.labels),
+        confused=find_lookalikes(matrix_KK, own.labels),
     )
 
 
