@@ -16,9 +16,8 @@ import torch
 
 from benchmarks.compare import check_same, choose_rows, describe_machine, make_parser
 from benchmarks.inference import build_pair, make_batch
-from lipnet.export.export import open_reader
 from lipnet.export.graph import make_clip_graphs
-from lipnet.export.onnx_file import trace
+from lipnet.export.onnx_file import open_reader, trace
 from lipnet.export.quantise import quantise_graphs
 from lipnet.inference.onnx_reader import inputs_of
 from lipnet.measure.paper import PaperRow

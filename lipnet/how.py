@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lipnet.errors import InputError
 
-_STEP = re.compile(r"([a-z]+?)(?:([0-9])|_([0-9]\.[0-9]{1,6}))?")
+_STEP = re.compile(r"(w8a8|[a-z]+?)(?:([0-9])|_([0-9]\.[0-9]{1,6}))?")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class StepKind:
         return "_<share>" if self.takes_share else ""
 
 
+GRAPH = "w8a8"
 STEPS: dict[str, StepKind] = {
     "width": StepKind("this width of a network of several, as a model", takes_share=True),
     "exit": StepKind("the network up to this one of its exits, as a model", bits=(1, 2)),
@@ -40,6 +41,7 @@ STEPS: dict[str, StepKind] = {
     "binary": StepKind("signs and a scale per output channel", ends=False),
     "lowrank": StepKind("two factors of this share of the full rank", takes_share=True, ends=False),
     "prune": StepKind("without the smallest share of the head's weights", takes_share=True),
+    GRAPH: StepKind("int8 weights and activations, computed by ONNX Runtime"),
 }
 PARTS = ("width", "exit")  # which part of a network; one of them comes first
 ORDER = (*PARTS, "prune")  # what comes first; one other step follows
@@ -50,9 +52,9 @@ REFUSED = {
     frozenset({"prune", "binary"}): "a binary weight is never zero",
     frozenset({"prune", "lowrank"}): "a product of two factors has no zeros to leave out",
     frozenset({"lowrank", "half"}): "the factors are in half precision anyway: leave half out",
+    frozenset({"prune", GRAPH}): "ONNX Runtime stores zeros in 8 bits as well: leave prune out",
 }
 ONE_CODING = "a weight is stored in one way"
-NOT_HERE = {"w8a8": "int8 weights and activations are written by `lipnet export --int8 SHARDS`"}
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,11 @@ class How:
         return Step("half") if last.name == "prune" else last
 
     @property
+    def is_graph(self) -> bool:
+        """Whether the file is an ONNX graph, not packed weights."""
+        return self.values.name == GRAPH
+
+    @property
     def pruned(self) -> float:
         """The share of the head's weights that are zero."""
         return sum(step.number for step in self.steps if step.name == "prune")
@@ -143,8 +150,6 @@ def describe_steps() -> str:
 
 def _parse_step(text: str) -> Step:
     match = _STEP.fullmatch(text)
-    if text in NOT_HERE:
-        raise InputError(f"step {text!r}: {NOT_HERE[text]}")
     if match is None or match[1] not in STEPS:
         raise InputError(f"unknown step {text!r}; known: {describe_steps()}")
     name, bits, share = match.groups()

@@ -206,6 +206,8 @@ def _check_compressed(params: Params, lineage: str) -> None:
             f"{where}: how {how} takes an exit of {entry.of} as it was trained: add '+ exits' to "
             "its spec, and leave out `recipe`"
         )
+    if how.is_graph and entry.recipe:
+        raise InputError(f"{where}.recipe: {how} is calibrated and not tuned: leave recipe out")
     if how.pruned and params.spec_of(entry.of).head == "mean":
         raise InputError(f"{where}: prune takes the head's weights, and the head mean has none")
     if entry.recipe and "epochs" not in entry.recipe:

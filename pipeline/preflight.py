@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,7 @@ from rich.console import Console
 
 from lipnet.errors import InputError
 from lipnet.files import write_json
+from lipnet.how import How
 from lipnet.sources.discover import find_source
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
 from pipeline.estimate import (
@@ -60,6 +62,7 @@ USAGE = (
     "[--clips TRAIN/VAL/TEST --labels N] [--gpu NAME | --rate GMACS] [--cores N] [--gpus N]"
 )
 WARN_HOURS = 6.0
+EXPORT = ("onnx", "onnxruntime", "onnxscript")  # the extra of this name
 REFRESH = "dvc repro --force --single-item raw"
 
 
@@ -69,6 +72,7 @@ def main() -> None:
     params = find_params(asked)
     paths = Paths(params.profile)
     is_planned = asked.clips is not None
+    check_extras(params)
     if not is_planned:
         check_corpus(params, paths)
         if params.source.root:
@@ -181,6 +185,17 @@ def warn(console: Console, lines: Sequence[str]) -> None:
     """Print warnings."""
     for line in lines:
         console.print(line, style="yellow", soft_wrap=True, markup=False)
+
+
+def check_extras(params: Params) -> None:
+    """InputError if a package is missing without which a stage would fail after the training."""
+    graphs = [name for name, own in params.compressed.items() if How.parse(own.how).is_graph]
+    missing = [name for name in EXPORT if find_spec(name) is None]
+    if graphs and missing:
+        raise InputError(
+            f"compressed.{graphs[0]} needs {missing[0]}: install the extra `export` "
+            "(pip install '.[export]' in the repository)"
+        )
 
 
 def check_corpus(params: Params, paths: Paths) -> None:

@@ -1,10 +1,14 @@
 """The stage `compressed@<lineage>`: the best model of another lineage in a smaller file."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from lipnet.compress.lineage import note_packing, store_lineage
+import torch
+
+from lipnet.compress.graph import quantise_model
+from lipnet.compress.lineage import Maker, note_packing, pack_weights, store_lineage
 from lipnet.compress.storage import CompressedStorage
 from lipnet.device import keep_freed_memory
 from lipnet.files import digest_files
@@ -18,6 +22,7 @@ from pipeline.paths import Paths
 from pipeline.program import run_stage
 from stages.train import named_lineage, open_data, publish_lineage, sole_writer, train
 
+CPU = torch.device("cpu")  # the device of ONNX Runtime
 USAGE = "usage: python -m stages.compressed LINEAGE"
 
 
@@ -46,13 +51,14 @@ def main() -> None:
 
 def store(params: Params, plan: LineagePlan, how: How, *, finish: Callable[[Path], None]) -> None:
     """Compress without training, in data/tmp, and move the lineage into place."""
+    make: Maker = quantise_model if how.is_graph else pack_weights
     paths = Paths(params.profile)
     work = paths.tmp / "models" / plan.lineage
     keep_freed_memory()
     with sole_writer(work):
-        with lease_device() as device:
+        with nullcontext(CPU) if how.is_graph else lease_device() as device:
             data = open_data(params, plan, Engine(device))
-            made = store_lineage(plan, data, how, work=work, device=device)
+            made = store_lineage(plan, data, how, work=work, device=device, make=make)
         finish(work)
         publish_lineage(work, paths.lineage(plan.lineage), [made.name])
     print(f"{made.model}: validation top-1 {made.val_top1:.1%}, not tuned", flush=True)

@@ -1,10 +1,12 @@
 """The stages `predict_val_*` and `predict_test_*`: one lineage's logits on held-out splits."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lipnet.data.loader import ClipStore, open_split
 from lipnet.data.shrink import Shrink
@@ -12,10 +14,12 @@ from lipnet.device import keep_freed_memory
 from lipnet.errors import InputError
 from lipnet.files import write_folder_atomic
 from lipnet.inference.logits import SavedLogits, write_logits
-from lipnet.inference.predict import predict_logits
+from lipnet.inference.onnx_reader import load_onnx
+from lipnet.inference.predict import predict_each
 from lipnet.lease import lease_device
-from lipnet.lineage.generation import WEIGHTS_FILE
+from lipnet.lineage.generation import ONNX_FILE, model_file
 from lipnet.lineage.summary import read_generations
+from lipnet.models.fold import fold_batchnorm
 from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.storage import list_shards
@@ -44,17 +48,22 @@ def main() -> None:
             clips = open_split(paths.shards, split, shrink=shrink, memory_gib=memory)
             suffix = "" if part == "val" else f".{split}"
             for generation in read_generations(paths.lineage(lineage)):
-                weights = paths.lineage(lineage) / generation.name / WEIGHTS_FILE
-                saved = predict_split(weights, clips, generation.recipe, device)
+                path = model_file(paths.lineage(lineage) / generation.name)
+                saved = predict_split(path, clips, generation.recipe, device)
                 write_logits(folder / f"{generation.name}{suffix}.npz", saved)
 
 
 def predict_split(
-    weights: Path, clips: ClipStore, recipe: Recipe, device: torch.device
+    path: Path, clips: ClipStore, recipe: Recipe, device: torch.device
 ) -> SavedLogits:
-    """One model's logits for one split, with the clips' metadata."""
-    model, _ = load_model(weights, device=str(device))
-    logits_NK, labels_N = predict_logits(model, clips, recipe, device=device, name=str(weights))
+    """One model's logits for one split, with the clips' metadata; a graph's on the CPU."""
+    forward: Callable[..., Tensor]
+    if path.name == ONNX_FILE:
+        reader, _, _ = load_onnx(path, threads=torch.get_num_threads())
+        forward, device = reader, reader.device
+    else:
+        forward = fold_batchnorm(load_model(path, device=str(device))[0])
+    logits_NK, labels_N = predict_each(forward, clips, recipe, device=device, name=str(path))
     facts = clips.facts()
     texts = (facts.clip_ids, facts.units, facts.slots, facts.speakers)
     return SavedLogits(logits_NK.numpy(), labels_N.numpy(), *(np.array(text) for text in texts))

@@ -16,7 +16,7 @@ from lipnet.data.shrink import Shrink
 from lipnet.device import keep_freed_memory
 from lipnet.errors import InputError
 from lipnet.lease import lease_device
-from lipnet.lineage.generation import GENERATION_FILES
+from lipnet.lineage.generation import list_files
 from lipnet.lineage.generation_run import SilentLineage
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan, Plain, Storage
@@ -190,5 +190,5 @@ def sole_writer(work: Path) -> Iterator[None]:
 
 def publish_lineage(work: Path, target: Path, generations: Sequence[str]) -> None:
     """Move a finished lineage's files to `target` and remove everything else in `work`."""
-    kept = [f"{name}/{file}" for name in generations for file in GENERATION_FILES]
+    kept = [f"{name}/{file.name}" for name in generations for file in list_files(work / name)]
     move_into_place(work, target, [LINEAGE_FILE, *kept])

@@ -15,10 +15,11 @@ def save_model(folder: Path, weights: Path, *, run_id: str, model_id: str) -> No
     from mlflow import pyfunc
     from mlflow.models import Model
 
-    from lipnet.models.weights import load_card
+    from lipnet.inference.clip_model import ONNX, read_card
     from tracking.pyfunc import describe_use
 
-    signature, example = describe_use(load_card(weights))
+    signature, example = describe_use(read_card(weights))
+    runtime = ("onnxruntime",) if weights.suffix == ONNX else ()
     with TemporaryDirectory() as copies:
         library = Path(copies) / LIBRARY.name
         shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -28,12 +29,12 @@ def save_model(folder: Path, weights: Path, *, run_id: str, model_id: str) -> No
             artifacts={"weights": str(weights)},
             code_paths=[str(library)],
             mlflow_model=Model(run_id=run_id, model_id=model_id, model_uuid=model_id),
-            pip_requirements=_requirements(),
+            pip_requirements=_requirements(*REQUIREMENTS, *runtime),
             signature=signature,
             input_example=example,
         )
 
 
-def _requirements() -> list[str]:
+def _requirements(*names: str) -> list[str]:
     """The packages that the model needs, at the installed versions without a build tag (+cpu)."""
-    return [f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS]
+    return [f"{name}=={version(name).split('+')[0]}" for name in sorted(names)]

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from lipnet.errors import InputError
 from lipnet.files import digest_files, digest_of, write_json
-from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
+from lipnet.lineage.generation import Generation, model_file, read_generation
 from lipnet.lineage.summary import LINEAGE_FILE, read_lineage
 from lipnet.report.csv_rows import read_rows
 from lipnet.report.json_files import read_mapping
@@ -54,7 +54,7 @@ class ModelFolder:
 
     @property
     def weights(self) -> Path:
-        return self.folder / WEIGHTS_FILE
+        return model_file(self.folder)
 
     @property
     def model_id(self) -> str:

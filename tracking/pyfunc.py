@@ -27,10 +27,10 @@ from lipnet.data.augment import central_view
 from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
+from lipnet.inference.clip_model import load_clip_model
 from lipnet.inference.finite import check_finite
-from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
-from lipnet.models.weights import ModelCard, load_model
+from lipnet.models.weights import ModelCard
 from lipnet.recipe import Recipe
 from lipnet.shards.meta import ClipMeta
 from lipnet.spec import ModelSpec
@@ -65,8 +65,7 @@ class LipreaderModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read weights, labels and preprocessing from the one file."""
-        model, card = load_model(context.artifacts["weights"])
-        self.network = fold_batchnorm(model)
+        self.network, card = load_clip_model(context.artifacts["weights"])
         self.labels = list(card.labels)
         self.rejection = card.rejection
         self.recipe = Recipe.for_input(card.preprocessing)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipnet.cli.pair import describe_pair, format_pair
-from lipnet.how import STEPS
+from lipnet.how import GRAPH, STEPS
 
 if TYPE_CHECKING:
     from lipnet.compress.compress import Compared, Compressed
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ABOUT = (
     "Steps: "
-    + "; ".join(f"{name}{kind.form}: {kind.about}" for name, kind in STEPS.items())
+    + "; ".join(f"{name}{kind.form}: {kind.about}" for name, kind in STEPS.items() if name != GRAPH)
     + ". prune_<share> goes with int<bits> or cluster<bits>, as in 'prune_0.5 + cluster4'. The "
     "file is used like any weights file."
 )

@@ -106,6 +106,11 @@ def compress_model(
     """
     weights, out = Path(weights), Path(out)
     how = How.parse(how) if isinstance(how, str) else how
+    if how.is_graph:
+        raise InputError(
+            f"how {how}: an ONNX file, which `lipnet export WEIGHTS --out FILE.onnx --int8 SHARDS` "
+            "writes"
+        )
     if out.suffix != ".safetensors" or not out.parent.is_dir():
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
     if is_packed(weights):

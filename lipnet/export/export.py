@@ -12,12 +12,12 @@ from lipnet.data.loader import ClipStore, open_split
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.export.graph import Graph, make_clip_graphs, make_stream_graphs
-from lipnet.export.onnx_file import OPSET, import_onnx, trace, write_onnx
+from lipnet.export.onnx_file import OPSET, import_onnx, open_reader, trace, write_onnx
 from lipnet.export.parity import Parity, check_parity
 from lipnet.export.quantise import choose_clips, quantise_graphs
 from lipnet.inference.clip_model import TorchClipModel
 from lipnet.inference.embed import check_crops
-from lipnet.inference.onnx_reader import GraphFacts, OnnxReader, open_session, stream_path
+from lipnet.inference.onnx_reader import GraphFacts, stream_path
 from lipnet.inference.predict import predict_each
 from lipnet.inference.read import find_landmarks
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
@@ -108,13 +108,6 @@ def export_model(
     for path, content, own in zip(paths, traced, facts, strict=True):
         write_onnx(path, content, card, own)
     return Exported(paths, card, facts, parity, quantised)
-
-
-def open_reader(graphs: Sequence[bytes], model: Lipreader) -> OnnxReader:
-    """The graphs, called as the model."""
-    threads = torch.get_num_threads()
-    sessions = [open_session(graph, threads=threads) for graph in graphs]
-    return OnnxReader(sessions, model.boundary)
 
 
 def find_threshold(card: ModelCard) -> float | None:

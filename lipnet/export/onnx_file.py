@@ -1,9 +1,9 @@
-"""ONNX models in memory: tracing a graph, its metadata, and writing the file."""
+"""ONNX models in memory: tracing a graph, running it, its metadata, and writing the file."""
 
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,14 @@ import torch
 from lipnet.errors import InputError
 from lipnet.export.graph import Graph
 from lipnet.files import write_atomic
-from lipnet.inference.onnx_reader import GRAPH_KEY, INSTALL, GraphFacts
+from lipnet.inference.onnx_reader import (
+    GRAPH_KEY,
+    INSTALL,
+    GraphFacts,
+    OnnxReader,
+    open_session,
+)
+from lipnet.models.lipreader import Lipreader
 from lipnet.models.weights import HEADER_KEY, ModelCard
 
 OPSET = 20
@@ -46,6 +53,13 @@ def trace(graph: Graph) -> bytes:
     model = onnx.ModelProto.FromString(program.model_proto.SerializeToString())
     _strip(model)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def open_reader(graphs: Sequence[bytes], model: Lipreader) -> OnnxReader:
+    """The graphs, called as the model, with as many threads as torch has."""
+    threads = torch.get_num_threads()
+    sessions = [open_session(graph, threads=threads) for graph in graphs]
+    return OnnxReader(sessions, model.boundary)
 
 
 def write_onnx(path: Path, content: bytes, card: ModelCard, facts: GraphFacts) -> None:

@@ -78,3 +78,8 @@ def load_clip_model(
     part = choose_part(load_card(path), budget=budget, battery=battery)
     model, card = load_model(path, device, width=part.width, exit=part.exit)
     return TorchClipModel(fold_batchnorm(model)), card
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card of a weights file, or of an .onnx of `lipnet export`."""
+    return load_onnx(path)[1] if path.suffix == ONNX else load_card(path)

@@ -13,7 +13,7 @@ from lipnet.train.history import beats
 
 GENERATION_FILE = "generation.json"
 WEIGHTS_FILE, HISTORY_FILE = "weights.safetensors", "history.csv"
-GENERATION_FILES = (WEIGHTS_FILE, HISTORY_FILE, GENERATION_FILE)
+ONNX_FILE = "model.onnx"  # in place of the weights, of a model that only ONNX Runtime computes
 Described = TypeVar("Described")
 
 
@@ -64,6 +64,17 @@ class Generation:
     def facts(self) -> TrainingFacts:
         """What identifies its training."""
         return TrainingFacts(self.spec, self.recipe, self.teacher, self.fingerprint)
+
+
+def model_file(folder: Path) -> Path:
+    """The file of a generation's model: its ONNX graph if it has one, else its weights."""
+    graph = folder / ONNX_FILE
+    return graph if graph.exists() else folder / WEIGHTS_FILE
+
+
+def list_files(folder: Path) -> list[Path]:
+    """The files of a finished generation."""
+    return [model_file(folder), folder / HISTORY_FILE, folder / GENERATION_FILE]
 
 
 def best_generation(finished: Sequence[Generation]) -> Generation:

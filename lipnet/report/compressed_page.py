@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from lipnet.report.columns import format_top1
+from lipnet.report.columns import NONE, describe_machines, format_top1
 from lipnet.report.markdown import gain, join, percent
 from lipnet.report.names import ModelNames
 from lipnet.report.rows import Compression, LeaderboardRow
 
 HEADINGS = (
     *("how", "bytes", "test top-1 [95 %]", "over its source [95 %]", "times smaller"),
-    *("bits per weight", "val top-1", "epochs of tuning", "id"),
+    *("bits per weight", "val top-1", "ms, torch", "ms, ONNX Runtime", "epochs of tuning", "id"),
 )
 
 
@@ -26,7 +26,10 @@ def describe_compressed(rows: Sequence[LeaderboardRow], names: ModelNames) -> li
         "source, in single precision. Differences are paired by test clip, in points. A tuned "
         "model was trained further in that form, taught by its source. Nothing was chosen from "
         "these models, and parameters and FLOPs are those of the source. A width or an exit is "
-        "a smaller model, with its own, and its weights are some of the source's.",
+        "a smaller model, with its own, and its weights are some of the source's. Milliseconds are "
+        f"medians of one clip on one thread of {describe_machines(rows)}. Loaded weights are in "
+        "single precision, so packed files take the time of their source; w8a8 runs in ONNX "
+        "Runtime only.",
         "",
         join(HEADINGS),
         join(["---", *["---:"] * (len(HEADINGS) - 2), "---"]),
@@ -50,6 +53,7 @@ def _describe_source(row: LeaderboardRow, copy: Compression) -> str:
             "1.0",
             f"{copy.ratio * copy.bits_per_weight:.2f}",
             percent(row.val.top1),
+            *_latencies(row),
             "-",
             f"`{row.model}`",
         ]
@@ -66,7 +70,18 @@ def _describe_copy(row: LeaderboardRow, own: Compression) -> str:
             f"{own.ratio:.1f}",
             f"{own.bits_per_weight:.2f}",
             percent(row.val.top1),
+            *_latencies(row),
             str(own.tuned_epochs or "none"),
             f"`{row.model}`",
         ]
     )
+
+
+def _latencies(row: LeaderboardRow) -> tuple[str, str]:
+    """Milliseconds by torch and by ONNX Runtime."""
+    found = row.latency
+    if found is None:
+        return NONE, NONE
+    is_graph = row.compression is not None and row.compression.is_graph
+    onnx = NONE if found.onnx_ms_p50 is None else f"{found.onnx_ms_p50:.1f}"
+    return NONE if is_graph else f"{found.ms_p50:.1f}", onnx

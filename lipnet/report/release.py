@@ -1,4 +1,5 @@
-"""Release a model of a study: weights, in half precision unless they are packed, and a card."""
+"""Release a model of a study: its weights, in half precision unless they are packed, or its ONNX
+graph, and a card."""
 
 import hashlib
 import shutil
@@ -8,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lipnet.errors import InputError
+from lipnet.inference.clip_model import ONNX, read_card
 from lipnet.landmark_names import DLIB, MESH
-from lipnet.lineage.generation import WEIGHTS_FILE, Generation, read_generation
-from lipnet.models.weights import is_packed, load_card, load_model, save_weights
+from lipnet.lineage.generation import Generation, model_file, read_generation
+from lipnet.models.weights import is_packed, load_model, save_weights
 from lipnet.report.columns import format_top1, format_top5
 from lipnet.report.front_matter import front_matter
 from lipnet.report.markdown import join, percent
@@ -34,9 +36,9 @@ LIMITS = (
 
 
 def release_model(study: Study, model_id: str, folder: Path, *, attribution: str = "") -> Path:
-    """Write <study>-<model>.safetensors and .md into `folder`; returns the weights' path.
+    """Write <study>-<model>.safetensors (or .onnx) and .md into `folder`; returns the first's path.
 
-    A packed file is copied as it is; other weights are rounded to half precision.
+    A packed file and a graph are copied as they are; other weights are rounded to half precision.
     `attribution` names the training data and its licence if the source's are not known;
     InputError without it, for an unknown model or one above 20 MB.
     """
@@ -51,13 +53,14 @@ def release_model(study: Study, model_id: str, folder: Path, *, attribution: str
             f"the terms of {source!r} are not known: name the data that {model_id} was trained on "
             "and its licence with --data"
         )
-    path = folder / f"{study.name}-{model_id}.safetensors"
     place = study.lineage(row.lineage) / row.generation
+    found = model_file(place)
+    path = folder / f"{study.name}-{model_id}{found.suffix}"
     generation = read_generation(place)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".") as partial:
         weights = Path(partial) / path.name
-        _write_weights(place / WEIGHTS_FILE, weights, generation.fingerprint)
+        _write_weights(found, weights, generation.fingerprint)
         described = _describe(study, row, models, weights, generation, data)
         text = "\n".join([*front_matter(path.stem, source, top1_of(row)), *described])
         weights.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
@@ -72,21 +75,24 @@ def top1_of(row: LeaderboardRow) -> dict[str, float]:
 
 
 def _write_weights(weights: Path, path: Path, fingerprint: str) -> None:
-    model, card = load_model(weights)
-    if card.origin.get("fingerprint") != fingerprint:
+    if read_card(weights).origin.get("fingerprint") != fingerprint:
         raise InputError(f"{weights} is not what its generation.json describes: run `dvc repro`")
-    packed = is_packed(weights)
-    halved = sum(2 * tensor.numel() for tensor in model.state_dict().values())
-    size = weights.stat().st_size if packed else halved
+    is_copied = weights.suffix == ONNX or is_packed(weights)
+    size = weights.stat().st_size if is_copied else _halved_bytes(weights)
     if size > MAX_BYTES:
         raise InputError(
             f"{path.name} would be {size / 1e6:.1f} MB; a released model is at most "
             f"{MAX_BYTES / 1e6:.0f} MB: choose a smaller one"
         )
-    if packed:
+    if is_copied:
         shutil.copyfile(weights, path)
     else:
-        save_weights(path, model, card, half=True)
+        save_weights(path, *load_model(weights), half=True)
+
+
+def _halved_bytes(weights: Path) -> int:
+    tensors = load_model(weights)[0].state_dict().values()
+    return sum(2 * tensor.numel() for tensor in tensors)
 
 
 def _describe(
@@ -102,8 +108,8 @@ def _describe(
     splits, speakers = summary.splits, f" {summary.overlap}" if summary.overlap else ""
     counts = ", ".join(f"{own.clips} {split}" for split, own in splits.items())
     weights, fit = path.read_bytes(), row.model_fit
-    how = load_card(path).origin.get("how")
-    form = f"packed, {how}" if how else "in half precision"
+    how = read_card(path).origin.get("how")
+    form = f"{'ONNX' if path.suffix == ONNX else 'packed'}, {how}" if how else "in half precision"
     measured = "Of this file" if how else "Before the rounding to half precision"
     return [
         f"# {path.stem}",

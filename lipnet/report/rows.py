@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from lipnet.errors import InputError
+from lipnet.how import How
 from lipnet.report.csv_rows import Format, Prefix
 
 
@@ -46,12 +47,17 @@ class Fit:
 
 @dataclass(frozen=True)
 class RowLatency:
-    """Milliseconds per clip on one machine; 95th percentiles of ensemble members do not add up."""
+    """Milliseconds per clip on one machine; 95th percentiles of ensemble members do not add up.
+
+    `onnx_ms_p50` is that of ONNX Runtime, measured for compressed models and their sources. Of a
+    model that only ONNX Runtime computes, all are.
+    """
 
     ms_p50: Annotated[float, Format(".2f")]
     ms_p95: Annotated[float | None, Format(".2f")]
     threads: int
     machine: str
+    onnx_ms_p50: Annotated[float | None, Format(".2f")] = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,11 @@ class Compression:
     @property
     def is_tuned(self) -> bool:
         return self.tuned_epochs > 0
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether its file is an ONNX graph."""
+        return How.parse(self.how).is_graph
 
 
 @dataclass(frozen=True)

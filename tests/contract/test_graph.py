@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from lipnet.code import reached_files
+from lipnet.compress import graph as compress_graph
 from lipnet.compress import lineage as compress_lineage
 from lipnet.compress import storage
 from lipnet.errors import InputError
@@ -108,7 +109,7 @@ def test_a_lineage_is_trained_again_by_the_changes_that_make_its_stage_run_again
     digested = {f"lipnet/{name}" for name in reached_files(generation_run.CODE, slimmable.CODE)}
     for stage in ("scratch", "taught"):
         assert needed_files(stage) == digested
-    compressing = reached_files(compress_lineage.CODE, storage.CODE)
+    compressing = reached_files(compress_lineage.CODE, storage.CODE, compress_graph.CODE)
     assert needed_files("compressed") == digested | {f"lipnet/{name}" for name in compressing}
 
 

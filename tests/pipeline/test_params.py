@@ -292,6 +292,7 @@ def test_a_compressed_lineage_has_its_source_and_a_recipe_for_tuning(tmp_path: P
             {"recipe": {"epochs": 1, "input_size": 20}},
             r"compressed\.a\.recipe changes .*input_size",
         ),
+        ({"how": "w8a8", "recipe": {"epochs": 1}}, r"compressed\.a\.recipe: w8a8 .*not tuned"),
         ({"recipe": {"epochs": 0}}, r"compressed\.a\.recipe.*recipe\.epochs must be in 1"),
         ({"tune": 1}, r"compressed\.a\.tune"),
     ],

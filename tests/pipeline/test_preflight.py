@@ -35,6 +35,7 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         taught={"small": SimpleNamespace(generations=1, teacher="big")},
         landmarks=SimpleNamespace(model="dlib"),
         cascades={},
+        compressed={},
         lineages=["big", "small"],
         epochs_of=lambda lineage: recipe.epochs,
         source_of={"big": None, "small": "big"}.get,
@@ -44,6 +45,16 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         recipe_of=lambda lineage: recipe,
         initial_recipe_of=lambda lineage: recipe,
     )
+
+
+def test_a_missing_package_is_found_before_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = make_params()
+    monkeypatch.setattr(preflight, "EXPORT", ("onnx_that_is_not_installed",))
+    params.compressed = {"a": SimpleNamespace(how="int8")}
+    preflight.check_extras(params)
+    params.compressed = {"b": SimpleNamespace(how="w8a8")}
+    with pytest.raises(InputError, match=r"compressed\.b needs onnx_that.*extra `export`"):
+        preflight.check_extras(params)
 
 
 def make_lrw(root: Path) -> Path:

@@ -6,17 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 
+from lipnet.data.loader import open_split
+from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
-from lipnet.lineage.generation import Generation, read_generation, write_generation
+from lipnet.inference.onnx_reader import load_onnx
+from lipnet.lineage.generation import Generation, model_file, read_generation, write_generation
 from lipnet.lineage.summary import LineageSummary, read_lineage, write_lineage
+from lipnet.measure.accuracy import topk
 from lipnet.models.weights import WIDTHS, is_packed, load_card, load_model
 from lipnet.train.history import read_history
 from pipeline.paths import Paths
 from stages import compressed, progress
 from stages.compressed import main
+from stages.predict import predict_split
 from tests.lipnet.inference.embedding import RECIPE, add_widths, write_shards, write_weights
 from tests.pipeline.test_params import write
 from tests.stages.working import Untracked
@@ -24,6 +30,7 @@ from tests.stages.working import Untracked
 SPEC = "resnet18_0.125x + tcn_0.25x"
 ROWS = {
     "small-int8": {"of": "small", "how": "int8"},
+    "small-w8a8": {"of": "small", "how": "w8a8"},
     "small-int3": {"of": "small", "how": "int3", "recipe": {"epochs": 1}},
     "wide-half": {"of": "wide", "how": "width_0.5"},
     "wide-half-int8": {"of": "wide", "how": "width_0.5 + int8"},
@@ -114,6 +121,35 @@ def test_a_row_is_a_lineage_with_its_size_and_its_source(
     write_generation(folder, replace(made, packing=replace(made.packing, file_bytes=0)))
     with pytest.raises(InputError, match=r"generation\.json is damaged .*0 bytes"):
         read_generation(folder)
+
+
+@pytest.mark.slow
+def test_w8a8_is_a_graph_that_onnx_runtime_computes(
+    run: Callable[[str], Generation],
+) -> None:
+    made = run("small-w8a8")
+    folder = Paths("tiny").lineage("small-w8a8") / "g1"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("generation.json", "history.csv", "model.onnx"),
+    ]
+    graph = model_file(folder)
+    assert made.packing is not None
+    assert (made.packing.how, made.packing.file_bytes) == ("w8a8", graph.stat().st_size)
+    assert "QuantizeLinear" in {node.op_type for node in onnx.load(graph).graph.node}
+    _, card, facts = load_onnx(graph)
+    assert (card.origin["how"], card.origin["fingerprint"]) == ("w8a8", made.fingerprint)
+    assert (facts.precision, facts.calibration["clips"]) == ("int8", 5)
+    clips = open_split(Paths("tiny").shards, "val", shrink=Shrink.for_recipe(made.recipe))
+    saved = predict_split(graph, clips, made.recipe, torch.device("cpu"))
+    assert topk(saved.logits, saved.labels, 1).mean() == made.val_top1
+    source = predict_split(
+        Paths("tiny").lineage("small") / "g0" / "weights.safetensors",
+        clips,
+        made.recipe,
+        torch.device("cpu"),
+    )
+    apart = abs(saved.logits - source.logits).max() / source.logits.std()
+    assert 0 < apart < 0.5
 
 
 def test_a_row_with_a_recipe_is_taught_by_its_source_and_completed_after_an_interruption(

@@ -47,9 +47,10 @@ SPEC, SOURCE = SMALL[2].spec, "small-by-big-g1"
 # Better than any model on every split: it must not be chosen all the same.
 COPIES = (
     Fake("s-int4", SPEC, SOURCE, (0.64,), packing=Packing(SOURCE, "int4", 2, 60_000, 500_000)),
+    Fake("s-w8a8", SPEC, SOURCE, (0.7,), packing=Packing(SOURCE, "w8a8", 0, 130_000, 500_000)),
     Fake("s-int8", SPEC, SOURCE, (0.99,), packing=Packing(SOURCE, "int8", 0, 125_000, 500_000)),
 )
-NAMES = ["s-int8-g1", "s-int4-g1"]
+NAMES = ["s-w8a8-g1", "s-int8-g1", "s-int4-g1"]
 CASCADES = {"small-then-big": ("small-by-big", "big"), "int4-then-big": ("s-int4", "big")}
 
 
@@ -61,6 +62,8 @@ def _report(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write, "write_figures", write_fake_figures)
         patch.setattr(latencies, "measure_weights", lambda weights, size: Latency(8.25, 9.5, 1))
+        patch.setattr(latencies, "measure_export", lambda weights, size: Latency(6.5, 7.0, 1))
+        patch.setattr(latencies, "measure_graph", lambda path, size: Latency(2.0, 2.5, 1))
         write_report(study, {"source": "synthetic"})
         write_leaderboard(study)
 
@@ -224,12 +227,17 @@ def test_the_page_and_the_terminal_show_them(study: Study) -> None:
     lines = [line for line in section.splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[0] for line in lines[2:]] == [
         *("| **ShuffleNet v2 0.5× + TCN 0.125×, distilled from ResNet-18 0.25× + TCN 0.25×**",),
-        *("| as trained", "| int8", "| int4"),
+        *("| as trained", "| w8a8", "| int8", "| int4"),
     ]
     assert lines[3].startswith("| as trained | 500,000 | ")
-    assert lines[5].startswith("| int4 | 60,000 | ")
-    assert " | 8.3 | " in lines[5]
-    assert [line.split(" | ")[-2] for line in lines[3:]] == ["-", "none", "2"]
+    assert lines[6].startswith("| int4 | 60,000 | ")
+    assert " | 8.3 | " in lines[6]
+    assert [line.split(" | ")[-4:-1] for line in lines[3:]] == [
+        ["8.2", "6.5", "-"],
+        ["-", "2.0", "none"],
+        ["8.2", "6.5", "none"],
+        ["8.2", "6.5", "2"],
+    ]
     board = text.split("## Leaderboard")[1].split("\n## ")[0]
     assert "**Compressed**" in board
     assert f"`s-int8-g1` from `{SOURCE}`" in board
@@ -258,7 +266,8 @@ def test_a_compressed_model_is_released_with_what_it_was_made_from(
     shutil.copytree(study.root, own.root)
     torch.manual_seed(1)
     model = build_model(ModelSpec.parse(SPEC), len(LABELS))
-    for fake in COPIES:
+    packed_copies = [fake for fake in COPIES if fake.packing.how != "w8a8"]
+    for fake in packed_copies:
         folder = own.lineage(fake.lineage) / "g1"
         origin = {"how": fake.packing.how, "fingerprint": read_generation(folder).fingerprint}
         packed = fit_compression(How.parse(fake.packing.how), model).pack(model)
@@ -267,7 +276,8 @@ def test_a_compressed_model_is_released_with_what_it_was_made_from(
         path = release_model(own, f"{fake.lineage}-g1", tmp_path, attribution="Rendered faces.")
         assert path.read_bytes() == (folder / "weights.safetensors").read_bytes()
     tuned, stored = (
-        (tmp_path / f"packed-{fake.lineage}-g1.md").read_text(encoding="utf-8") for fake in COPIES
+        (tmp_path / f"packed-{fake.lineage}-g1.md").read_text(encoding="utf-8")
+        for fake in packed_copies
     )
     assert "`s-int4-g1`, a copy (int4, tuned) that is 8.3 times smaller and differs by " in tuned
     assert f"points on test, of `{SOURCE}` (distilled), distilled from `big-g1`" in tuned
@@ -308,7 +318,7 @@ def test_every_point_of_the_figure_is_at_its_bytes_and_accuracy(study: Study) ->
         if line.get_marker() in ("o", "s")
         for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
     }
-    sizes = {SOURCE: 500_000, "s-int8-g1": 125_000, "s-int4-g1": 60_000}
+    sizes = {SOURCE: 500_000, "s-w8a8-g1": 130_000, "s-int8-g1": 125_000, "s-int4-g1": 60_000}
     expected = {
         (float(size), round(100 * results.entry(name).outcomes["test"].top1.value, 6))
         for name, size in sizes.items()

@@ -211,7 +211,7 @@ def test_latency_is_measured_once_per_spec_and_then_kept(reported: Study) -> Non
 
     first = measure_all(rows, reported, measure=measure)
     assert len(timed) == 2
-    assert first["small-g0"].p50_ms == 4.4
+    assert first["small-g0"].ms_p50 == 4.4
     assert measure_all(rows, reported, measure=measure) == first
     assert len(timed) == 2
 
