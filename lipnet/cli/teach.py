@@ -89,6 +89,19 @@ def check_request(parsed: argparse.Namespace) -> None:
     out = find_out(parsed)
     if out.suffix != ".safetensors" or not out.parent.is_dir():
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
+    if parsed.web is not None:
+        check_web(parsed.web)
+
+
+def check_web(folder: Path) -> None:
+    """InputError, before minutes of training, if the page cannot be written afterwards."""
+    from lipnet.export.onnx_file import import_onnx
+    from lipnet.web.folder import check_folder
+    from lipnet.web.runtime import read_runtime
+
+    check_folder(folder)
+    read_runtime()
+    import_onnx()
 
 
 def open_page(parsed: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -140,8 +140,9 @@ class TeachHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         for name, value in {"Content-Security-Policy": policy, **HEADERS}.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+        with suppress(ConnectionError):  # the page was closed
+            self.end_headers()
+            self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Nothing: each request would be a line."""

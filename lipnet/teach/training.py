@@ -41,7 +41,7 @@ from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
 
 LINEAGE = "taught"
-# Training sees about this many clips in all: 28 epochs of 140. On two cores a minute or two.
+# Training sees about this many clips in all: 29 epochs of 140. On two cores a minute or two.
 CLIPS_IN_ALL, MIN_EPOCHS, MAX_EPOCHS = 4000, 12, 60
 CUT = 5  # frames at each end of a word's window that a random cut may take away
 CROPPING, TRAINING = "cropping", "training"

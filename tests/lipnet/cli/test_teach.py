@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -60,6 +61,22 @@ def test_json(taught: Taught, tmp_path: Path, capsys: Printed) -> None:
     assert found["confused"][0] == ["no", "yes", 1, 4]
 
 
+def test_the_page_that_reads_is_written_too(
+    taught: Taught, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.setattr(teach, "check_web", lambda folder: None)
+    written: list[tuple[Path, Path]] = []
+
+    def write_page(weights: Path, folder: Path) -> SimpleNamespace:
+        written.append((weights, folder))
+        return SimpleNamespace(folder=folder, bytes=10**6, is_large=False)
+
+    monkeypatch.setattr("lipnet.web.folder.write_page", write_page)
+    main(["teach", str(tmp_path), "--no-page", "--web", str(tmp_path / "page")])
+    assert written == [(tmp_path / "taught.safetensors", tmp_path / "page")]
+    assert "page: 1.0 MB, works without a network" in capsys.readouterr().out
+
+
 def test_no_pauses_is_stated() -> None:
     lines = teach.format_held_back(replace(HELD_BACK, pauses=None, confused=[]))
     assert any("the model has no background" in line for line in lines)
@@ -115,6 +132,7 @@ def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
         ([".", "--no-page", "--words", "yes,../no"], "has one of /"),
         ([".", "--takes", "2"], "--takes must be in 3..999"),
         ([".", "--port", "70000"], "--port must be in 0..65535"),
+        ([".", "--no-page", "--web", "none/page"], "--web none/page: none is not a folder"),
         ([".", "--delete"], "nothing was deleted"),
     ],
 )

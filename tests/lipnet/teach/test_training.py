@@ -20,6 +20,7 @@ from tests.lipnet.teach.conftest import TAKES, WORDS
 LABELS = [BACKGROUND, *WORDS]
 
 
+@pytest.mark.slow
 def test_a_model_is_taught_and_measured_on_held_back_takes(takes: Path, released: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     notes: list[str] = []
