@@ -57,6 +57,14 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         choices=("low", "medium", "high"),
         help="a quarter, half or all of the network's GFLOPs; at least the cheapest part reads",
     )
+    cost.add_argument(
+        "--leave-at",
+        type=float,
+        nargs=2,
+        metavar=("EXIT", "P"),
+        help="of a network with exits: a clip whose top probability at exit 1 or 2 is at least P "
+        "leaves there",
+    )
     add_face(read)
     add_landmarks(read, text=f"the landmark model; {OF_CARD}")
     read.add_argument("--json", action="store_true", help="print one JSON object per video")
@@ -65,8 +73,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def run(parsed: argparse.Namespace) -> None:
     """Print the most likely words of each video and their probabilities."""
+    from lipnet.inference.clip_model import Leave
     from lipnet.inference.read import Reader
 
+    leave = Leave(int(parsed.leave_at[0]), parsed.leave_at[1]) if parsed.leave_at else None
     videos, word = parsed.videos, tuple(parsed.word) if parsed.word else None
     if word and len(videos) > 1:
         raise InputError("--word is the span in one video: give one video")
@@ -77,6 +87,7 @@ def run(parsed: argparse.Namespace) -> None:
         reject_below=parsed.reject_below,
         budget=parsed.budget,
         battery=parsed.battery,
+        leave=leave,
     )
     reader.check_request(parsed.top, word)
     if reader.warning:

@@ -11,6 +11,7 @@ from torch import Tensor
 from lipnet.errors import InputError
 from lipnet.inference.budget import choose_part
 from lipnet.inference.onnx_reader import load_onnx
+from lipnet.models.exits import ExitingLipreader
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.weights import ModelCard, load_card, load_model
@@ -55,6 +56,50 @@ class TorchClipModel:
     ) -> Tensor:
         logits_BK: Tensor = self.model(frames_BTHW, lengths_B, word_BT)
         return logits_BK
+
+
+@dataclass(frozen=True)
+class Leave:
+    """A clip leaves at this exit, the first being 1, if its top probability is at least that."""
+
+    exit: int
+    threshold: float
+
+
+@dataclass(frozen=True)
+class EarlyClipModel:
+    """A network with exits, its BatchNorms folded, that clips may leave early."""
+
+    model: ExitingLipreader
+    leave: Leave
+    boundary = False
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.classifier.weight.device
+
+    def __call__(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, word_BT: Tensor | None = None
+    ) -> Tensor:
+        own = self.leave
+        return self.model.leave_early(
+            frames_BTHW, lengths_B, exit=own.exit, threshold=own.threshold
+        )
+
+
+def load_early_model(
+    path: Path | str, leave: Leave, device: str = "cpu"
+) -> tuple[EarlyClipModel, ModelCard]:
+    """The model of a weights file with exits, and its card; InputError if it has none."""
+    if Path(path).suffix == ONNX:
+        raise InputError(f"{path}: a graph has no exits; take the weights file")
+    load_model(path, exit=leave.exit)  # InputError if the file has no such exit
+    if not 0 <= leave.threshold <= 1:
+        raise InputError(f"leave at {leave.threshold:g}: a probability, 0 to 1")
+    model, card = load_model(path, device)
+    folded = fold_batchnorm(model)
+    assert isinstance(folded, ExitingLipreader)
+    return EarlyClipModel(folded, leave), card
 
 
 def load_clip_model(

@@ -17,10 +17,16 @@ from lipnet.data.batch import collate
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.inference import crop as cropping
-from lipnet.inference.clip_model import load_clip_model
+from lipnet.inference.clip_model import (
+    ClipModel,
+    Leave,
+    load_clip_model,
+    load_early_model,
+)
 from lipnet.inference.finite import check_finite
 from lipnet.landmark_names import LANDMARK_MODELS
 from lipnet.landmarks.options import LandmarkOptions
+from lipnet.models.weights import ModelCard
 from lipnet.recipe import Recipe
 from lipnet.shards.meta import ClipMeta
 from lipnet.video.decode import VideoError
@@ -54,7 +60,8 @@ class Reader:
     finds the mouth, empty for that of the model's training crops. `reject_below` is the probability
     below which no label counts as read; None takes the weights file's, which validation chose, if
     it has one. Of a network of several widths or with exits, `budget`, in GFLOPs per clip, or
-    `battery` chooses a part (`choose_part`), which has no threshold unless it is the whole.
+    `battery` chooses a part (`choose_part`), which has no threshold unless it is the whole. With
+    `leave`, clips that are sure at an exit leave the whole network there.
     InputError if the weights cannot be used.
 
         >>> reader = lipnet.Reader("weights.safetensors")
@@ -71,9 +78,10 @@ class Reader:
         reject_below: float | None = None,
         budget: float | None = None,
         battery: str | None = None,
+        leave: Leave | None = None,
     ) -> None:
         self._weights, self._face = Path(weights), face
-        self._model, self.card = load_clip_model(self._weights, budget=budget, battery=battery)
+        self._model, self.card = _load(self._weights, budget, battery, leave)
         self.landmarks = find_landmarks(self.card.preprocessing, self._weights, landmarks)
         self._recipe = Recipe.for_input(self.card.preprocessing)
         if reject_below is not None and not 0 <= reject_below <= 1:
@@ -156,6 +164,16 @@ class Reader:
         ]
         below = self.reject_below
         return Reading(answers, rejected=below is not None and answers[0][1] < below)
+
+
+def _load(
+    weights: Path, budget: float | None, battery: str | None, leave: Leave | None
+) -> tuple[ClipModel, ModelCard]:
+    if leave is None:
+        return load_clip_model(weights, budget=budget, battery=battery)
+    if budget is not None or battery is not None:
+        raise InputError("clips leave the whole network early: leave out the budget or the battery")
+    return load_early_model(weights, leave)
 
 
 def read_video(

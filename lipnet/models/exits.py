@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.models.lipreader import FrontEnd, Head, Lipreader, check_batch
-from lipnet.models.packing import ValidFrames
-from lipnet.models.resnet import ResNet
+from lipnet.models.packing import ValidFrames, find_valid_frames
+from lipnet.models.resnet import STAGES, ResNet
 from lipnet.spec import EXIT_STAGES
 
 EXITS = "exits."
@@ -55,16 +55,42 @@ class ExitingLipreader(Lipreader):
         if not self.training:
             return super().forward(frames_BTHW, lengths_B, word_BT, valid)
         valid = check_batch(frames_BTHW, lengths_B) if valid is None else valid
+        maps_NCHW, outputs, done = self.frontend(frames_BTHW, valid), [], 0
+        for leave, last in zip(self.exits, EXIT_STAGES, strict=True):
+            maps_NCHW = self._compute_stages(maps_NCHW, done, last)
+            outputs.append(leave(maps_NCHW, valid))
+            done = last
+        return torch.stack([self._finish(maps_NCHW, done, valid), *outputs])
+
+    def leave_early(
+        self, frames_BTHW: Tensor, lengths_B: Tensor, *, exit: int, threshold: float
+    ) -> Tensor:
+        """Logits [B, K] in evaluation: those of an exit, the first being 1, for the clips whose top
+        probability there is at least the threshold; the others go on to the end."""
+        valid, last = check_batch(frames_BTHW, lengths_B), EXIT_STAGES[exit - 1]
+        maps_NCHW = self._compute_stages(self.frontend(frames_BTHW, valid), 0, last)
+        logits_BK: Tensor = self.exits[exit - 1](maps_NCHW, valid)
+        stays_B = logits_BK.softmax(1).amax(1) < threshold
+        if not bool(stays_B.any()):
+            return logits_BK
+        own_B = valid.lengths_B[stays_B]
+        rest = find_valid_frames(own_B, steps=valid.steps, device=maps_NCHW.device)
+        maps_NCHW = maps_NCHW[stays_B.repeat_interleave(valid.lengths_B)]
+        return logits_BK.index_put((stays_B,), self._finish(maps_NCHW, last, rest))
+
+    def _compute_stages(self, maps_NCHW: Tensor, done: int, last: int) -> Tensor:
+        """The stages of the trunk after the first `done`, up to `last`."""
         assert isinstance(self.trunk, ResNet)
-        maps_NCHW, outputs = self.frontend(frames_BTHW, valid), []
-        for number, stage in enumerate(self.trunk.stages, 1):
+        for stage in self.trunk.stages[done:last]:
             maps_NCHW = stage(maps_NCHW)
-            if number in EXIT_STAGES:
-                leave = self.exits[EXIT_STAGES.index(number)]
-                outputs.append(leave(maps_NCHW, valid))
+        return maps_NCHW
+
+    def _finish(self, maps_NCHW: Tensor, done: int, valid: ValidFrames) -> Tensor:
+        """The network's own logits, from the maps after `done` stages."""
+        maps_NCHW = self._compute_stages(maps_NCHW, done, STAGES)
         last_NC = self.head(maps_NCHW.mean((2, 3)), valid.for_head)
-        own_BK = self.classifier(valid.for_head.mean(last_NC))
-        return torch.stack([own_BK, *outputs])
+        own_BK: Tensor = self.classifier(valid.for_head.mean(last_NC))
+        return own_BK
 
 
 def take_exit(tensors: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from lipnet.models.packing import ValidFrames
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 PLAIN_CHANNELS = (64, 128, 256, 512)
+STAGES = len(PLAIN_CHANNELS)
 STEM_CHANNELS = 64
 MIN_CHANNELS = 8
 
@@ -63,7 +64,7 @@ class ResNet(nn.Module):
     """Four stages of basic blocks, or the first of them, then the mean over the whole map, of any
     size."""
 
-    def __init__(self, name: str, *, width: float, activation: str, stages: int = 4) -> None:
+    def __init__(self, name: str, *, width: float, activation: str, stages: int = STAGES) -> None:
         super().__init__()
         self.stem_channels = scale_channels(STEM_CHANNELS, width)
         channels = self.stem_channels

@@ -8,6 +8,7 @@ import pytest
 from lipnet.cli.main import main
 from lipnet.errors import InputError
 from lipnet.inference.budget import BATTERY, WHOLE, Part, choose_part, list_gflops
+from lipnet.inference.clip_model import Leave
 from lipnet.inference.read import Reader
 from lipnet.measure.cost import cost_of
 from lipnet.models.weights import ModelCard, load_card, load_model, save_weights
@@ -80,6 +81,29 @@ def test_exits_are_parts_too() -> None:
     assert costs[Part(exit=1)] < costs[Part(exit=2)] < costs[WHOLE]
     assert choose_part(card, budget=costs[WHOLE] - 1e-9) == Part(exit=2)
     assert choose_part(card, budget=costs[Part(exit=1)]) == Part(exit=1)
+
+
+def test_a_reader_leaves_early_if_it_is_sure(tmp_path: Path) -> None:
+    crops_THW = np.random.default_rng(1).integers(0, 256, (5, 96, 96), dtype=np.uint8)
+    path = write_weights(tmp_path / "w.safetensors", "resnet18_0.125x + tcn_0.125x + exits")
+    whole_model, whole_card = load_model(path)
+    weight = whole_model.get_parameter("exits.0.classifier.weight")
+    weight.data.mul_(0.01)  # so that no probability is 1
+    save_weights(path, whole_model, whole_card)
+    model, card = load_model(path, exit=1)
+    save_weights(tmp_path / "early.safetensors", model, card)
+    whole = Reader(path).read_crops(crops_THW).answers
+    early = Reader(tmp_path / "early.safetensors").read_crops(crops_THW).answers
+    for threshold, expected in ((0.0, early), (1.0, whole)):
+        found = Reader(path, leave=Leave(1, threshold)).read_crops(crops_THW).answers
+        assert [label for label, _ in found] == [label for label, _ in expected]
+        assert [p for _, p in found] == pytest.approx([p for _, p in expected], abs=1e-5)
+    with pytest.raises(InputError, match="leave out the budget"):
+        Reader(path, leave=Leave(1, 0.5), budget=1.0)
+    with pytest.raises(InputError, match="a probability, 0 to 1"):
+        Reader(path, leave=Leave(1, 1.5))
+    with pytest.raises(InputError, match="has no exit 1"):
+        Reader(tmp_path / "early.safetensors", leave=Leave(1, 0.5))
 
 
 def test_an_ordinary_file_has_one_width_and_the_command_ends_in_one_line(

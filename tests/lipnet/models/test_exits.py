@@ -16,7 +16,7 @@ from lipnet.errors import InputError
 from lipnet.lineage.generation import WEIGHTS_FILE
 from lipnet.measure.cost import cost_of, cost_of_trunk
 from lipnet.models.build import build_empty, build_model
-from lipnet.models.exits import take_exit
+from lipnet.models.exits import ExitingLipreader, take_exit
 from lipnet.models.lipreader import check_batch
 from lipnet.models.weights import load_card, load_model
 from lipnet.spec import ModelSpec
@@ -56,6 +56,25 @@ def test_an_exit_computes_and_learns_as_an_ordinary_model_with_its_weights() -> 
         found = torch.autograd.grad(outputs_EBK[number].sum(), weight, retain_graph=True)[0]
         own = torch.autograd.grad(logits_BK.sum(), twin.get_parameter("frontend.conv.weight"))[0]
         torch.testing.assert_close(found, own)
+
+
+def test_sure_clips_leave_at_the_exit_and_the_others_go_on() -> None:
+    """The logits are those of two separate models."""
+    model = build_model(SPEC, 3, generator=torch.Generator().manual_seed(1)).eval()
+    assert isinstance(model, ExitingLipreader)
+    generator = torch.Generator().manual_seed(2)
+    batch = (torch.randn(5, 4, 16, 16, generator=generator), torch.tensor([4, 1, 3, 2, 4]))
+    with torch.inference_mode():
+        for number in EXITS:
+            early = build_empty(SPEC.at_exit(number), 3).eval()
+            early.load_state_dict(take_exit(model.state_dict(), number))
+            small_BK, large_BK = early(*batch), model(*batch)
+            top_B = small_BK.softmax(1).amax(1)
+            for threshold in (0.0, float(top_B.median()), 1.0):
+                found_BK = model.leave_early(*batch, exit=number, threshold=threshold)
+                leaves_B1 = (top_B >= threshold).unsqueeze(1)
+                expected_BK = torch.where(leaves_B1, small_BK, large_BK)
+                torch.testing.assert_close(found_BK, expected_BK, rtol=1e-4, atol=1e-5)
 
 
 def test_exits_change_neither_the_first_weights_nor_the_last_logits() -> None:
