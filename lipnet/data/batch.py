@@ -79,13 +79,16 @@ def collate(samples: Sequence[Sample]) -> ClipBatch:
     frames_BTHW = np.zeros((len(samples), max(lengths), *samples[0][0].shape[1:]), np.uint8)
     for row, (crops, _) in zip(frames_BTHW, samples, strict=True):
         row[: len(crops)] = crops
-    metas = [meta for _, meta in samples]
-    words = [[meta.word_first, meta.word_last] for meta in metas]
+    return as_batch(frames_BTHW, [(len(crops), meta) for crops, meta in samples])
+
+
+def as_batch(frames_NTHW: Frames, clips: Sequence[tuple[int, ClipMeta]]) -> ClipBatch:
+    """Padded frames and each clip's length and metadata as a batch."""
     return ClipBatch(
-        torch.from_numpy(frames_BTHW),
-        torch.tensor(lengths),
-        torch.tensor([meta.label_index for meta in metas]),
-        torch.tensor(words),
+        torch.from_numpy(frames_NTHW),
+        torch.tensor([length for length, _ in clips]),
+        torch.tensor([meta.label_index for _, meta in clips]),
+        torch.tensor([[meta.word_first, meta.word_last] for _, meta in clips]),
     )
 
 

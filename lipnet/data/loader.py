@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lipnet.data.batch import ClipBatch, Sample, collate
+from lipnet.data.batch import ClipBatch, Sample, as_batch, collate
 from lipnet.data.prefetch import map_ahead
 from lipnet.data.shrink import Shrink
 from lipnet.data.split_reader import RERUN_SHARDS, SplitReader
@@ -90,13 +90,12 @@ def open_split(
     if not refs:
         raise InputError(f"no shards in {shards / split}: run the stage `shards` first")
     labels = read_labels(shards)
-    # Twice while the batch is built: as decoded, and padded to the longest clip.
     padded = sum(ref.clips for ref in refs) * max(ref.longest for ref in refs)
-    needed = (sum(ref.frames for ref in refs) + padded) * shrink.size**2
+    needed = padded * shrink.size**2
     if needed > memory_gib * 2**30:
         return ShardStream(refs, shrink, labels=labels)
     held = MemoryStore.read(refs, shrink, labels=labels)
-    fits = padded * shrink.size**2 <= MAX_DEVICE_FRACTION * free_bytes(device)
+    fits = needed <= MAX_DEVICE_FRACTION * free_bytes(device)
     return held.to(device) if device is not None and fits else held
 
 
@@ -168,11 +167,14 @@ class MemoryStore:
     def read(
         cls, refs: Sequence[ShardRef], shrink: Shrink, *, labels: Sequence[str] | None = None
     ) -> "MemoryStore":
-        """Read whole shards, shrinking every crop; the clips' labels are among `labels`."""
-        reader = SplitReader(labels)
-        samples = list(_decode_all((clip for ref in refs for clip in reader.read(ref)), shrink))
-        sizes = [ref.clips for ref in refs]
-        return cls(collate(samples), _facts_of(meta for _, meta in samples), sizes)
+        """Read whole shards, shrinking every crop; the clips' labels are among `labels`.
+
+        Each clip is decoded into its place, so that no frame is in memory twice.
+        """
+        reader, sizes = SplitReader(labels), [ref.clips for ref in refs]
+        samples = _decode_all((clip for ref in refs for clip in reader.read(ref)), shrink)
+        frames, metas = _fill(samples, sum(sizes), max(ref.longest for ref in refs))
+        return cls(as_batch(frames, metas), _facts_of(meta for _, meta in metas), sizes)
 
     def to(self, device: torch.device) -> "MemoryStore":
         """The same clips with their frames on `device`."""
@@ -276,6 +278,27 @@ class ShardStream:
 
     def _read_shard(self, shard: int) -> tuple[int, list[StoredClip]]:
         return shard, list(self._reader.read(self._refs[shard]))
+
+
+def _fill(
+    samples: Iterable[Sample], clips: int, longest: int
+) -> tuple[NDArray[np.uint8], list[tuple[int, ClipMeta]]]:
+    """Frames [N, T, H, W] of `longest` steps, zero after each clip, with the clips' lengths and
+    metadata; InputError for a longer clip. Reading the samples checks their number."""
+    frames_NTHW = np.zeros((0, 0, 0, 0), np.uint8)
+    metas: list[tuple[int, ClipMeta]] = []
+    for number, (crops_THW, meta) in enumerate(samples):
+        if not number:
+            frames_NTHW = np.zeros((clips, longest, *crops_THW.shape[1:]), np.uint8)
+        if len(crops_THW) > longest:
+            raise InputError(
+                f"clip {meta.clip_id} has {len(crops_THW)} frames, and the indexes list at most "
+                f"{longest}: {RERUN_SHARDS}"
+            )
+        if number < clips:
+            frames_NTHW[number, : len(crops_THW)] = crops_THW
+        metas.append((len(crops_THW), meta))
+    return frames_NTHW, metas
 
 
 def _facts_of(metas: Iterable[ClipMeta]) -> ClipFacts:

@@ -59,6 +59,8 @@ def test_running_statistics_are_the_mean_over_micro_batches() -> None:
         stepper = Stepper(model, model, optimiser, recipe, NoTeacher(), Engine())
         weighted = [replace(own, weight=1 / len(chosen)) for own in chosen]
         stepper.step(weighted, 0, 1e-30)
+        counts = [t for n, t in model.named_buffers() if n.endswith("num_batches_tracked")]
+        assert {int(count) for count in counts} == {len(chosen)}
         found.append({n: t for n, t in model.named_buffers() if "running" in n})
     assert found[0]
     for name, together in found[2].items():
