@@ -46,7 +46,7 @@ from lipnet.recipe import Recipe
 from lipnet.shards.codec import Crops
 from lipnet.shards.storage import list_shards
 from lipnet.spec import ModelSpec
-from lipnet.train.compile import compile_parts
+from lipnet.train.compile import CompiledParts
 from lipnet.train.engine import Engine
 from lipnet.train.optim import build_optimiser
 from lipnet.train.step import Stepper
@@ -154,7 +154,7 @@ def train_ours(
     stream = Stream(corpus.hold().to(engine.device), recipe, pad_heads=device != "cpu")
     model = build_pair(row)[1].to(engine.device).train()
     if device != "cpu":
-        compile_parts(model)
+        CompiledParts(model)
     teacher = find_teacher(taught, corpus)
     stepper = Stepper(model, model, build_optimiser(model, recipe), recipe, teacher, engine)
 

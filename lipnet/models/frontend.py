@@ -2,7 +2,11 @@
 # B batch  T steps  N valid frames of the whole batch  H W pixels  C channels
 # S five frames, or the five frames of every plane
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
+import torch._dynamo
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,11 +32,21 @@ class FrontEnd(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         self.act = make_activation(activation, channels)
         self.pool = nn.MaxPool2d(3, 2, 1)
+        self.compiled: Callable[[Tensor], Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The state without the compiled code, which has the tensors of this module."""
+        state = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {**state, "compiled": None}
 
     def forward(self, frames_BTHW: Tensor, valid: ValidFrames) -> Tensor:
         """-> [N, C, H / 4, W / 4]; frames that are padding count as zeros."""
         if self.training or frames_BTHW.device.type != "cpu":
-            return self.see(stack_neighbours(frames_BTHW, valid, motion=self.motion))
+            stacked_NSHW = stack_neighbours(frames_BTHW, valid, motion=self.motion)
+            if self.compiled is None:
+                return self.see(stacked_NSHW)
+            torch._dynamo.maybe_mark_dynamic(stacked_NSHW, 0)  # all other sizes are static
+            return self.compiled(stacked_NSHW)
         # Clip by clip, the large maps before pooling stay in the CPU's caches.
         clips = zip(frames_BTHW, valid.lengths_B.tolist(), strict=True)
         return torch.cat(

@@ -25,7 +25,7 @@ from lipnet.train.checkpoint import (
     differences,
     load_checkpoint,
 )
-from lipnet.train.compile import compile_parts, try_compile
+from lipnet.train.compile import CompiledParts, EpochTrial, Trial, try_compile
 from lipnet.train.engine import Engine
 from lipnet.train.form import AsTrained, Form
 from lipnet.train.history import EpochRecord, beats, best_epoch
@@ -91,6 +91,7 @@ class _Fit:
         self._loss = RunningLoss(self._engine.processes, self._engine.device)
         self._writer = CheckpointWriter(path)
         self._saved_at = 0.0
+        self._trial: EpochTrial | None = None
 
     def run(self) -> list[EpochRecord]:
         self._resume()
@@ -135,6 +136,7 @@ class _Fit:
                 raise InputError(_describe_memory(micro_batches, self._engine.device)) from None
             if self._average is not None:
                 self._average.update(self._model)
+            self._continue_trial()
             self._step += 1
             is_last = self._step == self._stream.steps_per_epoch
             if is_last or self._step % CHECK_STEPS == 0:
@@ -272,12 +274,27 @@ class _Fit:
             found = try_compile(self._model, next(batches)[0].view, clock=self._engine.clock)
         trial = self._engine.processes.broadcast(found)
         assert trial is not None  # the main process always has one
+        self._report_trial(trial)
         if trial.is_useful:
-            compile_parts(self._model)
-            self._listener.on_note(str(trial))
-        else:
-            self._listener.on_warning(str(trial))
+            parts = CompiledParts(self._model)
+            if self._stream.steps_per_epoch - self._step >= EpochTrial.count_steps():
+                self._trial = EpochTrial(parts, self._engine.device, self._engine.clock)
         return self._model
+
+    def _continue_trial(self) -> None:
+        """After a step: in the first epoch, whether the compiled steps were the faster ones."""
+        if self._trial is None:
+            return
+        found = self._trial.finish_step()
+        if found is not None:
+            trial = self._engine.processes.broadcast(found)
+            self._trial.finish(trial)
+            self._report_trial(trial)
+            self._trial = None
+
+    def _report_trial(self, trial: Trial) -> None:
+        report = self._listener.on_note if trial.is_useful else self._listener.on_warning
+        report(str(trial))
 
 
 def check_batches(recipe: Recipe, clips: int, world_size: int) -> None:

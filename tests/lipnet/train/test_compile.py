@@ -1,5 +1,6 @@
 """Compiled training: one graph per part for any lengths, and only if a trial is faster."""
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from torch import Tensor, nn
 from lipnet.data.augment import draw, random_view
 from lipnet.data.batch import ClipBatch, View
 from lipnet.models.build import build_model
-from lipnet.train import loop
-from lipnet.train.compile import PARTS, Trial, try_compile
+from lipnet.train import compile, loop
+from lipnet.train.compile import PARTS, CompiledParts, Trial, try_compile
 from lipnet.train.engine import Engine
 from lipnet.train.loop import fit
 from tests.lipnet.specs import keep_one_block_of_each_kind
@@ -57,17 +58,16 @@ def run_lengths(model: nn.Module, head_steps: int | None) -> list[Tensor]:
     return [model(v.frames_BTHW, v.lengths_B, v.word_BT, v.valid) for v in views]
 
 
-def count_graphs(part: str, head_steps: int | None) -> int:
-    """The graphs of one part for ten different lengths."""
-    model, graphs = make_model(), Graphs()
-    getattr(model, part).compile(dynamic=True, backend=graphs)
-    run_lengths(model.train(), head_steps)
-    return graphs.count
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_ten_lengths_share_one_graph(part: str) -> None:
-    assert count_graphs(part, LONGEST) == 1
+def test_ten_lengths_share_one_graph_per_part() -> None:
+    model, graphs = make_model().train(), Graphs()
+    parts = CompiledParts(model, backend=graphs)
+    assert not copy.deepcopy(model).frontend.compiled  # a copy is not compiled
+    run_lengths(model, LONGEST)
+    assert graphs.count == len(PARTS) + 1  # and the front end
+    parts.turn(on=False)
+    torch.compiler.reset()  # what is called again would be compiled again
+    run_lengths(model, LONGEST)
+    assert graphs.count == len(PARTS) + 1
 
 
 def test_padding_the_head_changes_no_logit() -> None:
@@ -84,7 +84,7 @@ def test_a_model_that_is_not_faster_is_not_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[nn.Module] = []
-    monkeypatch.setattr(loop, "compile_parts", compiled.append)
+    monkeypatch.setattr(loop, "CompiledParts", compiled.append)
     for gain, useful in ((0.9, False), (1.6, True)):
         trial = Trial(gain)
         monkeypatch.setattr(loop, "try_compile", lambda *_, trial=trial, **__: trial)
@@ -96,12 +96,42 @@ def test_a_model_that_is_not_faster_is_not_compiled(
         assert expected in (listener.notes if useful else listener.warnings)[0]
 
 
+class Parts:
+    """Stands for compiled parts; keeps whether they are on."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.turned = [True]
+
+    def turn(self, *, on: bool) -> None:
+        self.turned.append(on)
+
+
+@pytest.mark.parametrize(("compiled", "plain", "useful"), [(10.0, 16.0, True), (10.0, 9.0, False)])
+def test_steps_of_the_first_epoch_decide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: float, plain: float, useful: bool
+) -> None:
+    monkeypatch.setattr(loop, "try_compile", lambda *_, **__: Trial(1.3))
+    monkeypatch.setattr(compile, "EPOCH_WARM_UP", 1)
+    monkeypatch.setattr(compile, "EPOCH_TIMED", 1)
+    made: list[Parts] = []
+    monkeypatch.setattr(loop, "CompiledParts", lambda model: made.append(Parts(model)) or made[0])
+    looks = iter((0.0, 0.0, compiled, 0.0, plain))  # the first one is the checkpoint's
+    engine = Engine(compile=True, checkpoint_minutes=0, clock=lambda: next(looks, 0.0))
+    listener = Quiet()
+    training = make_training(epochs=2, engine=engine)  # four steps per epoch
+    fit(training, checkpoint=tmp_path / "c", facts={}, listener=listener)
+    reported = (listener.notes if useful else listener.warnings)[-1]
+    assert f"{plain / compiled:.2f} times as fast" in reported
+    assert "over 1 steps of the first epoch" in reported
+    assert made[0].turned == [True, False, False, useful]
+
+
 def test_a_trial_measures_the_gain_on_copies() -> None:
     model, graphs = make_model().train(), Graphs()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     trial = try_compile(model, make_view(8, LONGEST), clock=Minutes(), backend=graphs)
     assert trial == Trial(1.0)  # on this clock, everything takes the same time
-    assert graphs.count == len(PARTS)
+    assert graphs.count == len(PARTS) + 1
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
 
