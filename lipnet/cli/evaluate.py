@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from lipnet.sources.discover import SOURCES
 from lipnet.text import describe_failed, format_counts
 
 if TYPE_CHECKING:
+    from lipnet.inference.conditions import ConditionScore
     from lipnet.inference.evaluate import Evaluation
     from lipnet.measure.accuracy import Estimate
 
@@ -39,22 +41,44 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     verb.add_argument("--options", default="{}", metavar="JSON", help="the source's options")
     add_face(verb)
     add_landmarks(verb, text=f"the landmark model; {OF_CARD}")
+    verb.add_argument(
+        "--context",
+        default="",
+        metavar="N,...",
+        help="also the accuracy on the word with N frames on each side of it, as far as the clip "
+        "has them, for each N of a list such as 0,2,4,6,8,whole",
+    )
+    verb.add_argument(
+        "--robustness",
+        action="store_true",
+        help="also the accuracy on the clips with other brightness, scale, place and frame rate",
+    )
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Print counts and accuracies."""
+    from lipnet.inference.conditions import ROBUSTNESS, parse_contexts, vary_context
     from lipnet.inference.crop import shared_detector
     from lipnet.inference.evaluate import Corpus, evaluate
     from lipnet.lease import lease_device
 
     options = read_options(parsed.options)
+    conditions = vary_context(parse_contexts(parsed.context)) if parsed.context else []
+    conditions += ROBUSTNESS if parsed.robustness else ()
     corpus = Corpus(parsed.source, parsed.root, parsed.split, options)
     detector = shared_detector(parsed.landmarks) if parsed.landmarks else None
     # ONNX Runtime uses the CPU.
     with nullcontext() if parsed.model.suffix == ".onnx" else lease_device():
-        found = evaluate(parsed.model, corpus, detector, face=parsed.face, on_video=show_progress)
+        found = evaluate(
+            parsed.model,
+            corpus,
+            detector,
+            face=parsed.face,
+            conditions=conditions,
+            on_video=show_progress,
+        )
     print(json.dumps(to_json(found)) if parsed.json else "\n".join(format_lines(found)))
 
 
@@ -80,7 +104,9 @@ def to_json(found: "Evaluation") -> dict[str, object]:
     are their reasons; `rejected` counts the files of the corpus that are not clips. `trained_on`
     counts training clips of the model, null if they are not known; `background` counts windows
     without a word. `warning` is null if `landmarks`, the landmark model that was used, is that of
-    the model's training crops."""
+    the model's training crops. `conditions` are those that were asked for, each with `frames`, the
+    mean number of frames that the model read per clip, and the paired `difference` of its top-1 to
+    that of the clips as they are."""
     return {
         "split": found.split,
         "clips": found.clips,
@@ -97,6 +123,18 @@ def to_json(found: "Evaluation") -> dict[str, object]:
         "per_slot": {slot: own.value for slot, own in found.per_slot.items()},
         "landmarks": found.landmarks,
         "warning": found.warning or None,
+        "conditions": [
+            {
+                "name": own.name,
+                "kind": own.kind,
+                "frames": own.frames,
+                "top1": own.top1.value,
+                "top1_95": [own.top1.low, own.top1.high],
+                "difference": own.difference.value,
+                "difference_95": [own.difference.low, own.difference.high],
+            }
+            for own in found.conditions
+        ],
     }
 
 
@@ -112,6 +150,7 @@ def format_lines(found: "Evaluation") -> list[str]:
         f"top-1  {format_estimate(found.top1)}",
         f"top-5  {format_estimate(found.top5)}",
         *(f"{slot:<12} {format_estimate(own)}" for slot, own in found.per_slot.items()),
+        *format_conditions(found.conditions),
     ]
 
 
@@ -140,3 +179,23 @@ def format_background(found: "Evaluation") -> list[str]:
 def format_estimate(own: "Estimate") -> str:
     """A fraction as percent, with its interval."""
     return f"{own.value:6.1%}  (95 %: {own.low:.1%} to {own.high:.1%}, {own.clips} clips)"
+
+
+def format_conditions(scores: "Sequence[ConditionScore]") -> list[str]:
+    """A table of the conditions; no line if there are none."""
+    if not scores:
+        return []
+    heading = f"{'condition':<21} frames   top-1 [95 %]           difference [95 %]"
+    return ["", heading, *map(format_condition, scores)]
+
+
+def format_condition(own: "ConditionScore") -> str:
+    """The mean number of frames that were read, top-1 in percent, and its difference to the clips
+    as they are in points."""
+    name = f"{own.kind} {own.name}" if own.kind == "context" else own.name
+    top1, change = own.top1, own.difference
+    span = f"{100 * top1.value:5.1f} [{100 * top1.low:.1f}, {100 * top1.high:.1f}]"
+    return (
+        f"{name:<21} {own.frames:6.1f}   {span:<22} "
+        f"{100 * change.value:+5.1f} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
+    )

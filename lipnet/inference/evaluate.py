@@ -7,25 +7,28 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lipnet.clip import Clip, Rejected
 from lipnet.crops.crop import CropOptions
-from lipnet.data.augment import central_view
-from lipnet.data.batch import Sample, collate
+from lipnet.data.batch import Sample
 from lipnet.data.clip_set import ClipSet
-from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
-from lipnet.inference.clip_model import ClipModel, load_clip_model
+from lipnet.inference.clip_model import load_clip_model
+from lipnet.inference.conditions import (
+    AS_THEY_ARE,
+    Answers,
+    Condition,
+    ConditionScore,
+    read_samples,
+    score_conditions,
+)
 from lipnet.inference.crop import crop_video, shared_detector
-from lipnet.inference.finite import check_finite
 from lipnet.inference.read import crop_options_of, describe_landmarks, find_landmarks
 from lipnet.labels import BACKGROUND
 from lipnet.landmarks.options import LandmarkModel, LandmarkOptions
 from lipnet.measure.accuracy import Estimate, accuracy, topk
-from lipnet.models.infer import infer_clips
 from lipnet.models.weights import TRAINED_ON, ModelCard
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ClipFailure
@@ -34,7 +37,7 @@ from lipnet.sources.discover import discover_clips, find_source
 from lipnet.text import format_counts
 from lipnet.video.decode import VideoError
 
-# B batch  K classes  N clips
+# T frames  H W pixels  K classes  N clips
 BATCH = 32
 ALL, TEST = "all", "test"
 
@@ -59,21 +62,30 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's logits of each clip of `split` that could be read, the failures of the others, and
-    the files of the corpus that are not clips of its layout.
+    """A model's answers for each clip of `split` that could be read, under each condition; the
+    failures of the others, and the files of the corpus that are not clips of its layout.
 
     `trained_on`, `landmarks` and `warning` are as in Evaluation.
     """
 
     clips: Sequence[Clip]
-    logits_NK: NDArray[np.float32]
-    labels_N: NDArray[np.int64]
+    answers: Mapping[Condition, Answers]
     failures: Sequence[ClipFailure]
     rejected: Sequence[Rejected]
     split: str
     trained_on: int | None
     landmarks: str
     warning: str = ""
+
+    @property
+    def logits_NK(self) -> NDArray[np.float32]:
+        """The logits of the clips as they are."""
+        return self.answers[AS_THEY_ARE].logits_NK
+
+    @property
+    def labels_N(self) -> NDArray[np.int64]:
+        """The numbers of the clips' labels."""
+        return self.answers[AS_THEY_ARE].labels_N
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,8 @@ class Evaluation:
     `trained_on` is how many of the clips that were read have the id of a training clip of the
     model; None if the weights file does not list those. `background` is how many are windows
     without a word, which the accuracies count. `landmarks` is the landmark model that was used;
-    `warning` is a sentence if the model was trained on crops by another.
+    `warning` is a sentence if the model was trained on crops by another. `conditions` are the
+    scores of the conditions that were asked for, on the same clips.
     """
 
     split: str
@@ -98,6 +111,7 @@ class Evaluation:
     landmarks: str
     warning: str = ""
     background: int = 0
+    conditions: Sequence[ConditionScore] = ()
 
 
 def evaluate(
@@ -106,11 +120,13 @@ def evaluate(
     detector: LandmarkModel | None = None,
     *,
     face: str = "",
+    conditions: Sequence[Condition] = (),
     on_video: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """The model's accuracy on the corpus, with intervals over its independent units.
 
     A clip that cannot be read, or has a label that the model does not know, is counted by reason.
+    All `conditions` are evaluated on the same crops, in one pass over the videos.
     Without a `detector` the landmark model of the model's training crops is loaded. Raises
     InputError if no clip is left, the split is unknown or the weights cannot be used.
 
@@ -119,7 +135,9 @@ def evaluate(
         >>> found.top1.value, found.top1.low, found.top1.high
         (0.841, 0.829, 0.854)
     """
-    found = read_corpus(Path(weights), corpus, detector, face=face, on_video=on_video)
+    found = read_corpus(
+        Path(weights), corpus, detector, face=face, conditions=conditions, on_video=on_video
+    )
     failed = Counter(failure.reason for failure in found.failures)
     if not found.clips:
         first = f"{found.failures[0].clip_id}: {found.failures[0].detail}" if failed else ""
@@ -146,6 +164,7 @@ def evaluate(
         background=sum(clip.label == BACKGROUND for clip in found.clips),
         landmarks=found.landmarks,
         warning=found.warning,
+        conditions=score_conditions(found.answers, units),
     )
 
 
@@ -155,9 +174,11 @@ def read_corpus(
     detector: LandmarkModel | None = None,
     *,
     face: str = "",
+    conditions: Sequence[Condition] = (),
     on_video: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predictions:
-    """Logits of every clip of the corpus's split that can be read, ordered by video."""
+    """The answers for every clip of the corpus's split that can be read, ordered by video; as they
+    are, and under each of the conditions."""
     model, card = load_clip_model(weights, device=str(choose_device()))
     recipe = Recipe.for_input(card.preprocessing)
     options = crop_options_of(card.preprocessing, weights, face)
@@ -167,21 +188,18 @@ def read_corpus(
     split, chosen, rejected = choose_clips(corpus)
     unknown = [clip for clip in chosen if clip.label not in known]
     failures += [fail_clip(clip, _unknown_label(clip)) for clip in unknown]
-    cut = _Cut(corpus, options, recipe, known, detector, failures)
+    cut = _Cut(corpus, options, known, detector, failures)
     samples = cut.samples([clip for clip in chosen if clip.label in known], on_video)
-    clips, logits, labels = [], [], []
+    clips: list[Clip] = []
+    parts: dict[Condition, list[Answers]] = {own: [] for own in (AS_THEY_ARE, *conditions)}
     for batch in _batches(samples):
         clips += [clip for clip, _ in batch]
-        logits_BK, labels_B = _infer(model, [sample for _, sample in batch], recipe)
-        names = [f"clip {clip.clip_id} ({clip.video})" for clip, _ in batch]
-        check_finite(torch.from_numpy(logits_BK), names, model=str(weights))
-        logits.append(logits_BK)
-        labels.append(labels_B)
-    empty = np.zeros((0, len(card.labels)), np.float32)
+        shown = [sample for _, sample in batch]
+        for condition, found in parts.items():
+            found.append(read_samples(model, shown, recipe, condition, name=str(weights)))
     return Predictions(
         clips,
-        np.concatenate([empty, *logits]),
-        np.concatenate([np.zeros(0, np.int64), *labels]),
+        {own: Answers.join(found, len(card.labels)) for own, found in parts.items()},
         failures,
         rejected,
         split,
@@ -228,7 +246,6 @@ class _Cut:
 
     corpus: Corpus
     options: CropOptions
-    recipe: Recipe
     known: Mapping[str, int]
     detector: LandmarkModel
     failures: list[ClipFailure]
@@ -257,11 +274,11 @@ class _Cut:
     ) -> Iterator[tuple[Clip, Sample]]:
         for clip in clips:
             try:
-                window_THW, meta = cut_clip(clip, crops_THW, self.known[clip.label])
+                sample = cut_clip(clip, crops_THW, self.known[clip.label])
             except VideoError as error:
                 self.failures.append(fail_clip(clip, error))
             else:
-                yield clip, (Shrink.for_recipe(self.recipe)(window_THW), meta)
+                yield clip, sample
 
 
 def _batches(samples: Iterator[tuple[Clip, Sample]]) -> Iterator[list[tuple[Clip, Sample]]]:
@@ -273,14 +290,3 @@ def _batches(samples: Iterator[tuple[Clip, Sample]]) -> Iterator[list[tuple[Clip
             batch = []
     if batch:
         yield batch
-
-
-def _infer(
-    model: ClipModel, samples: Sequence[Sample], recipe: Recipe
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Logits [B, K] and labels [B]."""
-    batch = collate(samples).to(model.device)
-    view = central_view(batch, recipe)
-    with torch.inference_mode():
-        logits_BK = infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)
-    return logits_BK.float().cpu().numpy(), batch.labels_B.numpy()

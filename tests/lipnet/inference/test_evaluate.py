@@ -11,6 +11,7 @@ from lipnet.cli import main as cli
 from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.data.clip_set import ClipSet
 from lipnet.errors import InputError
+from lipnet.inference.conditions import ROBUSTNESS, parse_contexts, vary_context
 from lipnet.inference.evaluate import Corpus, choose_clips, evaluate, read_corpus
 from lipnet.inference.read import read_video
 from tests.lipnet.inference.embedding import WORDS, write_weights
@@ -174,3 +175,54 @@ def test_another_landmark_model_than_the_cards_is_reported(
     found = json.loads(capsys.readouterr().out)
     assert found["landmarks"] == "dlib"
     assert found["warning"].endswith("by mesh: its accuracy may differ")
+
+
+def test_conditions_are_compared_with_the_clips_as_they_are(tmp_path: Path, corpus: Corpus) -> None:
+    weights = write_weights(tmp_path / "w.safetensors", eval_context=1)
+    conditions = [*vary_context([1, -1]), *ROBUSTNESS]
+    found = evaluate(weights, corpus, FakeDetector(), conditions=conditions)
+    made = read_corpus(weights, corpus, FakeDetector(), conditions=conditions)
+    assert [own.name for own in found.conditions] == [own.name for own in conditions]
+    assert found.conditions[0].top1 == found.top1  # the model's own context
+    assert found.conditions[0].difference.value == 0
+    for score, own in zip(found.conditions, conditions, strict=True):
+        right_N = made.answers[own].logits_NK.argmax(1) == made.labels_N
+        assert score.top1.value == right_N.mean()
+        assert np.isclose(score.difference.value, right_N.mean() - found.top1.value)
+        assert score.difference.low <= score.difference.value <= score.difference.high
+
+
+def test_a_context_is_read_as_a_model_that_is_evaluated_on_it(tmp_path: Path) -> None:
+    words = ["bin", "blue", "at", "a", "one", "now"]
+    make_sentence(tmp_path / "grid", "s1", "bbaaoa", words)
+    corpus = Corpus("grid", tmp_path / "grid")
+    whole, cut = (
+        write_weights(tmp_path / f"{context}.safetensors", labels=words, eval_context=context)
+        for context in (-1, 2)
+    )
+    (condition,) = vary_context([2])
+    found = read_corpus(whole, corpus, FakeDetector(), conditions=[condition])
+    assert found.answers[condition].frames_N.tolist() == [8, *[10] * 5]  # words of 6 frames
+    alone = read_corpus(cut, corpus, FakeDetector())
+    assert np.array_equal(found.answers[condition].logits_NK, alone.logits_NK)
+
+
+def test_the_curve_and_the_changes_are_printed(
+    weights: Path, corpus: Corpus, capsys: Printed
+) -> None:
+    arguments = [str(weights), "--source", "folder", "--root", str(corpus.root), "--robustness"]
+    run([*arguments, "--context", "0,whole"])
+    printed = capsys.readouterr().out
+    assert "context whole            7.5" in printed  # the mean of 6 and 9 frames
+    assert "filmed at 20 fps" in printed
+    run([*arguments, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert [own["name"] for own in found["conditions"]] == [own.name for own in ROBUSTNESS]
+    for own in found["conditions"]:
+        assert own["difference_95"][0] <= own["difference"] <= own["difference_95"][1]
+
+
+@pytest.mark.parametrize("text", ["two", "0,,4", "-1", "1.5", "99999", "4,4", "²"])
+def test_a_list_of_contexts_is_checked(text: str) -> None:
+    with pytest.raises(InputError, match="--context"):
+        parse_contexts(text)
