@@ -17,7 +17,8 @@ ABOUT = (
     "Several videos are read by one process, one line per video. A video that fails is a line with "
     "the reason; the exit status is 1 only if no video could be read. A video is read as none of "
     "the model's words if the best probability is below the threshold in the weights file, which "
-    "validation chose, or below --reject-below."
+    "validation chose, or below --reject-below. A warning on standard error names each video of a "
+    "length on which the model was not trained."
 )
 
 
@@ -36,7 +37,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         type=float,
         nargs=2,
         metavar=("START", "END"),
-        help="the span of the word in seconds, for a model with boundary in its spec",
+        help="the span of the word in seconds, for a model with boundary in its spec or one that is "
+        "evaluated on the word and its context",
     )
     read.add_argument(
         "--reject-below",
@@ -95,12 +97,16 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.budget is not None or parsed.battery is not None:
         print(f"read by {reader.card.spec}", file=sys.stderr)
     if len(videos) == 1 and not parsed.json:
-        print_one(reader, reader.read(videos[0], top=parsed.top, word=word))
+        found = reader.read(videos[0], top=parsed.top, word=word)
+        warn(videos[0], found)
+        print_one(reader, found)
         return
     read = 0
     for video in videos:
         found = read_or_reason(reader, video, parsed.top, word)
         read += not isinstance(found, str)
+        if not parsed.json:
+            warn(video, found)
         line = format_json(reader, video, found) if parsed.json else format_line(video, found)
         print(make_printable(line), flush=True)
     if not read:
@@ -115,13 +121,20 @@ def read_or_reason(reader: "Reader", video: Path, top: int, word: "Span | None")
         return str(error).removeprefix(f"{video} cannot be read: ")
 
 
+def warn(video: Path, found: "Reading | str") -> None:
+    """Print the warning of a reading, if it has one."""
+    if not isinstance(found, str) and found.warning:
+        print(make_printable(f"warning: {video}: {found.warning}"), file=sys.stderr)
+
+
 def print_one(reader: "Reader", found: "Reading") -> None:
-    """One word per line, and what the threshold makes of them."""
+    """One word per line, what the threshold makes of them, and how many frames were read."""
     for label, probability in found.answers:
         print(make_printable(f"{probability:6.1%}  {label}"))
     if reader.reject_below is not None:
         below = f"below {reader.reject_below:.1%} none of the words counts as read"
         print(f"none of these: {below}" if found.rejected else f"({below})")
+    print(f"({found.frames} frames; the model was trained on {reader.card.lengths.describe()})")
 
 
 def format_line(video: Path, found: "Reading | str") -> str:
@@ -133,12 +146,13 @@ def format_line(video: Path, found: "Reading | str") -> str:
 
 
 def format_json(reader: "Reader", video: Path, found: "Reading | str") -> str:
-    """One video as one JSON object; `label` is null if it was rejected or failed."""
+    """One video as one JSON object; `label` is null if it was rejected or failed, `warning` if the
+    model was trained on clips of `frames` frames."""
     entry: dict[str, object] = {"video": str(video), "label": None, "reject_below": None}
     if isinstance(found, str):
-        return json.dumps({**entry, "answers": [], "failed": found})
+        return json.dumps({**entry, "frames": 0, "answers": [], "warning": None, "failed": found})
     answers = [{"label": label, "probability": p} for label, p in found.answers]
-    below = reader.reject_below
+    entry |= {"label": found.label, "reject_below": reader.reject_below, "frames": found.frames}
     return json.dumps(
-        {**entry, "label": found.label, "reject_below": below, "answers": answers, "failed": None}
+        {**entry, "answers": answers, "warning": found.warning or None, "failed": None}
     )

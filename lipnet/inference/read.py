@@ -40,11 +40,14 @@ class Reading:
     """What was read from one clip: the most likely labels with their probabilities, best first.
 
     `rejected`: the best probability is below the model's threshold, so none of its labels counts
-    as read.
+    as read. `frames` is the number of frames that were read; `warning` is a sentence if the model
+    was not trained on clips of that length, else empty.
     """
 
     answers: Sequence[Answer]
     rejected: bool = False
+    frames: int = 0
+    warning: str = ""
 
     @property
     def label(self) -> str | None:
@@ -103,8 +106,8 @@ class Reader:
     def read(self, video: Path | str, *, top: int = 5, word: Span | None = None) -> Reading:
         """The `top` most likely labels of a video of one word.
 
-        `word` is the span of the word, for models that take word boundaries. InputError if it is
-        missing or the video shows no face.
+        `word` is the span of the word, for models that take word boundaries or are evaluated on
+        the word and its context. InputError if the former miss it or the video shows no face.
         """
         video = Path(video)
         self.check_request(top, word)
@@ -144,8 +147,12 @@ class Reader:
         named = f"{self._weights} ({self.card.spec})"
         if self._model.boundary and word is None:
             raise InputError(f"{named} needs the span of the word: --word START END (seconds)")
-        if word is not None and not self._model.boundary:
+        if word is not None and not self._uses_word:
             raise InputError(f"{named} does not use the span of the word: leave out --word")
+
+    @property
+    def _uses_word(self) -> bool:
+        return self._model.boundary or self._recipe.eval_context >= 0
 
     def _read(
         self, crops_THW: NDArray[np.uint8], name: str, frames: tuple[int, int] | None, top: int
@@ -162,8 +169,20 @@ class Reader:
             (self.labels[index], float(share))
             for index, share in zip(best.indices.tolist(), best.values, strict=True)
         ]
-        below = self.reject_below
-        return Reading(answers, rejected=below is not None and answers[0][1] < below)
+        below, read = self.reject_below, int(view.lengths_B[0])
+        return Reading(
+            answers,
+            rejected=below is not None and answers[0][1] < below,
+            frames=read,
+            warning=self._find_fault(read, given=frames is not None),
+        )
+
+    def _find_fault(self, frames: int, *, given: bool) -> str:
+        """A sentence if the model was not trained on that many frames; `given`: the word's are."""
+        fault = self.card.lengths.find_fault(frames)
+        if fault and self._uses_word and not given:
+            fault += "; --word START END gives the span of the word"
+        return fault
 
 
 def _load(

@@ -30,6 +30,7 @@ from lipnet.lineage.generation import (
 )
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.models.build import build_model
+from lipnet.models.lengths import describe_lengths
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import choose_rejection, describe_rejection
 from lipnet.models.weights import TRAINED_ON, ModelCard, load_initial, load_model
@@ -240,6 +241,7 @@ class GenerationRun:
                 "fingerprint": generation.fingerprint,
                 **self.plan.storage.origin,
                 **describe_rejection(choose_rejection(*validation)),
+                **describe_lengths(self.data.find_lengths(generation.recipe)),
                 **({} if trained_on is None else {TRAINED_ON: trained_on.dump()}),
             },
         )

@@ -9,6 +9,7 @@ import torch
 
 from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import ClipStore
+from lipnet.models.lengths import Lengths
 from lipnet.models.lipreader import Lipreader
 from lipnet.recipe import Recipe
 from lipnet.shards.index import PixelStats
@@ -99,7 +100,8 @@ class LineageData:
     """Training and validation clips, their labels, preprocessing facts, and a digest of all.
 
     `pixels` are the statistics of the training crops, before they are shrunk. `trained_on` lists
-    the training clips for the weights file; None: they are not listed.
+    the training clips for the weights file; None: they are not listed. `shortest`: frames of
+    the shortest clip, if there is nothing around the word that training could cut off.
     """
 
     train: ClipStore
@@ -109,3 +111,11 @@ class LineageData:
     digest: str
     pixels: PixelStats
     trained_on: ClipSet | None = None
+    shortest: int | None = None
+
+    def find_lengths(self, recipe: Recipe) -> Lengths:
+        """The lengths of the clips in a training by the recipe."""
+        is_cut = recipe.variable_length and self.shortest is None
+        share = float(recipe.cut_share) if is_cut else 0.0
+        context = recipe.min_context if share else 0
+        return Lengths(self.train.longest, share, context, shortest=self.shortest)

@@ -108,6 +108,7 @@ def stack_crops(
         digest=digest.hexdigest()[:16],
         pixels=measure_pixels([clip_THW for clip_THW, _ in train]),
         trained_on=ClipSet.of("crops", map(_name_clip, range(len(train)))),
+        shortest=min(len(clip_THW) for clip_THW, _ in train),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lipnet.clip import CLIP_FRAMES, FPS
+from lipnet.clip import FPS
 from lipnet.crops.align import load_face
 from lipnet.crops.crop import CropOptions
 from lipnet.data.shrink import Shrink
@@ -96,13 +96,13 @@ class LiveModel:
     @property
     def frames(self) -> int:
         """The frames of a window: those on which the model is evaluated."""
-        return find_window(self.recipe)
+        return find_window(self.card)
 
 
-def find_window(recipe: Recipe) -> int:
-    """The frames of a stream's window: those on which the recipe's models are evaluated."""
-    context = recipe.eval_context
-    return CLIP_FRAMES if context < 0 else min(CLIP_FRAMES, 2 * context + WORD_FRAMES)
+def find_window(card: ModelCard) -> int:
+    """The frames of a stream's window: those on which the model is evaluated."""
+    context, longest = Recipe.for_input(card.preprocessing).eval_context, card.lengths.longest
+    return longest if context < 0 else min(longest, 2 * context + WORD_FRAMES)
 
 
 def make_tracker(landmarks: str) -> FrameTracker:

@@ -23,6 +23,8 @@ from lipnet.files import write_atomic
 from lipnet.labels import parse_labels
 from lipnet.models.build import build_empty
 from lipnet.models.exits import take_exit
+from lipnet.models.lengths import ORIGIN_KEY as LENGTHS_KEY
+from lipnet.models.lengths import Lengths, read_lengths
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import ORIGIN_KEY, Rejection, read_rejection
 from lipnet.models.slimmable import Slimmable, take_width
@@ -47,7 +49,8 @@ NAMED = 3  # tensors that an error message lists before it counts the rest
 class ModelCard:
     """The header of a weights file: spec, labels in class order, preprocessing, origin.
 
-    The origin of a trained model has its training clips and the threshold of rejection, if known.
+    The origin of a trained model has its training clips, their lengths, and the threshold of
+    rejection, if known.
     """
 
     spec: str
@@ -64,6 +67,11 @@ class ModelCard:
     def spotting(self) -> Spotting | None:
         """When a word of a stream is reported; None if that was not chosen."""
         return read_spotting(self.origin)
+
+    @property
+    def lengths(self) -> Lengths:
+        """The lengths of the training clips; 29 frames if the file does not state them."""
+        return read_lengths(self.origin)
 
     @property
     def widths(self) -> tuple[float, ...]:
@@ -277,6 +285,10 @@ def parse_card(path: Path, text: str) -> ModelCard:
         read_spotting(parsed.origin)
     except ValueError as error:
         raise InputError(f"{path}: its card has a wrong {SPOTTING_KEY}: {error}") from None
+    try:
+        read_lengths(parsed.origin)
+    except ValueError as error:
+        raise InputError(f"{path}: its card has wrong {LENGTHS_KEY}: {error}") from None
     return parsed
 
 

@@ -126,7 +126,7 @@ def describe_model(card: ModelCard, weights: Path, face: str) -> dict[str, objec
         "threshold": threshold,
         "refractory": refractory,
         "isChosen": card.spotting is not None,
-        "frames": find_window(recipe),
+        "frames": find_window(card),
         "landmarks": {"trained": find_landmarks(card.preprocessing, weights), "used": MESH},
         "meshPoints": list(IBUG),
         "files": NETWORKS,

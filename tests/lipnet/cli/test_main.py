@@ -16,6 +16,7 @@ from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.errors import InputError
 from lipnet.inference.read import crop_options_of, find_word
 from lipnet.models.build import build_model
+from lipnet.models.lengths import Lengths, describe_lengths
 from lipnet.models.rejection import Rejection, describe_rejection
 from lipnet.models.weights import ModelCard, load_card, save_weights
 from lipnet.recipe import Recipe
@@ -75,12 +76,15 @@ def write_weights(
     face: str = "",
     rejection: Rejection | None = None,
     crops: dict[str, object] | None = None,
+    lengths: Lengths | None = None,
+    **preprocessing: object,
 ) -> Path:
     torch.manual_seed(1)
     model = build_model(ModelSpec.parse(spec), 3)
     crops = crops or describe_crops(CropOptions(face=face))
-    facts = {"fps": 25.0, **crops, **Recipe(field=60, input_size=32).input_facts}
+    facts = {"fps": 25.0, **crops, **Recipe(field=60, input_size=32).input_facts, **preprocessing}
     origin = {"model": "x-g0", **describe_rejection(rejection)}
+    origin |= describe_lengths(lengths) if lengths else {}
     save_weights(path, model, ModelCard(spec, ["a", "b", "c"], facts, origin))
     return path
 
@@ -149,6 +153,36 @@ def test_a_word_is_refused_by_models_that_do_not_use_it(weights: Path) -> None:
         main(["read", "clip.mp4", "--weights", str(weights), "--word", "0.1", "0.2"])
 
 
+def test_a_length_that_the_model_was_not_trained_on_is_a_warning(
+    weights: Path, tmp_path: Path, cropped: list[CropOptions], capsys: Printed
+) -> None:
+    main(["read", "clip.mp4", "--weights", str(weights)])  # without lengths in its card
+    printed = capsys.readouterr()
+    assert "warning: clip.mp4: 10 frames were read" in printed.err
+    assert "(10 frames; the model was trained on clips of 29 frames (its file" in printed.out
+    cut = write_weights(tmp_path / "cut.safetensors", lengths=Lengths(17, 1.0))
+    main(["read", "clip.mp4", "--weights", str(cut)])
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "trained on clips of up to 17 frames, all of them cut at random" in printed.out
+    main(["read", "clip.mp4", "--weights", str(weights), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["frames"], found["warning"].startswith("10 frames were read")) == (10, True)
+
+
+def test_a_model_that_is_evaluated_on_a_context_reads_it_around_the_word(
+    tmp_path: Path, cropped: list[CropOptions], capsys: Printed
+) -> None:
+    lengths = Lengths(9, 1.0)
+    weights = write_weights(tmp_path / "c.safetensors", lengths=lengths, eval_context=1)
+    main(["read", "clip.mp4", "--weights", str(weights)])
+    assert "--word START END gives the span of the word" in capsys.readouterr().err
+    main(["read", "clip.mp4", "--weights", str(weights), "--word", "0.12", "0.2"])
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "(4 frames; " in printed.out  # frames 3 and 4, and one on each side
+
+
 def test_a_boundary_model_needs_the_word(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "b.safetensors", f"{SPEC} + boundary")
     with pytest.raises(SystemExit, match=r"b\.safetensors .*boundary\) needs.*--word START END"):
@@ -211,7 +245,7 @@ def test_the_landmark_model_of_the_card_finds_the_mouth_and_another_is_reported(
     )
     clip = str(write_faces(tmp_path / "clip.mp4", 6))
     crops = describe_crops(CropOptions(), "mesh")
-    weights = write_weights(tmp_path / "m.safetensors", crops=crops)
+    weights = write_weights(tmp_path / "m.safetensors", crops=crops, lengths=Lengths(6))
     main(["read", clip, "--weights", str(weights)])
     assert capsys.readouterr().err == ""
     main(["read", clip, "--weights", str(weights), "--landmarks", "dlib"])

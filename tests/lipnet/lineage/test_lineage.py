@@ -32,6 +32,7 @@ from lipnet.lineage.summary import (
     read_lineage,
     write_lineage,
 )
+from lipnet.models.lengths import Lengths
 from lipnet.models.weights import load_model, save_weights
 from lipnet.recipe import Recipe
 from lipnet.shards.index import PixelStats
@@ -315,6 +316,7 @@ def test_the_card_keeps_the_context_of_evaluation(tmp_path: Path) -> None:
     train(make_plan(recipe=recipe, generations=0), tmp_path)
     _, card = load_model(tmp_path / "g0" / WEIGHTS_FILE)
     assert Recipe.for_input(card.preprocessing).eval_context == 2
+    assert card.lengths == Lengths(make_data().train.longest, RECIPE.cut_share)
 
 
 def test_generation_and_lineage_files_round_trip(tmp_path: Path) -> None:

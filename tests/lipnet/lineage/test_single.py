@@ -50,6 +50,7 @@ def test_the_weights_file_has_what_reading_a_video_needs(tmp_path: Path) -> None
     assert model.classifier.out_features == 2
     trained_on = ClipSet.of("crops", [f"clip-{number}" for number in range(12)])
     assert card.origin["trained_on"] == trained_on.dump()
+    assert (card.lengths.shortest, card.lengths.longest) == (6, 9)
 
 
 def test_the_clips_own_mean_and_deviation_can_be_measured(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def read_images(weights: Path, seen_THW: NDArray[np.uint8]) -> list[NDArray[np.f
     graphs, card = load_graphs(weights)
     recipe = Recipe.for_input(card.preprocessing)
     mean, std = recipe.normalisation
-    window = StreamWindow(graphs, find_window(recipe))
+    window = StreamWindow(graphs, find_window(card))
     found = []
     for seen_HW in seen_THW:
         window.push((torch.from_numpy(seen_HW).float() / 255 - mean) / std)
@@ -57,7 +57,7 @@ def read_stream(
     recipe = Recipe.for_input(card.preprocessing)
     options = crop_options_of(card.preprocessing, weights)
     cropper = CausalCropper(options, load_face(options.face))
-    window = StreamWindow(graphs, find_window(recipe))
+    window = StreamWindow(graphs, find_window(card))
     tracker, shrink = MeshTracker(MeshModel()), Shrink.for_recipe(recipe)
     found = []
     for number, frame in enumerate(frames):

@@ -1,0 +1,72 @@
+"""Lengths: of the clips that a model was trained on, in the origin of its card."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from lipnet.clip import CLIP_FRAMES
+from lipnet.records import Record
+
+ORIGIN_KEY = "lengths"  # in the origin of a model's card
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The lengths of training clips, in frames at 25 per second: the `longest` has this many.
+
+    `cut_share` is the share of clips that training cut at random outside of the word, with
+    `min_context` frames on each side of it left; 0: clips were shorter only at the ends of videos;
+    None: not known. `shortest`: frames of the shortest clip, if that was counted.
+    """
+
+    longest: int = CLIP_FRAMES
+    cut_share: float | None = None
+    min_context: int = 0
+    shortest: int | None = None
+
+    def describe(self) -> str:
+        """The lengths in words."""
+        if self.shortest is not None:
+            return f"clips of {self.shortest} to {self.longest} frames"
+        if self.cut_share is None:
+            return f"clips of {self.longest} frames (its file does not state other lengths)"
+        if not self.cut_share:
+            return f"whole clips of {self.longest} frames"
+        left = f", with {self.min_context} frames on each side left" if self.min_context else ""
+        share = "all" if self.cut_share == 1 else f"{100 * self.cut_share:.0f} %"
+        return (
+            f"clips of up to {self.longest} frames, {share} of them cut at random around the "
+            f"word{left}"
+        )
+
+    def find_fault(self, frames: int) -> str:
+        """A sentence if the model was not trained on clips of that many frames; else empty."""
+        shortest = self.shortest
+        if shortest is None:
+            shortest = 2 * self.min_context + 1 if self.cut_share else self.longest
+        if shortest <= frames <= self.longest:
+            return ""
+        return (
+            f"{frames} frames were read, but the model was trained on {self.describe()}: its "
+            "accuracy may be much lower"
+        )
+
+
+def describe_lengths(lengths: Lengths) -> dict[str, object]:
+    """The entry of a card's origin."""
+    return {ORIGIN_KEY: asdict(lengths)}
+
+
+def read_lengths(origin: Mapping[str, object]) -> Lengths:
+    """The lengths in a card's origin; those of 29 frames of a file that has none. ValueError if
+    they are damaged."""
+    if ORIGIN_KEY not in origin:
+        return Lengths()
+    found = Record(Record(dict(origin)).fields(ORIGIN_KEY))
+    share = found.optional_number("cut_share")
+    shortest = None if found.optional_number("shortest") is None else found.count("shortest")
+    lengths = Lengths(found.count("longest"), share, found.count("min_context"), shortest)
+    if not 0 <= (share or 0) <= 1:
+        raise ValueError(f"cut_share is {share}, not in 0..1")
+    if not 1 <= (lengths.longest if shortest is None else shortest) <= lengths.longest:
+        raise ValueError("longest must be at least 1 and shortest at most longest")
+    return lengths
