@@ -37,7 +37,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         type=float,
         nargs=2,
         metavar=("START", "END"),
-        help="the span of the word in seconds, for a model with boundary in its spec or one that is "
+        help="the span of the word in seconds, for a model with boundary in its spec or that is "
         "evaluated on the word and its context",
     )
     read.add_argument(

@@ -16,6 +16,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar="TEXT",
         help="what they were trained on and its licence, if the source does not state it",
     )
+    verb.add_argument(
+        "--curves",
+        action="store_true",
+        help="measure accuracy by context, brightness, scale, place and frame rate on the study's "
+        "test shards, for the card and the report",
+    )
     verb.set_defaults(run=run)
 
 
@@ -24,6 +30,9 @@ def run(parsed: argparse.Namespace) -> None:
     from lipnet.report.release import release_model
     from lipnet.report.study import Study
 
+    study, attribution = Study(parsed.study), parsed.data
     for model in parsed.models:
-        path = release_model(Study(parsed.study), model, parsed.out, attribution=parsed.data)
+        path = release_model(
+            study, model, parsed.out, attribution=attribution, curves=parsed.curves
+        )
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, card in {path.with_suffix('.md').name}")

@@ -1,8 +1,10 @@
 """Conditions: a model's accuracy on clips with less context, or changed as by another camera."""
 # B batch  N clips  T frames  K classes
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +21,9 @@ from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
 from lipnet.models.infer import infer_clips
 from lipnet.recipe import Recipe
 
+BATCH = 32
 CONTEXT, CHANGE = "context", "change"
+Item = TypeVar("Item")
 WHOLE = "whole"
 
 
@@ -83,6 +87,13 @@ class Answers:
             np.concatenate([empty, *(own.labels_N for own in parts)]),
             np.concatenate([empty, *(own.frames_N for own in parts)]),
         )
+
+
+def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Lists of BATCH items; the last may have fewer."""
+    left = iter(items)
+    while batch := list(islice(left, BATCH)):
+        yield batch
 
 
 def read_samples(

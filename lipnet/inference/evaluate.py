@@ -21,6 +21,7 @@ from lipnet.inference.conditions import (
     Answers,
     Condition,
     ConditionScore,
+    batches,
     read_samples,
     score_conditions,
 )
@@ -38,7 +39,6 @@ from lipnet.text import format_counts
 from lipnet.video.decode import VideoError
 
 # T frames  H W pixels  K classes  N clips
-BATCH = 32
 ALL, TEST = "all", "test"
 
 
@@ -192,7 +192,7 @@ def read_corpus(
     samples = cut.samples([clip for clip in chosen if clip.label in known], on_video)
     clips: list[Clip] = []
     parts: dict[Condition, list[Answers]] = {own: [] for own in (AS_THEY_ARE, *conditions)}
-    for batch in _batches(samples):
+    for batch in batches(samples):
         clips += [clip for clip, _ in batch]
         shown = [sample for _, sample in batch]
         for condition, found in parts.items():
@@ -279,14 +279,3 @@ class _Cut:
                 self.failures.append(fail_clip(clip, error))
             else:
                 yield clip, sample
-
-
-def _batches(samples: Iterator[tuple[Clip, Sample]]) -> Iterator[list[tuple[Clip, Sample]]]:
-    batch: list[tuple[Clip, Sample]] = []
-    for sample in samples:
-        batch.append(sample)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

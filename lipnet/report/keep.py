@@ -13,10 +13,10 @@ from lipnet.inference.logits import SavedLogits, read_logits, write_logits
 from lipnet.lineage.generation import GENERATION_FILE, HISTORY_FILE
 from lipnet.lineage.summary import LINEAGE_FILE
 from lipnet.report.results import SPLITS, list_compressed, list_models
-from lipnet.report.study import CORPUS, LABELS, LATENCIES, SUMMARY, TRAININGS, Study
+from lipnet.report.study import CONDITIONS, CORPUS, LABELS, LATENCIES, SUMMARY, TRAININGS, Study
 
 MARKER = "kept.json"
-UNTRACKED = (LATENCIES, TRAININGS)  # facts about a machine, of which there may be none
+UNTRACKED = (LATENCIES, TRAININGS, CONDITIONS)  # of which there may be none
 KEPT = {MARKER, "ensembles", "logits", "models", "report"}
 
 

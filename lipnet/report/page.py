@@ -18,6 +18,8 @@ from lipnet.report.columns import (
     group_of,
 )
 from lipnet.report.compressed_page import describe_compressed
+from lipnet.report.conditions import MeasuredModel, read_conditions
+from lipnet.report.conditions_page import FIGURE, describe_conditions
 from lipnet.report.findings import describe_findings, describe_seeds
 from lipnet.report.html import write_html
 from lipnet.report.label_page import (
@@ -88,6 +90,7 @@ def write_page(
     """Write report.md and report.html next to the tables and figures that they are made of."""
     names = ModelNames(rows)
     board = [*format_leaderboard(rows, names, report.corpus.labels), "", *explain_leaderboard(rows)]
+    measured = read_conditions(study, rows)
     parts = [
         [f"# Report of profile `{study.name}`", ""],
         describe_summary(rows, report, names, trainings),
@@ -99,6 +102,7 @@ def write_page(
         describe_strategies(report.strategies, names),
         describe_compressed(rows, names),
         describe_cascades(rows, names),
+        describe_conditions(measured, names),
         describe_seeds(report.families, report.seed_pairs),
         ["## Figures", "", *list_figures(study.report)],
         describe_lookalikes(report.lookalikes, rows, names),
@@ -108,10 +112,24 @@ def write_page(
         describe_paper(rows, report.corpus.source),
         describe_corpus(report.corpus, report.splits, rows),
     ]
+    draw_conditions(study.report, measured, names)
     text = "\n".join(line for part in parts for line in part).rstrip() + "\n"
     with write_atomic(study.report / "report.md") as partial:
         partial.write_text(text, encoding="utf-8")
     write_html(study.report / "report.md")
+
+
+def draw_conditions(folder: Path, measured: Mapping[str, MeasuredModel], names: ModelNames) -> None:
+    """Draw the context curve of the models that were measured, if any, next to the page."""
+    if not measured:
+        return
+    # matplotlib takes a second to import, and few studies have this figure.
+    from lipnet.report.figures.context import draw_context
+    from lipnet.report.figures.style import house_style, save_figure
+
+    with house_style():
+        figure = draw_context(measured, {model: names.full(model) for model in measured})
+        save_figure(figure, folder / FIGURE)
 
 
 def link_quality(study: Study) -> list[str]:

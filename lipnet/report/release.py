@@ -14,6 +14,8 @@ from lipnet.landmark_names import DLIB, MESH
 from lipnet.lineage.generation import Generation, model_file, read_generation
 from lipnet.models.weights import is_packed, load_model, save_weights
 from lipnet.report.columns import format_top1, format_top5
+from lipnet.report.conditions import MeasuredModel, measure_conditions, read_conditions
+from lipnet.report.conditions_page import describe_model_conditions
 from lipnet.report.front_matter import front_matter
 from lipnet.report.markdown import join, percent
 from lipnet.report.names import name_compression
@@ -35,10 +37,14 @@ LIMITS = (
 )
 
 
-def release_model(study: Study, model_id: str, folder: Path, *, attribution: str = "") -> Path:
+def release_model(
+    study: Study, model_id: str, folder: Path, *, attribution: str = "", curves: bool = False
+) -> Path:
     """Write <study>-<model>.safetensors (or .onnx) and .md into `folder`; returns the first's path.
 
     A packed file and a graph are copied as they are; other weights are rounded to half precision.
+    The card has the context curve and robustness if they were measured; `curves` measures them on
+    the study's test shards.
     `attribution` names the training data and its licence if the source's are not known;
     InputError without it, for an unknown model or one above 20 MB.
     """
@@ -61,12 +67,22 @@ def release_model(study: Study, model_id: str, folder: Path, *, attribution: str
     with TemporaryDirectory(dir=folder, prefix=".") as partial:
         weights = Path(partial) / path.name
         _write_weights(found, weights, generation.fingerprint)
+        measured = _find_conditions(study, row, measure=curves)
         described = _describe(study, row, models, weights, generation, data)
+        described += describe_model_conditions(measured) if measured else []
+        described += _describe_file(weights)
         text = "\n".join([*front_matter(path.stem, source, top1_of(row)), *described])
         weights.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
         for written in (weights.with_suffix(".md"), weights):
             written.replace(folder / written.name)
     return path
+
+
+def _find_conditions(study: Study, row: LeaderboardRow, *, measure: bool) -> MeasuredModel | None:
+    """What was measured of the model, None if nothing was; `measure` does it now."""
+    if measure:
+        return measure_conditions(study, row)
+    return read_conditions(study, [row]).get(row.model)
 
 
 def top1_of(row: LeaderboardRow) -> dict[str, float]:
@@ -107,7 +123,7 @@ def _describe(
     summary = read_summary_file(study.summary_file)
     splits, speakers = summary.splits, f" {summary.overlap}" if summary.overlap else ""
     counts = ", ".join(f"{own.clips} {split}" for split, own in splits.items())
-    weights, fit = path.read_bytes(), row.model_fit
+    size, fit = path.stat().st_size, row.model_fit
     how = read_card(path).origin.get("how")
     form = f"{'ONNX' if path.suffix == ONNX else 'packed'}, {how}" if how else "in half precision"
     measured = "Of this file" if how else "Before the rounding to half precision"
@@ -116,7 +132,7 @@ def _describe(
         "",
         f"`{row.spec}`: {row.params_m:.2f} million parameters, "
         f"{row.gflops:.3f} GFLOPs for a clip of 29 frames at {fit.input_size} pixels; "
-        f"{len(weights) / 1e6:.1f} MB {form}.",
+        f"{size / 1e6:.1f} MB {form}.",
         "",
         f"**Data.** {data} Clips: {counts}.{speakers}{describe_landmarks(summary.preprocessing)}",
         "",
@@ -132,9 +148,16 @@ def _describe(
         "what is independent (GRID: the sentence). The test split chose nothing"
         f"{'; validation chose this model of its lineage' if row.chosen else ''}.",
         "",
-        f"**Limits.** {LIMITS}",
+    ]
+
+
+def _describe_file(path: Path) -> list[str]:
+    """The end of the model card: limits, the lengths of training clips, the digest."""
+    trained = read_card(path).lengths.describe()
+    return [
+        f"**Limits.** {LIMITS} It was trained on {trained}.",
         "",
-        f"SHA-256 of the weights: `{hashlib.sha256(weights).hexdigest()}`.",
+        f"SHA-256 of the weights: `{hashlib.sha256(path.read_bytes()).hexdigest()}`.",
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 LABELS, SUMMARY, CORPUS = "labels.json", "summary.json", "corpus.json"
 TRAININGS, LATENCIES = "trainings.csv", "latency.json"  # not tracked
+CONDITIONS = "conditions.json"  # not tracked
 HELD_OUT = ("test", "unseen")  # predicted together, apart from validation
 
 
@@ -38,6 +39,11 @@ class Study:
         place = self.shards / name
         kept = self.root / "report" / name
         return kept if kept.exists() and not place.exists() else place
+
+    @property
+    def conditions_file(self) -> Path:
+        """Context curves and robustness, of the models that were measured."""
+        return self.root / "report" / CONDITIONS
 
     @property
     def models(self) -> Path:

@@ -82,6 +82,7 @@ def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) 
     assert "MB packed, int4." in text
     assert "Of this file, by the study" in text
     assert "half precision" not in text
+    assert "It was trained on clips of 29 frames (its file does not state other lengths)." in text
 
 
 def test_the_card_has_licence_lineage_and_accuracy(
