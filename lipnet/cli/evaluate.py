@@ -103,7 +103,8 @@ def to_json(found: "Evaluation") -> dict[str, object]:
     """Counts and fractions (0 to 1): `clips` of `split` were read, `failed` were not, `failures`
     are their reasons; `rejected` counts the files of the corpus that are not clips. `trained_on`
     counts training clips of the model, null if they are not known; `background` counts windows
-    without a word. `warning` is null if `landmarks`, the landmark model that was used, is that of
+    without a word, `other_lengths` clips that were read at a length on which the model was not
+    trained. `warning` is null if `landmarks`, the landmark model that was used, is that of
     the model's training crops. `conditions` are those that were asked for, each with `frames`, the
     mean number of frames that the model read per clip, and the paired `difference` of its top-1 to
     that of the clips as they are."""
@@ -122,6 +123,7 @@ def to_json(found: "Evaluation") -> dict[str, object]:
         "top5_95": [found.top5.low, found.top5.high],
         "per_slot": {slot: own.value for slot, own in found.per_slot.items()},
         "landmarks": found.landmarks,
+        "other_lengths": found.other_lengths,
         "warning": found.warning or None,
         "conditions": [
             {
@@ -145,6 +147,7 @@ def format_lines(found: "Evaluation") -> list[str]:
         f"(split: {found.split})",
         format_known(found),
         *format_background(found),
+        *format_lengths(found),
         *([f"warning: {found.warning}"] if found.warning else []),
         *([f"not clips of the layout: {format_counts(found.rejected)}"] if found.rejected else []),
         f"top-1  {format_estimate(found.top1)}",
@@ -164,6 +167,16 @@ def format_known(found: "Evaluation") -> str:
         f"{found.trained_on} of these clips have the ids of clips that the model was trained on: "
         "this is not its accuracy on new clips"
     )
+
+
+def format_lengths(found: "Evaluation") -> list[str]:
+    """How many of the clips have other lengths than training clips; no line if there are none."""
+    if not found.other_lengths:
+        return []
+    return [
+        f"warning: {found.other_lengths} of these clips were read at a length on which the model "
+        f"was not trained: it was trained on {found.lengths.describe()}"
+    ]
 
 
 def format_background(found: "Evaluation") -> list[str]:

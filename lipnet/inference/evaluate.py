@@ -30,6 +30,7 @@ from lipnet.inference.read import crop_options_of, describe_landmarks, find_land
 from lipnet.labels import BACKGROUND
 from lipnet.landmarks.options import LandmarkModel, LandmarkOptions
 from lipnet.measure.accuracy import Estimate, accuracy, topk
+from lipnet.models.lengths import Lengths
 from lipnet.models.weights import TRAINED_ON, ModelCard
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ClipFailure
@@ -75,6 +76,7 @@ class Predictions:
     split: str
     trained_on: int | None
     landmarks: str
+    lengths: Lengths
     warning: str = ""
 
     @property
@@ -87,6 +89,12 @@ class Predictions:
         """The numbers of the clips' labels."""
         return self.answers[AS_THEY_ARE].labels_N
 
+    @property
+    def other_lengths(self) -> int:
+        """How many clips were read at a length on which the model was not trained."""
+        frames_N = self.answers[AS_THEY_ARE].frames_N.tolist()
+        return sum(bool(self.lengths.find_fault(frames)) for frames in frames_N)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -97,7 +105,8 @@ class Evaluation:
     model; None if the weights file does not list those. `background` is how many are windows
     without a word, which the accuracies count. `landmarks` is the landmark model that was used;
     `warning` is a sentence if the model was trained on crops by another. `conditions` are the
-    scores of the conditions that were asked for, on the same clips.
+    scores of the conditions that were asked for, on the same clips. `lengths` are those of the
+    model's training clips, and `other_lengths` is how many clips were read at others.
     """
 
     split: str
@@ -112,6 +121,8 @@ class Evaluation:
     warning: str = ""
     background: int = 0
     conditions: Sequence[ConditionScore] = ()
+    lengths: Lengths = field(default_factory=Lengths)
+    other_lengths: int = 0
 
 
 def evaluate(
@@ -165,6 +176,8 @@ def evaluate(
         landmarks=found.landmarks,
         warning=found.warning,
         conditions=score_conditions(found.answers, units),
+        lengths=found.lengths,
+        other_lengths=found.other_lengths,
     )
 
 
@@ -205,6 +218,7 @@ def read_corpus(
         split,
         count_known(card, corpus.source, clips),
         detector.name,
+        card.lengths,
         describe_landmarks(card.preprocessing, detector.name),
     )
 

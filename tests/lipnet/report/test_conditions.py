@@ -11,6 +11,7 @@ from lipnet.inference.conditions import ROBUSTNESS, Condition, ConditionScore
 from lipnet.inference.evaluate_shards import ShardEvaluation
 from lipnet.lineage.generation import read_generation, write_generation
 from lipnet.measure.accuracy import Estimate
+from lipnet.report import latencies
 from lipnet.report.conditions import CONTEXTS, MeasuredModel, measure_conditions, read_conditions
 from lipnet.report.conditions_page import describe_model_conditions
 from lipnet.report.keep import keep_study
@@ -65,8 +66,12 @@ def test_other_weights_of_the_same_name_have_no_curve(
 
 
 def test_the_page_shows_the_curve_if_there_is_one(
-    reported_study: Study, measured: MeasuredModel, tmp_path: Path
+    reported_study: Study,
+    measured: MeasuredModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(latencies, "measure_all", lambda rows, study: {})
     write_leaderboard(reported_study)
     page = (reported_study.report / "report.md").read_text(encoding="utf-8")
     assert "## Context and robustness" in page
