@@ -97,9 +97,9 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.budget is not None or parsed.battery is not None:
         print(f"read by {reader.card.spec}", file=sys.stderr)
     if len(videos) == 1 and not parsed.json:
-        found = reader.read(videos[0], top=parsed.top, word=word)
-        warn(videos[0], found)
-        print_one(reader, found)
+        alone = reader.read(videos[0], top=parsed.top, word=word)
+        warn(videos[0], alone)
+        print_one(reader, alone)
         return
     read = 0
     for video in videos:

@@ -25,7 +25,7 @@ def scale_brightness(crops_THW: Crops, factor: float) -> Crops:
     """Every pixel times `factor`, at most white."""
     levels = np.arange(WHITE + 1) * factor
     table = np.clip(np.rint(levels), 0, WHITE).astype(np.uint8)
-    return table[crops_THW]
+    return np.asarray(table[crops_THW], np.uint8)
 
 
 def scale_size(crops_THW: Crops, factor: float) -> Crops:
@@ -63,7 +63,7 @@ def film_at(crops_THW: Crops, fps: float) -> Crops:
     after_T = np.minimum(before_T + 1, last)
     shares_T = np.clip(moments_T - before_T, 0, 1)[:, None, None]
     mixed_THW = (1 - shares_T) * crops_THW[before_T] + shares_T * crops_THW[after_T]
-    return np.rint(mixed_THW).astype(np.uint8)
+    return np.asarray(np.rint(mixed_THW), np.uint8)
 
 
 CHANGES: Mapping[str, Change] = {

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from lipnet.clip import CLIP_FRAMES
 from lipnet.records import Record
 
 ORIGIN_KEY = "lengths"  # in the origin of a model's card
+UNSTATED = 29  # frames of the longest training clip, for files from before lengths were kept
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Lengths:
     None: not known. `shortest`: frames of the shortest clip, if that was counted.
     """
 
-    longest: int = CLIP_FRAMES
+    longest: int = UNSTATED
     cut_share: float | None = None
     min_context: int = 0
     shortest: int | None = None
