@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from lipnet.errors import InputError as InputError
     from lipnet.export.export import Exported as Exported
     from lipnet.export.export import export_model as export_model
+    from lipnet.inference.budget import Part as Part
     from lipnet.inference.budget import choose_part as choose_part
+    from lipnet.inference.clip_model import Leave as Leave
     from lipnet.inference.crop import Cropped as Cropped
     from lipnet.inference.crop import crop_video as crop_video
     from lipnet.inference.embed import Embeddings as Embeddings
@@ -57,9 +59,11 @@ _MODULES = {
     "Exported": "lipnet.export.export",
     "InputError": "lipnet.errors",
     "LandmarkOptions": "lipnet.landmarks.options",
+    "Leave": "lipnet.inference.clip_model",
     "Lipreader": "lipnet.models.lipreader",
     "ModelCard": "lipnet.models.weights",
     "ModelSpec": "lipnet.spec",
+    "Part": "lipnet.inference.budget",
     "Reader": "lipnet.inference.read",
     "Reading": "lipnet.inference.read",
     "Recipe": "lipnet.recipe",
@@ -94,9 +98,11 @@ __all__ = [
     "Exported",
     "InputError",
     "LandmarkOptions",
+    "Leave",
     "Lipreader",
     "ModelCard",
     "ModelSpec",
+    "Part",
     "Reader",
     "Reading",
     "Recipe",

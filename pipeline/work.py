@@ -139,13 +139,15 @@ def add_operations(params: Params, works: list[LineageWork]) -> list[LineageWork
     count = cache(_count_operations)
     found = []
     for work in works:
-        own = count(str(params.spec_of(work.lineage)))
+        spec = params.spec_of(work.lineage)
+        own = count(str(spec))
+        narrower = [count(str(spec.at_width(w))) for w in params.widths_of(work.lineage)[1:]]
         teaching = count(str(params.spec_of(work.teacher)))[0] if work.teacher else 0
         found.append(
             replace(
                 work,
                 forward_operations=own[0],
-                step_operations=own[1],
+                step_operations=own[1] + sum(step for _, step in narrower),
                 teacher_operations=teaching,
             )
         )

@@ -11,6 +11,7 @@ from lipnet.cli.output import make_printable
 from lipnet.errors import InputError
 
 if TYPE_CHECKING:
+    from lipnet.inference.clip_model import Leave
     from lipnet.inference.read import Reader, Reading, Span
 
 ABOUT = (
@@ -75,10 +76,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def run(parsed: argparse.Namespace) -> None:
     """Print the most likely words of each video and their probabilities."""
-    from lipnet.inference.clip_model import Leave
     from lipnet.inference.read import Reader
 
-    leave = Leave(int(parsed.leave_at[0]), parsed.leave_at[1]) if parsed.leave_at else None
     videos, word = parsed.videos, tuple(parsed.word) if parsed.word else None
     if word and len(videos) > 1:
         raise InputError("--word is the span in one video: give one video")
@@ -89,7 +88,7 @@ def run(parsed: argparse.Namespace) -> None:
         reject_below=parsed.reject_below,
         budget=parsed.budget,
         battery=parsed.battery,
-        leave=leave,
+        leave=parse_leave(parsed.leave_at),
     )
     reader.check_request(parsed.top, word)
     if reader.warning:
@@ -111,6 +110,18 @@ def run(parsed: argparse.Namespace) -> None:
         print(make_printable(line), flush=True)
     if not read:
         raise InputError(f"none of {len(videos)} videos could be read")
+
+
+def parse_leave(numbers: "list[float] | None") -> "Leave | None":
+    """Where clips leave early; InputError for an exit that no network has."""
+    from lipnet.inference.clip_model import Leave
+
+    if numbers is None:
+        return None
+    number, threshold = numbers
+    if number not in (1, 2):
+        raise InputError(f"--leave-at {number:g} {threshold:g}: EXIT is 1 or 2")
+    return Leave(int(number), threshold)
 
 
 def read_or_reason(reader: "Reader", video: Path, top: int, word: "Span | None") -> "Reading | str":

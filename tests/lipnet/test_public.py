@@ -14,7 +14,7 @@ PACKAGE = Path(lipnet.__file__).parent
 PUBLIC = {
     *("InputError", "VideoError"),
     *("ModelSpec", "Recipe", "Lipreader", "build_model", "Cost", "cost_of"),
-    *("ModelCard", "choose_part", "load_card", "load_model", "save_weights"),
+    *("ModelCard", "choose_part", "Part", "Leave", "load_card", "load_model", "save_weights"),
     *("CropOptions", "Cropped", "DlibDetector", "LandmarkOptions", "crop_video"),
     *("Embeddings", "embed_videos", "Reader", "Reading", "Rejection", "read_video"),
     *("Corpus", "Estimate", "Evaluation", "evaluate"),

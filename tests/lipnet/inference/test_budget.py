@@ -117,3 +117,6 @@ def test_an_ordinary_file_has_one_width_and_the_command_ends_in_one_line(
     with pytest.raises(SystemExit):
         main(["read", "--weights", str(plain), "--budget", "1", "--battery", "low", "word.mp4"])
     assert "not allowed with" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["read", "--weights", str(plain), "--leave-at", "1.5", "0.9", "word.mp4"])
+    assert "EXIT is 1 or 2" in str(ended.value)
