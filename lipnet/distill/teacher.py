@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from lipnet.data.batch import View
 from lipnet.device import HostCopies, copy_to_host, mixed_precision, send_together
@@ -73,7 +74,7 @@ class FrozenTeacher:
     """
 
     def __init__(self, models: Sequence[nn.Module], recipe: Recipe) -> None:
-        self._models = [fold_batchnorm(model) for model in models]
+        self._models = [_prepare(model) for model in models]
         self._recipe = recipe
 
     def loss(self, student_BK: Tensor, view: View, position: StreamPosition) -> Tensor:
@@ -96,6 +97,21 @@ class FrozenTeacher:
 
     def finish_epoch(self, epoch: int) -> None:
         return
+
+
+def _prepare(model: nn.Module) -> nn.Module:
+    folded = fold_batchnorm(model)
+    is_on_gpu = any(own.device.type == "cuda" for own in folded.parameters())
+    return round_weights(folded) if is_on_gpu else folded
+
+
+def round_weights(model: nn.Module) -> nn.Module:
+    """The model itself, with its convolutions and linear layers in bfloat16: what autocast would
+    make of these weights in every step, so the logits are the same."""
+    for module in model.modules():
+        if isinstance(module, _ConvNd | nn.Linear):
+            module.to(torch.bfloat16)
+    return model
 
 
 class RecordedTeacher(FrozenTeacher):

@@ -16,9 +16,18 @@ from lipnet.distill.loss import (
     standardise,
 )
 from lipnet.distill.recording import Recording, make_room, recording_bytes
-from lipnet.distill.teacher import FrozenTeacher, NoTeacher, RecordedTeacher, StreamPosition
+from lipnet.distill.teacher import (
+    FrozenTeacher,
+    NoTeacher,
+    RecordedTeacher,
+    StreamPosition,
+    round_weights,
+)
+from lipnet.models.build import build_model
+from lipnet.models.fold import fold_batchnorm
 from lipnet.models.packing import find_valid_frames
 from lipnet.recipe import Recipe
+from lipnet.spec import ModelSpec
 
 CLIPS = 4
 POSITION = StreamPosition(0, 0, torch.arange(CLIPS))
@@ -217,3 +226,22 @@ def test_the_most_recently_used_recordings_stay_as_far_as_they_fit(tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "next", "old"]
     assert not make_room(tmp_path / "huge", 4 * size, 3 * size)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "next", "old"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "resnet18_0.125x + mstcn_0.375x",
+        "shufflenetv2_0.5x + dsmstcn_0.375x + prelu",
+        "resnet18_0.125x + dctcn + swish",
+    ],
+)
+def test_weights_rounded_once_give_the_logits_of_autocast(spec: str) -> None:
+    torch.manual_seed(0)
+    model = fold_batchnorm(build_model(ModelSpec.parse(spec), 3))
+    frames_BTHW, lengths_B = torch.randn(2, 7, 24, 24), torch.tensor([7, 5])
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        before_BK = model(frames_BTHW, lengths_B)
+        after_BK = round_weights(model)(frames_BTHW, lengths_B)
+    assert before_BK.std() > 0
+    assert torch.equal(before_BK, after_BK)
