@@ -52,6 +52,7 @@ def trace(graph: Graph) -> bytes:
     assert program is not None
     model = onnx.ModelProto.FromString(program.model_proto.SerializeToString())
     _strip(model)
+    fold_squeezed_weights(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -110,3 +111,27 @@ def _strip(model: Any) -> None:
     for value in (*model.graph.input, *model.graph.output):
         value.doc_string = ""
         del value.metadata_props[:]
+
+
+def fold_squeezed_weights(model: Any) -> None:
+    """Store weights in the shape in which they are used: the quantiser leaves a weight in float32
+    that reaches its product through another node."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    held = {entry.name: entry for entry in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type != "Squeeze" or not all(name in held for name in node.input):
+            continue
+        weight, axes = (held[name] for name in node.input)
+        dropped = {axis % len(weight.dims) for axis in numpy_helper.to_array(axes).tolist()}
+        dims = [size for axis, size in enumerate(weight.dims) if axis not in dropped]
+        if any(weight.name in other.input for other in graph.node if other is not node):
+            continue
+        del weight.dims[:]
+        weight.dims.extend(dims)
+        for other in graph.node:
+            for place, name in enumerate(other.input):
+                if name == node.output[0]:
+                    other.input[place] = weight.name
+        graph.node.remove(node)
