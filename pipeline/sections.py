@@ -76,10 +76,13 @@ class Shards(Section):
 
 
 class Workers(Section):
-    """Resources to use: Ray actors (0: one per core), and memory for the clips of a split."""
+    """Resources to use: Ray actors (0: one per core), memory for the clips of a split, and threads
+    that unpack clips in each process that trains or predicts (0: as many as torch uses, at most 8).
+    """
 
     actors: int = Field(0, ge=0)
     memory_gib: float = Field(8.0, gt=0)
+    decoders: int = Field(0, ge=0, le=256)
 
 
 class Compute(Section):

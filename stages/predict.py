@@ -42,10 +42,16 @@ def main() -> None:
     splits = {"val": ["val"], "test": ["test", *_present(paths.shards)]}[part]
     place = {"val": paths.logits_val, "test": paths.logits_test}[part] / lineage
     shrink = Shrink.for_recipe(params.recipe_of(lineage))
-    memory = params.workers.memory_gib
+    workers = params.workers
     with lease_device() as device, write_folder_atomic(place) as folder:
         for split in splits:
-            clips = open_split(paths.shards, split, shrink=shrink, memory_gib=memory)
+            clips = open_split(
+                paths.shards,
+                split,
+                shrink=shrink,
+                memory_gib=workers.memory_gib,
+                decoders=workers.decoders,
+            )
             suffix = "" if part == "val" else f".{split}"
             for generation in read_generations(paths.lineage(lineage)):
                 path = model_file(paths.lineage(lineage) / generation.name)

@@ -131,6 +131,7 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
             shrink=Shrink.for_recipe(plan.recipe),
             memory_gib=memory if split == "train" or engine.is_main else 0.0,
             device=engine.device,
+            decoders=params.workers.decoders,
         )
         for split in ("train", "val")
     )

@@ -29,7 +29,7 @@ from lipnet.shards.summary import read_labels
 from lipnet.shards.tar import StoredClip
 
 MAX_DEVICE_FRACTION = 0.5  # of a device's free memory, for clips
-MAX_THREADS = 8  # to decode clips
+MAX_THREADS = 8  # to decode clips, unless a number is given
 POOL_CLIPS = 2048  # shuffled together; more than a shard holds, so that its clips are separated
 
 
@@ -79,9 +79,11 @@ def open_split(
     shrink: Shrink,
     memory_gib: float = 8.0,
     device: torch.device | None = None,
+    decoders: int = 0,
 ) -> ClipStore:
     """The clips of `shards/<split>`, local or remote, shrunk; in memory if they fit the budget, and
-    on a CUDA `device` if they fit half of its free memory.
+    on a CUDA `device` if they fit half of its free memory. `decoders` threads decode them; 0: as
+    many as torch uses, at most MAX_THREADS.
 
     Raises InputError if the split has no shards, or the folder no labels. Each clip is checked
     when it is read: see `SplitReader`.
@@ -93,14 +95,17 @@ def open_split(
     padded = sum(ref.clips for ref in refs) * max(ref.longest for ref in refs)
     needed = padded * shrink.size**2
     if needed > memory_gib * 2**30:
-        return ShardStream(refs, shrink, labels=labels)
-    held = MemoryStore.read(refs, shrink, labels=labels)
+        return ShardStream(refs, shrink, labels=labels, decoders=decoders)
+    held = MemoryStore.read(refs, shrink, labels=labels, decoders=decoders)
     fits = needed <= MAX_DEVICE_FRACTION * free_bytes(device)
     return held.to(device) if device is not None and fits else held
 
 
-def _decode_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample]:
-    """Each clip's shrunk crops and metadata, in order; decoded by as many threads as torch uses.
+def _decode_all(
+    stored: Iterable[StoredClip], shrink: Shrink, decoders: int = 0
+) -> Iterator[Sample]:
+    """Each clip's shrunk crops and metadata, in order; decoded by this many threads, 0: as many as
+    torch uses, at most MAX_THREADS.
 
     InputError for a clip of another size than the first, or too small for `shrink`.
     """
@@ -115,7 +120,7 @@ def _decode_all(stored: Iterable[StoredClip], shrink: Shrink) -> Iterator[Sample
             )
         return (shrink(crops_THW), clip.meta), crops_THW.shape[1:]
 
-    threads = min(MAX_THREADS, torch.get_num_threads())
+    threads = decoders or min(MAX_THREADS, torch.get_num_threads())
     first: tuple[int, ...] = ()
     for sample, size in map_ahead(stored, decode, threads=threads, ahead=4 * threads):
         first = first or size
@@ -165,14 +170,20 @@ class MemoryStore:
 
     @classmethod
     def read(
-        cls, refs: Sequence[ShardRef], shrink: Shrink, *, labels: Sequence[str] | None = None
+        cls,
+        refs: Sequence[ShardRef],
+        shrink: Shrink,
+        *,
+        labels: Sequence[str] | None = None,
+        decoders: int = 0,
     ) -> "MemoryStore":
         """Read whole shards, shrinking every crop; the clips' labels are among `labels`.
 
         Each clip is decoded into its place, so that no frame is in memory twice.
         """
         reader, sizes = SplitReader(labels), [ref.clips for ref in refs]
-        samples = _decode_all((clip for ref in refs for clip in reader.read(ref)), shrink)
+        stored = (clip for ref in refs for clip in reader.read(ref))
+        samples = _decode_all(stored, shrink, decoders)
         frames, metas = _fill(samples, sum(sizes), max(ref.longest for ref in refs))
         return cls(as_batch(frames, metas), _facts_of(meta for _, meta in metas), sizes)
 
@@ -221,7 +232,9 @@ class ShardStream:
         *,
         pool: int = POOL_CLIPS,
         labels: Sequence[str] | None = None,
+        decoders: int = 0,
     ) -> None:
+        self._decoders = decoders
         self._reader = SplitReader(labels)
         self._refs = list(refs)
         self._sizes = [ref.clips for ref in self._refs]
@@ -243,7 +256,7 @@ class ShardStream:
     def batches(self, chosen: Sequence[Tensor]) -> Iterator[ClipBatch]:
         sizes = [len(chosen_B) for chosen_B in chosen]
         numbers = torch.cat(list(chosen)).numpy() if sizes else np.zeros(0, np.int64)
-        samples = _decode_all(self._read(numbers), self._shrink)
+        samples = _decode_all(self._read(numbers), self._shrink, self._decoders)
         for size in sizes:
             yield collate(list(islice(samples, size)))
 

@@ -85,6 +85,18 @@ def test_a_split_larger_than_the_memory_budget_is_streamed(shards: Path) -> None
     assert isinstance(open_split(shards, "train", shrink=HALF, memory_gib=1e-6), ShardStream)
 
 
+def test_the_clips_are_the_same_by_any_number_of_decoders(shards: Path) -> None:
+    for memory in (1.0, 1e-9):
+        stores = [
+            open_split(shards, "train", shrink=HALF, memory_gib=memory, decoders=number)
+            for number in (0, 1, 3)
+        ]
+        batches = [list(ordered(store, 5)) for store in stores]
+        for first, *others in zip(*batches, strict=True):
+            for other in others:
+                assert torch.equal(first.frames_BTHW, other.frames_BTHW)
+
+
 def test_memory_counts_clips_padded_to_the_longest(shards: Path) -> None:
     # 3 shards of clips of 3, 4, 5 and 6 frames, decoded into one array: 12 x 6
     needed = 72 * 48**2 / 2**30
