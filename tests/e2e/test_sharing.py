@@ -14,22 +14,40 @@ MEASURED_HERE = {"leaderboard.csv", "report.md", "report.html", "latency.json", 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["folder", "S3"])
 def test_a_clone_that_pulls_has_every_model_and_makes_nothing_again(
-    undisturbed: Checkout, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+    undisturbed: Checkout, tmp_path: Path
 ) -> None:
-    store = request.getfixturevalue("bucket") if kind == "S3" else str(tmp_path / "store")
-    owner = undisturbed.fork(tmp_path / "owner")
-    owner.run("dvc", "remote", "add", "--default", "store", store)
-    owner.run("dvc", "push")
-    _check_that_no_clip_has_left(owner, store)
-    clone = owner.fork(tmp_path / "clone")
-    shutil.rmtree(clone.place / "data")
-    shutil.rmtree(clone.place / ".dvc" / "cache")
-    clone.run("dvc", "pull", "--allow-missing")
+    owner, clone = _share(undisturbed, tmp_path, str(tmp_path / "store"))
+    # The report is rebuilt without training.
     assert "rn18-tcn-g0" in clone.run("pipeline.leaderboard").replace("\n", " ")
     made = clone.run("dvc", "repro", "--allow-missing")
     assert "Running stage" not in made
+    _check_that_all_is_there(owner, clone)
+    assert "metrics.json" in clone.run("dvc", "metrics", "show")
+
+
+@pytest.mark.slow
+def test_a_clone_pulls_the_same_files_from_s3(
+    undisturbed: Checkout, tmp_path: Path, bucket: str
+) -> None:
+    _check_that_all_is_there(*_share(undisturbed, tmp_path, bucket))
+
+
+def _share(undisturbed: Checkout, place: Path, store: str) -> tuple[Checkout, Checkout]:
+    """A checkout that has pushed to the store, and a clone that has pulled from it."""
+    owner = undisturbed.fork(place / "owner")
+    owner.run("dvc", "remote", "add", "--default", "store", store)
+    owner.run("dvc", "push")
+    _check_that_no_clip_has_left(owner, store)
+    clone = owner.fork(place / "clone")
+    shutil.rmtree(clone.place / "data")
+    shutil.rmtree(clone.place / ".dvc" / "cache")
+    clone.run("dvc", "pull", "--allow-missing")
+    return owner, clone
+
+
+def _check_that_all_is_there(owner: Checkout, clone: Checkout) -> None:
+    """The clone has the owner's models, logits and report, and none of its clips."""
     for name in ("models", "logits", "report"):
         ours, theirs = (_files(one.place / "data" / "tiny" / name) for one in (owner, clone))
         for path in MEASURED_HERE & theirs.keys():
@@ -38,7 +56,6 @@ def test_a_clone_that_pulls_has_every_model_and_makes_nothing_again(
         assert any("metrics.json" in path or "g0" in path for path in theirs)
     assert not (clone.place / "data" / "tiny" / "shards").exists()
     assert not (clone.place / "data" / "tiny" / "raw").exists()
-    assert "metrics.json" in clone.run("dvc", "metrics", "show")
 
 
 def _check_that_no_clip_has_left(owner: Checkout, store: str) -> None:
