@@ -140,16 +140,23 @@ def lose_dvc(checkout: Checkout, draw: random.Random) -> str:
 def leave_stale_lock(checkout: Checkout, draw: random.Random) -> str:
     """The same, and another process has the killed one's number: the lock is deleted by hand."""
     number, pause = _kill_dvc(checkout, draw)
+    delete_stale_lock(checkout, number)
+    checkout.run("dvc", "repro", STAGE)
+    return f"DVC killed {pause:.1f} s into the training, its lock under a living process's number"
+
+
+def delete_stale_lock(checkout: Checkout, number: int) -> None:
+    """Give the lock of the killed DVC, process `number`, to a process that is alive; DVC then
+    reports that one, until the lock is deleted."""
     lock = checkout.place / RWLOCK
     held = lock.read_text("utf-8")
+    assert f'"pid": {number}' in held
     lock.write_text(held.replace(f'"pid": {number}', f'"pid": {os.getpid()}'), "utf-8")
     process = checkout.start("dvc", "repro", STAGE)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0, output
     assert f"is busy, it is being blocked by:\n  (PID {os.getpid()})" in output, output
     lock.unlink()
-    checkout.run("dvc", "repro", STAGE)
-    return f"DVC killed {pause:.1f} s into the training, its lock under a living process's number"
 
 
 def _kill_dvc(checkout: Checkout, draw: random.Random) -> tuple[int, float]:
