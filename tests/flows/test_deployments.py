@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Failed
 
 from flows import deployments, progress, servers
@@ -303,18 +302,14 @@ def test_a_concurrency_limit_on_the_tag_gpu_limits_training(
     assert walk(parallel=2)[0].is_completed()
     assert "together" in _found(folder)
     (folder / "attempts").write_text("20")
-    limit = (sys.executable, "-m", "prefect", "concurrency-limit")
-    subprocess.run([*limit, "create", "gpu", "1"], check=True, env=_server_environment())
-    time.sleep(NO_LIMIT_SECONDS)
-    try:
-        assert walk(parallel=2, force=True)[0].is_completed()
-    finally:
-        subprocess.run([*limit, "delete", "gpu"], check=True, env=_server_environment())
+    with get_client(sync_client=True) as client:
+        client.create_concurrency_limit(tag="gpu", concurrency_limit=1)
+        time.sleep(NO_LIMIT_SECONDS)
+        try:
+            assert walk(parallel=2, force=True)[0].is_completed()
+        finally:
+            client.delete_concurrency_limit_by_tag(tag="gpu")
     assert _found(folder) == ["alone", "alone"]
-
-
-def _server_environment() -> dict[str, str]:
-    return {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
 
 
 def _found(folder: Path) -> list[str]:
