@@ -33,8 +33,8 @@ FIRST = (
 )
 # Each test of these files may run in any worker; the tests of another file share one.
 SPLIT = (
-    *("e2e/test_faults.py", "e2e/test_nodes.py", "e2e/test_sources.py", "e2e/test_sharing.py"),
-    *("e2e/test_shared_servers.py", "e2e/test_together.py", "lipnet/authors/test_parity.py"),
+    *("e2e/test_faults.py", "e2e/test_nodes.py", "e2e/test_sharing.py"),
+    *("e2e/test_shared_servers.py", "lipnet/authors/test_parity.py"),
 )
 # These share servers, and run in this order: the second changes what the first looks at.
 TOGETHER = ("e2e/test_pages.py", "e2e/test_deployed.py")

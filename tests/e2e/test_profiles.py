@@ -1,16 +1,21 @@
-"""Several profiles in one checkout: what one of them has made outlives experiments with another."""
+"""Several profiles in one checkout: what one of them has made outlives experiments with another,
+here the whole graph on a corpus of one folder per word, with its losses."""
 
+import csv
 import hashlib
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.e2e.checkout import COMMITTER, Checkout
+from tests.e2e.corpora import make_folder, render
 
 pytestmark = pytest.mark.slow
-OTHER = "other"
+OTHER = "folder"
 
 
 def digest_files(folder: Path) -> dict[str, str]:
@@ -25,17 +30,18 @@ def digest_files(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def clone(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """`tiny` reproduced in a clone, with dvc.lock as `make reproduce` leaves it: not committed;
-    and a profile that is still smaller."""
-    made = undisturbed.fork(tmp_path_factory.mktemp("profiles") / "clone")
-    profile = yaml.safe_load((made.place / "conf/profile/tiny.yaml").read_text(encoding="utf-8"))
-    profile |= {"profile": OTHER, "taught": {}}
-    profile["synthetic"] |= {
-        "words": ["BARK", "PARK"],
-        "clips_per_word": dict.fromkeys(("train", "val", "test"), 4),
-    }
-    profile["scratch"]["rn18-tcn"] |= {"generations": 0}
-    text = "# @package _global_\n" + yaml.safe_dump(profile)
-    (made.place / f"conf/profile/{OTHER}.yaml").write_text(text, encoding="utf-8")
+    and the profile of the other corpus, with one small model of one epoch."""
+    place = tmp_path_factory.mktemp("profiles")
+    made = undisturbed.fork(place / "clone")
+    make_folder(place / OTHER, place / "rendered", render(place / "rendered"))
+    path = made.place / f"conf/profile/{OTHER}.yaml"
+    profile = yaml.safe_load(path.read_text(encoding="utf-8"))
+    profile["source"] |= {"root": str(place / OTHER)}
+    profile["recipe"] |= {"epochs": 1, "batch": 4}
+    profile["workers"] |= {"actors": 1}
+    profile |= {"scratch": {"rn18-tcn": {"spec": "resnet18_0.125x + tcn_0.25x"}}, "taught": {}}
+    text = "# @package _global_\n" + yaml.safe_dump(profile, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
     (made.place / ".git/info/exclude").write_text("dvc.lock\n", encoding="utf-8")
     for command in (["add", "--all"], ["commit", "--quiet", "-m", "Clone"]):
         subprocess.run(["git", *COMMITTER, *command], cwd=made.place, check=True)
@@ -45,9 +51,9 @@ def clone(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Ch
 
 def test_an_experiment_with_another_profile_keeps_this_one(clone: Checkout) -> None:
     before = digest_files(clone.place / "data/tiny")
-    changes = ("--set-param", f"profile={OTHER}", "--set-param", "recipe.epochs=1")
+    changes = ("--set-param", f"profile={OTHER}", "--set-param", "recipe.lr=1e-3")
     clone.run("dvc", "exp", "run", "--name", "elsewhere", *changes)
-    assert (clone.place / f"data/{OTHER}/report/results.csv").is_file()
+    _check_a_folder_per_word(clone.place / "data" / OTHER)
     assert digest_files(clone.place / "data/tiny") == before
 
     clone.run("dvc", "checkout")
@@ -59,3 +65,25 @@ def test_an_experiment_with_another_profile_keeps_this_one(clone: Checkout) -> N
     assert "Running stage" not in clone.run("dvc", "exp", "run", "--set-param", "profile=tiny")
     assert digest_files(clone.place / "data/tiny") == before
     assert digest_files(clone.place / f"data/{OTHER}") == other
+
+
+def _check_a_folder_per_word(made: Path) -> None:
+    """Every file of the corpus is a clip, or is counted as rejected or failed."""
+    manifest = _read(made / "manifest/summary.json")
+    assert manifest["files"] == 19 == manifest["clips"] + manifest["rejected_files"]
+    assert manifest["rejected"] == {"not_a_video": 1, "zero_bytes": 1}
+    landmarks = _read(made / "landmarks/summary.json")
+    assert landmarks["videos"] == {"in": 17, "out": 16, "failed": {"no_face": 1}}
+    shards = _read(made / "shards/summary.json")
+    counts = [split["clips"] + sum(split["failed"].values()) for split in shards["splits"].values()]
+    assert sum(counts) == 17
+    assert _read(made / "shards/labels.json") == ["bark, please", "милион"]
+    with (made / "shards/failures.csv").open(encoding="utf-8", newline="") as lines:
+        (failure,) = csv.DictReader(lines)
+    assert failure["reason"] == "no_face"
+    assert (made / "models/rn18-tcn/g0/weights.safetensors").is_file()
+    assert (made / "report/results.csv").is_file()
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
