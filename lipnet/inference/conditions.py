@@ -103,10 +103,11 @@ def read_samples(
     condition: Condition,
     *,
     name: str,
+    clips: Sequence[str],
 ) -> Answers:
     """The answers for a batch of clips, crops [T, size, size] as stored.
 
-    NonFiniteOutput, with the model's `name` and the clips, if a logit is not finite.
+    NonFiniteOutput, with the model's `name` and those of the `clips`, if a logit is not finite.
     """
     shrink, recipe = Shrink.for_recipe(recipe), condition.adapt(recipe)
     shown = [(shrink(condition.change(crops_THW)), meta) for crops_THW, meta in samples]
@@ -114,7 +115,7 @@ def read_samples(
     view = central_view(batch, recipe)
     with torch.inference_mode():
         logits_BK = infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)
-    check_finite(logits_BK, [meta.clip_id for _, meta in samples], model=name)
+    check_finite(logits_BK, clips, model=name)
     logits = logits_BK.float().cpu().numpy()
     return Answers(logits, batch.labels_B.numpy(), view.lengths_B.numpy())
 

@@ -208,8 +208,11 @@ def read_corpus(
     for batch in batches(samples):
         clips += [clip for clip, _ in batch]
         shown = [sample for _, sample in batch]
+        names = [f"clip {clip.clip_id} ({clip.video})" for clip, _ in batch]
         for condition, found in parts.items():
-            found.append(read_samples(model, shown, recipe, condition, name=str(weights)))
+            found.append(
+                read_samples(model, shown, recipe, condition, name=str(weights), clips=names)
+            )
     return Predictions(
         clips,
         {own: Answers.join(found, len(card.labels)) for own, found in parts.items()},

@@ -56,8 +56,11 @@ def evaluate_shards(
     parts: dict[Condition, list[Answers]] = {own: [] for own in (AS_THEY_ARE, *conditions)}
     for batch in batches(samples):
         units += [meta.unit for _, meta in batch]
+        names = [meta.clip_id for _, meta in batch]
         for condition, found in parts.items():
-            found.append(read_samples(model, batch, recipe, condition, name=str(weights)))
+            found.append(
+                read_samples(model, batch, recipe, condition, name=str(weights), clips=names)
+            )
     answers = {own: Answers.join(found, len(card.labels)) for own, found in parts.items()}
     plain = answers[AS_THEY_ARE]
     top1 = accuracy(topk(plain.logits_NK, plain.labels_N, 1), units)

@@ -41,6 +41,7 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         source_of={"big": None, "small": "big"}.get,
         compute=SimpleNamespace(record_gib=0.0, workers=1),
         group_by_teacher_logits=lambda: [["small", "other"]],
+        widths_of=lambda lineage: (),
         spec_of=lambda lineage: ModelSpec.parse(specs[lineage]),
         recipe_of=lambda lineage: recipe,
         initial_recipe_of=lambda lineage: recipe,
