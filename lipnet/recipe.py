@@ -23,8 +23,14 @@ NON_STREAM_FIELDS = (
 )
 # The values at which a later field changes nothing.
 OFF: dict[str, object] = {
-    **{"cutout": 0.0, "jitter": 0.0, "jitter_scale": 0.0, "time_mask": 0, "crop_area": 1.0},
-    **{"distillation": "kl", "standardise": False},
+    "cutout": 0.0,
+    "jitter": 0.0,
+    "jitter_scale": 0.0,
+    "crop_area": 1.0,
+    "brightness": 0.0,
+    "time_mask": 0,
+    "distillation": "kl",
+    "standardise": False,
 }
 MAX_FIELD = 112  # LRW-1000: 112 x 112 out of 122 x 122
 # Smallest and largest value of each number, with the reason if it is not obvious.
@@ -48,6 +54,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "alpha": (0, 1000, ""),
     "temperature": (0.01, 1000, ""),
     "dkd_beta": (0, 1000, ""),
+    "brightness": (0, 0.9, "a fraction"),
     "time_mask": (0, 100_000, "frames"),
     "crop_area": (0.1, 1, "a fraction; 1 is off"),
 }
@@ -80,6 +87,7 @@ class Recipe:
     jitter: float = 0.0  # of each frame's place, in pixels of the stored crop; 0: none
     jitter_scale: float = 0.0  # of each clip's size, a fraction; 0: none
     crop_area: float = 1.0  # least area of a crop that is then resized to the view; 1: none
+    brightness: float = 0.0  # most by which a clip's pixels are scaled up or down; 0: none
     time_mask: int = 0  # most frames that are replaced by the clip's mean (arXiv 2209.01383)
     cutout: float = 0.0  # side of a blank square / `input_size` (arXiv 1708.04552); 0: none
     variable_length: bool = True  # cut training clips at random outside the word

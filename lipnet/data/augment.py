@@ -15,20 +15,27 @@ from torch import Tensor
 
 from lipnet.data.batch import ClipBatch, View, select_rows
 from lipnet.data.jitter import NO_JITTER, apply_jitter, draw_noise, place_jitter
+from lipnet.data.masks import (
+    NO_GAIN,
+    NO_HOLES,
+    NO_MASK,
+    change_light,
+    cut_out,
+    mask_time,
+    place_time_mask,
+    valid_mask,
+)
 from lipnet.device import send_together, with_index
 from lipnet.models.packing import find_valid_frames
 from lipnet.recipe import Recipe
 from lipnet.seed import generator_of
-
-NO_HOLES = torch.empty(0, 2)
-NO_MASK = torch.empty(0)
 
 
 @dataclass(frozen=True)
 class Draws:
     """The random numbers of a batch: uniform numbers in [0, 1) that position each clip's window
     and blank square, whether it is flipped and cut, its mixup partner, the clip's own share of the
-    mixture, the noise of its jitter, and its resized crop and masked frames."""
+    mixture, the noise of its jitter, its resized crop, masked frames and brightness."""
 
     tops_B: Tensor
     lefts_B: Tensor
@@ -42,6 +49,7 @@ class Draws:
     noise_BF3: Tensor
     crops_B4: Tensor
     masks_B2: Tensor
+    light_B: Tensor
 
     def rows(self, rows_R: Tensor) -> tuple[Tensor, "Draws"]:
         """The rows [M] that a view of `rows_R` needs, and the draws for a batch of those rows.
@@ -58,7 +66,7 @@ class Draws:
         index_B = torch.zeros(len(self.partners_B), dtype=torch.long)
         index_B[needed_M] = torch.arange(len(needed_M))
         scalars = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B")
-        names = (*scalars, "holes_B2", "noise_BF3", "crops_B4", "masks_B2")
+        names = (*scalars, "holes_B2", "noise_BF3", "crops_B4", "masks_B2", "light_B")
         picked = {name: getattr(self, name)[needed_M] for name in names}
         return needed_M, Draws(**picked, partners_B=index_B[partners_R], share=self.share)
 
@@ -77,8 +85,9 @@ def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
     noise_BF3 = draw_noise(clips, generator)
     crops_B4 = torch.rand((clips, 4), generator=generator)
     masks_B2 = torch.rand((clips, 2), generator=generator)
+    light_B = torch.rand(clips, generator=generator)
     places = (tops_B, lefts_B, starts_B, ends_B)
-    later = (holes_B2, noise_BF3, crops_B4, masks_B2)
+    later = (holes_B2, noise_BF3, crops_B4, masks_B2, light_B)
     return Draws(*places, flips_B, cuts_B, partners_B, share, *later)
 
 
@@ -137,7 +146,7 @@ def random_view(
     word_BT = _mark_word(batch.words_B2, window, int(lengths_B.max()))
     if draws.share < 1.0:
         word_BT = _mix(word_BT, draws.partners_B, draws.share)
-        word_BT *= _valid_mask(lengths_B, word_BT.shape[1])
+        word_BT *= valid_mask(lengths_B, word_BT.shape[1])
     places = _Places(
         window,
         word_BT,
@@ -147,7 +156,8 @@ def random_view(
         head_steps,
         draws.holes_B2 if recipe.cutout else NO_HOLES,
         place_jitter(draws.noise_BF3, draws.crops_B4, window.starts_B, word_BT.shape[1], recipe),
-        _place_time_mask(draws.masks_B2, window.lengths_B, word_BT.shape[1], recipe),
+        place_time_mask(draws.masks_B2, window.lengths_B, word_BT.shape[1], recipe),
+        1 + recipe.brightness * (2 * draws.light_B - 1) if recipe.brightness else NO_GAIN,
     )
     return _compute(batch, places, recipe, device)
 
@@ -156,7 +166,8 @@ def random_view(
 class _Places:
     """What a view is made of: the window of each clip, the mixed word's frames, the rows and
     partners that it mixes, the middle of each clip's blank square, over the image's side, each
-    frame's jitter, and which frames a time mask replaces and what the mean is made of."""
+    frame's jitter, which frames a time mask replaces and what the mean is made of, and the factor
+    of each clip's pixels."""
 
     window: Window
     word_BT: Tensor
@@ -167,6 +178,7 @@ class _Places:
     holes_M2: Tensor = NO_HOLES
     jitter_MT4: Tensor = NO_JITTER
     masks_2MT: Tensor = NO_MASK
+    gains_M: Tensor = NO_GAIN
 
 
 def _compute(
@@ -191,20 +203,22 @@ def _compute(
         places.holes_M2,
         places.jitter_MT4,
         places.masks_2MT,
+        places.gains_M,
         *(places.word_BT, labels_B, partners_B),
         *(valid.device_tensors() if device.type == "cuda" else ()),
     ]
     sent = send_together(small if is_there else [*small, batch.frames_NTHW], device)
     frames_NTHW = batch.frames_NTHW if is_there else sent.pop()
     offsets_L, back_M, empty_N, cut_N, mixed_B, holes_M2, jitter_MT4, masks_2MT, *rest = sent
-    word_BT, labels_B, partners_B, *moved = rest
+    gains_M, word_BT, labels_B, partners_B, *moved = rest
     size, straight = recipe.input_size, len(order_M) - int(window.flips_B.sum())
     taken_MTHW = _take(frames_NTHW, offsets_L, (len(order_M), n_frames, size))
     frames_BTHW = _normalise(_flip(taken_MTHW, straight, back_M), recipe)
+    change_light(frames_BTHW, gains_M, recipe)
     frames_BTHW = apply_jitter(frames_BTHW, jitter_MT4)
     _blank(frames_BTHW, empty_N)
-    _mask_time(frames_BTHW, masks_2MT)
-    _cut_out(frames_BTHW, holes_M2, recipe.cutout)
+    mask_time(frames_BTHW, masks_2MT)
+    cut_out(frames_BTHW, holes_M2, recipe.cutout)
     if places.share < 1.0:
         # The first clip's length is kept (the authors' code): the rest of its partner is cut off.
         frames_BTHW = _mix(frames_BTHW, mixed_B, places.share)
@@ -252,7 +266,7 @@ def _offsets(batch: ClipBatch, window: Window, n_frames: int) -> Tensor:
 
 def _empty_frames(lengths_B: Tensor, n_frames: int) -> Tensor:
     """The numbers of the frames after each length, in the flat B*T layout."""
-    return (_valid_mask(lengths_B, n_frames) == 0).flatten().nonzero().squeeze(1)
+    return (valid_mask(lengths_B, n_frames) == 0).flatten().nonzero().squeeze(1)
 
 
 def _take(frames_NTHW: Tensor, offsets_L: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -288,43 +302,6 @@ def _blank(frames_BTHW: Tensor, empty_N: Tensor) -> None:
         frames_BTHW.flatten(0, 1).index_fill_(0, empty_N, 0.0)
 
 
-def _place_time_mask(masks_M2: Tensor, lengths_M: Tensor, n_frames: int, recipe: Recipe) -> Tensor:
-    """1 on up to `time_mask` frames in a row of each clip, and 1 / length on all of its frames
-    [2, M, T]; NO_MASK if the recipe has none."""
-    if not recipe.time_mask:
-        return NO_MASK
-    count_M = torch.minimum((masks_M2[:, 0] * (recipe.time_mask + 1)).long(), lengths_M)
-    first_M = (masks_M2[:, 1] * (lengths_M - count_M + 1)).long()
-    times_T = torch.arange(n_frames)
-    masked_MT = (times_T >= first_M[:, None]) & (times_T < (first_M + count_M)[:, None])
-    return torch.stack([masked_MT.float(), _valid_mask(lengths_M, n_frames) / lengths_M[:, None]])
-
-
-def _mask_time(frames_MTHW: Tensor, masks_2MT: Tensor) -> None:
-    """Replace the masked frames by the mean of their clip, in place (Ma et al., ICASSP 2022, arXiv
-    2209.01383)."""
-    if not len(masks_2MT):
-        return
-    masked_MT, weights_MT = masks_2MT
-    mean_MHW = torch.einsum("mt,mthw->mhw", weights_MT, frames_MTHW)
-    frames_MTHW.lerp_(mean_MHW.unsqueeze(1), masked_MT[:, :, None, None])
-
-
-def _cut_out(frames_MTHW: Tensor, holes_M2: Tensor, cutout: float) -> None:
-    """Zero one square in all frames of a clip, in place: its side is `cutout` times the image's,
-    its middle is anywhere in the image, and what is outside is cut off (DeVries and Taylor, arXiv
-    1708.04552; in lipreading Zhang et al., FG 2020, with 0.375)."""
-    if not len(holes_M2):
-        return
-    size = frames_MTHW.shape[-1]
-    half = max(1, round(cutout * size / 2))
-    pixels_P = torch.arange(size, device=frames_MTHW.device)
-    offsets_M2P = pixels_P - (holes_M2 * size).long().unsqueeze(2)
-    rows_MP, columns_MP = ((offsets_M2P >= -half) & (offsets_M2P < half)).unbind(1)
-    hole_MHW = rows_MP.unsqueeze(2) & columns_MP.unsqueeze(1)
-    frames_MTHW.masked_fill_(hole_MHW.unsqueeze(1), 0.0)
-
-
 def _mark_word(words_B2: Tensor, window: Window, n_frames: int) -> Tensor:
     """1 on the window's frames in [first - 1, last) of the word, 0 elsewhere: [B, T].
 
@@ -332,9 +309,4 @@ def _mark_word(words_B2: Tensor, window: Window, n_frames: int) -> Tensor:
     """
     times_BT = window.starts_B[:, None] + torch.arange(n_frames)
     in_word_BT = (times_BT >= words_B2[:, :1] - 1) & (times_BT < words_B2[:, 1:])
-    return in_word_BT * _valid_mask(window.lengths_B, n_frames)
-
-
-def _valid_mask(lengths_B: Tensor, n_frames: int) -> Tensor:
-    """1 for frames before each length and 0 after, shaped [B, T]."""
-    return (torch.arange(n_frames) < lengths_B[:, None]).float()
+    return in_word_BT * valid_mask(window.lengths_B, n_frames)

@@ -25,6 +25,7 @@ from lipnet.train.optim import learning_rate
         ("jitter", -1.0, r"recipe.jitter must be in 0..16 \(pixels of the stored crop\)"),
         ("jitter_scale", 0.6, r"recipe.jitter_scale must be in 0..0.5 \(a fraction\)"),
         ("crop_area", 0.0, r"recipe.crop_area must be in 0.1..1 \(a fraction; 1 is off\)"),
+        ("brightness", 1.0, r"recipe.brightness must be in 0..0.9 \(a fraction\)"),
         ("time_mask", -1, r"recipe.time_mask must be in 0..100000 \(frames\)"),
         ("distillation", "kd", "unknown recipe.distillation 'kd'; known: kl, dkd, dist"),
         ("cutout", 1.5, r"recipe.cutout must be in 0..1 \(a fraction of the input's side\)"),
@@ -86,6 +87,7 @@ def test_evaluation_context_does_not_change_the_stream() -> None:
     assert Recipe(jitter_scale=0.04).view_facts != Recipe().view_facts
     assert Recipe(time_mask=15).view_facts != Recipe().view_facts
     assert Recipe(crop_area=0.6).view_facts != Recipe().view_facts
+    assert Recipe(brightness=0.4).view_facts != Recipe().view_facts
     assert Recipe(distillation="dkd", standardise=True).view_facts == Recipe().view_facts
     assert Recipe(schedule="exponential", last_rate=0.1).view_facts == Recipe().view_facts
 

@@ -325,6 +325,23 @@ def test_a_time_mask_replaces_frames_in_a_row_by_the_clips_mean(
         assert not after[row, length:].any()
 
 
+@settings(max_examples=30)
+@given(st.sampled_from([0.1, 0.4, 0.9]), st.integers(0, 2**31))
+def test_brightness_scales_each_clips_pixels_up_to_white(brightness: float, seed: int) -> None:
+    batch = make_batch([3, 2], [[0, 3], [0, 2]])
+    plain = Recipe(input_size=16, mixup=0)
+    recipe = replace(plain, brightness=brightness)
+    draws = draw(recipe, 2, epoch=0, step=seed)
+    before, after = (random_view(batch, draws, own) for own in (plain, recipe))
+    for row, light in enumerate(draws.light_B.tolist()):
+        kept = int(before.lengths_B[row])
+        pixels = before.frames_BTHW[row, :kept].double() * 0.165 + 0.421
+        expected = ((pixels * (1 + brightness * (2 * light - 1))).clamp(max=1) - 0.421) / 0.165
+        found = after.frames_BTHW[row]
+        torch.testing.assert_close(found[:kept].double(), expected, atol=1e-5, rtol=0)
+        assert not found[kept:].any()
+
+
 def test_time_masks_have_every_length_and_reach_every_frame() -> None:
     batch, recipe = make_batch([4], [[0, 4]]), Recipe(input_size=16, mixup=0, time_mask=2)
     plain = replace(recipe, time_mask=0)
