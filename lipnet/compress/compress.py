@@ -106,15 +106,7 @@ def compress_model(
     """
     weights, out = Path(weights), Path(out)
     how = How.parse(how) if isinstance(how, str) else how
-    if how.is_graph:
-        raise InputError(
-            f"how {how}: an ONNX file, which `lipnet export WEIGHTS --out FILE.onnx --int8 SHARDS` "
-            "writes"
-        )
-    if out.suffix != ".safetensors" or not out.parent.is_dir():
-        raise InputError(f"--out {out}: a .safetensors in a folder that exists")
-    if is_packed(weights):
-        raise InputError(f"{weights} is compressed already: take the model that it was made from")
+    _check_files(weights, out, how)
     source = Source(
         weights, load_model(weights)[0], *load_model(weights, width=how.width, exit=how.exit)
     )
@@ -134,6 +126,19 @@ def compress_model(
         _tune(source, out, how, clips, Path(shards), tune, on_epoch)
         statistics = TRAINED
     return _describe(source, out, how, _compare(source, out, clips[split], split, statistics))
+
+
+def _check_files(weights: Path, out: Path, how: How) -> None:
+    """Raise InputError if `how` is not of a weights file, or a path cannot be read or written."""
+    if how.is_graph:
+        raise InputError(
+            f"how {how}: an ONNX file, which `lipnet export WEIGHTS --out FILE.onnx --int8 SHARDS` "
+            "writes"
+        )
+    if out.suffix != ".safetensors" or not out.parent.is_dir():
+        raise InputError(f"--out {out}: a .safetensors in a folder that exists")
+    if is_packed(weights):
+        raise InputError(f"{weights} is compressed already: take the model that it was made from")
 
 
 def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] | None) -> str:

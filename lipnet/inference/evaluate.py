@@ -151,10 +151,7 @@ def evaluate(
     )
     failed = Counter(failure.reason for failure in found.failures)
     if not found.clips:
-        first = f"{found.failures[0].clip_id}: {found.failures[0].detail}" if failed else ""
-        such = f", such as {first}" if first else ""
-        counts = format_counts(failed)
-        raise InputError(f"none of {failed.total()} clips could be read: {counts}{such}")
+        raise InputError(_describe_failures(found.failures, failed))
     units = [clip.unit for clip in found.clips]
     right_N, near_N = (topk(found.logits_NK, found.labels_N, k) for k in (1, 5))
     slots = np.array([clip.slot for clip in found.clips])
@@ -179,6 +176,12 @@ def evaluate(
         lengths=found.lengths,
         other_lengths=found.other_lengths,
     )
+
+
+def _describe_failures(failures: Sequence[ClipFailure], failed: Counter[str]) -> str:
+    """Why no clip is left: the number of failures by reason, and the first of them."""
+    such = f", such as {failures[0].clip_id}: {failures[0].detail}" if failures else ""
+    return f"none of {failed.total()} clips could be read: {format_counts(failed)}{such}"
 
 
 def read_corpus(
