@@ -191,18 +191,18 @@ def time_generation(work: LineageWork, corpus: Corpus, machine: Machine, *, firs
     """
     teacher = work.teacher_gmacs if first else work.gmacs
     operations = work.teacher_operations if first else work.forward_operations
-    trained = _time_clip(
+    trained = time_clip(
         machine,
         FORWARD_AND_BACKWARD * work.gmacs + teacher,
         (work.step_operations + operations) / work.batch,
     )
-    validated = _time_clip(machine, work.gmacs, work.forward_operations / EVALUATED_BATCH)
+    validated = time_clip(machine, work.gmacs, work.forward_operations / EVALUATED_BATCH)
     train, val = (corpus.clips.get(split, 0) for split in ("train", "val"))
     return work.epochs * (trained * train + validated * val)
 
 
-def _time_clip(machine: Machine, gmacs: float, operations: float) -> float:
-    """Seconds per clip."""
+def time_clip(machine: Machine, gmacs: float, operations: float) -> float:
+    """Seconds per clip: the slowest of device, host and loader decides."""
     return max(
         gmacs / machine.gmacs_per_second,
         operations * machine.seconds_per_operation,

@@ -1,4 +1,4 @@
-"""The machine that trains: measured here, or a named GPU with what its data sheet says."""
+"""The machine that trains: measured here, or a named GPU by its data sheet."""
 
 import os
 import time
@@ -58,13 +58,15 @@ def rate_given(rate: float, cores: int) -> Rated:
     return Rated(make_gpu(cores, rate), f"{rate:,.0f} GMAC/s as given")
 
 
-def make_gpu(cores: int, rate: float) -> Machine:
+def make_gpu(
+    cores: int, rate: float, *, seconds_per_operation: float = SECONDS_PER_OPERATION
+) -> Machine:
     """A machine with a GPU: a step also waits for the host and for clips."""
     return Machine(
         cores,
         rate,
         "cuda",
-        seconds_per_operation=SECONDS_PER_OPERATION,
+        seconds_per_operation=seconds_per_operation,
         clips_per_second=CLIPS_PER_CORE_SECOND * min(cores, MAX_DECODERS),
     )
 

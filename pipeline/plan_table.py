@@ -16,6 +16,7 @@ from pipeline.estimate import (
     time_lineage,
 )
 from pipeline.paths import Paths
+from pipeline.schedule import schedule
 
 COLUMNS = ("step", "disk", "time", "left")
 CAPTION = (
@@ -63,6 +64,14 @@ def time_remaining(
             seconds *= 1 - predicted / models
         left.append(seconds)
     return left
+
+
+def time_on(plan: Plan, devices: int) -> float:
+    """Seconds to train what is left on several devices: one lineage per device, each after its
+    teacher."""
+    left = {work.lineage: time_left(work, plan.corpus, plan.machine) for work in plan.works}
+    teachers = {work.lineage: work.teacher for work in plan.works if work.teacher}
+    return schedule(left, teachers, devices=devices)
 
 
 def list_cells(plan: Plan) -> list[dict[str, str]]:

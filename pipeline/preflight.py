@@ -4,8 +4,9 @@ Without options: of the profile in params.yaml, on this machine; exits 1 if the 
 For a corpus that is not here yet: --clips TRAIN/VAL/TEST and --labels N give its size; --profile
 NAME with KEY=VALUE changes plans another profile than that of params.yaml, which stays as it is.
 --gpu NAME estimates a machine with such a GPU, --rate GMACS one whose rate this command printed
-there, with --cores N; --gpus N adds the time on N of them, by `make flow`. --json PATH writes the
-table there and prints only its total.
+there, --doctor REPORT one that `lipnet doctor` measured; --cores N of it; --gpus N adds the time on
+N GPUs, by `make flow`. --json PATH writes the table there and prints only its total.
+pipeline.projection has the hours of all profiles.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from lipnet.doctor.rates import read_rates
 from lipnet.errors import InputError
 from lipnet.files import write_json
 from lipnet.how import How
@@ -27,12 +29,12 @@ from lipnet.sources.discover import find_source
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
 from pipeline.estimate import (
     RECORDED,
+    Corpus,
     Estimate,
     Machine,
     estimate,
     format_bytes,
     format_seconds,
-    time_left,
 )
 from pipeline.machine import (
     GPU_CORES,
@@ -44,9 +46,9 @@ from pipeline.machine import (
 )
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths, source_root
-from pipeline.plan_table import Plan, list_cells, make_table, time_remaining
+from pipeline.plan_table import Plan, list_cells, make_table, time_on, time_remaining
 from pipeline.program import run_program
-from pipeline.schedule import schedule
+from pipeline.reported import rate_reported
 from pipeline.work import (
     add_operations,
     check_cascades,
@@ -59,7 +61,8 @@ from pipeline.work import (
 
 USAGE = (
     "usage: python -m pipeline.preflight [--json PATH] [--profile NAME [KEY=VALUE ...]] "
-    "[--clips TRAIN/VAL/TEST --labels N] [--gpu NAME | --rate GMACS] [--cores N] [--gpus N]"
+    "[--clips TRAIN/VAL/TEST --labels N] [--gpu NAME | --rate GMACS | --doctor REPORT] [--cores N] "
+    "[--gpus N]"
 )
 WARN_HOURS = 6.0
 EXPORT = ("onnx", "onnxruntime", "onnxscript")  # the extra of this name
@@ -78,7 +81,11 @@ def main() -> None:
         if params.source.root:
             warn(console, describe_changes(source_root(params), paths.inventory))
     rated = rate_machine(asked)
-    plan = make_plan(params, asked, rated.machine, None if is_planned else paths)
+    if is_planned:
+        corpus = plan_corpus(params, asked.clips, asked.labels)
+    else:
+        corpus = count_corpus(params, paths)
+    plan = make_plan(params, corpus, rated.machine, None if is_planned else paths)
     cells = list_cells(plan)
     if asked.json is None:
         console.print(make_table(cells, params.profile))
@@ -104,18 +111,20 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--labels", type=int)
     parser.add_argument("--gpu")
     parser.add_argument("--rate", type=float)
-    parser.add_argument("--cores", type=int, default=GPU_CORES)
+    parser.add_argument("--doctor", type=Path)
+    parser.add_argument("--cores", type=int)
     parser.add_argument("--gpus", type=int)
     asked = parser.parse_args(arguments)
     if asked.changes and asked.profile is None:
         raise InputError(f"{' '.join(asked.changes)}: changes need --profile")
     if (asked.clips is None) != (asked.labels is None):
         raise InputError("--clips and --labels go together: the size of a corpus that is not here")
-    if asked.gpu is not None and asked.rate is not None:
-        raise InputError("give --gpu or --rate, not both")
-    if min(asked.cores, asked.gpus or 1) < 1:
+    machines = [own for own in (asked.gpu, asked.rate, asked.doctor) if own is not None]
+    if len(machines) > 1:
+        raise InputError("give one of --gpu, --rate and --doctor")
+    if min(count for count in (asked.cores, asked.gpus, 1) if count is not None) < 1:
         raise InputError("--cores and --gpus are 1 or more")
-    asked.is_here = asked.gpu is None and asked.rate is None
+    asked.is_here = not machines
     return asked
 
 
@@ -132,20 +141,16 @@ def find_params(asked: argparse.Namespace) -> Params:
 def rate_machine(asked: argparse.Namespace) -> Rated:
     """The machine of the options, or this one."""
     if asked.gpu is not None:
-        return rate_gpu(asked.gpu, asked.cores)
+        return rate_gpu(asked.gpu, asked.cores or GPU_CORES)
     if asked.rate is not None:
-        return rate_given(asked.rate, asked.cores)
+        return rate_given(asked.rate, asked.cores or GPU_CORES)
+    if asked.doctor is not None:
+        return rate_reported(read_rates(asked.doctor), asked.cores)
     return rate_this_machine()
 
 
-def make_plan(
-    params: Params, asked: argparse.Namespace, machine: Machine, paths: Paths | None
-) -> Plan:
+def make_plan(params: Params, corpus: Corpus, machine: Machine, paths: Paths | None) -> Plan:
     """The estimate of each step; nothing of it is done if `paths` is None."""
-    if paths is None:
-        corpus = plan_corpus(params, asked.clips, asked.labels)
-    else:
-        corpus = count_corpus(params, paths)
     corpus = replace(corpus, bytes_per_pixel=weigh_pixel(params), landmarks=params.landmarks.model)
     check_cascades(params, corpus.labels)
     works = list_work(params, corpus.labels, frames=corpus.frames_per_clip, paths=paths)
@@ -160,9 +165,9 @@ def describe_gpus(plan: Plan, asked: argparse.Namespace, workers: int) -> list[s
     than the `workers` of one lineage."""
     lines = []
     if asked.gpus is not None:
-        trained = _time_on(plan, asked.gpus)
+        trained = time_on(plan, asked.gpus)
         lines.append(
-            f"training what is left takes {format_seconds(_time_on(plan, 1))} on one GPU and "
+            f"training what is left takes {format_seconds(time_on(plan, 1))} on one GPU and "
             f"{format_seconds(trained)} on {asked.gpus}, by `make flow`: one lineage per GPU, each "
             "after its teacher"
         )
@@ -173,12 +178,6 @@ def describe_gpus(plan: Plan, asked: argparse.Namespace, workers: int) -> list[s
             f"and uses {workers} of them, `make flow` uses all {found}"
         )
     return lines
-
-
-def _time_on(plan: Plan, devices: int) -> float:
-    left = {work.lineage: time_left(work, plan.corpus, plan.machine) for work in plan.works}
-    teachers = {work.lineage: work.teacher for work in plan.works if work.teacher}
-    return schedule(left, teachers, devices=devices)
 
 
 def warn(console: Console, lines: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from lipnet.lineage.generation import GENERATION_FILE
 from lipnet.lineage.summary import LINEAGE_FILE
 from lipnet.sources.discover import discover_clips, find_source
 from lipnet.sources.manifest import count_splits, read_summary
+from lipnet.sources.source import Published
 from lipnet.spec import ModelSpec
 from pipeline.estimate import BYTES_PER_PIXEL, Corpus, LineageWork, weigh_gmacs
 from pipeline.params import Params
@@ -37,16 +38,20 @@ def count_corpus(params: Params, paths: Paths) -> Corpus:
         found, _ = discover_clips(source.name, source_root(params), source.options)
         known = len({c.video for c in found}), len({c.label for c in found}), count_splits(found)
     videos, labels, clips = known
-    return Corpus(
-        videos,
-        frames,
-        clips,
-        labels,
-        rendered=False,
-        ready=adapter.cropped,
-        frames_per_clip=clip_frames,
-        crop_size=params.crops.size,
-    )
+    return _make_corpus(params, Published(videos, labels, clips), frames)
+
+
+def find_corpus(params: Params, paths: Paths) -> Corpus | None:
+    """The size of the corpus without reading its files: from the parameters, from a manifest, or as
+    its authors published it; None if none of these knows it."""
+    source = params.source
+    adapter = find_source(source.name)
+    is_rendered = not source.root and params.synthetic is not None
+    if is_rendered or read_counts(paths.manifest, source.name, source.options) is not None:
+        return count_corpus(params, paths)
+    whole = adapter.published(source.options)
+    frames = max(adapter.frames_per_video, adapter.frames_per_clip(source.options))
+    return None if whole is None else _make_corpus(params, whole, frames)
 
 
 def plan_corpus(params: Params, clips: str, labels: int) -> Corpus:
@@ -56,17 +61,23 @@ def plan_corpus(params: Params, clips: str, labels: int) -> Corpus:
         raise InputError(f"--clips {clips}: clips of train/val/test, as in 488763/25000/25000")
     if labels < 2:
         raise InputError(f"--labels {labels}: 2 or more")
-    adapter = find_source(params.source.name)
-    frames = adapter.frames_per_clip(params.source.options)
     numbers = dict(zip(SPLITS, map(int, counts), strict=True))
+    frames = find_source(params.source.name).frames_per_clip(params.source.options)
+    size = Published(sum(numbers.values()), labels, numbers)
+    return _make_corpus(params, size, max(frames, CLIP_FRAMES))
+
+
+def _make_corpus(params: Params, size: Published, frames_per_video: int) -> Corpus:
+    """A corpus of files, of this size."""
+    adapter = find_source(params.source.name)
     return Corpus(
-        videos=sum(numbers.values()),
-        frames_per_video=max(frames, CLIP_FRAMES),
-        clips=numbers,
-        labels=labels,
+        size.videos,
+        frames_per_video,
+        size.clips,
+        size.labels,
         rendered=False,
         ready=adapter.cropped,
-        frames_per_clip=frames,
+        frames_per_clip=adapter.frames_per_clip(params.source.options),
         crop_size=params.crops.size,
     )
 
@@ -136,13 +147,14 @@ def count_models(params: Params, lineage: str) -> int:
 
 def add_operations(params: Params, works: list[LineageWork]) -> list[LineageWork]:
     """The same lineages with the operations of their steps, which decide on a GPU."""
-    count = cache(_count_operations)
     found = []
     for work in works:
         spec = params.spec_of(work.lineage)
-        own = count(str(spec))
-        narrower = [count(str(spec.at_width(w))) for w in params.widths_of(work.lineage)[1:]]
-        teaching = count(str(params.spec_of(work.teacher)))[0] if work.teacher else 0
+        own = count_operations(str(spec))
+        narrower = [
+            count_operations(str(spec.at_width(w))) for w in params.widths_of(work.lineage)[1:]
+        ]
+        teaching = count_operations(str(params.spec_of(work.teacher)))[0] if work.teacher else 0
         found.append(
             replace(
                 work,
@@ -154,10 +166,12 @@ def add_operations(params: Params, works: list[LineageWork]) -> list[LineageWork
     return found
 
 
-def _count_operations(spec: str) -> tuple[int, int]:
-    from lipnet.measure.operations import count_operations  # imports torch, see weigh_model
+@cache
+def count_operations(spec: str) -> tuple[int, int]:
+    """Operations of a batch of the spec's model: forward, and of a whole step."""
+    from lipnet.measure import operations  # imports torch, see weigh_model
 
-    counted = count_operations(ModelSpec.parse(spec))
+    counted = operations.count_operations(ModelSpec.parse(spec))
     return counted.forward, counted.step
 
 
@@ -199,6 +213,7 @@ def check_cascades(params: Params, labels: int) -> None:
             )
 
 
+@cache
 def weigh_model(spec: ModelSpec, labels: int, *, frames: int, size: int) -> tuple[float, int]:
     """Weighted gmacs per clip, and the number of parameters, of a spec's model."""
     # Imports torch, which is slow: only after errors in the corpus have been reported.

@@ -38,10 +38,11 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def make_report(disk: Path) -> Iterator[str]:
-    """The report's lines: facts, checks, speed."""
+    """The report's lines: facts, checks, speed, and the rates for programs."""
     from lipnet.device import choose_device
     from lipnet.doctor.checks import run_checks
-    from lipnet.doctor.facts import collect_facts
+    from lipnet.doctor.facts import collect_facts, count_cores, name_device
+    from lipnet.doctor.rates import Rates
     from lipnet.doctor.speed import WORKLOADS, measure_products, measure_training
 
     clock, device = time.perf_counter, choose_device()
@@ -54,5 +55,9 @@ def make_report(disk: Path) -> Iterator[str]:
     yield f"\nspeed on {device}"
     products = measure_products(device, clock=clock)
     yield f"{'matrix products':<36}{products / 1e12:.2f} T multiply-adds/s"
+    rates = []
     for workload in WORKLOADS[device.type]:
-        yield measure_training(workload, device, clock=clock).line
+        speed = measure_training(workload, device, clock=clock)
+        yield speed.line
+        rates.append(speed.rate)
+    yield f"\n{Rates(device.type, name_device(device), count_cores(), rates).line}"

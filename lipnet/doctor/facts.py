@@ -19,12 +19,22 @@ def collect_facts(folder: Path, *, clock: Callable[[], float]) -> Facts:
     facts = {
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "torch": torch.__version__,
-        "cores": f"{len(os.sched_getaffinity(0))}, torch uses {torch.get_num_threads()} threads",
+        "cores": f"{count_cores()}, torch uses {torch.get_num_threads()} threads",
         "memory": f"{_available_memory() / 2**30:.1f} GiB available",
     }
     facts |= _describe_gpus() if torch.cuda.is_available() else {"gpu": _explain_no_gpu()}
     facts["disk"] = _time_disk(folder, clock)
     return facts
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def name_device(device: torch.device) -> str:
+    """The name of a GPU, or the architecture of the CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
 def _describe_gpus() -> Facts:

@@ -11,6 +11,7 @@ from lipnet.data.batch import collate
 from lipnet.data.loader import ClipFacts, MemoryStore
 from lipnet.data.stream import Stream
 from lipnet.distill.teacher import NoTeacher
+from lipnet.doctor.rates import TrainingRate
 from lipnet.models.build import build_model
 from lipnet.recipe import Recipe
 from lipnet.shards.meta import ClipMeta
@@ -56,6 +57,14 @@ class Speed:
     def lrw_hours(self) -> float:
         """Hours for 80 epochs of LRW, if clips arrive as fast as here and without validation."""
         return LRW_CLIPS * LRW_EPOCHS / self.clips_per_second / 3600
+
+    @property
+    def rate(self) -> TrainingRate:
+        """The clips per second, for programs that read the report."""
+        own = self.workload
+        return TrainingRate(
+            own.spec, own.batch, own.input_size, LRW_FRAMES, LRW_LABELS, self.clips_per_second
+        )
 
     @property
     def line(self) -> str:

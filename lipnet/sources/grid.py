@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from lipnet.sources.options import (
     read_text,
 )
 from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
-from lipnet.sources.source import Source
+from lipnet.sources.source import Published, Source
 
 LAYOUT = "<speaker>/<sentence>.mpg or .mp4, with alignments/<speaker>/<sentence>.align"
 ALIGNMENTS = "alignments"
@@ -34,6 +35,7 @@ MIN_APART = 2 * UNITS_PER_FRAME
 BACKGROUND_FRAMES = 6  # about the middle, which take the place of the word: a word's mean length
 BACKGROUND_SLOT = "background"
 MAX_BACKGROUND = 100  # windows per sentence
+SPEAKERS, SENTENCES, WORDS = 33, 1000, 51  # speakers on video, sentences of each, words of all
 FOLD = re.compile(r"([0-9]{1,3})/([0-9]{1,3})")
 
 
@@ -314,9 +316,23 @@ def cut_background(sentence: Sentence, middle: int, split: str, frames: int) -> 
     )
 
 
+def published(options: Mapping[str, object]) -> Published:
+    """33 speakers on video, each with 1,000 sentences of six of 51 words (Cooke et al., 2006)."""
+    chosen = read_options(options)
+    trained = len(chosen.train_speakers) or SPEAKERS
+    names = [str(number) for number in range(SENTENCES)]
+    splits = Counter(split_speaker(names, chosen).values())
+    per_sentence = len(SLOTS) + chosen.background
+    clips = {split: trained * count * per_sentence for split, count in splits.items()}
+    if unseen := SPEAKERS - trained:
+        clips["unseen"] = unseen * SENTENCES * per_sentence
+    return Published(SPEAKERS * SENTENCES, WORDS + (chosen.background > 0), clips)
+
+
 SOURCE = Source(
     discover,
     LAYOUT,
+    published=published,
     frames_per_video=75,
     gives_every_word=True,
     attribution="The GRID audiovisual sentence corpus (M. Cooke, J. Barker, S. Cunningham, "

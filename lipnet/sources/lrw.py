@@ -12,7 +12,7 @@ from lipnet.clip import CLIP_FRAMES, FPS, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources.options import check_known, read_names
 from lipnet.sources.scan import NAME, find_video_fault, is_folder, list_entries, list_root, reject
-from lipnet.sources.source import Source
+from lipnet.sources.source import Published, Source
 
 LAYOUT = "<WORD>/<train|val|test>/<WORD>_<NNNNN>.mp4, and next to it a .txt with a Duration line"
 LRW_SPLITS = ("train", "val", "test")
@@ -166,4 +166,19 @@ def make_clip(place: str, seconds: float, speaker: str) -> Clip:
 
 
 # The speaker is in the middle of the frame.
-SOURCE = Source(discover, LAYOUT, gives_splits=lambda root: True, face="centre", paper_name="LRW")
+def published(options: Mapping[str, object]) -> Published:
+    """The clips of 500 words (Chung and Zisserman, ACCV 2016), or the share of the chosen ones."""
+    words = len(read_names(options, "words")) or 500
+    clips = {"train": 488_763, "val": 25_000, "test": 25_000}
+    chosen = {split: count * words // 500 for split, count in clips.items()}
+    return Published(sum(chosen.values()), words, chosen)
+
+
+SOURCE = Source(
+    discover,
+    LAYOUT,
+    published=published,
+    gives_splits=lambda root: True,
+    face="centre",
+    paper_name="LRW",
+)

@@ -13,7 +13,7 @@ from lipnet.errors import InputError
 from lipnet.sources.names import make_id, normalise
 from lipnet.sources.options import check_known, read_folder, read_names
 from lipnet.sources.scan import list_root, reject
-from lipnet.sources.source import Source
+from lipnet.sources.source import Published, Source
 from lipnet.stills import FrameMissing, choose_images, list_images
 from lipnet.text import is_writable
 
@@ -206,9 +206,12 @@ def make_clip(line: Line, video: str, listed: Images) -> Clip | Rejected:
     )
 
 
+# Yang et al., FG 2019: 718,018 samples of 1,000 words
+WHOLE = Published(718_018, 1000, {"train": 603_193, "val": 63_237, "test": 51_588})
 SOURCE = Source(
     discover,
     LAYOUT,
+    published=lambda options: None if read_names(options, "words") else WHOLE,
     frames_per_clip=lambda options: 8,  # the mean; a clip is its word, without context
     gives_splits=lambda root: True,
     cropped=True,

@@ -20,6 +20,20 @@ def count_default_frames(options: Mapping[str, object]) -> int:
 
 
 @dataclass(frozen=True)
+class Published:
+    """The size of a corpus as its authors published it: videos, labels, and clips by split."""
+
+    videos: int
+    labels: int
+    clips: Mapping[str, int]
+
+
+def gives_no_size(options: Mapping[str, object]) -> Published | None:
+    """A corpus of any size."""
+    return None
+
+
+@dataclass(frozen=True)
 class Source:
     """A corpus, as the rest of the project needs to know it.
 
@@ -34,6 +48,8 @@ class Source:
     # estimates of disk and time.
     frames_per_clip: Callable[[Mapping[str, object]], int] = count_default_frames
     frames_per_video: int = CLIP_FRAMES
+    # The size of the whole corpus with these options, to plan for it before it is here.
+    published: Callable[[Mapping[str, object]], Published | None] = gives_no_size
     # Whether the layout of a root gives the splits, so that its test split is the same for all.
     gives_splits: Callable[[Path], bool] = gives_no_splits
     # Whether the clips are images with the mouth cut out already, so that no face is looked for.

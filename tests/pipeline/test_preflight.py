@@ -152,7 +152,7 @@ def test_a_rate_measured_on_a_busy_machine_is_marked(
         (("--clips", "10/1/2"), "--clips and --labels go together"),
         (("--clips", "10/1/2", "--labels", "1"), "--labels 1: 2 or more"),
         ((*LRW, "--gpu", "h2"), "--gpu h2: known are h200, "),
-        ((*LRW, "--gpu", "h200", "--rate", "5"), "--gpu or --rate, not both"),
+        ((*LRW, "--gpu", "h200", "--rate", "5"), "give one of --gpu, --rate and --doctor"),
         ((*LRW, "--rate", "-5"), "--rate -5.0: multiply-adds"),
         (("recipe.epochs=3",), "changes need --profile"),
     ],
