@@ -5,9 +5,10 @@
 The corpus has LRW's names and counts, and one small video under all of them (hard links). Nothing
 is decoded: in the place of the tracker and of the cutter, which are the same work for every clip,
 are functions that write files of the real layout, with made-up landmarks and without crops. The
-rest is the stages' own code. Each step runs in a process of its own, on a tenth of the corpus and
-on the whole: a ratio of about ten is linear. CPU times are of the process with all its threads; the
-memory is its peak.
+rest is the stages' own code; what follows the shards is in benchmarks/scale_study.py. Each step
+runs in a process of its own, on a tenth of the corpus and on the whole: a ratio of about ten is
+linear. CPU times are of the process with all its threads, and of the programs that it starts; the
+memory is the peak of the largest of them.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import hashlib
 import itertools
 import os
 import resource
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from benchmarks import scale_study
 from benchmarks.compare import describe_machine
 from lipnet.clip import CLIP_FRAMES
 from lipnet.crops.crop import CropOptions
@@ -41,7 +42,6 @@ from lipnet.landmarks.index import write_index as write_track_index
 from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.store import Track, write_tracks
 from lipnet.landmarks.tracker import TrackJob
-from lipnet.quality.facts import QualityFolders, gather
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ShardContents, ShardIndex, write_index
 from lipnet.shards.plan import CutJob
@@ -55,9 +55,9 @@ from stages.train import list_clips
 
 SPLITS = ("train", "val", "test")
 LRW = "488763/25000/25000"
-PROFILE = "scale"
 LINKS = 60_000  # of one file: a file system allows 65,000
 PIXELS = 96 * 96 * CLIP_FRAMES
+MEASURED = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 HEADINGS = f"{'s, a tenth':>11}{'s, all':>8}{'ratio':>7}{'GiB, a tenth':>14}{'GiB, all':>10}"
 OnResult = Callable[[object], None]
 
@@ -71,7 +71,7 @@ class Place:
 
     @property
     def paths(self) -> Paths:
-        return Paths(PROFILE)
+        return Paths(scale_study.PROFILE)
 
 
 @dataclass(frozen=True)
@@ -214,13 +214,6 @@ def plan_shards(place: Place) -> None:
         shards.make_shards(folders, CropOptions())
 
 
-def measure_quality(place: Place) -> None:
-    """The stage quality without its pictures."""
-    paths = place.paths
-    folders = QualityFolders(paths.manifest, paths.landmarks, paths.shards)
-    gather(PROFILE, folders, CropOptions(), Recipe())
-
-
 def open_training(place: Place) -> None:
     """What a training does before its first batch: the set of its clips, the shards, a plan."""
     list_clips(place.paths.shards, "lrw")
@@ -241,16 +234,32 @@ def make_stream(place: Place) -> Stream:
     return Stream(store, recipe)
 
 
+# The steps of a run, in order; the next ones need those of MAKING.
 STEPS: dict[str, Callable[[Place], None]] = {
     "raw: inventory": list_files,
     "manifest": discover,
     "manifest, read again": read_manifest,
     "landmarks: plan, index": plan_landmarks,
     "shards: plan, index": plan_shards,
-    "quality: measures": measure_quality,
     "training: start": open_training,
     "training: plan of an epoch": plan_epoch,
+    "dvc commit": lambda place: scale_study.commit(place.paths),
+    "dvc status": lambda place: scale_study.ask_status(place.paths),
+    "preflight": lambda place: scale_study.check_plan(place.paths),
+    "flow: graph and walk": lambda place: scale_study.walk_flow(place.paths),
+    "models, made up": lambda place: scale_study.make_models(place.paths),
+    "select and report": lambda place: scale_study.report(place.paths),
+    "quality": lambda place: scale_study.write_quality_page(place.paths),
 }
+MAKING = ("raw: inventory", "manifest", "landmarks: plan, index", "shards: plan, index")
+NEEDS = {"dvc status": ("dvc commit",), "select and report": ("models, made up",)}
+
+
+def choose_steps(wanted: Sequence[str]) -> list[str]:
+    """The steps with one of the texts in their name, and those that they need."""
+    named = {step for step in STEPS if any(text in step for text in wanted)}
+    needed = set(MAKING).union(*(NEEDS.get(step, ()) for step in named))
+    return [step for step in STEPS if step in named | needed]
 
 
 def run_step(step: str, place: Place) -> Taken:
@@ -264,16 +273,23 @@ def _measure(step: str, place: Place) -> Taken:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    before = time.process_time()
+    before = _spent()
     STEPS[step](place)
-    seconds = time.process_time() - before
-    return Taken(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    seconds = _spent() - before
+    peaks = [resource.getrusage(who).ru_maxrss for who in MEASURED]
+    return Taken(seconds, max(peaks) / 2**20)
+
+
+def _spent() -> float:
+    """CPU seconds of this process and of those that it waited for."""
+    used = [resource.getrusage(who) for who in MEASURED]
+    return sum(own.ru_utime + own.ru_stime for own in used)
 
 
 def make_place(folder: Path, counts: Sequence[int], labels: int) -> Place:
-    """A corpus of these counts, and an empty working folder."""
+    """A corpus of these counts, and a working folder with the code."""
     make_corpus(folder / "corpus", counts, labels)
-    (folder / "work").mkdir()
+    scale_study.clone(folder / "work", folder / "corpus")
     return Place(folder / "corpus", folder / "work")
 
 
@@ -283,25 +299,25 @@ def main() -> None:
     parser.add_argument("--clips", default=LRW, metavar="TRAIN/VAL/TEST")
     parser.add_argument("--labels", type=int, default=500)
     parser.add_argument("--steps", nargs="*", default=[""], metavar="TEXT", help="parts of names")
+    parser.add_argument("--folder", type=Path, help="where to make the corpora: 12 GB")
     asked = parser.parse_args()
     whole = [int(count) for count in asked.clips.split("/")]
     tenth = [max(asked.labels, count // 10) for count in whole]
     print(describe_machine(torch.get_num_threads()))
     print(f"{sum(tenth):,} and {sum(whole):,} clips of {asked.labels} labels")
     print(f"{'step':<28}{HEADINGS}")
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=asked.folder) as folder:
         small, large = (
             make_place(Path(folder) / name, counts, asked.labels)
             for name, counts in (("tenth", tenth), ("whole", whole))
         )
-        for step in STEPS:
+        for step in choose_steps(asked.steps):
             part, full = run_step(step, small), run_step(step, large)
-            if any(text in step for text in asked.steps):
-                print(
-                    f"{step:<28}{part.seconds:>11.1f}{full.seconds:>8.1f}"
-                    f"{full.seconds / part.seconds:>7.1f}{part.gib:>14.2f}{full.gib:>10.2f}",
-                    flush=True,
-                )
+            print(
+                f"{step:<28}{part.seconds:>11.1f}{full.seconds:>8.1f}"
+                f"{full.seconds / part.seconds:>7.1f}{part.gib:>14.2f}{full.gib:>10.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

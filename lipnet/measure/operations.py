@@ -1,7 +1,8 @@
 """Operations of a training step, counted: on a GPU each one is launched by the host."""
-# B batch  T frames  H W pixels
+# B batch  T frames  H W pixels  E outputs  K classes
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -42,7 +43,9 @@ def count_operations(spec: ModelSpec) -> Operations:
     frames_BTHW = torch.zeros(2, 3, SIDE, SIDE)
     word_BT = torch.ones(2, 3) if spec.boundary else None
     with _Counter() as counter:
-        logits_BK = model(frames_BTHW, torch.tensor([3, 2]), word_BT)
+        logits = model(frames_BTHW, torch.tensor([3, 2]), word_BT)
         forward = counter.count
-        F.cross_entropy(logits_BK, torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
+        outputs = logits if spec.exits else [logits]  # with early exits [E, B, K]
+        losses = [F.cross_entropy(own_BK, torch.tensor([0, 1])) for own_BK in outputs]
+        reduce(torch.add, losses).backward()  # type: ignore[no-untyped-call]
     return Operations(forward, counter.count)

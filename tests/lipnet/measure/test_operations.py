@@ -22,3 +22,12 @@ def test_more_branches_are_more_operations() -> None:
         for head in ("tcn", "dsmstcn")
     )
     assert dsmstcn.step > tcn.step > 500
+
+
+def test_a_step_trains_the_early_exits_too() -> None:
+    plain, leaving = (
+        count_operations(ModelSpec.parse(f"resnet18_0.125x + tcn_0.25x{option}"))
+        for option in ("", " + exits")
+    )
+    assert leaving.forward > plain.forward + 50
+    assert leaving.step > plain.step + 2 * (leaving.forward - plain.forward)
