@@ -110,7 +110,7 @@ def make_models(paths: Paths) -> None:
     """Eight models with logits for validation and test: not what is measured."""
     study, labels = paths.study, len(read_labels(paths.shards))
     for lineage, spec in SPECS.items():
-        made = []
+        made: list[Generation] = []
         for number in range(GENERATIONS):
             name = f"g{number}"
             for split in ("val", "test"):
