@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch._dynamo
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -43,10 +42,7 @@ class FrontEnd(nn.Module):
         """-> [N, C, H / 4, W / 4]; frames that are padding count as zeros."""
         if self.training or frames_BTHW.device.type != "cpu":
             stacked_NSHW = stack_neighbours(frames_BTHW, valid, motion=self.motion)
-            if self.compiled is None:
-                return self.see(stacked_NSHW)
-            torch._dynamo.maybe_mark_dynamic(stacked_NSHW, 0)  # all other sizes are static
-            return self.compiled(stacked_NSHW)
+            return self.see(stacked_NSHW) if self.compiled is None else self.compiled(stacked_NSHW)
         # Clip by clip, the large maps before pooling stay in the CPU's caches.
         clips = zip(frames_BTHW, valid.lengths_B.tolist(), strict=True)
         return torch.cat(

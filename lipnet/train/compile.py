@@ -1,12 +1,12 @@
 """torch.compile for training: front end, trunk and head separately, if trials are faster."""
-# B batch
+# B batch  N frames  S frames stacked  H W pixels
 
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lipnet.data.batch import View
 from lipnet.device import mixed_precision
@@ -60,7 +60,7 @@ class CompiledParts:
         frontend = getattr(model, "frontend", None)
         self._frontend = frontend if isinstance(frontend, FrontEnd) else None
         if self._frontend is not None:
-            self._see = torch.compile(self._frontend.see, dynamic=False, backend=backend)
+            self._see = _compile_for_any_number(self._frontend.see, backend)
             self._frontend.compiled = self._see
 
     def turn(self, *, on: bool) -> None:
@@ -69,6 +69,21 @@ class CompiledParts:
             part._compiled_call_impl = call if on else None  # what nn.Module.compile sets
         if self._frontend is not None:
             self._frontend.compiled = self._see if on else None
+
+
+def _compile_for_any_number(
+    see: Callable[[Tensor], Tensor], backend: Backend
+) -> Callable[[Tensor], Tensor]:
+    """`see` compiled once for any number of frames; all other sizes are static."""
+    from torch._dynamo import maybe_mark_dynamic  # as slow to import as the rest of torch
+
+    compiled = torch.compile(see, dynamic=False, backend=backend)
+
+    def call(stacked_NSHW: Tensor) -> Tensor:
+        maybe_mark_dynamic(stacked_NSHW, 0)
+        return compiled(stacked_NSHW)
+
+    return call
 
 
 class EpochTrial:

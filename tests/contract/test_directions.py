@@ -83,3 +83,13 @@ def test_our_own_code_imports_modules_and_not_the_public_interface() -> None:
     """A module that imports `lipnet` itself depends on all of it, and no digest sees that."""
     for path in (file for package in PACKAGES for file in python_files(package)):
         assert ROOT / "lipnet" / "__init__.py" not in imported_files(path, "lipnet"), path
+
+
+def test_only_training_imports_the_compiler() -> None:
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in python_files(package)
+        if any(f"{name}.".startswith("torch._dynamo.") for name in imported_names(path))
+    }
+    assert users <= {"lipnet/train/compile.py"}
