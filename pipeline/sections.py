@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -76,13 +77,20 @@ class Shards(Section):
 
 
 class Workers(Section):
-    """Resources to use: Ray actors (0: one per core), memory for the clips of a split, and threads
-    that unpack clips in each process that trains or predicts (0: as many as torch uses, at most 8).
+    """Resources to use: Ray actors (0: one per core), memory for the clips of a split, threads that
+    unpack clips in each process that trains or predicts (0: as many as torch uses, at most 8), and
+    the folder on a local disk for decoded clips that do not fit into that memory (empty: none).
     """
 
     actors: int = Field(0, ge=0)
     memory_gib: float = Field(8.0, gt=0)
     decoders: int = Field(0, ge=0, le=256)
+    cache: str = ""
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """The folder for decoded clips, if there is to be one."""
+        return Path(self.cache).expanduser() if self.cache else None
 
 
 class Compute(Section):

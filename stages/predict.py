@@ -51,6 +51,7 @@ def main() -> None:
                 shrink=shrink,
                 memory_gib=workers.memory_gib,
                 decoders=workers.decoders,
+                cache=workers.cache_folder,
             )
             suffix = "" if part == "val" else f".{split}"
             for generation in read_generations(paths.lineage(lineage)):

@@ -132,6 +132,7 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
             memory_gib=memory if split == "train" or engine.is_main else 0.0,
             device=engine.device,
             decoders=params.workers.decoders,
+            cache=params.workers.cache_folder,
         )
         for split in ("train", "val")
     )

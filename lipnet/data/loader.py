@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lipnet.data.batch import ClipBatch, Sample, as_batch, collate
+from lipnet.data.decoded import DecodedSplit, open_decoded
+from lipnet.data.order import POOL_CLIPS, shuffle, split_pools
 from lipnet.data.prefetch import map_ahead
 from lipnet.data.shrink import Shrink
 from lipnet.data.split_reader import RERUN_SHARDS, SplitReader
 from lipnet.device import free_bytes
 from lipnet.errors import InputError
-from lipnet.seed import generator_of
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef, list_shards
 from lipnet.shards.summary import read_labels
@@ -30,7 +31,6 @@ from lipnet.shards.tar import StoredClip
 
 MAX_DEVICE_FRACTION = 0.5  # of a device's free memory, for clips
 MAX_THREADS = 8  # to decode clips, unless a number is given
-POOL_CLIPS = 2048  # shuffled together; more than a shard holds, so that its clips are separated
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,12 @@ def open_split(
     memory_gib: float = 8.0,
     device: torch.device | None = None,
     decoders: int = 0,
+    cache: Path | None = None,
 ) -> ClipStore:
     """The clips of `shards/<split>`, local or remote, shrunk; in memory if they fit the budget, and
     on a CUDA `device` if they fit half of its free memory. `decoders` threads decode them; 0: as
-    many as torch uses, at most MAX_THREADS.
+    many as torch uses, at most MAX_THREADS. If they do not fit the budget they are mapped from
+    files in the folder `cache`, decoded once; without it they are decoded as they are read.
 
     Raises InputError if the split has no shards, or the folder no labels. Each clip is checked
     when it is read: see `SplitReader`.
@@ -94,9 +96,12 @@ def open_split(
     labels = read_labels(shards)
     padded = sum(ref.clips for ref in refs) * max(ref.longest for ref in refs)
     needed = padded * shrink.size**2
-    if needed > memory_gib * 2**30:
+    if needed <= memory_gib * 2**30:
+        held = MemoryStore.read(refs, shrink, labels=labels, decoders=decoders)
+    elif cache is not None:
+        held = MemoryStore.map(cache, refs, shrink, labels=labels, decoders=decoders)
+    else:
         return ShardStream(refs, shrink, labels=labels, decoders=decoders)
-    held = MemoryStore.read(refs, shrink, labels=labels, decoders=decoders)
     fits = needed <= MAX_DEVICE_FRACTION * free_bytes(device)
     return held.to(device) if device is not None and fits else held
 
@@ -132,36 +137,9 @@ def _decode_all(
         yield sample
 
 
-def shuffle(sizes: Sequence[int], *, seed: int, epoch: int, pool: int = POOL_CLIPS) -> Tensor:
-    """The numbers [N] of all clips of shards of these sizes, shuffled by (seed, epoch).
-
-    First the shards are shuffled, then the clips within each pool: consecutive shards with `pool`
-    clips or more together.
-    """
-    generator = generator_of("order", seed, epoch)
-    starts = np.cumsum([0, *sizes])
-    shards = torch.randperm(len(sizes), generator=generator).tolist()
-    mixed = []
-    for members in _pools(sizes, shards, pool):
-        numbers_N = torch.cat([torch.arange(starts[i], starts[i + 1]) for i in members])
-        mixed.append(numbers_N[torch.randperm(len(numbers_N), generator=generator)])
-    return torch.cat(mixed)
-
-
-def _pools(sizes: Sequence[int], shards: Iterable[int], pool: int) -> Iterator[list[int]]:
-    """Consecutive shards with `pool` clips or more together; the last pool may have fewer."""
-    members: list[int] = []
-    for shard in shards:
-        members.append(shard)
-        if sum(sizes[i] for i in members) >= pool:
-            yield members
-            members = []
-    if members:
-        yield members
-
-
 class MemoryStore:
-    """All clips of a split as one padded uint8 array; `sizes` are the clips per shard."""
+    """All clips of a split as one padded uint8 array, in memory or mapped from a file; `sizes` are
+    the clips per shard."""
 
     def __init__(self, clips: ClipBatch, facts: ClipFacts, sizes: Sequence[int] = ()) -> None:
         self._clips = clips
@@ -181,10 +159,25 @@ class MemoryStore:
 
         Each clip is decoded into its place, so that no frame is in memory twice.
         """
-        reader, sizes = SplitReader(labels), [ref.clips for ref in refs]
-        stored = (clip for ref in refs for clip in reader.read(ref))
-        samples = _decode_all(stored, shrink, decoders)
+        sizes = [ref.clips for ref in refs]
+        samples = _read_all(refs, shrink, labels, decoders)
         frames, metas = _fill(samples, sum(sizes), max(ref.longest for ref in refs))
+        return cls(as_batch(frames, metas), _facts_of(meta for _, meta in metas), sizes)
+
+    @classmethod
+    def map(
+        cls,
+        cache: Path,
+        refs: Sequence[ShardRef],
+        shrink: Shrink,
+        *,
+        labels: Sequence[str],
+        decoders: int = 0,
+    ) -> "MemoryStore":
+        """The same clips, mapped from a file in `cache`; the first process to need it writes it."""
+        split = DecodedSplit.of(cache, refs, shrink, labels)
+        frames, metas = open_decoded(split, lambda: _read_all(refs, shrink, labels, decoders))
+        sizes = [ref.clips for ref in refs]
         return cls(as_batch(frames, metas), _facts_of(meta for _, meta in metas), sizes)
 
     def to(self, device: torch.device) -> "MemoryStore":
@@ -274,7 +267,7 @@ class ShardStream:
         needed, first_use = np.unique(shards, return_index=True)
         last_use = dict(zip(shards.tolist(), range(len(shards)), strict=True))
         in_order = needed[np.argsort(first_use)].tolist()
-        pools = _pools(self._sizes, in_order, self._pool)
+        pools = split_pools(self._sizes, in_order, self._pool)
         ahead = max((len(members) for members in pools), default=0)
         # The next pool is read, or downloaded, while this one's clips are used.
         arriving = map_ahead(in_order, self._read_shard, threads=1, ahead=ahead)
@@ -291,6 +284,14 @@ class ShardStream:
 
     def _read_shard(self, shard: int) -> tuple[int, list[StoredClip]]:
         return shard, list(self._reader.read(self._refs[shard]))
+
+
+def _read_all(
+    refs: Sequence[ShardRef], shrink: Shrink, labels: Sequence[str] | None, decoders: int
+) -> Iterator[Sample]:
+    """All clips of the shards in stored order, decoded."""
+    reader = SplitReader(labels)
+    return _decode_all((clip for ref in refs for clip in reader.read(ref)), shrink, decoders)
 
 
 def _fill(
