@@ -54,11 +54,8 @@ class DecodedSplit:
                 f"workers.cache needs the SHA-256 of each shard, and the index of {unknown[0]} has "
                 "none: run the stage shards again"
             )
-        shape = (
-            sum(ref.clips for ref in refs),
-            max(ref.longest for ref in refs),
-            *[shrink.size] * 2,
-        )
+        clips, longest = sum(ref.clips for ref in refs), max(ref.longest for ref in refs)
+        shape = (clips, longest, shrink.size, shrink.size)
         facts = {
             "shards": [ref.sha256 for ref in refs],
             "shape": shape,
