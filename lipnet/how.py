@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from lipnet.errors import InputError
+from lipnet.spec import MAX_EXITS
 
 _STEP = re.compile(r"(w8a8|[a-z]+?)(?:([0-9])|_([0-9]\.[0-9]{1,6}))?")
 
@@ -34,7 +35,7 @@ class StepKind:
 GRAPH = "w8a8"
 STEPS: dict[str, StepKind] = {
     "width": StepKind("this width of a network of several, as a model", takes_share=True),
-    "exit": StepKind("the network up to this one of its exits, as a model", bits=(1, 2)),
+    "exit": StepKind("the network up to this one of its exits, as a model", bits=(1, MAX_EXITS)),
     "half": StepKind("half precision"),
     "int": StepKind("integers of this many bits, a scale per output channel", bits=(2, 8)),
     "cluster": StepKind("a codebook of 2^bits values per tensor", bits=(2, 6)),

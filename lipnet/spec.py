@@ -23,10 +23,9 @@ from lipnet.sizes import (
 
 ACTIVATIONS = ("prelu", "swish")
 MAX_WIDTHS = 4  # of one network; all are trained in each step
-EXIT_STAGES = (2, 3)  # of a ResNet's four, after which `exits` has one each
-CUTS = {f"stages{count}": count for count in EXIT_STAGES}  # a ResNet without the later ones
+MAX_EXITS = 6
+CUTS = {f"stages{count}": count for count in range(1, MAX_EXITS + 1)}  # a trunk's first stages
 OPTIONS = (*ACTIVATIONS, "boundary", "motion", "exits", *CUTS)  # in the canonical text's order
-EXITING = ("resnet18", "resnet34")
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,14 @@ class Part(Generic[Number]):
     `training_speed` is the share of a plain convolution's multiply-adds per second that a model
     with this backbone reaches in training, measured on two cores. `slims`: whether the first
     channels of each of its layers are those of a narrower one, so that both can share weights.
+    `exits`: the stages of the trunk after which a model with the option `exits` has one each.
     """
 
     title: str
     size: Size[Number]
     training_speed: float = 0.75  # resnet18: 0.73 to 0.78
     slims: bool = False
+    exits: tuple[int, ...] = ()
 
     def name(self, number: Number) -> str:
         """The title and the size as tables and figures show them."""
@@ -54,8 +55,8 @@ OLD_WIDTH = Width(0.0625, 2.0)  # at 1, networks with layers of 4,096 units have
 DEPTHWISE_SPEED = 0.23  # measured with ShuffleNet v2; not yet with the other trunks that have it
 
 BACKBONES: dict[str, Part[float]] = {
-    "resnet18": Part("ResNet-18", RESNET_WIDTH, slims=True),
-    "resnet34": Part("ResNet-34", RESNET_WIDTH, slims=True),
+    "resnet18": Part("ResNet-18", RESNET_WIDTH, slims=True, exits=(2, 3)),  # of four stages
+    "resnet34": Part("ResNet-34", RESNET_WIDTH, slims=True, exits=(2, 3)),
     "shufflenetv2": Part(
         "ShuffleNet v2",
         Width(published=(0.5, 1.0, 1.5, 2.0), default=None),
@@ -72,7 +73,7 @@ BACKBONES: dict[str, Part[float]] = {
         training_speed=DEPTHWISE_SPEED,
     ),
     "inceptionv4": Part("Inception-v4", RESNET_WIDTH),
-    "msdnet": Part("MSDNet", Width()),
+    "msdnet": Part("MSDNet", Width(), exits=(1, 2, 3, 4, 5, 6)),  # of seven, as published
     "alexnet": Part("Single frame", OLD_WIDTH),
     "alexnet2": Part("Context + fovea", OLD_WIDTH),
     "ji3d": Part("Ji 3D CNN", Width(), training_speed=0.23),  # kernels of one channel
@@ -130,11 +131,7 @@ class ModelSpec:
         _check_options(self.options)
         if self.motion and self.backbone in OWN_FRONT_ENDS:
             raise InputError(f"{self.backbone} has a front end of its own: leave out 'motion'")
-        cuts = [option for option in self.options if option == "exits" or option in CUTS]
-        if cuts and (self.backbone not in EXITING or len(cuts) > 1 or self.boundary):
-            raise InputError(
-                f"{' + '.join(cuts)}: one of them, for {' or '.join(EXITING)}, without 'boundary'"
-            )
+        _check_cuts(self)
         if self.head == "convlstm" and (self.backbone not in MAPPED or self.boundary):
             raise InputError(
                 f"convlstm needs a frame's map and nothing else: take {' or '.join(MAPPED)}, and "
@@ -203,22 +200,23 @@ class ModelSpec:
         if it has none."""
         if number == 0:
             return self
-        if not self.exits or not 1 <= number <= len(EXIT_STAGES):
-            raise InputError(f"{self} has no exit {number}: '+ exits' has {len(EXIT_STAGES)}")
+        if not 1 <= number <= len(self.exits):
+            count = len(find_backbone(self.backbone).exits)
+            raise InputError(f"{self} has no exit {number}: '+ exits' has {count} for its backbone")
         options = [option for option in self.options if option != "exits"]
-        cut = f"stages{EXIT_STAGES[number - 1]}"
+        cut = f"stages{self.exits[number - 1]}"
         channels = max(1, round(self.width * BASE_CHANNELS))
         return ModelSpec(self.backbone, self.width, "dstcn", channels, (*options, cut))
 
     @property
-    def exits(self) -> bool:
-        """Whether the trunk has exits after EXIT_STAGES."""
-        return "exits" in self.options
+    def exits(self) -> tuple[int, ...]:
+        """The stages of the trunk after which the model has exits; () without the option."""
+        return find_backbone(self.backbone).exits if "exits" in self.options else ()
 
     @property
-    def stages(self) -> int:
-        """The stages of a ResNet trunk that are computed, 4 unless it was cut."""
-        return next((CUTS[option] for option in self.options if option in CUTS), 4)
+    def stages(self) -> int | None:
+        """The stages of the trunk that are computed; None unless it was cut."""
+        return next((CUTS[option] for option in self.options if option in CUTS), None)
 
     @property
     def takes_clip(self) -> bool:
@@ -309,6 +307,19 @@ def _parse_options(parts: list[str]) -> tuple[str, ...]:
 def _check_alone(spec: ModelSpec) -> None:
     if spec.head or spec.head_width or spec.options:
         raise InputError(f"{spec.backbone} takes a clip at once: it has no head and no options")
+
+
+def _check_cuts(spec: ModelSpec) -> None:
+    cuts = [option for option in spec.options if option == "exits" or option in CUTS]
+    known = find_backbone(spec.backbone).exits
+    if not cuts:
+        return
+    if not known or len(cuts) > 1 or spec.boundary:
+        exiting = " or ".join(name for name, part in BACKBONES.items() if part.exits)
+        raise InputError(f"{' + '.join(cuts)}: one of them, for {exiting}, without 'boundary'")
+    if spec.stages is not None and spec.stages not in known:
+        cut_at = ", ".join(f"stages{count}" for count in known)
+        raise InputError(f"{cuts[0]}: {spec.backbone} ends early as one of {cut_at}")
 
 
 def _check_options(options: tuple[str, ...]) -> None:

@@ -65,7 +65,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         type=float,
         nargs=2,
         metavar=("EXIT", "P"),
-        help="of a network with exits: a clip whose top probability at exit 1 or 2 is at least P "
+        help="of a network with exits: a clip whose top probability at that exit is at least P "
         "leaves there",
     )
     add_face(read)
@@ -115,12 +115,13 @@ def run(parsed: argparse.Namespace) -> None:
 def parse_leave(numbers: "list[float] | None") -> "Leave | None":
     """Where clips leave early; InputError for an exit that no network has."""
     from lipnet.inference.clip_model import Leave
+    from lipnet.spec import MAX_EXITS
 
     if numbers is None:
         return None
     number, threshold = numbers
-    if number not in (1, 2):
-        raise InputError(f"--leave-at {number:g} {threshold:g}: EXIT is 1 or 2")
+    if number not in range(1, MAX_EXITS + 1):
+        raise InputError(f"--leave-at {number:g} {threshold:g}: EXIT is 1 to {MAX_EXITS}")
     return Leave(int(number), threshold)
 
 

@@ -10,7 +10,7 @@ from lipnet.errors import InputError
 from lipnet.measure.cost import cost_of
 from lipnet.models.weights import ModelCard
 from lipnet.recipe import Recipe
-from lipnet.spec import EXIT_STAGES, ModelSpec
+from lipnet.spec import ModelSpec
 
 # States of a battery: the share of the whole network's GFLOPs that may be used.
 BATTERY: Mapping[str, float] = MappingProxyType({"low": 0.25, "medium": 0.5, "high": 1.0})
@@ -31,7 +31,7 @@ def list_gflops(card: ModelCard) -> dict[Part, float]:
     """GFLOPs per clip of 29 frames, at the model's input size, of each part that the file has; of
     an ordinary file the whole alone."""
     spec, size = ModelSpec.parse(card.spec), Recipe.for_known_input(card.preprocessing).input_size
-    exits = range(1, len(EXIT_STAGES) + 1) if spec.exits else ()
+    exits = range(1, len(spec.exits) + 1)
     parts = [*(Part(width) for width in card.widths), *(Part(exit=number) for number in exits)]
     return {
         part: _count_gflops(spec.at_width(part.width).at_exit(part.exit), len(card.labels), size)

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from lipnet.errors import InputError
 from lipnet.models.build import build_empty
+from lipnet.models.exits import StagedTrunk, compute_stages
 from lipnet.models.lipreader import Lipreader, check_batch
 from lipnet.spec import ModelSpec
 
@@ -128,12 +129,17 @@ def count_cost(model: Lipreader, *, frames: int, size: int) -> Cost:
 
 
 def cost_of_trunk(spec: ModelSpec, *, frames: int = 29, size: int = 88) -> tuple[float, float]:
-    """GFLOPs and GMACs of front end and trunk alone, as `cost_of` counts them."""
+    """GFLOPs and GMACs of front end and trunk alone, as `cost_of` counts them; of a model that was
+    cut at an exit, what the whole network computes too."""
     model = build_empty(spec, 1, device="meta").eval()
     frames_BTHW, lengths_B, _ = blank_clip(frames, size)
     valid = check_batch(frames_BTHW, lengths_B)
     with torch.no_grad(), _Counter() as counter:
-        model.trunk(model.frontend(frames_BTHW, valid), valid)
+        maps_NCHW = model.frontend(frames_BTHW, valid)
+        if isinstance(model.trunk, StagedTrunk):
+            compute_stages(model.trunk.stages, maps_NCHW)
+        else:
+            model.trunk(maps_NCHW, valid)
     operations = counter.multiply_adds + BATCHNORM_OPERATIONS * counter.normalised
     return float(operations) / 1e9, float(counter.multiply_adds) / 1e9
 

@@ -14,7 +14,7 @@ from lipnet.models.convlstm import ConvLstmHead
 from lipnet.models.dctcn import DenseHead
 from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.efficientnet import EfficientNetB0
-from lipnet.models.exits import ExitingLipreader
+from lipnet.models.exits import Exit, ExitingLipreader, StagedTrunk
 from lipnet.models.fixed_frames import FixedFrames, WholeClipHead
 from lipnet.models.frontend import FrontEnd, PlainFrames
 from lipnet.models.ghostnet import GhostNet
@@ -32,7 +32,7 @@ from lipnet.models.shufflenetv1 import ShuffleNetV1
 from lipnet.models.shufflenetv2 import ShuffleNetV2
 from lipnet.models.tcn import KINDS, TemporalHead
 from lipnet.models.vggm import FUSIONS, VggM
-from lipnet.spec import EXIT_STAGES, ModelSpec
+from lipnet.spec import ModelSpec
 
 
 class StemmedTrunk(Trunk, Protocol):
@@ -77,7 +77,7 @@ BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], StemmedTrunk]] = {
     "ghostnet": lambda spec: GhostNet(spec.width),
     "shufflenetv1": lambda spec: ShuffleNetV1(spec.width),
     "inceptionv4": lambda spec: InceptionV4(spec.width),
-    "msdnet": lambda spec: MSDNet(),
+    "msdnet": lambda spec: MSDNet(stages=spec.stages),
 }
 OWN_FRONT_END_BUILDERS: dict[str, Callable[[ModelSpec], tuple[AnyFrontEnd, Trunk]]] = {
     "alexnet": lambda spec: (PlainFrames(), SingleFrame(spec.width)),
@@ -147,9 +147,12 @@ def _add_exits(
     spec: ModelSpec, parts: tuple[AnyFrontEnd, Trunk, Head], n_classes: int
 ) -> ExitingLipreader:
     frontend, trunk, head = parts
-    assert isinstance(trunk, ResNet)
-    ends = (spec.at_exit(number) for number in range(1, len(EXIT_STAGES) + 1))
-    exits = [_build_parts(end)[2] for end in ends]
+    assert isinstance(trunk, StagedTrunk)
+    exits = {}
+    for number, stages in enumerate(spec.exits, 1):
+        _, part, own = _build_parts(spec.at_exit(number))
+        assert isinstance(part, StagedTrunk)
+        exits[stages] = Exit(part.exit, own, n_classes)
     return ExitingLipreader(frontend, trunk, head, n_classes, exits)
 
 

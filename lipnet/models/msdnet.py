@@ -3,8 +3,7 @@ side by side, dense connections within a scale and from the finer one, exits at 
 
 Published sizes: CIFAR (three scales, growth 6, an exit after 4 layers and then after every 2) and
 ImageNet (four scales, growth 16, five exits, one after every 4 layers). As a trunk it is that of
-CIFAR behind the front end, with its last exit alone: a choice, because the front end is most of a
-small model's cost and no exit leaves it out.
+CIFAR behind the front end, with its last exit alone unless the spec has `exits`.
 """
 # N valid frames of the whole batch  C channels  H W pixels
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lipnet.models.blocks import convolve
+from lipnet.models.exits import compute_stages
 from lipnet.models.packing import ValidFrames
 
 REDUCTION = 0.5  # of the channels when the finest scale is left out
@@ -41,42 +41,59 @@ CIFAR = Layout(16, 6, (1, 2, 4), tuple(range(4, 17, 2)), EXIT_CHANNELS)
 IMAGENET = Layout(32, 16, (1, 2, 4, 4), tuple(range(4, 21, 4)))
 
 
-class MultiScale(nn.Module):
-    """Blocks of layers from one exit to the next. From maps of the finest scale to one map of the
-    coarsest scale per exit."""
+class Spread(nn.Module):
+    """From the maps of the finest scale to those of every scale."""
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         widths = [layout.channels * factor for factor in layout.factors]
-        self.first = nn.ModuleList(
+        self.layers = nn.ModuleList(
             convolve(*pair, 3, stride=2, act=nn.ReLU(inplace=True))
             for pair in zip(widths, widths[1:], strict=False)
         )
-        self.blocks = nn.ModuleList()
-        self.outputs: list[int] = []  # channels of each exit's map
-        channels, done = layout.channels, 0
-        for last in layout.exits:
-            block = nn.Sequential()
-            for layer in range(done, last):
-                channels = _add_layer(block, layout, layer, channels)
-            self.blocks.append(block)
-            self.outputs.append(channels * layout.factors[-1])
-            done = last
 
-    def spread(self, maps_NCHW: Tensor) -> list[Tensor]:
-        """The maps of the finest scale -> those of every scale."""
+    def forward(self, maps_NCHW: Tensor) -> list[Tensor]:
+        """[N, layout.channels, H, W] -> the maps of the scales from the finest to the coarsest."""
         scales = [maps_NCHW]
-        for layer in self.first:
+        for layer in self.layers:
             scales.append(layer(scales[-1]))
         return scales
 
-    def forward(self, maps_NCHW: Tensor) -> list[Tensor]:
-        """[N, layout.channels, H, W] -> the coarsest maps at each exit."""
-        scales, found = self.spread(maps_NCHW), []
-        for block in self.blocks:
-            scales = block(scales)
-            found.append(scales[-1])
-        return found
+
+class MapExit(nn.Sequential):
+    """An exit in front of its linear layer: two convolutions of the coarsest map, and the mean."""
+
+    def __init__(self, inputs: int, layout: Layout) -> None:
+        channels = layout.exit_channels or inputs
+        super().__init__(
+            convolve(inputs, channels, 3, stride=2, act=nn.ReLU(inplace=True)),
+            convolve(channels, channels, 3, stride=2, act=nn.ReLU(inplace=True)),
+        )
+        self.features = channels
+
+    def forward(self, scales: list[Tensor]) -> Tensor:
+        """The maps of the scales -> [N, features]."""
+        out_NCHW = scales[-1]
+        for layer in self:
+            out_NCHW = layer(out_NCHW)
+        return out_NCHW.mean((2, 3))
+
+
+def build_stages(layout: Layout) -> tuple[nn.ModuleList, list[MapExit]]:
+    """The layers from one exit to the next, the first with the Spread in front, and the exits.
+
+    The first stage takes the maps of the finest scale, the others what the one before gives.
+    """
+    stages, exits = nn.ModuleList(), []
+    channels, done = layout.channels, 0
+    for last in layout.exits:
+        stage = nn.Sequential() if done else nn.Sequential(Spread(layout))
+        for layer in range(done, last):
+            channels = _add_layer(stage, layout, layer, channels)
+        stages.append(stage)
+        exits.append(MapExit(channels * layout.factors[-1], layout))
+        done = last
+    return stages, exits
 
 
 class ScaleLayer(nn.Module):
@@ -125,44 +142,37 @@ class Transition(nn.Module):
         return [layer(maps) for layer, maps in zip(self.layers, scales, strict=True)]
 
 
-def build_exit(inputs: int, layout: Layout) -> nn.Sequential:
-    """What is in front of an exit's pooling and linear layer."""
-    channels = layout.exit_channels or inputs
-    return nn.Sequential(
-        convolve(inputs, channels, 3, stride=2, act=nn.ReLU(inplace=True)),
-        convolve(channels, channels, 3, stride=2, act=nn.ReLU(inplace=True)),
-    )
-
-
 class MSDNet(nn.Module):
-    """The network of CIFAR up to its last exit, then the mean over the map.
+    """The network of CIFAR up to its last exit, or up to the one after `stages`.
 
     Its activation is ReLU, in models with other activations too.
     """
 
-    def __init__(self, layout: Layout = CIFAR) -> None:
+    def __init__(self, layout: Layout = CIFAR, *, stages: int | None = None) -> None:
         super().__init__()
         self.stem_channels = layout.channels
-        self.scales = MultiScale(layout)
-        self.exit = build_exit(self.scales.outputs[-1], layout)
-        self.features = layout.exit_channels or self.scales.outputs[-1]
+        every, exits = build_stages(layout)
+        self.stages = every[:stages]
+        end = exits[len(self.stages) - 1]
+        self.exit: nn.Module = end
+        self.features = end.features
 
     def forward(self, maps_NCHW: Tensor, valid: ValidFrames) -> Tensor:
         """[N, stem, H, W] -> [N, features]."""
-        out_NCHW: Tensor = self.exit(self.scales(maps_NCHW)[-1])
-        return out_NCHW.mean((2, 3))
+        features_NC: Tensor = self.exit(compute_stages(self.stages, maps_NCHW))
+        return features_NC
 
 
-def _add_layer(block: nn.Sequential, layout: Layout, layer: int, channels: int) -> int:
+def _add_layer(stage: nn.Sequential, layout: Layout, layer: int, channels: int) -> int:
     """Append a layer, and a transition if it leaves out the finest scale; the channels after it."""
     before, after = (max(0, number) // layout.interval for number in (layer - 1, layer))
     narrows = after > before
     scales = layout.factors[before:]
-    block.append(ScaleLayer(channels, layout.growth, scales, narrows=narrows))
+    stage.append(ScaleLayer(channels, layout.growth, scales, narrows=narrows))
     channels += layout.growth
     if narrows:
         reduced = math.floor(REDUCTION * channels)
-        block.append(Transition(channels, reduced, layout.factors[after:]))
+        stage.append(Transition(channels, reduced, layout.factors[after:]))
         channels = reduced
     return channels
 

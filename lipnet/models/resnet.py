@@ -9,7 +9,6 @@ from lipnet.models.packing import ValidFrames
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 PLAIN_CHANNELS = (64, 128, 256, 512)
-STAGES = len(PLAIN_CHANNELS)
 STEM_CHANNELS = 64
 MIN_CHANNELS = 8
 
@@ -60,11 +59,20 @@ class BasicBlock(nn.Module):
         return out_NCHW
 
 
-class ResNet(nn.Module):
-    """Four stages of basic blocks, or the first of them, then the mean over the whole map, of any
-    size."""
+class MapMean(nn.Module):
+    """The mean over the whole map, of any size."""
 
-    def __init__(self, name: str, *, width: float, activation: str, stages: int = STAGES) -> None:
+    def forward(self, maps_NCHW: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C]."""
+        return maps_NCHW.mean((2, 3))
+
+
+class ResNet(nn.Module):
+    """Four stages of basic blocks, or the first of them, then the mean over the map."""
+
+    def __init__(
+        self, name: str, *, width: float, activation: str, stages: int | None = None
+    ) -> None:
         super().__init__()
         self.stem_channels = scale_channels(STEM_CHANNELS, width)
         channels = self.stem_channels
@@ -78,10 +86,12 @@ class ResNet(nn.Module):
                 layers.append(BasicBlock(channels, outputs, stride=stride, activation=activation))
                 channels = outputs
             self.stages.append(layers)
+        self.exit = MapMean()
         self.features = channels
 
     def forward(self, maps_NCHW: Tensor, valid: ValidFrames) -> Tensor:
         """[N, stem, H, W] -> [N, features]."""
         for stage in self.stages:
             maps_NCHW = stage(maps_NCHW)
-        return maps_NCHW.mean((2, 3))
+        features_NC: Tensor = self.exit(maps_NCHW)
+        return features_NC

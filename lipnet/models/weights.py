@@ -183,7 +183,7 @@ def load_model(
         card = card.of_part(width=width, exit=exit)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    tensors = take_exit(tensors, exit) if exit else tensors
+    tensors = take_exit(tensors, spec, exit)
     model = build_empty(ModelSpec.parse(card.spec), classes)
     model.load_state_dict(tensors)
     return model.to(torch.device(device)).eval(), card

@@ -38,7 +38,7 @@ def test_a_width_comes_first_and_may_be_all() -> None:
     [
         (
             "",
-            "unknown step ''; known: width_<share>, exit<1..2>, half, int<2..8>, cluster<2..6>",
+            "unknown step ''; known: width_<share>, exit<1..6>, half, int<2..8>, cluster<2..6>",
         ),
         ("zip", "unknown step 'zip'"),
         ("int", "'int' is written int<2..8>"),

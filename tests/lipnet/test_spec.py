@@ -54,7 +54,7 @@ def test_options_in_any_order_are_one_spec(backbone, head, chosen, data):
 
 @given(st.lists(st.sampled_from(OPTIONS), min_size=2, max_size=4))
 def test_two_of_a_kind_or_an_option_twice_are_refused(chosen):
-    text = " + ".join(("resnet18 + dctcn", *chosen))
+    text = " + ".join(("msdnet + dctcn", *chosen))
     ends = {"exits", *CUTS} & set(chosen)
     apart = len(ends) < 2 and not (ends and "boundary" in chosen)
     if len(set(chosen)) == len(chosen) and not set(ACTIVATIONS) <= set(chosen) and apart:

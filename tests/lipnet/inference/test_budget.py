@@ -119,4 +119,4 @@ def test_an_ordinary_file_has_one_width_and_the_command_ends_in_one_line(
     assert "not allowed with" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main(["read", "--weights", str(plain), "--leave-at", "1.5", "0.9", "word.mp4"])
-    assert "EXIT is 1 or 2" in str(ended.value)
+    assert "EXIT is 1 to 6" in str(ended.value)

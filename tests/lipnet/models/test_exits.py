@@ -14,7 +14,7 @@ from lipnet.compress.compress import compress_model
 from lipnet.data.batch import View
 from lipnet.errors import InputError
 from lipnet.lineage.generation import WEIGHTS_FILE
-from lipnet.measure.cost import cost_of, cost_of_trunk
+from lipnet.measure.cost import cost_of, cost_of_trunk, count_multiply_adds
 from lipnet.models.build import build_empty, build_model
 from lipnet.models.exits import ExitingLipreader, take_exit
 from lipnet.models.lipreader import check_batch
@@ -27,6 +27,9 @@ from tests.lipnet.lineage.test_lineage import RECIPE, make_plan, train
 TEXT = "resnet18_0.125x + tcn_0.0625x"
 SPEC = ModelSpec.parse(f"{TEXT} + prelu + exits")
 EXITS = (1, 2)
+MSDNET = ModelSpec.parse("msdnet + mean + motion + exits")
+# Of a spec, exits to look at; the first, one with three scales left, and the last of MSDNet's six.
+TRIED = {SPEC: EXITS, MSDNET: (1, 2, 6)}
 
 
 def make_batch() -> tuple[Tensor, Tensor]:
@@ -41,33 +44,41 @@ def without_dropout(model: torch.nn.Module) -> torch.nn.Module:
     return model
 
 
-def test_an_exit_computes_and_learns_as_an_ordinary_model_with_its_weights() -> None:
-    model = build_model(SPEC, 3, generator=torch.Generator().manual_seed(1))
-    model, batch = without_dropout(model).train(), make_batch()
+@pytest.mark.parametrize("spec", TRIED)
+def test_an_exit_computes_and_learns_as_an_ordinary_model_with_its_weights(spec: ModelSpec) -> None:
+    model = build_model(spec, 3, generator=torch.Generator().manual_seed(1)).double()
+    frames_BTHW, lengths_B = make_batch()
+    batch = (frames_BTHW.double(), lengths_B)
+    model = without_dropout(model).train()
     before = copy.deepcopy(model.state_dict())
     outputs_EBK = model(*batch)
-    assert len(outputs_EBK) == 1 + len(EXITS)
-    for number in EXITS:
-        twin = build_empty(SPEC.at_exit(number), 3)
-        twin.load_state_dict(take_exit(before, number))
+    assert len(outputs_EBK) == 1 + len(spec.exits)
+    for number in TRIED[spec]:
+        twin = build_empty(spec.at_exit(number), 3).double()
+        twin.load_state_dict(take_exit(before, spec, number))
         logits_BK = without_dropout(twin).train()(*batch)
         torch.testing.assert_close(outputs_EBK[number], logits_BK)
         weight = model.get_parameter("frontend.conv.weight")
         found = torch.autograd.grad(outputs_EBK[number].sum(), weight, retain_graph=True)[0]
         own = torch.autograd.grad(logits_BK.sum(), twin.get_parameter("frontend.conv.weight"))[0]
         torch.testing.assert_close(found, own)
+    outputs_EBK.square().sum().backward()
+    for name, own_weight in model.named_parameters():
+        assert own_weight.grad is not None, name
+        assert own_weight.grad.isfinite().all(), name
 
 
-def test_sure_clips_leave_at_the_exit_and_the_others_go_on() -> None:
+@pytest.mark.parametrize("spec", TRIED)
+def test_sure_clips_leave_at_the_exit_and_the_others_go_on(spec: ModelSpec) -> None:
     """The logits are those of two separate models."""
-    model = build_model(SPEC, 3, generator=torch.Generator().manual_seed(1)).eval()
+    model = build_model(spec, 3, generator=torch.Generator().manual_seed(1)).eval()
     assert isinstance(model, ExitingLipreader)
     generator = torch.Generator().manual_seed(2)
     batch = (torch.randn(5, 4, 16, 16, generator=generator), torch.tensor([4, 1, 3, 2, 4]))
     with torch.inference_mode():
-        for number in EXITS:
-            early = build_empty(SPEC.at_exit(number), 3).eval()
-            early.load_state_dict(take_exit(model.state_dict(), number))
+        for number in TRIED[spec]:
+            early = build_empty(spec.at_exit(number), 3).eval()
+            early.load_state_dict(take_exit(model.state_dict(), spec, number))
             small_BK, large_BK = early(*batch), model(*batch)
             top_B = small_BK.softmax(1).amax(1)
             for threshold in (0.0, float(top_B.median()), 1.0):
@@ -98,6 +109,20 @@ def test_an_exit_has_a_dstcn_behind_the_trunks_first_stages() -> None:
     alone = cost_of(replace(cut, head="mean", head_width=0), 1, size=32).gflops
     features = 64  # of the second stage, times one label
     assert cost_of_trunk(cut, size=32)[0] == pytest.approx(alone - features / 1e9, rel=1e-9)
+
+
+def test_what_msdnets_exits_share_with_the_network_is_without_their_convolutions() -> None:
+    plain = replace(MSDNET, options=("motion",))
+    first, last, whole = (cost_of(MSDNET.at_exit(n), 3, size=32).gflops for n in (1, 6, 0))
+    assert whole == cost_of(plain, 3, size=32).gflops
+    shared = [cost_of_trunk(MSDNET.at_exit(number), size=32)[0] for number in (1, 6)]
+    assert shared[0] < first < shared[1] < last
+    trunk = build_empty(MSDNET.at_exit(1), 3, device="meta").trunk
+    maps = [torch.empty(29, channels, 2, 2, device="meta") for channels in (0, 0, 160)]
+    alone = count_multiply_adds(lambda: trunk.get_submodule("exit")(maps))
+    mean = replace(MSDNET.at_exit(1), head="mean", head_width=0)
+    expected = cost_of(mean, 1, size=32).gmacs - (alone + 128) / 1e9
+    assert cost_of_trunk(MSDNET.at_exit(1), size=32)[1] == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_losses_of_all_exits_are_added() -> None:
@@ -132,7 +157,7 @@ def test_a_file_gives_a_model_of_each_exit_packed_or_not(tmp_path: Path) -> None
     assert load_card(packed).spec == card.spec
     weight = load_model(packed)[0].classifier.weight
     torch.testing.assert_close(weight, leaving.classifier.weight, rtol=0.1, atol=0.05)
-    with pytest.raises(InputError, match=r"w\.safetensors: .* has no exit 3: '\+ exits' has 2"):
+    with pytest.raises(InputError, match=r"w\.safetensors: .* has no exit 3: '\+ exits' has 2 for"):
         load_model(path, exit=3)
     plain = write_weights(tmp_path / "plain.safetensors", TEXT)
     with pytest.raises(InputError, match="has no exit 1"):
@@ -149,5 +174,12 @@ def test_a_file_gives_a_model_of_each_exit_packed_or_not(tmp_path: Path) -> None
     ],
 )
 def test_exits_that_a_spec_cannot_have_are_refused(text: str) -> None:
-    with pytest.raises(InputError, match="one of them, for resnet18 or resnet34"):
+    with pytest.raises(InputError, match="one of them, for resnet18 or resnet34 or msdnet"):
         ModelSpec.parse(text)
+
+
+def test_a_trunk_ends_early_only_after_an_exit() -> None:
+    with pytest.raises(InputError, match="stages1: resnet18 ends early as one of stages2, stages3"):
+        ModelSpec.parse("resnet18 + tcn_1x + stages1")
+    assert ModelSpec.parse("msdnet + tcn_1x + stages1").stages == 1
+    assert str(MSDNET.at_exit(6)) == "msdnet + dstcn_1x + motion + stages6"

@@ -1,5 +1,7 @@
 """MSDNet: the published networks' weights, and their multiply-adds to each exit."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -7,60 +9,65 @@ from torch import nn
 from lipnet.measure.cost import count_multiply_adds, count_parameters
 from lipnet.models.blocks import convolve
 from lipnet.models.build import build_empty
-from lipnet.models.msdnet import CIFAR, IMAGENET, MultiScale, build_exit
-from lipnet.spec import ModelSpec
+from lipnet.models.msdnet import CIFAR, IMAGENET, MSDNet, build_stages
+from lipnet.models.packing import find_valid_frames
+from lipnet.spec import BACKBONES, ModelSpec
 
 # Counted with the public code; to an exit counts that exit alone.
-COUNTS = {
-    "cifar": (3_067_960, (15.0, 21.7, 28.8, 34.8, 41.7, 46.3, 51.9)),
-    "imagenet": (23_958_440, (337, 655, 950, 1173, 1262)),
+CIFAR_MILLIONS = (15.0, 21.7, 28.8, 34.8, 41.7, 46.3, 51.9)
+IMAGENET_MILLIONS = (337, 655, 950, 1173, 1262)
+VALID = find_valid_frames(torch.tensor([1]), steps=1, device=torch.device("cpu"))
+
+
+def make_cifar_stem():
+    return convolve(3, CIFAR.channels, 3, act=nn.ReLU())
+
+
+def make_imagenet_stem():
+    conv = nn.Conv2d(3, IMAGENET.channels, 7, 2, 3)  # with a bias there
+    norm = nn.BatchNorm2d(IMAGENET.channels)
+    return nn.Sequential(conv, norm, nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+
+
+def compute(stem, trunk, linear, image):
+    return linear(trunk(stem(image), VALID))
+
+
+NETS = {
+    "cifar": (CIFAR, make_cifar_stem, 32, 100, 3_067_960, CIFAR_MILLIONS),
+    "imagenet": (IMAGENET, make_imagenet_stem, 224, 1000, 23_958_440, IMAGENET_MILLIONS),
 }
 
 
-def make_net(name):
-    """The stem, the scales and the exits of a published network."""
-    layout, classes = {"cifar": (CIFAR, 100), "imagenet": (IMAGENET, 1000)}[name]
-    if name == "cifar":
-        stem = convolve(3, layout.channels, 3, act=nn.ReLU())
-    else:
-        conv = nn.Conv2d(3, layout.channels, 7, 2, 3)  # with a bias there
-        norm = nn.BatchNorm2d(layout.channels)
-        stem = nn.Sequential(conv, norm, nn.ReLU(), nn.MaxPool2d(3, 2, 1))
-    scales = MultiScale(layout)
-    exits = nn.ModuleList(
-        build_exit(inputs, layout).extend(
-            (nn.AvgPool2d(2), nn.Flatten(), nn.Linear(layout.exit_channels or inputs, classes))
-        )
-        for inputs in scales.outputs
-    )
-    return nn.ModuleList((stem, scales, exits)).eval()
-
-
-def count_output(part, taken):
-    """The multiply-adds of a part, and what it gives."""
-    given = []
-    products = count_multiply_adds(lambda: given.append(part(taken)))
-    return products, given[0]
-
-
-@pytest.mark.parametrize(("name", "size"), [("cifar", 32), ("imagenet", 224)])
-def test_weights_and_multiply_adds_to_each_exit(name, size):
+@pytest.mark.parametrize("name", NETS)
+def test_the_published_networks_have_their_weights(name):
+    layout, make_stem, _, classes, weights, _ = NETS[name]
     with torch.device("meta"):
-        stem, scales, exits = net = make_net(name)
-        image = torch.empty(1, 3, size, size)
-    weights, millions = COUNTS[name]
+        stages, exits = build_stages(layout)
+        linear = [nn.Linear(leave.features, classes) for leave in exits]
+        net = nn.ModuleList([make_stem(), stages, *exits, *linear])
     assert count_parameters(net) == weights
-    products, maps = count_output(stem, image)
-    shared, state = count_output(scales.spread, maps)
-    products, found = products + shared, []
-    for block, leave in zip(scales.blocks, exits, strict=True):
-        shared, state = count_output(block, state)
-        products += shared
-        found.append((products + count_output(leave, state[-1])[0]) / 1e6)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_trunk_of_fewer_stages_has_the_published_multiply_adds_to_its_exit(name):
+    layout, make_stem, size, classes, _, millions = NETS[name]
+    found = []
+    for stages in range(1, 1 + len(layout.exits)):
+        with torch.device("meta"):
+            stem, trunk = make_stem().eval(), MSDNet(layout, stages=stages).eval()
+            linear, image = nn.Linear(trunk.features, classes), torch.empty(1, 3, size, size)
+        products = count_multiply_adds(partial(compute, stem, trunk, linear, image))
+        found.append(products / 1e6)
     digits = 1 if name == "cifar" else 0
     assert tuple(round(own, digits) for own in found) == millions
 
 
-def test_the_trunk_has_the_last_exit_alone():
-    model = build_empty(ModelSpec.parse("msdnet + tcn_1x"), 5, device="meta")
-    assert (model.trunk.stem_channels, model.trunk.features) == (16, 128)
+def test_the_trunk_has_the_last_exit_alone_without_the_option():
+    plain, exiting = (
+        build_empty(ModelSpec.parse(text), 5, device="meta")
+        for text in ("msdnet + tcn_1x", "msdnet + tcn_1x + exits")
+    )
+    assert (plain.trunk.stem_channels, plain.trunk.features) == (16, 128)
+    assert not hasattr(plain, "exits")
+    assert len(exiting.exits) == len(BACKBONES["msdnet"].exits) == len(CIFAR.exits) - 1
