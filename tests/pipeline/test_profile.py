@@ -106,14 +106,26 @@ def test_the_pair_is_a_part_of_the_whole_study() -> None:
     }
 
 
-def test_the_zoo_has_every_network_from_scratch_and_taught() -> None:
-    params = compose("zoo")
-    specs = {name: params.spec_of(name) for name in params.scratch}
-    left_out = {"densenet3d", "resnet34"}  # too costly for an hour, and a deeper resnet18
-    assert {spec.backbone for spec in specs.values()} == {*BACKBONES, *CLIP_NETS} - left_out
-    assert {"mean", "rnn", "gru", "lstm", "bgru", "blstm"} < {spec.head for spec in specs.values()}
-    taught = {
-        params.spec_of(name) for name, own in params.taught.items() if own.teacher == "rn18-mstcn"
-    }
-    missing = {name for name, spec in specs.items() if spec not in taught}
-    assert missing == {"rn18-mstcn", "rn18-tcn025"}  # the teacher, and the student of a student
+def test_the_zoos_have_every_network_and_the_trunks_also_taught() -> None:
+    trunks, others = compose("zoo"), compose("zoo_clips")
+    specs = [params.spec_of(name) for params in (trunks, others) for name in params.scratch]
+    left_out = {"densenet3d", "efficientnetb0", "resnet34"}  # costly, costly, a deeper resnet18
+    assert {spec.backbone for spec in specs} == {*BACKBONES, *CLIP_NETS} - left_out
+    assert {"mean", "rnn", "gru", "lstm", "bgru", "blstm"} < {spec.head for spec in specs}
+    teacher = "rn18-mstcn"
+    pairs = {name: f"{name}-by-{teacher}" for name in trunks.scratch if name != teacher}
+    assert list(trunks.taught) == list(pairs.values())
+    for name, taught in pairs.items():
+        assert trunks.spec_of(taught) == trunks.spec_of(name)
+        assert trunks.recipe_of(taught) == trunks.recipe_of(name)
+
+
+@pytest.mark.parametrize("profile", ["zoo", "zoo_clips"])
+def test_the_zoos_have_the_clips_and_the_teacher_of_the_default(profile: str) -> None:
+    """The teacher's first two generations, by the same recipe."""
+    default, zoo = compose("synthetic"), compose(profile)
+    for section in ("source", "synthetic", "landmarks", "crops", "shards"):
+        assert getattr(zoo, section) == getattr(default, section)
+    teacher = "rn18-mstcn"
+    assert zoo.spec_of(teacher) == default.spec_of(teacher)
+    assert zoo.recipe_of(teacher) == default.recipe_of(teacher)
