@@ -1,7 +1,7 @@
 """Conditions: a model's accuracy on clips with less context, or changed as by another camera."""
 # B batch  N clips  T frames  K classes
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
@@ -89,33 +89,53 @@ class Answers:
         )
 
 
-def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Lists of BATCH items; the last may have fewer."""
+@dataclass(frozen=True)
+class Subject:
+    """A model that is evaluated: the recipe of its input, its labels, and its name in errors."""
+
+    model: ClipModel
+    recipe: Recipe
+    labels: Sequence[str]
+    name: str
+
+
+def read_conditions(
+    subject: Subject,
+    items: Iterable[tuple[Item, Sample]],
+    conditions: Sequence[Condition],
+    *,
+    describe: Callable[[Item], str],
+) -> tuple[list[Item], dict[Condition, Answers]]:
+    """The items, and the answers for their clips as they are and under each condition, in one pass.
+
+    `describe` gives the name of an item's clip in errors.
+    """
+    seen: list[Item] = []
+    parts: dict[Condition, list[Answers]] = {own: [] for own in (AS_THEY_ARE, *conditions)}
     left = iter(items)
     while batch := list(islice(left, BATCH)):
-        yield batch
+        samples, names = [sample for _, sample in batch], [describe(item) for item, _ in batch]
+        for condition, found in parts.items():
+            found.append(_read_batch(subject, samples, condition, names))
+        seen += [item for item, _ in batch]
+    return seen, {own: Answers.join(found, len(subject.labels)) for own, found in parts.items()}
 
 
-def read_samples(
-    model: ClipModel,
-    samples: Sequence[Sample],
-    recipe: Recipe,
-    condition: Condition,
-    *,
-    name: str,
-    clips: Sequence[str],
+def _read_batch(
+    subject: Subject, samples: Sequence[Sample], condition: Condition, clips: Sequence[str]
 ) -> Answers:
     """The answers for a batch of clips, crops [T, size, size] as stored.
 
-    NonFiniteOutput, with the model's `name` and those of the `clips`, if a logit is not finite.
+    NonFiniteOutput, with the names of the model and of the `clips`, if a logit is not finite.
     """
-    shrink, recipe = Shrink.for_recipe(recipe), condition.adapt(recipe)
+    model, recipe = subject.model, condition.adapt(subject.recipe)
+    shrink = Shrink.for_recipe(subject.recipe)
     shown = [(shrink(condition.change(crops_THW)), meta) for crops_THW, meta in samples]
     batch = collate(shown).to(model.device)
     view = central_view(batch, recipe)
     with torch.inference_mode():
         logits_BK = infer_clips(model, view.frames_BTHW, view.lengths_B, view.word_BT)
-    check_finite(logits_BK, clips, model=name)
+    check_finite(logits_BK, clips, model=subject.name)
     logits = logits_BK.float().cpu().numpy()
     return Answers(logits, batch.labels_B.numpy(), view.lengths_B.numpy())
 

@@ -21,8 +21,8 @@ from lipnet.inference.conditions import (
     Answers,
     Condition,
     ConditionScore,
-    batches,
-    read_samples,
+    Subject,
+    read_conditions,
     score_conditions,
 )
 from lipnet.inference.crop import crop_video, shared_detector
@@ -206,19 +206,15 @@ def read_corpus(
     failures += [fail_clip(clip, _unknown_label(clip)) for clip in unknown]
     cut = _Cut(corpus, options, known, detector, failures)
     samples = cut.samples([clip for clip in chosen if clip.label in known], on_video)
-    clips: list[Clip] = []
-    parts: dict[Condition, list[Answers]] = {own: [] for own in (AS_THEY_ARE, *conditions)}
-    for batch in batches(samples):
-        clips += [clip for clip, _ in batch]
-        shown = [sample for _, sample in batch]
-        names = [f"clip {clip.clip_id} ({clip.video})" for clip, _ in batch]
-        for condition, found in parts.items():
-            found.append(
-                read_samples(model, shown, recipe, condition, name=str(weights), clips=names)
-            )
+    clips, answers = read_conditions(
+        Subject(model, recipe, card.labels, str(weights)),
+        samples,
+        conditions,
+        describe=lambda clip: f"clip {clip.clip_id} ({clip.video})",
+    )
     return Predictions(
         clips,
-        {own: Answers.join(found, len(card.labels)) for own, found in parts.items()},
+        answers,
         failures,
         rejected,
         split,

@@ -11,11 +11,10 @@ from lipnet.errors import InputError
 from lipnet.inference.clip_model import load_clip_model
 from lipnet.inference.conditions import (
     AS_THEY_ARE,
-    Answers,
     Condition,
     ConditionScore,
-    batches,
-    read_samples,
+    Subject,
+    read_conditions,
     score_conditions,
 )
 from lipnet.inference.embed import check_crops
@@ -51,17 +50,14 @@ def evaluate_shards(
     if list(card.labels) != read_labels(shards):
         raise InputError(f"{weights} was trained on other labels than those of {shards}")
     reader, recipe = SplitReader(card.labels), Recipe.for_input(card.preprocessing)
-    samples = ((clip.crops(), clip.meta) for ref in refs for clip in reader.read(ref))
-    units: list[str] = []
-    parts: dict[Condition, list[Answers]] = {own: [] for own in (AS_THEY_ARE, *conditions)}
-    for batch in batches(samples):
-        units += [meta.unit for _, meta in batch]
-        names = [meta.clip_id for _, meta in batch]
-        for condition, found in parts.items():
-            found.append(
-                read_samples(model, batch, recipe, condition, name=str(weights), clips=names)
-            )
-    answers = {own: Answers.join(found, len(card.labels)) for own, found in parts.items()}
+    clips = (clip for ref in refs for clip in reader.read(ref))
+    metas, answers = read_conditions(
+        Subject(model, recipe, card.labels, str(weights)),
+        ((clip.meta, (clip.crops(), clip.meta)) for clip in clips),
+        conditions,
+        describe=lambda meta: meta.clip_id,
+    )
+    units = [meta.unit for meta in metas]
     plain = answers[AS_THEY_ARE]
     top1 = accuracy(topk(plain.logits_NK, plain.labels_N, 1), units)
     scores = score_conditions(answers, units)
