@@ -24,7 +24,11 @@ CODE = "lineage.slimmable"  # the module whose imports are the code of such a tr
 
 @dataclass(frozen=True)
 class SlimmableForm:
-    """The weights of several widths (a Form). The widest one is validated."""
+    """The weights of several widths (a Form).
+
+    The widest one is validated and so chooses the epoch of all: one file has one epoch, and the
+    lineage stays comparable with those of a single width.
+    """
 
     spec: ModelSpec
     widths: tuple[float, ...]
