@@ -19,7 +19,7 @@ from lipnet.errors import InputError
 from lipnet.lineage.generation import TrainingFacts
 from pipeline.paths import Paths
 from tracking.logged_model import save_model
-from tracking.names import FIRST, kind_of
+from tracking.names import kind_of
 from tracking.uri import artifact_location, hide_password, shown_uri, tracking_uri
 
 if TYPE_CHECKING:
@@ -125,16 +125,10 @@ class Experiment:
             run_id = (
                 found[0].info.run_id
                 if found
-                else self._start(identity.model_id, {**identity.tags, **key, **parent})
+                else self._create(identity.model_id, {**identity.tags, **key, **parent})
             )
         self.fill_tags(run_id, identity.tags)
         self.fill_params(run_id, identity.params)
-        return run_id
-
-    def _start(self, name: str, tags: Mapping[str, str]) -> str:
-        """A new run of a model, whose accuracy is not measured yet."""
-        run_id = self._create(name, tags)
-        self.client.log_metric(run_id, FIRST, math.nan, step=0)
         return run_id
 
     def fill_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
@@ -179,6 +173,12 @@ class Experiment:
     def steps_of(self, run_id: str, key: str) -> set[int]:
         """The epochs for which a figure is logged."""
         return {metric.step for metric in self.client.get_metric_history(run_id, key)}
+
+    def raise_figure(self, run_id: str, key: str, value: float) -> None:
+        """Log a figure if there is none or a lower one."""
+        present = self.client.get_run(run_id).data.metrics
+        if value > present.get(key, -math.inf):
+            self.client.log_metric(run_id, key, value, step=0)
 
     def fill_figures(self, run_id: str, figures: Figures) -> None:
         """Log the final figures that are missing or have changed."""

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tracking.experiment import FAILED, FINISHED, KILLED, Experiment, Figures, Identity
+from tracking.names import FIRST, FIRST_OF_EPOCH
 from tracking.uri import hide_password
 
 
@@ -80,6 +81,9 @@ class ModelRun:
             self._experiment = Experiment.open(self.profile)
             self._run_id = self._experiment.ensure_run(self.identity)
             self._experiment.reopen(self._run_id)
+        accuracies = [own[FIRST_OF_EPOCH] for own in self._held.values() if FIRST_OF_EPOCH in own]
+        if accuracies:
+            self._experiment.raise_figure(self._run_id, FIRST, max(accuracies))
         self._experiment.fill_epochs(self._run_id, self._held, self._ended)
         self._held.clear()
 

@@ -198,10 +198,10 @@ def publish_model(
 ) -> None:
     """Log one model's epochs, final figures and weights; without a row, no final figures."""
     published.models += 1
+    if row is not None:
+        fill_row(experiment, run_id, row)  # first: MLflow's comparison opens on it
     epochs = read_epochs(model.folder / "history.csv")
     published.epochs_filled += experiment.fill_epochs(run_id, epochs)
-    if row is not None:
-        fill_row(experiment, run_id, row)
     is_chosen = row is not None and bool(row.chosen)
     experiment.fill_tags(run_id, {"chosen": str(is_chosen).lower()})
     logged = experiment.fill_model(run_id, model.weights, digest_files([model.weights]))

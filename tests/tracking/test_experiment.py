@@ -1,6 +1,5 @@
 """Runs in MLflow: found again, logged once, and no error of MLflow stops a training."""
 
-import math
 import subprocess
 import sys
 import time
@@ -54,18 +53,19 @@ def test_model_run_is_a_named_child_with_tags_and_params() -> None:
     assert run.data.params["epochs"] == "4"
 
 
-def test_accuracy_on_test_is_the_first_metric_though_it_is_measured_last() -> None:
-    """MLflow's comparison opens on the first one."""
+def test_the_best_accuracy_on_validation_is_the_first_metric() -> None:
+    """MLflow's comparison opens on the first one, and the test split is read last."""
     with ModelRun("tiny", identify()) as tracked:
-        tracked.log_epoch(0, {"by_epoch/val_top1": 0.3})
+        for epoch, accuracy in enumerate((0.3, 0.6, 0.4)):
+            tracked.log_epoch(epoch, {"by_epoch/val_top1": accuracy})
     experiment = Experiment.open("tiny")
     run_id = experiment.ensure_run(identify())
     before = experiment.client.get_run(run_id).data.metrics
-    assert math.isnan(before["accuracy/test_top1"])
-    experiment.fill_figures(run_id, {"accuracy/test_top1": 0.5})
+    assert before == {"accuracy/val_top1": 0.6, "by_epoch/val_top1": 0.4}
+    experiment.fill_figures(run_id, {"accuracy/test_top1": 0.5, "accuracy/val_top1": 0.59})
     after = experiment.client.get_run(run_id).data.metrics
-    assert list(after) == ["accuracy/test_top1", "by_epoch/val_top1"]
-    assert after["accuracy/test_top1"] == 0.5
+    assert list(after) == ["accuracy/val_top1", "by_epoch/val_top1", "accuracy/test_top1"]
+    assert after["accuracy/val_top1"] == 0.59
 
 
 def test_epochs_are_logged_once() -> None:
