@@ -2,8 +2,9 @@
 
 import json
 import logging
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +53,7 @@ def trace(graph: Graph) -> bytes:
     assert program is not None
     model = onnx.ModelProto.FromString(program.model_proto.SerializeToString())
     _strip(model)
-    fold_squeezed_weights(model)
+    fold_reshaped_weights(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -113,21 +114,18 @@ def _strip(model: Any) -> None:
         del value.metadata_props[:]
 
 
-def fold_squeezed_weights(model: Any) -> None:
+def fold_reshaped_weights(model: Any) -> None:
     """Store weights in the shape in which they are used: the quantiser leaves a weight in float32
-    that reaches its product through another node."""
-    from onnx import numpy_helper
-
+    that reaches its product through a Squeeze or a Reshape."""
     graph = model.graph
     held = {entry.name: entry for entry in graph.initializer}
     for node in list(graph.node):
-        if node.op_type != "Squeeze" or not all(name in held for name in node.input):
+        if node.op_type not in SHAPE_OF or not all(name in held for name in node.input):
             continue
-        weight, axes = (held[name] for name in node.input)
-        dropped = {axis % len(weight.dims) for axis in numpy_helper.to_array(axes).tolist()}
-        dims = [size for axis, size in enumerate(weight.dims) if axis not in dropped]
+        weight, how = (held[name] for name in node.input)
         if any(weight.name in other.input for other in graph.node if other is not node):
             continue
+        dims = SHAPE_OF[node.op_type](list(weight.dims), how)
         del weight.dims[:]
         weight.dims.extend(dims)
         for other in graph.node:
@@ -135,3 +133,29 @@ def fold_squeezed_weights(model: Any) -> None:
                 if name == node.output[0]:
                     other.input[place] = weight.name
         graph.node.remove(node)
+
+
+def _squeeze(dims: Sequence[int], axes: Any) -> list[int]:
+    dropped = {axis % len(dims) for axis in _numbers(axes)}
+    return [size for axis, size in enumerate(dims) if axis not in dropped]
+
+
+def _reshape(dims: Sequence[int], shape: Any) -> list[int]:
+    """ONNX's rule: 0 keeps the size of that axis, -1 takes what is left."""
+    sizes = [dims[axis] if size == 0 else size for axis, size in enumerate(_numbers(shape))]
+    known = math.prod(size for size in sizes if size > 0)
+    return [math.prod(dims) // known if size < 0 else size for size in sizes]
+
+
+def _numbers(tensor: Any) -> list[int]:
+    from onnx import numpy_helper
+
+    numbers: list[int] = numpy_helper.to_array(tensor).tolist()
+    return numbers
+
+
+# The shape that an operator makes of a weight's, from its second input.
+SHAPE_OF: dict[str, Callable[[Sequence[int], Any], list[int]]] = {
+    "Squeeze": _squeeze,
+    "Reshape": _reshape,
+}
