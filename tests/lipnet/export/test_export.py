@@ -20,9 +20,9 @@ from lipnet.models.build import build_model
 from lipnet.models.packing import find_valid_frames
 from lipnet.models.weights import load_model
 from lipnet.spec import ModelSpec
+from tests.lipnet.export.exported import SMALL, export_once
 from tests.lipnet.inference.embedding import WORDS, write_shards, write_weights
 
-SMALL = "resnet18_0.125x + tcn_0.25x"
 # Every backbone and kind of head of the paper's tables, every activation, and the word's boundary.
 SPECS = (
     "resnet18_0.125x + mstcn_0.375x + prelu + boundary",
@@ -31,16 +31,14 @@ SPECS = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors", SMALL)
+    return export_once(tmp_path_factory)[0]
 
 
-@pytest.fixture(scope="module")
-def exported(weights: Path) -> Path:
-    out = weights.with_name("clip.onnx")
-    main(["export", str(weights), "--out", str(out)])
-    return out
+@pytest.fixture
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_once(tmp_path_factory)[1]
 
 
 def assert_same_logits(weights: Path, path: Path) -> None:
@@ -68,7 +66,7 @@ def test_every_kind_of_model_exports(tmp_path: Path, spec: str) -> None:
     assert_same_logits(weights, tmp_path / "m.onnx")
 
 
-@pytest.mark.parametrize("head", ["bgru_8", "rnn_8"])
+@pytest.mark.parametrize("head", ["bgru_8", "blstm_8", "rnn_8"])
 def test_a_recurrent_head_takes_any_number_of_frames(head: str) -> None:
     spec = ModelSpec.parse(f"resnet18_0.125x + {head} + boundary")
     model = build_model(spec, 3, generator=torch.Generator().manual_seed(1)).eval()
@@ -108,9 +106,9 @@ def test_cost_takes_the_file(exported: Path, capsys: pytest.CaptureFixture[str])
         main(["cost", str(exported), "--size", "88"])
 
 
-def test_equal_models_give_equal_bytes(weights: Path, exported: Path) -> None:
-    export_model(weights, weights.with_name("again.onnx"))
-    assert weights.with_name("again.onnx").read_bytes() == exported.read_bytes()
+def test_equal_models_give_equal_bytes(tmp_path: Path, weights: Path, exported: Path) -> None:
+    export_model(weights, tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == exported.read_bytes()
 
 
 @pytest.mark.slow

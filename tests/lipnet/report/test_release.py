@@ -1,6 +1,7 @@
 """Released models: half precision, a card with their origin, and limits."""
 
 import hashlib
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,10 @@ import yaml
 from lipnet.cli.main import main
 from lipnet.compress.compression import fit_compression
 from lipnet.errors import InputError
+from lipnet.export.onnx_file import write_onnx
 from lipnet.how import How
-from lipnet.lineage.generation import read_generation
+from lipnet.inference.onnx_reader import load_onnx
+from lipnet.lineage.generation import ONNX_FILE, read_generation
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, load_model, save_packed, save_weights
 from lipnet.report import release, write
@@ -24,7 +27,9 @@ from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
 from tests.contract.imports import ROOT
+from tests.lipnet.export.exported import export_once
 from tests.lipnet.report.fabricated import LABELS, write_fake_figures
+from tests.lipnet.video.making import FakeDetector, write_faces
 
 RELEASED = ROOT / "data" / "released"
 MODEL = "small-by-big-g1"
@@ -83,6 +88,44 @@ def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) 
     assert "Of this file, by the study" in text
     assert "half precision" not in text
     assert "It was trained on clips of 29 frames (its file does not state other lengths)." in text
+
+
+def test_a_released_graph_is_read_evaluated_and_counted_as_weights_are(
+    study: Study,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    weights, exported = export_once(tmp_path_factory)
+    capsys.readouterr()  # what the export printed
+    _, card, facts = load_onnx(exported)
+    origin = {**card.origin, "how": "w8a8", "fingerprint": _fingerprint(study)}
+    graph = _weights(study).with_name(ONNX_FILE)
+    write_onnx(graph, exported.read_bytes(), replace(card, origin=origin), facts)
+    path = release_model(study, MODEL, tmp_path / "released")
+    assert path.name == f"fabricated-{MODEL}.onnx"
+    assert path.read_bytes() == graph.read_bytes()
+    assert "MB ONNX, w8a8." in path.with_suffix(".md").read_text(encoding="utf-8")
+    for place in ("crop", "evaluate"):
+        monkeypatch.setattr(f"lipnet.inference.{place}.shared_detector", lambda *_: FakeDetector())
+    (tmp_path / "videos" / "A").mkdir(parents=True)
+    video = tmp_path / "videos" / "A" / "0.mp4"
+    write_faces(video, 6)
+    found = []
+    for file in (weights, path):
+        main(["read", str(video), "--weights", str(file), "--json"])
+        main(
+            ["evaluate", str(file), "--source", "folder", "--root", str(video.parents[1]), "--json"]
+        )
+        main(["cost", str(file), "--json"])
+        found.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    (read, evaluated, cost), (own_read, own_evaluated, own_cost) = found
+    for one, other in zip(read["answers"], own_read["answers"], strict=True):
+        assert one["label"] == other["label"]
+        assert abs(one["probability"] - other["probability"]) <= 1e-4
+    assert (evaluated["clips"], evaluated["top1"]) == (1, own_evaluated["top1"])
+    assert own_cost["gflops"] == cost["gflops"]
 
 
 def test_the_card_has_licence_lineage_and_accuracy(
