@@ -193,7 +193,8 @@ def check_extras(params: Params) -> None:
     if graphs and missing:
         raise InputError(
             f"compressed.{graphs[0]} needs {missing[0]}: install the extra `export` "
-            "(pip install '.[export]' in the repository)"
+            "(pip install '.[export]' in the repository), or leave the compressed models out with "
+            'SET="compressed={}"'
         )
 
 

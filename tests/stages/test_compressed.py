@@ -30,12 +30,14 @@ from tests.stages.working import Untracked
 SPEC = "resnet18_0.125x + tcn_0.25x"
 ROWS = {
     "small-int8": {"of": "small", "how": "int8"},
-    "small-w8a8": {"of": "small", "how": "w8a8"},
     "small-int3": {"of": "small", "how": "int3", "recipe": {"epochs": 1}},
     "wide-half": {"of": "wide", "how": "width_0.5"},
     "wide-half-int8": {"of": "wide", "how": "width_0.5 + int8"},
+    "wide-half-w8a8": {"of": "wide", "how": "width_0.5 + w8a8"},
+    "deep-early-cluster4": {"of": "deep", "how": "exit1 + cluster4"},
 }
 WIDE = "resnet18_0.25x + tcn_0.5x"
+DEEP = "resnet18_0.125x + tcn_0.25x + exits"
 
 
 class Seen(Untracked):
@@ -56,11 +58,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gene
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(progress, "ModelRun", Seen)
     recipe = {"field": 60, "input_size": 32, "batch": 3, "epochs": 4, "mixup": 0.4}
-    scratch = {"small": {"spec": SPEC}, "wide": {"spec": WIDE, "widths": [1, 0.5]}}
+    scratch = {
+        "small": {"spec": SPEC},
+        "wide": {"spec": WIDE, "widths": [1, 0.5]},
+        "deep": {"spec": DEEP},
+    }
     write(tmp_path, recipe=recipe, scratch=scratch, taught={}, compressed=ROWS)
     paths = Paths("tiny")
     write_shards(paths.shards, ("train", "val"))
-    for lineage, spec, widths in (("small", SPEC, ()), ("wide", WIDE, (1, 0.5))):
+    for lineage, spec, widths in (
+        ("small", SPEC, ()),
+        ("wide", WIDE, (1, 0.5)),
+        ("deep", DEEP, ()),
+    ):
         folder = paths.lineage(lineage) / "g0"
         folder.mkdir(parents=True)
         write_weights(folder / "weights.safetensors", spec)
@@ -96,6 +106,18 @@ def test_a_width_is_an_ordinary_model_packed_or_not(run: Callable[[str], Generat
     torch.testing.assert_close(weights, narrow.classifier.weight, atol=0.02, rtol=0.1)
 
 
+def test_an_exit_is_packed_like_an_ordinary_model(run: Callable[[str], Generation]) -> None:
+    early = load_model(Paths("tiny").lineage("deep") / "g0" / "weights.safetensors", exit=1)[0]
+    made = run("deep-early-cluster4")
+    path = Paths("tiny").lineage("deep-early-cluster4") / "g1" / "weights.safetensors"
+    assert is_packed(path)
+    assert made.spec == load_card(path).spec == "resnet18_0.125x + dstcn_0.125x + stages2"
+    name = "head.blocks.1.layer1.branches.0.point.weight"
+    stored, source = (model.get_parameter(name) for model in (load_model(path)[0], early))
+    assert len(stored.unique()) <= 16 < len(source.unique())
+    torch.testing.assert_close(stored, source, atol=0.05, rtol=0.1)
+
+
 def test_a_row_is_a_lineage_with_its_size_and_its_source(
     run: Callable[[str], Generation], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,23 +150,26 @@ def test_a_row_is_a_lineage_with_its_size_and_its_source(
 def test_w8a8_is_a_graph_that_onnx_runtime_computes(
     run: Callable[[str], Generation],
 ) -> None:
-    made = run("small-w8a8")
-    folder = Paths("tiny").lineage("small-w8a8") / "g1"
+    run("wide-half")
+    made = run("wide-half-w8a8")
+    folder = Paths("tiny").lineage("wide-half-w8a8") / "g1"
     assert sorted(path.name for path in folder.iterdir()) == [
         *("generation.json", "history.csv", "model.onnx"),
     ]
     graph = model_file(folder)
     assert made.packing is not None
-    assert (made.packing.how, made.packing.file_bytes) == ("w8a8", graph.stat().st_size)
+    how = "width_0.5 + w8a8"
+    assert (made.packing.how, made.packing.file_bytes) == (how, graph.stat().st_size)
     assert "QuantizeLinear" in {node.op_type for node in onnx.load(graph).graph.node}
     _, card, facts = load_onnx(graph)
-    assert (card.origin["how"], card.origin["fingerprint"]) == ("w8a8", made.fingerprint)
+    assert (card.origin["how"], card.origin["fingerprint"]) == (how, made.fingerprint)
+    assert card.spec == made.spec == "resnet18_0.125x + tcn_0.25x"
     assert (facts.precision, facts.calibration["clips"]) == ("int8", 5)
     clips = open_split(Paths("tiny").shards, "val", shrink=Shrink.for_recipe(made.recipe))
     saved = predict_split(graph, clips, made.recipe, torch.device("cpu"))
     assert topk(saved.logits, saved.labels, 1).mean() == made.val_top1
     source = predict_split(
-        Paths("tiny").lineage("small") / "g0" / "weights.safetensors",
+        Paths("tiny").lineage("wide-half") / "g1" / "weights.safetensors",
         clips,
         made.recipe,
         torch.device("cpu"),
