@@ -1,116 +1,232 @@
 """How many takes of each word does `lipnet teach` need? Accuracy against takes per word.
 
-On the takes of a folder, or (`--render`) of a rendered speaker: the held-back takes stay the same
-while more and more of the others are trained on, from each of the given weights and from scratch,
-with several seeds. Intervals resample takes.
+Ten digits by GRID's speaker s1, and ten words by rendered speakers of whom no training has clips:
+from scratch, from weights that know other words, and from weights of other speakers. The takes that
+are held back stay the same while more and more of the others are trained on. Each training is a
+file in DIR/results, so that an interrupted study continues; several processes must not share DIR.
+`python -m benchmarks.takes_page DIR` makes docs/results/teach.md of them.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmarks.compare import describe_machine
+from benchmarks.takes_sets import (
+    TAKES,
+    TRAIN_SPEAKERS,
+    TRAIN_TAKES,
+    cut_digits,
+    cut_other_words,
+    render_takes,
+)
 from lipnet.cli.demo import MODEL
-from lipnet.cli.evaluate import format_estimate
+from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
+from lipnet.files import write_atomic
 from lipnet.labels import BACKGROUND
 from lipnet.lineage.generation_run import SilentLineage
 from lipnet.lineage.plan import LineagePlan
-from lipnet.measure.accuracy import Estimate, accuracy
-from lipnet.models.weights import load_card
+from lipnet.models.weights import ModelCard, load_card
 from lipnet.sources.names import hash_name
-from lipnet.sources.synthetic.corpus import encode_movie
-from lipnet.sources.synthetic.options import SyntheticOptions
-from lipnet.sources.synthetic.render import ClipPlan, render_clip
-from lipnet.sources.synthetic.words import DEFAULT_WORDS
 from lipnet.spec import ModelSpec
 from lipnet.teach.clips import Collected, Cut, balance, collect_clips
 from lipnet.teach.training import check_start, make_recipe, read_held_back, train_clips
 
-TAKES = (3, 5, 10, 20, 40)
+COUNTS = (3, 5, 10, 20, 40)
+SEEDS = 3
 SCRATCH = "scratch"
-RENDERED_WORDS = 10
-STILL = 23  # frames before and after the rendered word: a take of three seconds
+# Clips that a training sees in all, and its epochs at least and at most. `lipnet teach` sees 4,000
+# and has 12 to 60 epochs; these are fewer so that the study takes about 2.5 hours of one core.
+CLIPS, WARM_CLIPS = 3200, 1600
+EPOCHS = (6, 60)
+START_CLIPS = 8000  # of the weights that are trained here to start from
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table: the weights, takes per word that were trained on, and accuracies."""
+class TakeSet:
+    """Takes to learn from: the folder for each seed, and the weights to start from."""
 
+    folders: Sequence[str]
+    starts: Sequence[str]
+
+
+SETS: Mapping[str, TakeSet] = {
+    "s1": TakeSet(("s1-digits",) * SEEDS, (SCRATCH, "s1-words", "rendered")),
+    "rendered": TakeSet(
+        tuple(f"speaker-{seed}" for seed in range(SEEDS)), (SCRATCH, "released", "rendered")
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the study; `seed` counts from 1."""
+
+    takes: str  # a key of SETS
     start: str
-    takes: int
-    words: Estimate
+    count: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of its file, without the ending."""
+        return f"{self.takes}-from-{self.start}-{self.count:02d}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training of a cell read: of each held-back word its take and whether it was read
+    right; of its pauses how many were, and all; and what the training took."""
+
+    units: Sequence[str]
+    right: Sequence[bool]
+    pauses: tuple[int, int]
+    epochs: int
+    clips: int
+    cpu_seconds: float
 
 
 def main() -> None:
-    """Print the table."""
+    """Train what is missing, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, help="takes in the layout of `lipnet teach`")
-    parser.add_argument("--render", type=int, default=0, metavar="N", help="render N takes first")
-    parser.add_argument("--speaker", type=int, default=0, help="of the rendered test speakers")
-    parser.add_argument("--takes", default=",".join(map(str, TAKES)), metavar="N,...")
-    parser.add_argument("--from", dest="starts", type=Path, nargs="*", default=[MODEL])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=0, help="by default chosen by the clips")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="of takes, weights and results")
+    parser.add_argument("--grid", type=Path, help="the folder of GRID, for the takes of s1")
+    parser.add_argument("--sets", default=",".join(SETS), metavar="NAME,...")
+    parser.add_argument("--counts", default=",".join(map(str, COUNTS)), metavar="N,...")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"at most {SEEDS}")
+    parser.add_argument("--plan", action="store_true", help="print what is missing, train nothing")
     asked = parser.parse_args()
-    print(describe_machine(1))
-    if asked.render:
-        render_takes(asked.root, asked.render, asked.speaker)
-    counts = [int(text) for text in asked.takes.split(",")]
-    for row in compare(asked.root, asked.starts, counts, seeds=asked.seeds, epochs=asked.epochs):
-        print(f"{row.start:<40} {row.takes:3} takes  {format_estimate(row.words)}", flush=True)
-
-
-def render_takes(root: Path, takes: int, speaker: int) -> None:
-    """Takes of RENDERED_WORDS words by one of the speakers whom no training split has."""
-    words = DEFAULT_WORDS[:RENDERED_WORDS]
-    options = SyntheticOptions(words=words, pauses=1.0)
-    for word in words:
-        folder = root / word.lower()
-        folder.mkdir(parents=True, exist_ok=True)
-        for number in range(1, takes + 1):
-            frames_THWC, _ = render_clip(ClipPlan(word, "test", number, speaker), options)
-            before, after = (np.repeat(frames_THWC[at][None], STILL, axis=0) for at in (0, -1))
-            movie = np.concatenate([before, frames_THWC, after])
-            encode_movie(folder / f"take-{number:03d}.mp4", movie)
-
-
-def compare(
-    root: Path, starts: Sequence[Path], counts: Sequence[int], *, seeds: int, epochs: int
-) -> Iterator[Row]:
-    """A row for each of the weights, and for none, and for each number of takes."""
-    if not starts:
-        raise InputError(
-            "--from needs a weights file: its spec and input are also those of scratch"
+    counts = [int(text) for text in asked.counts.split(",")]
+    cells = plan_cells(asked.sets.split(","), counts, asked.seeds)
+    missing = [cell for cell in cells if not find_result(asked.folder, cell).is_file()]
+    print(
+        f"{describe_machine(1)}; {len(missing)} of {len(cells)} trainings are missing", flush=True
+    )
+    for cell in missing:
+        if asked.plan:
+            print(cell.name)
+            continue
+        result = measure(asked.folder, cell, asked.grid)
+        write_result(find_result(asked.folder, cell), result)
+        print(
+            f"{cell.name:<28} {sum(result.right)} of {len(result.right)} right, {result.epochs} "
+            f"epochs of {result.clips} clips, {result.cpu_seconds:.0f} s of CPU time",
+            flush=True,
         )
-    for start in (*starts, None):
-        known = start or starts[0]
-        card = load_card(known)
-        options = check_start(card, known)
-        found = collect_clips(root, options)
-        for count in counts:
-            chosen = pick_takes(found, count)
-            answers: list[NDArray[np.bool_]] = []
-            units: list[str] = []
-            for seed in range(1, seeds + 1):
-                recipe = replace(make_recipe(card, len(chosen.splits["train"]), epochs), seed=seed)
-                spec = ModelSpec.parse(card.spec)
-                plan = LineagePlan("takes", spec, recipe, generations=0, start=start)
-                with TemporaryDirectory() as scratch:
-                    silent = SilentLineage()
-                    work = Path(scratch)
-                    weights = train_clips(plan, chosen, options, work=work, listener=silent)
-                    own = read_held_back(weights, chosen)
-                word_N = own.names_N != BACKGROUND
-                answers.append((own.truth_N == own.read_N)[word_N])
-                units += own.units_N[word_N].tolist()
-            name = start.stem if start is not None else SCRATCH
-            yield Row(name, count, accuracy(np.concatenate(answers), units))
+
+
+def plan_cells(names: Sequence[str], counts: Sequence[int], seeds: int) -> list[Cell]:
+    """Every training, one seed after the other; InputError for a set or seed that is not there."""
+    unknown = sorted(set(names) - set(SETS))
+    if unknown or not 1 <= seeds <= SEEDS:
+        raise InputError(f"sets are {', '.join(SETS)}, and seeds 1 to {SEEDS}")
+    return [
+        Cell(name, start, count, seed)
+        for seed, name in product(range(1, seeds + 1), names)
+        for start, count in product(SETS[name].starts, counts)
+    ]
+
+
+def find_result(folder: Path, cell: Cell) -> Path:
+    """The file of a cell's result."""
+    return folder / "results" / f"{cell.name}.json"
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write it as JSON."""
+    with write_atomic(path) as temporary:
+        temporary.write_text(json.dumps(asdict(result)), encoding="utf-8")
+
+
+def measure(folder: Path, cell: Cell, grid: Path | None) -> Result:
+    """Train a cell, and read what is held back."""
+    takes = make_takes(folder, SETS[cell.takes].folders[cell.seed - 1], grid)
+    start = make_start(folder, cell.start, grid)
+    chosen = pick_takes(collect(takes), cell.count)
+    clips = len(chosen.splits["train"])
+    epochs = choose_epochs(clips, WARM_CLIPS if start else CLIPS)
+    before = time.process_time()
+    with TemporaryDirectory() as scratch:
+        weights = train(chosen, start, epochs, seed=cell.seed, work=Path(scratch))
+        own = read_held_back(weights, chosen)
+    right_N, word_N = own.truth_N == own.read_N, own.names_N != BACKGROUND
+    return Result(
+        units=[f"{takes.name}/{unit}" for unit in own.units_N[word_N].tolist()],
+        right=right_N[word_N].tolist(),
+        pauses=(int(right_N[~word_N].sum()), int((~word_N).sum())),
+        epochs=epochs,
+        clips=clips,
+        cpu_seconds=time.process_time() - before,
+    )
+
+
+def make_takes(folder: Path, name: str, grid: Path | None) -> Path:
+    """The folder of takes of that name, written if it is not there."""
+    path = folder / "takes" / name
+    kind, _, speaker = name.partition("-")
+    if kind == "speaker":
+        render_takes(path, "test", [int(speaker)], TAKES)
+    elif kind == "rendered":
+        render_takes(path, "train", range(TRAIN_SPEAKERS), TRAIN_TAKES)
+    elif not path.is_dir():
+        if grid is None:
+            raise InputError("the takes of s1 are cut from GRID: name its folder by --grid")
+        (cut_digits if speaker == "digits" else cut_other_words)(grid, path)
+    return path
+
+
+def make_start(folder: Path, name: str, grid: Path | None) -> Path | None:
+    """The weights of that name, trained if they are not there; none for SCRATCH."""
+    if name == SCRATCH:
+        return None
+    if name == "released":
+        return MODEL
+    path = folder / "weights" / f"{name}.safetensors"
+    if not path.is_file():
+        found = collect(make_takes(folder, name, grid))
+        epochs = choose_epochs(len(found.splits["train"]), START_CLIPS)
+        with TemporaryDirectory() as scratch, write_atomic(path) as temporary:
+            trained = train(found, None, epochs, seed=1, work=Path(scratch))
+            temporary.write_bytes(trained.read_bytes())
+    return path
+
+
+def choose_epochs(clips: int, in_all: int) -> int:
+    """Epochs in which a training sees about `in_all` clips."""
+    low, high = EPOCHS
+    return min(high, max(low, round(in_all / clips)))
+
+
+@lru_cache(maxsize=2)
+def collect(takes: Path) -> Collected:
+    """The windows of a folder of takes; crops are kept there."""
+    return collect_clips(takes, crop_options())
+
+
+@lru_cache(maxsize=1)
+def read_card() -> ModelCard:
+    """The released model's card: its spec and input are those of every training."""
+    return load_card(MODEL)
+
+
+def crop_options() -> CropOptions:
+    """How takes are cropped."""
+    return check_start(read_card(), MODEL)
+
+
+def train(found: Collected, start: Path | None, epochs: int, *, seed: int, work: Path) -> Path:
+    """Train as `lipnet teach` does; the path of the weights, in `work`."""
+    card = read_card()
+    recipe = replace(make_recipe(card, len(found.splits["train"]), epochs), seed=seed)
+    plan = LineagePlan("takes", ModelSpec.parse(card.spec), recipe, generations=0, start=start)
+    return train_clips(plan, found, crop_options(), work=work, listener=SilentLineage())
 
 
 def pick_takes(found: Collected, count: int) -> Collected:
@@ -123,16 +239,14 @@ def pick_takes(found: Collected, count: int) -> Collected:
     few = sorted(word for word, own in by_word.items() if len(own) < count)
     if few:
         have = len(by_word[few[0]])
-        raise InputError(
-            f"{few[0]} has {have} takes to train on, not {count}: record or render more"
-        )
-    kept = {
-        cut.clip.unit
-        for own in by_word.values()
-        for cut in sorted(own, key=lambda cut: hash_name(cut.clip.clip_id, 1))[:count]
-    }
+        raise InputError(f"{few[0]} has {have} takes to train on, not {count}")
+    kept = {cut.clip.unit for own in by_word.values() for cut in _choose(own, count)}
     train = balance([cut for cut in found.splits["train"] if cut.clip.unit in kept])
     return replace(found, splits={**found.splits, "train": train})
+
+
+def _choose(own: Sequence[Cut], count: int) -> Iterator[Cut]:
+    yield from sorted(own, key=lambda cut: hash_name(cut.clip.clip_id, 1))[:count]
 
 
 if __name__ == "__main__":
