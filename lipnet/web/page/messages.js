@@ -74,7 +74,7 @@ export function describeLimits({ labels, source, landmarks, frames, isChosen, ba
       ? "It was trained on pauses as well, so that it can report that nothing is said."
       : "It was not trained on pauses: some word is likely at most moments, so words are also " +
         "reported when nothing is said.",
-    `A word counts from a probability of ${percent} % on, ` +
+    `A word counts from a probability of ${percent}\u00a0% on, ` +
       (isChosen ? "chosen on validation sentences." : "a usual value that was not chosen for this model."),
     landmarks.trained === landmarks.used
       ? `Mouths are found by the landmark model ${landmarks.used}, as in training.`

@@ -76,16 +76,33 @@ export function boundsOf(points) {
   return box;
 }
 
+// The colour at a point. It is called for every pixel of a network's input, so that points within
+// the frame have a path of their own.
 function interpolate(frame, x, y, read, colour) {
+  const { data, width, height } = frame;
   const left = Math.floor(x);
   const top = Math.floor(y);
   const right = x - left;
   const down = y - top;
+  const upperLeft = (1 - right) * (1 - down);
+  const upperRight = right * (1 - down);
+  const lowerLeft = (1 - right) * down;
+  const lowerRight = right * down;
+  if (left >= 0 && top >= 0 && left + 1 < width && top + 1 < height) {
+    const upper = 4 * (top * width + left);
+    const lower = upper + 4 * width;
+    for (let n = 0; n < 3; n += 1) {
+      colour[n] =
+        upperLeft * data[upper + n] + upperRight * data[upper + 4 + n] +
+        lowerLeft * data[lower + n] + lowerRight * data[lower + 4 + n];
+    }
+    return;
+  }
   colour.fill(0);
-  read(frame, left, top, (1 - right) * (1 - down), colour);
-  read(frame, left + 1, top, right * (1 - down), colour);
-  read(frame, left, top + 1, (1 - right) * down, colour);
-  read(frame, left + 1, top + 1, right * down, colour);
+  read(frame, left, top, upperLeft, colour);
+  read(frame, left + 1, top, upperRight, colour);
+  read(frame, left, top + 1, lowerLeft, colour);
+  read(frame, left + 1, top + 1, lowerRight, colour);
 }
 
 function readOrBlack(frame, x, y, weight, colour) {

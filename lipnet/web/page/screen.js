@@ -6,6 +6,10 @@ import { RATE } from "./rate.js";
 const SECOND = 1000;
 const MIN_RATE = 20; // frames per second; with fewer, movements of the lips are missed
 const MAX_WORDS = 60; // in the list of words so far
+// Drawing costs as much as reading on a device without a GPU, so only what a person can see is
+// drawn: numbers as often as they can be read, the face's box if it moved by this share of its size.
+const NUMBERS_EVERY = 250; // milliseconds
+const MOVED = 0.02;
 const STATES = {
   face: "seen",
   held: "hidden for a moment",
@@ -47,6 +51,8 @@ export class Screen {
     for (const name of ["camera", "choose", "example"]) at[name].disabled = false;
     at.example.hidden = !facts.example;
     [at.mouth.width, at.mouth.height] = [facts.view.inputSize, facts.view.inputSize];
+    this.image = at.mouth.getContext("2d").createImageData(at.mouth.width, at.mouth.height);
+    this.image.data.fill(255);
   }
 
   progress(share) {
@@ -78,9 +84,12 @@ export class Screen {
     this.at.stop.disabled = true;
     this.at.file.value = "";
     this.at.overlay.width = 0;
+    this.box = null;
   }
 
   clear() {
+    this.numbered = -Infinity; // when the numbers were shown
+    this.box = null; // of the face that is drawn
     this.own = []; // media times of the source's frames
     this.steps = []; // when steps came
     this.unseen = 0;
@@ -94,15 +103,15 @@ export class Screen {
   show(step) {
     const now = performance.now();
     this.steps = [...this.steps.filter((each) => now - each < SECOND), now];
-    this.at.state.textContent = `${STATES[step.state]}${step.faces > 1 ? `, of ${step.faces}` : ""}`;
-    this.at.speed.textContent = `${this.steps.length} frames per second read, ${step.took.toFixed(0)} ms each`;
-    this.at.rate.textContent = `${this.own.length} frames per second, read at ${RATE}`;
+    const isOneOf = step.faces > 1 && step.state !== "no face";
+    this.setText("state", `${STATES[step.state]}${isOneOf ? `, of ${step.faces}` : ""}`);
+    if (now - this.numbered >= NUMBERS_EVERY) this.showNumbers(now, step.took);
     this.drawFace(step);
     if (step.seen) this.drawMouth(step.seen);
     if (step.reading) this.showReading(step.reading);
     if (step.state === "no face") {
       this.showWord(null);
-      this.at.likely.replaceChildren();
+      this.showBars([]);
     }
     if (step.event) this.addWord(step.event);
     this.advise(step);
@@ -114,12 +123,24 @@ export class Screen {
     const isSlowSource = step.seconds > 2 && this.own.length < MIN_RATE && this.own.length > 1;
     if (this.unseen > RATE / 2) this.warn(MESSAGES.face);
     else if (step.faces > 1) this.warn(MESSAGES.faces);
-    else if (isSlowSource && !this.video.paused) this.warn(MESSAGES.rate);
+    else if (isSlowSource) this.warn(MESSAGES.rate);
     else if (!this.unseen) this.notify(["Reading", "Nothing leaves this device."]);
   }
 
-  drawFace({ box, width, height }) {
+  showNumbers(now, took) {
+    this.numbered = now;
+    this.setText("speed", `${this.steps.length} frames per second read, ${took.toFixed(0)} ms each`);
+    this.setText("rate", `${this.own.length} frames per second, read at ${RATE}`);
+  }
+
+  setText(name, text) {
+    if (this.at[name].textContent !== text) this.at[name].textContent = text;
+  }
+
+  drawFace({ box = null, width, height }) {
     const { overlay } = this.at;
+    if (!isMoved(this.box, box)) return;
+    this.box = box;
     [overlay.width, overlay.height] = [width, height];
     if (!box) return;
     const context = overlay.getContext("2d");
@@ -129,23 +150,30 @@ export class Screen {
   }
 
   drawMouth(seen) {
-    const context = this.at.mouth.getContext("2d");
-    const image = context.createImageData(this.at.mouth.width, this.at.mouth.height);
-    seen.forEach((grey, n) => image.data.set([grey, grey, grey, 255], 4 * n));
-    context.putImageData(image, 0, 0);
+    const { data } = this.image;
+    for (let n = 0; n < seen.length; n += 1) data.fill(seen[n], 4 * n, 4 * n + 3);
+    this.at.mouth.getContext("2d").putImageData(this.image, 0, 0);
   }
 
   showReading({ top }) {
     const words = top.filter(({ word }) => word !== this.facts.background);
-    this.at.likely.replaceChildren(...words.map(makeBar));
+    this.showBars(words);
     const isSaid = words.length && words[0].probability >= this.facts.threshold;
     this.showWord(isSaid && top[0].word === words[0].word ? words[0] : null);
   }
 
+  // A bar for each word; bars that are there are used again.
+  showBars(words) {
+    const { likely } = this.at;
+    while (likely.children.length > words.length) likely.lastChild.remove();
+    while (likely.children.length < words.length) likely.append(makeBar());
+    words.forEach((own, n) => setBar(likely.children[n], own));
+  }
+
   showWord(said) {
-    this.at.word.textContent = said ? said.word : "nothing said";
+    this.setText("word", said ? said.word : "nothing said");
     this.at.word.parentElement.classList.toggle("quiet", !said);
-    this.at.probability.textContent = said ? formatPercent(said.probability) : "";
+    this.setText("probability", said ? formatPercent(said.probability) : "");
   }
 
   addWord({ word, probability, seconds }) {
@@ -162,15 +190,31 @@ function makeElement(name, text) {
   return element;
 }
 
-function makeBar({ word, probability }) {
+function makeBar() {
   const item = makeElement("li", "");
   const bar = makeElement("progress", "");
-  Object.assign(bar, { max: 1, value: probability });
+  bar.max = 1;
   bar.setAttribute("aria-hidden", "true");
-  item.append(bar, makeElement("span", word), makeElement("span", formatPercent(probability)));
+  item.append(bar, makeElement("span", ""), makeElement("span", ""));
   return item;
 }
 
+function setBar(item, { word, probability }) {
+  const [bar, name, share] = item.children;
+  const percent = formatPercent(probability);
+  if (name.textContent !== word) name.textContent = word;
+  if (share.textContent === percent) return;
+  share.textContent = percent;
+  bar.value = probability;
+}
+
+// Whether a box, or null, is so far from the one that is drawn that it is drawn again.
+function isMoved(drawn, box) {
+  if (!drawn || !box) return drawn !== box;
+  const limit = MOVED * (box.right - box.left);
+  return Object.keys(box).some((side) => Math.abs(box[side] - drawn[side]) > limit);
+}
+
 function formatPercent(share) {
-  return `${Math.round(100 * share)} %`;
+  return `${Math.round(100 * share)}\u00a0%`;
 }

@@ -80,6 +80,8 @@ async function read({ bitmap, seconds, isRestart, generation }) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  const step = await reader.push(context.getImageData(0, 0, width, height), seconds, isRestart);
+  // A plain object: the properties of ImageData are slow to read, and are read for every pixel.
+  const { data } = context.getImageData(0, 0, width, height);
+  const step = await reader.push({ data, width, height }, seconds, isRestart);
   self.postMessage({ kind: "step", generation, width, height, took: performance.now() - started, ...step });
 }

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from lipnet.web.server import serve_folder
 from tests.lipnet.landmarks.portrait import FACE, black
 from tests.lipnet.web.browser import MS, NEEDS_BROWSER, PHONE, open_page
+from tests.malformed.movies import write_movie
 
 pytestmark = NEEDS_BROWSER
 FRAMES = 50
@@ -82,24 +83,53 @@ def test_a_camera_is_read_by_keyboard_until_it_is_stopped(page: Page, address: s
     assert not errors
 
 
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("NotAllowedError", "The camera is not allowed"),
-        ("NotFoundError", "There is no camera"),
-        ("NotReadableError", "The camera is busy"),
-    ],
-)
-def test_a_camera_that_cannot_be_used(page: Page, address: str, name: str, title: str) -> None:
+def test_a_camera_that_cannot_be_used(page: Page, address: str) -> None:
     open_ready(page, address)
-    page.evaluate(
-        "name => { navigator.mediaDevices.getUserMedia = async () => "
-        "{ throw new DOMException('no', name); }; }",
-        name,
-    )
+    titles = {
+        "NotAllowedError": "The camera is not allowed",
+        "NotFoundError": "There is no camera",
+        "NotReadableError": "The camera is busy",
+        "OverconstrainedError": "The camera does not fit",
+        "AbortError": "The camera cannot be used",
+    }
+    for name, title in titles.items():
+        page.evaluate(
+            "name => { navigator.mediaDevices.getUserMedia = async () => "
+            "{ throw new DOMException('no', name); }; }",
+            name,
+        )
+        page.locator("#camera").click()
+        expect(page.get_by_text(title)).to_be_visible()
+        expect(page.locator("#choose")).to_be_enabled()
+    page.evaluate("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
     page.locator("#camera").click()
-    expect(page.get_by_text(title)).to_be_visible()
-    expect(page.locator("#choose")).to_be_enabled()
+    expect(page.get_by_text("The camera needs a secure address")).to_be_visible()
+
+
+def test_a_camera_that_is_too_fast_and_then_unplugged(page: Page, address: str) -> None:
+    """The worker answers no frame, as on a device that is far too slow."""
+    open_ready(page, address)
+    page.evaluate("() => { Worker.prototype.postMessage = () => {}; }")
+    page.locator("#camera").click()
+    expect(page.get_by_text("This device is too slow for the camera")).to_be_visible()
+    page.evaluate(
+        "document.getElementById('video').srcObject.getVideoTracks()[0]"
+        ".dispatchEvent(new Event('ended'))"
+    )
+    expect(page.get_by_text("The camera stopped")).to_be_visible()
+    expect(page.locator("#stop")).to_be_disabled()
+
+
+def test_a_video_of_too_few_frames_is_read_to_its_end(
+    page: Page, address: str, tmp_path: Path
+) -> None:
+    frames = [np.ascontiguousarray(FACE[..., ::-1])] * 40
+    write_movie(tmp_path / "slow.webm", frames, codec="libvpx", kind="webm", rate=10)
+    open_ready(page, address)
+    page.locator("#file").set_input_files(tmp_path / "slow.webm")
+    expect(page.locator("#likely li").first).to_be_visible()
+    expect(page.get_by_text("Too few frames per second")).to_be_visible()
+    expect(page.get_by_text("The video is over")).to_be_visible()
 
 
 def test_a_file_that_is_not_a_video(page: Page, address: str, tmp_path: Path) -> None:
@@ -109,11 +139,19 @@ def test_a_file_that_is_not_a_video(page: Page, address: str, tmp_path: Path) ->
     expect(page.get_by_text("The video cannot be played")).to_be_visible()
 
 
-def test_a_browser_without_simd(page: Page, address: str) -> None:
-    page.add_init_script("if (location.hash === '#old') WebAssembly.validate = () => false")
+@pytest.mark.parametrize(
+    ("lack", "title"),
+    [
+        ("WebAssembly.validate = () => false", "This browser cannot run the networks"),
+        ("delete window.OffscreenCanvas", "This browser is too old"),
+    ],
+)
+def test_a_browser_that_lacks_something(page: Page, address: str, lack: str, title: str) -> None:
+    hash_ = f"#{len(lack)}"  # the script stays in the page of later tests
+    page.add_init_script(f"if (location.hash === '{hash_}') {lack}")
     page.goto("about:blank")
-    page.goto(f"{address}#old")
-    expect(page.get_by_text("This browser cannot run the networks")).to_be_visible()
+    page.goto(f"{address}{hash_}")
+    expect(page.get_by_text(title)).to_be_visible()
     expect(page.locator("#camera")).to_be_disabled()
 
 
