@@ -176,10 +176,16 @@ def write_web(parsed: argparse.Namespace) -> None:
 
 
 def make_bar() -> "Callable[[str, int, int], None]":
-    """A bar on standard error; without a terminal, a line for each tenth."""
+    """A bar on standard error; without a terminal, a line for each tenth. Equal counts in a row are
+    shown once."""
+    shown = ""
 
     def show(stage: str, done: int, total: int) -> None:
+        nonlocal shown
         text = f"{stage} {done} of {total}"
+        if text == shown:
+            return
+        shown = text
         if sys.stderr.isatty():
             filled = BAR * done // max(1, total)
             bar = "#" * filled + "." * (BAR - filled)

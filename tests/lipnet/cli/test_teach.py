@@ -85,7 +85,7 @@ def test_no_pauses_is_stated() -> None:
 
 def test_the_bar_is_a_line_per_tenth_without_a_terminal(capsys: Printed) -> None:
     show = teach.make_bar()
-    for done in range(1, 31):
+    for done in [*range(1, 31), 30]:
         show("training", done, 30)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"training {done} of 30" for done in np.arange(3, 31, 3)]
