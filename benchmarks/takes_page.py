@@ -204,10 +204,17 @@ def draw_curve(axes: Axes, points: Points, name: str, start: str, number: int) -
         [100 * (own.value - own.low) for own in found],
         [100 * (own.high - own.value) for own in found],
     ]
-    colour = GREYS[0] if start == SCRATCH else DISTILLED[number - 1]
-    label = STARTS[name, start]
-    style = {"marker": MARKERS[number], "lw": 1.4, "elinewidth": 1, "capsize": 2.5}
-    axes.errorbar(COUNTS, values, bars, color=colour, label=label, **style)
+    axes.errorbar(
+        COUNTS,
+        values,
+        bars,
+        color=GREYS[0] if start == SCRATCH else DISTILLED[number - 1],
+        marker=MARKERS[number],
+        lw=1.4,
+        elinewidth=1,
+        capsize=2.5,
+        label=STARTS[name, start],
+    )
 
 
 if __name__ == "__main__":
