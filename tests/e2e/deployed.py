@@ -137,11 +137,11 @@ class Deployed:
             output = client.set_flow_run_state(run, Cancelling(), force=False)
         assert output.status == SetStateStatus.ACCEPT, output
 
-    def state_of(self, run: UUID) -> State[Any] | None:
-        """The run's state; none while the server does not answer."""
+    def state_of(self, run: UUID, client: SyncPrefectClient) -> State[Any] | None:
+        """The run's state, asked by this client, which is slow to make; none while the server does
+        not answer."""
         try:
-            with self.client() as client:
-                return client.read_flow_run(run).state
+            return client.read_flow_run(run).state
         except HTTPError:  # it is dying, or not there
             return None
 
@@ -149,8 +149,9 @@ class Deployed:
         """The run's state, once it is one of these kinds; AssertionError if it ends as another
         one."""
         deadline = time.monotonic() + PATIENCE
-        while (state := self.state_of(run)) is None or state.type not in kinds:
-            assert time.monotonic() < deadline, state
-            assert state is None or not state.is_final(), state
-            time.sleep(0.5)
+        with self.client() as client:
+            while (state := self.state_of(run, client)) is None or state.type not in kinds:
+                assert time.monotonic() < deadline, state
+                assert state is None or not state.is_final(), state
+                time.sleep(0.5)
         return state

@@ -98,9 +98,10 @@ def _start_training(deployed: Deployed) -> UUID:
     """A run of the lineage that trains."""
     run = deployed.begin("train/lineage", lineage=LINEAGE, profile="tiny")
     deadline = time.monotonic() + PATIENCE
-    while not is_training(deployed.checkout):
-        assert time.monotonic() < deadline
-        state = deployed.state_of(run)
-        assert state is None or not state.is_final(), state
-        time.sleep(0.2)
+    with deployed.client() as client:
+        while not is_training(deployed.checkout):
+            assert time.monotonic() < deadline
+            state = deployed.state_of(run, client)
+            assert state is None or not state.is_final(), state
+            time.sleep(0.2)
     return run

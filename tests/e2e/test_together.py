@@ -1,6 +1,7 @@
 """A model trained by two processes under Ray Train, one of which is lost at work."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 
 from tests.e2e.checkout import Checkout
 from tests.e2e.faults import wait_until
+from tests.e2e.retrained import LINEAGE, train_here
 
 pytestmark = pytest.mark.slow
 # By SGD: Adam would make a whole step of a gradient that is nothing but rounding.
@@ -18,16 +20,23 @@ CHANGES = (
     *("+recipe.micro_batch=4", "recipe.optimiser=sgd", "recipe.lr=1e-2"),
     "compute.checkpoint_minutes=1e-6",  # so that there is time for a fault
 )
-LINEAGE = "rn18-tcn"
 MODELS, CHECKPOINTS = f"data/tiny/models/{LINEAGE}", f"data/tmp/tiny/models/{LINEAGE}"
 
 
-def fork(undisturbed: Checkout, place: Path, workers: int) -> Checkout:
-    """The tiny profile's shards, with models to be trained by that many processes."""
-    checkout = undisturbed.fork(place)
-    several = [f"compute.workers={workers}"] if workers > 1 else []  # 1 is the profile's
-    checkout.run("pipeline.profile", "tiny", *several, *CHANGES)
-    return checkout
+def train_alone(together: Checkout, place: Path) -> Checkout:
+    """A copy of the checkout, its lineage trained by this process."""
+    alone = together.fork(place)
+    path = place / "params.yaml"
+    text, changes = re.subn(r"(?m)^  workers: 2$", "  workers: 1", path.read_text("utf-8"))
+    assert changes == 1
+    path.write_text(text, "utf-8")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        train_here(alone)
+    finally:
+        torch.set_num_threads(threads)
+    return alone
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +64,9 @@ def _trains(process: psutil.Process) -> bool:
 def test_a_lost_process_is_replaced_and_the_model_is_that_of_one_process(
     undisturbed: Checkout, tmp_path: Path
 ) -> None:
-    alone, together = (fork(undisturbed, tmp_path / str(n), n) for n in (1, 2))
-    output, _ = alone.start("stages.scratch", LINEAGE, OMP_NUM_THREADS="1").communicate()
-    assert "best validation" in output, output
+    together = undisturbed.fork(tmp_path / "together")
+    together.run("pipeline.profile", "tiny", "compute.workers=2", *CHANGES)
+    alone = train_alone(together, tmp_path / "alone")
     process = together.start("stages.scratch", LINEAGE)
     assert wait_until(lambda: any((together.place / CHECKPOINTS).glob("*.checkpoint")), process)
     assert wait_until(lambda: bool(find_workers(process.pid)), process)
