@@ -100,9 +100,9 @@ def load_profile(profile: str) -> Params:
 def make_table(projections: list[Projection], device: str, gpus: int | None) -> Table:
     """A row per profile."""
     one = "training, one GPU" if device == "cuda" else "training"
-    several = [f"by make flow, {gpus} GPUs"] if gpus else []
+    several = [f"make flow, {gpus} GPUs"] if gpus else []
     table = Table(title="Every profile on this machine", caption=CAPTION)
-    table.add_column("profile")
+    table.add_column("profile", no_wrap=True)
     for heading in ("training clips", "models", "landmarks, shards", one, *several):
         table.add_column(heading, justify="right")
     for projection in projections:
