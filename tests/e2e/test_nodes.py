@@ -15,6 +15,7 @@ from ray.util.state import list_actors, list_tasks
 from cluster.connection import OBJECT_STORE_BYTES
 from tests.contract.imports import ROOT
 from tests.e2e.faults import AT_WORK, kill_node, wait_until
+from tests.e2e.hosts import Host, Refused, connect_hosts, connect_ray, ray_settings
 from tests.e2e.preprocessing import TOO_LATE, UNITS, Preprocessing
 
 pytestmark = pytest.mark.slow
@@ -81,6 +82,46 @@ def test_a_node_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
     made.finish("shards")
     assert made.outputs() == calm.outputs()
     print(f"\nseed {SEED}-{number}: Ray node lost after {least} of {UNITS} units; outputs equal")
+
+
+@pytest.fixture
+def hosts() -> Iterator[tuple[Host, Host]]:
+    try:
+        with connect_hosts() as both:
+            yield both
+    except Refused as error:
+        pytest.skip(f"this machine gives no network namespaces: {error}")
+
+
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="takes minutes: run by `make faults`")
+@pytest.mark.parametrize("loss", ["killed", "cut off"])
+def test_a_host_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
+    calm: Preprocessing, tmp_path: Path, hosts: tuple[Host, Host], loss: str
+) -> None:
+    """Two hosts with addresses of their own; the second one is lost after some units."""
+    least = random.Random(f"{SEED}-{loss}").randrange(2, UNITS // 2)
+    first, second = hosts
+    with connect_ray(first, second) as address:
+        for attempt in range(TOO_LATE):  # the first host may be done before the second begins
+            made = calm.fork(tmp_path / f"fault-{attempt}", "landmarks", actors=0)
+            command = first.enter(sys.executable, "-m", "stages.landmarks")
+            environment = {**ray_settings(first), "PYTHONPATH": str(made.checkout.place)}
+            process = made.checkout.start_program(command, RAY_ADDRESS=address, **environment)
+            if wait_until(lambda made=made: made.count_units("landmarks") >= least, process) and (
+                wait_until(second.is_at_work, process)
+            ):
+                break
+            output, _ = process.communicate()
+            assert process.returncode == 0, output
+        else:
+            raise AssertionError(f"landmarks ended {TOO_LATE} times before the host was lost")
+        (second.kill if loss == "killed" else second.cut_off)()
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    made.use_actors(1)
+    made.finish("shards")
+    assert made.outputs() == calm.outputs()
+    print(f"\nseed {SEED}: host {loss} after {least} of {UNITS} units; outputs equal")
 
 
 WHERE = """
