@@ -65,7 +65,7 @@ BACKBONES: dict[str, Part[float]] = {
     "densenet3d": Part("3D DenseNet", Width()),
     "mobilenetv1": Part("MobileNetV1", MOBILE_WIDTH, DEPTHWISE_SPEED, slims=True),
     "mobilenetv2": Part("MobileNetV2", MOBILE_WIDTH, DEPTHWISE_SPEED, slims=True),
-    "efficientnetb0": Part("EfficientNet-B0", Width(), training_speed=DEPTHWISE_SPEED),
+    "efficientnetb0": Part("EfficientNet-B0", RESNET_WIDTH, training_speed=DEPTHWISE_SPEED),
     "ghostnet": Part("GhostNet", MOBILE_WIDTH, training_speed=DEPTHWISE_SPEED),
     "shufflenetv1": Part(
         "ShuffleNet v1",

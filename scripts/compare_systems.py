@@ -45,8 +45,8 @@ SHIFT = 1.03  # the taught point is drawn this far to the right, so that no bar 
 
 @dataclass(frozen=True)
 class System:
-    """A lineage from scratch with its distilled twin, if it has one: of each the model that is best
-    on validation, and test top-1 less that of the reference trained in the same way."""
+    """A model from scratch and its distilled twin, if it has one: test top-1, and the same less
+    that of the reference trained in the same way."""
 
     name: str
     spec: str
@@ -72,9 +72,7 @@ class System:
 def find_systems(study: Study, reference: str) -> list[System]:
     """The study's systems, the cheapest first; InputError if `reference` is none of them."""
     results, rows = read_results(study), {row.model: row for row in read_leaderboard(study)}
-    lineages = list(
-        dict.fromkeys(own.lineage for own in results.models if own.training == "scratch")
-    )
+    lineages = list(dict.fromkeys(own.lineage for own in results.models if _is_scratch(own)))
     if reference not in lineages:
         raise InputError(f"{study.root} has no system {reference!r}; it has: {', '.join(lineages)}")
     base = _find_pair(results, reference)
@@ -83,11 +81,15 @@ def find_systems(study: Study, reference: str) -> list[System]:
 
 
 def _find_pair(results: Results, name: str) -> tuple[Entry, Entry | None]:
-    """The best model of a scratch lineage on validation, and that of its first taught twin."""
-    own = [entry for entry in results.models if entry.lineage == name]
+    """A lineage's model from scratch, and the best on validation of its first taught twin."""
+    own = [entry for entry in results.models if entry.lineage == name and _is_scratch(entry)]
     twins = [entry for entry in results.models if entry.lineage.startswith(name + TAUGHT)]
     first = [entry for entry in twins if entry.lineage == twins[0].lineage]
     return best_of(own), best_of(first) if first else None
+
+
+def _is_scratch(entry: Entry) -> bool:
+    return entry.training == "scratch"
 
 
 def _describe(
@@ -195,7 +197,8 @@ def _look_of(training: str) -> dict[str, Any]:
 def _label_panel(axes: Axes, systems: Sequence[System], cost: str) -> None:
     obstacles: list[Bbox] = []
     labels: list[Label] = []
-    for own in systems:
+    backbones = [name_spec(own.spec).partition("\n")[0] for own in systems]
+    for own, backbone in zip(systems, backbones, strict=True):
         for training, top1 in _marks_of(own):
             place = _place(own, cost, training)
             obstacles += boxes_of(axes, [(place, 100 * top1.value)], radius=6)
@@ -203,7 +206,8 @@ def _label_panel(axes: Axes, systems: Sequence[System], cost: str) -> None:
                 axes, (place, 100 * top1.low), (place, 100 * top1.high), radius=3
             )
         top = max(100 * top1.value for _, top1 in _marks_of(own))
-        labels.append(Label(name_spec(own.spec).partition("\n")[0], getattr(own, cost), top))
+        text = own.name if backbones.count(backbone) > 1 else backbone
+        labels.append(Label(text, getattr(own, cost), top))
     place_labels(axes, labels, obstacles, size=8.5)
 
 

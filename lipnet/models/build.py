@@ -73,7 +73,7 @@ BACKBONE_BUILDERS: dict[str, Callable[[ModelSpec], StemmedTrunk]] = {
     "densenet3d": lambda spec: DenseNet3D(),
     "mobilenetv1": lambda spec: MobileNetV1(spec.width),
     "mobilenetv2": lambda spec: MobileNetV2(spec.width),
-    "efficientnetb0": lambda spec: EfficientNetB0(),
+    "efficientnetb0": lambda spec: EfficientNetB0(spec.width),
     "ghostnet": lambda spec: GhostNet(spec.width),
     "shufflenetv1": lambda spec: ShuffleNetV1(spec.width),
     "inceptionv4": lambda spec: InceptionV4(spec.width),

@@ -4,11 +4,12 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lipnet.models.blocks import SqueezeExcite, convolve
+from lipnet.models.blocks import SqueezeExcite, convolve, round_channels
 from lipnet.models.packing import ValidFrames
 
 STEM_CHANNELS = 32
 LAST_CHANNELS = 1280
+DIVISOR = 8  # of channels at other widths
 SQUEEZE = 4  # a block's input channels over those between the two layers of its gates
 DROP_RATE = 0.2  # of stochastic depth, reached after the last block
 # Expansion, kernel, stride of the first block, channels, blocks.
@@ -75,16 +76,18 @@ class MBConv(nn.Module):
 class EfficientNetB0(nn.Module):
     """Sixteen MBConv blocks, a last 1x1 convolution, the mean over the whole map.
 
-    Its activation is SiLU, in models with other activations too.
+    `width` scales every channel count to a multiple of 8, as between the published B0 to B7. Its
+    activation is SiLU, in models with other activations too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        channels = self.stem_channels = STEM_CHANNELS
-        self.features = LAST_CHANNELS
+        channels = self.stem_channels = round_channels(STEM_CHANNELS * width, DIVISOR)
+        self.features = round_channels(LAST_CHANNELS * width, DIVISOR)
         self.blocks = nn.Sequential()
         depth = sum(blocks for *_, blocks in STAGES)
-        for expansion, kernel, first_stride, outputs, blocks in STAGES:
+        for expansion, kernel, first_stride, plain, blocks in STAGES:
+            outputs = round_channels(plain * width, DIVISOR)
             for block in range(blocks):
                 self.blocks.append(
                     MBConv(
@@ -100,6 +103,6 @@ class EfficientNetB0(nn.Module):
         self.last = convolve(channels, self.features, act=nn.SiLU())
 
     def forward(self, maps_NCHW: Tensor, valid: ValidFrames) -> Tensor:
-        """[N, 32, H, W] -> [N, 1280]."""
+        """[N, stem, H, W] -> [N, features]."""
         out_NCHW: Tensor = self.last(self.blocks(maps_NCHW))
         return out_NCHW.mean((2, 3))

@@ -106,16 +106,17 @@ def test_the_pair_is_a_part_of_the_whole_study() -> None:
     }
 
 
-def test_the_zoos_have_every_network_and_the_trunks_also_taught() -> None:
+def test_the_zoos_have_every_network_and_trunks_also_taught() -> None:
     trunks, others = compose("zoo"), compose("zoo_clips")
     specs = [params.spec_of(name) for params in (trunks, others) for name in params.scratch]
-    left_out = {"densenet3d", "efficientnetb0", "resnet34"}  # costly, costly, a deeper resnet18
+    left_out = {"densenet3d", "resnet34"}  # too costly, and a deeper resnet18
     assert {spec.backbone for spec in specs} == {*BACKBONES, *CLIP_NETS} - left_out
     assert {"mean", "rnn", "gru", "lstm", "bgru", "blstm"} < {spec.head for spec in specs}
-    teacher = "rn18-mstcn"
+    teacher, dear = "rn18-mstcn", {"snv1-tcn05", "ghost-tcn05", "effb0-tcn05"}
     pairs = {name: f"{name}-by-{teacher}" for name in trunks.scratch if name != teacher}
-    assert list(trunks.taught) == list(pairs.values())
-    for name, taught in pairs.items():
+    assert list(trunks.taught) == [pairs[name] for name in pairs if name not in dear]
+    for taught in trunks.taught:
+        name = taught.removesuffix(f"-by-{teacher}")
         assert trunks.spec_of(taught) == trunks.spec_of(name)
         assert trunks.recipe_of(taught) == trunks.recipe_of(name)
 

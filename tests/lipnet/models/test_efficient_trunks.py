@@ -13,7 +13,7 @@ from lipnet.spec import ModelSpec
 from tests.lipnet.models.test_lipreader import make_batch, make_clip, make_model, shared_model
 
 HEAD = "tcn_0.125x"
-NARROW = ("mobilenetv1_0.125x", "mobilenetv2_0.125x", "efficientnetb0", "ghostnet_0.125x")
+NARROW = ("mobilenetv1_0.125x", "mobilenetv2_0.125x", "efficientnetb0_0.125x", "ghostnet_0.125x")
 NARROW += ("shufflenetv1_0.25x",)
 # Backbone, channels from the front end, features, weights of the trunk; with tcn_1x and 500 words
 # the weights of the whole model and the GFLOPs of 29 frames of 88 x 88 pixels.
@@ -119,6 +119,14 @@ def test_stochastic_depth_drops_whole_frames_and_keeps_the_mean():
     assert dropped_N.float().mean().item() == pytest.approx(0.2, abs=0.03)
     torch.testing.assert_close(ratios_NCHW[~dropped_N], ratios_NCHW[~dropped_N] * 0 + 1.25)
     assert torch.equal(StochasticDepth(0.2).eval()(maps_NCHW), maps_NCHW)
+
+
+def test_a_narrow_efficientnet_rounds_channels_as_the_published_ones_do():
+    trunk = build_empty(ModelSpec.parse(f"efficientnetb0_0.25x + {HEAD}"), 5, device="meta").trunk
+    ends = [block.layers[-1][0].out_channels for block in trunk.blocks]
+    # 0.25 times 16, 24, 40, 80, 112, 192 and 320; 10 becomes 16, because 8 is below 0.9 of it.
+    assert ends == [8] * 3 + [16] * 2 + [24] * 3 + [32] * 3 + [48] * 4 + [80]
+    assert (trunk.stem_channels, trunk.features) == (8, 320)
 
 
 def test_stochastic_depth_grows_linearly_over_the_blocks():
