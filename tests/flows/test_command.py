@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,16 @@ def test_the_exit_code_is_returned() -> None:
     assert run(Commands(), "raise SystemExit(3)", []).code == 3
 
 
+@pytest.fixture
+def _default_sigint() -> Iterator[None]:
+    """A shell's background job starts with SIGINT ignored, and so would the processes of a test
+    in it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_default_sigint")
 def test_stop_ends_the_whole_group() -> None:
     commands = Commands()
     lines: list[str] = []
