@@ -33,8 +33,9 @@ def nodes() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def watched() -> Iterator[Cluster]:
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """Two cores, and the dashboard on a port that is free."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     settings = {**NODE, "num_cpus": 2, "include_dashboard": True, "dashboard_port": 0}
     cluster = Cluster(True, connect=False, head_node_args=settings)
     yield cluster
@@ -133,12 +134,11 @@ print(map_jobs(make_worker, [1, 2], actors=2))
 """
 
 
-def test_work_on_a_cluster_logs_where_the_stage_does(
-    nodes: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def _check_where_work_logs(cluster: Cluster) -> None:
+    """Actors on a cluster log where the stage does, not where the cluster was started to."""
+    assert "MLFLOW_TRACKING_URI" not in os.environ
     address = "http://tracking.example:5000"
-    own = {"RAY_ADDRESS": nodes.address, "MLFLOW_TRACKING_URI": address}
+    own = {"RAY_ADDRESS": cluster.address, "MLFLOW_TRACKING_URI": address}
     done = subprocess.run(
         [sys.executable, "-c", WHERE],
         cwd=ROOT,
@@ -150,7 +150,7 @@ def test_work_on_a_cluster_logs_where_the_stage_does(
     assert done.stdout == f"{[address] * 2}\n", done.stderr
 
 
-def test_the_dashboard_names_what_each_actor_does(
+def test_the_dashboard_names_what_each_actor_does_and_work_logs_where_the_stage_does(
     calm: Preprocessing, tmp_path: Path, watched: Cluster
 ) -> None:
     made = calm.fork(tmp_path / "watched", "landmarks")
@@ -174,3 +174,4 @@ def test_the_dashboard_names_what_each_actor_does(
     assert process.returncode == 0, output
     assert actors == {"landmarks 1", "landmarks 2"}
     assert tasks >= {f"landmarks {number} of {UNITS}" for number in range(1, UNITS + 1)}
+    _check_where_work_logs(watched)
