@@ -133,6 +133,17 @@ def fold_reshaped_weights(model: Any) -> None:
                 if name == node.output[0]:
                     other.input[place] = weight.name
         graph.node.remove(node)
+        _drop_unused(graph, how.name)
+
+
+def _drop_unused(graph: Any, name: str) -> None:
+    """Remove a constant that no node takes any more: ONNX Runtime warns of it."""
+    if any(name in node.input for node in graph.node):
+        return
+    for place, entry in enumerate(graph.initializer):
+        if entry.name == name:
+            del graph.initializer[place]
+            return
 
 
 def _squeeze(dims: Sequence[int], axes: Any) -> list[int]:

@@ -40,5 +40,6 @@ def test_a_weight_is_stored_in_the_shape_of_its_use(operator: str, second: list[
         expected = run_graph(open_session(model.SerializeToString()), x_23)
         fold_reshaped_weights(model)
         assert sum(node.op_type == operator for node in model.graph.node) == left
+        assert ("second" in {entry.name for entry in model.graph.initializer}) == shared
         found = run_graph(open_session(model.SerializeToString()), x_23)
         assert np.array_equal(found, expected)
