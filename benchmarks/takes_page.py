@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.takes import (
+    CHOOSING,
     CLIPS,
     COUNTS,
     SCRATCH,
@@ -63,9 +64,9 @@ METHOD = f"""## What was measured
 - **Trainings.** The recipe of `lipnet teach`, ShuffleNet v2 0.5x + TCN 1x at 32 pixels. From
   scratch a training sees about {CLIPS:,} clips in all, from weights about {WARM_CLIPS:,}; the
   weights that are trained here saw {START_CLIPS:,}. `lipnet teach` sees 4,000.
-- Of each word, 12 takes are held back and 9 choose the epoch: more than a person with few takes
-  has. Held-back takes are of the same sitting as the others. No person recorded any of them with
-  the page.
+- Of each word, 12 takes are held back and {CHOOSING} choose the epoch, however few are trained on.
+  Held-back takes are of the same sitting as the others. No person recorded any of them with the
+  page.
 
 `python -m benchmarks.takes DIR --grid GRID`, then `python -m benchmarks.takes_page DIR`. The
 trainings took {{hours:.1f}} hours of one core's CPU time.

@@ -26,7 +26,7 @@ from lipnet.sources.synthetic.words import DEFAULT_WORDS
 
 SPEAKER = "s1"  # the only one of GRID with hundreds of sentences in the training data
 DIGIT = list(SLOTS).index("digit")
-TAKES = 62  # of each word: 41 to train on, 9 to choose by, 12 held back
+TAKES = 62  # of each word: 41 to train on, 9 to choose the epoch by, 12 held back
 OTHER_TAKES = 30  # of each of the other words
 RENDERED_WORDS = tuple(DEFAULT_WORDS[:10])
 STILL = 23  # frames before and after a rendered word: a take of three seconds

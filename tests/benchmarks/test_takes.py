@@ -38,7 +38,7 @@ def make_cuts(split: str, count: int, size: int = 2) -> list[Cut]:
 def make_collected(count: int, size: int = 2) -> Collected:
     splits = {
         name: make_cuts(name, own, size)
-        for name, own in (("train", count), ("val", 1), ("test", 2))
+        for name, own in (("train", count), ("val", 4), ("test", 2))
     }
     return Collected(splits, [BACKGROUND, *WORDS], [])
 
@@ -56,11 +56,13 @@ def test_more_takes_include_the_fewer() -> None:
         "no": 5,
         "yes": 5,
     }
+    assert Counter(cut.clip.label for cut in few.splits["val"])["yes"] == takes.CHOOSING
     assert few.splits["test"] == more.splits["test"] == found.splits["test"]
     with pytest.raises(InputError, match="no has 6 takes to train on, not 7"):
         pick_takes(found, 7)
 
 
+@pytest.mark.slow
 def test_a_training_is_done_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,7 +84,7 @@ def test_a_training_is_done_once(
     assert takes.find_result(tmp_path, CELL).read_bytes() == kept
 
 
-@pytest.mark.parametrize(("clips", "epochs"), [(1, 60), (100, 32), (10_000, 6)])
+@pytest.mark.parametrize(("clips", "epochs"), [(1, 60), (100, 32), (10_000, 4)])
 def test_trainings_see_as_many_clips(clips: int, epochs: int) -> None:
     assert choose_epochs(clips, 3200) == epochs
 
