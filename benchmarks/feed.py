@@ -120,13 +120,13 @@ def format_table(fed: dict[int, Fed]) -> Iterator[str]:
     """A row per number of threads, and what follows for machines with more cores."""
     yield (
         f"{'threads':<9}{'clips/s':>9}{'per CPU s':>11}{'one thread':>12}"
-        f"{'GiB, by tenths of the epoch':>33}{'peak':>16}"
+        f"{'GiB, by tenths of the epoch':>33}{'peak':>20}"
     )
     for decoders, own in fed.items():
         memory = " ".join(f"{gib:.2f}" for gib in own.memory)
         yield (
             f"{decoders:<9}{own.clips / own.wall:>9.0f}{own.clips / own.cpu:>11.0f}"
-            f"{own.clips / own.own_cpu:>12.0f}   {memory:<46}{own.peak:.2f}"
+            f"{own.clips / own.own_cpu:>12.0f}   {memory:<52}{own.peak:.2f}"
         )
     last = fed[max(fed)]
     expected = ", ".join(f"{last.expect(cores):,.0f} on {cores} cores" for cores in CORES)
