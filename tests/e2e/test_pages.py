@@ -126,7 +126,7 @@ def test_a_run_from_the_form_to_the_comparison(
         expect(page.get_by_text(model, exact=True).first).to_be_visible()
     page.get_by_role("button", name="Close").click()  # an assistant next to it
     # What its plot shows first.
-    expect(page.locator(CHOSEN).filter(has_text="accuracy/val_top1")).to_be_attached()
+    expect(page.locator(CHOSEN).filter(has_text="accuracy/test_top1")).to_be_attached()
     take(page, pictures / "mlflow_comparison.png", page.get_by_text("Comparing 2 Runs"))
 
     page.goto(models)
