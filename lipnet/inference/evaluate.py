@@ -154,11 +154,6 @@ def evaluate(
         raise InputError(_describe_failures(found.failures, failed))
     units = [clip.unit for clip in found.clips]
     right_N, near_N = (topk(found.logits_NK, found.labels_N, k) for k in (1, 5))
-    slots = np.array([clip.slot for clip in found.clips])
-    per_slot = {
-        slot: accuracy(right_N[slots == slot], np.array(units)[slots == slot])
-        for slot in sorted(set(slots.tolist()) - {""})
-    }
     rejected = Counter(record.reason for record in found.rejected)
     return Evaluation(
         split=found.split,
@@ -168,7 +163,7 @@ def evaluate(
         rejected=dict(sorted(rejected.items())),
         top1=accuracy(right_N, units),
         top5=accuracy(near_N, units),
-        per_slot=per_slot,
+        per_slot=_score_slots(right_N, [clip.slot for clip in found.clips], units),
         background=sum(clip.label == BACKGROUND for clip in found.clips),
         landmarks=found.landmarks,
         warning=found.warning,
@@ -176,6 +171,17 @@ def evaluate(
         lengths=found.lengths,
         other_lengths=found.other_lengths,
     )
+
+
+def _score_slots(
+    right_N: NDArray[np.bool_], slots: Sequence[str], units: Sequence[str]
+) -> dict[str, Estimate]:
+    """Accuracy on the clips of each slot, if the corpus has any."""
+    slots_N, units_N = np.array(slots), np.array(units)
+    return {
+        slot: accuracy(right_N[slots_N == slot], units_N[slots_N == slot])
+        for slot in sorted(set(slots) - {""})
+    }
 
 
 def _describe_failures(failures: Sequence[ClipFailure], failed: Counter[str]) -> str:

@@ -17,19 +17,15 @@ from lipnet.data.loader import MemoryStore, ShardStream, open_split
 from lipnet.data.shrink import Shrink
 from lipnet.data.split_reader import SplitReader
 from lipnet.errors import InputError
-from lipnet.files import write_json
 from lipnet.shards.storage import ShardRef, list_shards
-from tests.lipnet.data.test_loader import HALF, LABELS, WHOLE, make_sample, write
+from tests.lipnet.data.test_loader import HALF, LABELS, WHOLE, make_sample, write, write_split
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
-    for shard in range(3):
-        write(tmp_path, shard, [make_sample(shard, clip) for clip in range(4)])
-    write_json(tmp_path / "labels.json", LABELS)
-    return tmp_path
+    return write_split(tmp_path)
 
 
 @pytest.fixture

@@ -35,12 +35,17 @@ def write(folder: Path, shard: int, samples: Sequence[tuple[Crops, ClipMeta]]) -
     write_index(tar.with_suffix(".json"), ShardIndex(tar.stem, write_shard(tar, samples)))
 
 
+def write_split(folder: Path) -> Path:
+    """A folder of shards, with three shards of four clips each in the split `train`."""
+    for shard in range(3):
+        write(folder, shard, [make_sample(shard, clip) for clip in range(4)])
+    write_json(folder / "labels.json", LABELS)
+    return folder
+
+
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
-    for shard in range(3):
-        write(tmp_path, shard, [make_sample(shard, clip) for clip in range(4)])
-    write_json(tmp_path / "labels.json", LABELS)
-    return tmp_path
+    return write_split(tmp_path)
 
 
 def pixels_of(store: ClipStore, *, seed: int, epoch: int) -> list[int]:
