@@ -30,10 +30,11 @@ from lipnet.lineage.generation import (
 )
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.models.build import build_model
+from lipnet.models.initial import load_initial
 from lipnet.models.lengths import describe_lengths
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import choose_rejection, describe_rejection
-from lipnet.models.weights import TRAINED_ON, ModelCard, load_initial, load_model
+from lipnet.models.weights import TRAINED_ON, ModelCard, load_model
 from lipnet.recipe import Recipe
 from lipnet.seed import seed_of
 from lipnet.train.engine import Engine
@@ -196,13 +197,9 @@ class GenerationRun:
     def _load_start(self, model: Lipreader, listener: Listener) -> None:
         if self.start is None:
             return
-        missing = load_initial(model, self.start, self.data.labels)
-        if missing:
-            listener.on_warning(
-                f"started from {self.start}, except {len(missing)} of {len(model.state_dict())} "
-                f"tensors, which start at random: {', '.join(missing[:4])}"
-                f"{', ...' if len(missing) > 4 else ''}"
-            )
+        fresh = load_initial(model, self.start, self.data.labels).describe()
+        if fresh:
+            listener.on_warning(f"started from {self.start}, except what starts at random: {fresh}")
 
     def _describe(self, facts: TrainingFacts, best: EpochRecord) -> Generation:
         return Generation(

@@ -169,7 +169,7 @@ def load_model(
     """
     path = Path(path)
     card = load_card(path)
-    tensors = _read_tensors(path, card)
+    tensors = read_tensors(path, card)
     try:
         Recipe.for_known_input(card.preprocessing)
     except InputError as error:
@@ -187,31 +187,6 @@ def load_model(
     model = build_empty(ModelSpec.parse(card.spec), classes)
     model.load_state_dict(tensors)
     return model.to(torch.device(device)).eval(), card
-
-
-def load_initial(model: Lipreader, path: Path, labels: list[str]) -> list[str]:
-    """Start a model from a weights file of any spec and labels; the names of what was not loaded.
-
-    Tensors of the same name and shape are taken, the last linear layer only if the labels are
-    the same. InputError if nothing fits.
-    """
-    card = load_card(path)
-    same_labels = card.labels == labels
-    own = model.state_dict()
-    fitting = {
-        name: tensor
-        for name, tensor in _read_tensors(path, card).items()
-        if name in own
-        and own[name].shape == tensor.shape
-        and (same_labels or not name.startswith("classifier."))
-    }
-    if not any(tensor.dim() > 1 for tensor in fitting.values()):
-        raise InputError(
-            f"{path} has no tensor that fits this model: does it have another backbone and head?"
-        )
-    check_values(fitting, where=str(path))
-    model.load_state_dict(fitting, strict=False)
-    return sorted(set(own) - set(fitting))
 
 
 def check_tensors(
@@ -321,7 +296,7 @@ def _shapes_of(path: Path, card: ModelCard) -> dict[str, Tensor]:
         raise InputError(f"{path}: its card cannot be built: {error}") from error
 
 
-def _read_tensors(path: Path, card: ModelCard) -> dict[str, Tensor]:
+def read_tensors(path: Path, card: ModelCard) -> dict[str, Tensor]:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:

@@ -24,7 +24,8 @@ from lipnet.compress.quantisers import Clusters, Factors, Levels, Signs, cluster
 from lipnet.errors import InputError
 from lipnet.how import How
 from lipnet.models.build import build_model
-from lipnet.models.weights import PACKED_DATA, load_card, load_initial, load_model, save_packed
+from lipnet.models.initial import Initial, load_initial
+from lipnet.models.weights import PACKED_DATA, load_card, load_model, save_packed
 from lipnet.spec import ModelSpec
 from tests.lipnet.inference.embedding import RECIPE, write_shards, write_weights
 
@@ -205,7 +206,7 @@ def test_a_clustered_tensor_has_the_size_of_the_formula(clusters: int, bits: int
 def test_a_student_can_start_from_a_packed_file(tmp_path: Path, weights: Path) -> None:
     made = compress_model(weights, tmp_path / "small.safetensors", "int8")
     fresh = build_model(ModelSpec.parse(SPEC), 3)
-    assert load_initial(fresh, made.path, load_card(made.path).labels) == []
+    assert load_initial(fresh, made.path, load_card(made.path).labels) == Initial()
     assert torch.equal(fresh.classifier.weight, load_model(made.path)[0].classifier.weight)
 
 

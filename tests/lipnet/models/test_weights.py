@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 
 from lipnet.errors import InputError
 from lipnet.models.build import build_empty, build_model
+from lipnet.models.initial import load_initial
 from lipnet.models.weights import (
     HEADER_KEY,
     ModelCard,
     load_card,
-    load_initial,
     load_model,
     save_weights,
 )
