@@ -143,7 +143,8 @@ def _read_batch(
 @dataclass(frozen=True)
 class ConditionScore:
     """A model's top-1 under a condition, and that less its top-1 on the same clips as they are
-    (paired). `frames` is the mean number of frames that the model read per clip."""
+    (paired; 0 to 0 if the model read the same frames). `frames` is the mean number of frames that
+    the model read per clip."""
 
     name: str
     kind: str
@@ -157,14 +158,26 @@ def score_conditions(
 ) -> list[ConditionScore]:
     """The scores of all conditions but AS_THEY_ARE, which has to be among them."""
     right = {own: topk(found.logits_NK, found.labels_N, 1) for own, found in answers.items()}
-    return [
-        ConditionScore(
-            own.name,
-            own.kind,
-            frames=float(answers[own].frames_N.mean()),
-            top1=accuracy(right_N, units),
-            difference=paired_difference(right[AS_THEY_ARE], right_N, units),
-        )
-        for own, right_N in right.items()
-        if own != AS_THEY_ARE
-    ]
+    plain = answers[AS_THEY_ARE]
+    scores = []
+    for own, right_N in right.items():
+        if own == AS_THEY_ARE:
+            continue
+        top1 = accuracy(right_N, units)
+        if is_same_input(own, answers[own], plain):
+            # The answers are the same for any clips, so that there is nothing to estimate.
+            change = replace(top1, value=0.0, low=0.0, high=0.0)
+        else:
+            change = paired_difference(right[AS_THEY_ARE], right_N, units)
+        frames = float(answers[own].frames_N.mean())
+        scores.append(ConditionScore(own.name, own.kind, frames, top1, change))
+    return scores
+
+
+def is_same_input(condition: Condition, own: Answers, plain: Answers) -> bool:
+    """Whether the model read the same frames as of the clips as they are.
+
+    Two windows around one word of equally many frames are the same, because one contains the other.
+    """
+    is_kept = condition.change is AS_THEY_ARE.change
+    return is_kept and bool((own.frames_N == plain.frames_N).all())

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from lipnet.errors import InputError
 from lipnet.inference.clip_model import ONNX, read_card
 from lipnet.landmark_names import DLIB, MESH
@@ -66,9 +68,9 @@ def release_model(
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".") as partial:
         weights = Path(partial) / path.name
-        _write_weights(found, weights, generation.fingerprint)
+        is_exact = _write_weights(found, weights, generation.fingerprint)
         measured = _find_conditions(study, row, measure=curves)
-        described = _describe(study, row, models, weights, generation, data)
+        described = _describe(study, row, models, weights, generation, data, is_exact=is_exact)
         described += describe_model_conditions(measured) if measured else []
         described += _describe_file(weights)
         text = "\n".join([*front_matter(path.stem, source, top1_of(row)), *described])
@@ -90,7 +92,8 @@ def top1_of(row: LeaderboardRow) -> dict[str, float]:
     return {split: score.top1 for split, score in row.scores.items()}
 
 
-def _write_weights(weights: Path, path: Path, fingerprint: str) -> None:
+def _write_weights(weights: Path, path: Path, fingerprint: str) -> bool:
+    """Write the released file; returns whether its weights are equal to the study's."""
     if read_card(weights).origin.get("fingerprint") != fingerprint:
         raise InputError(f"{weights} is not what its generation.json describes: run `dvc repro`")
     is_copied = weights.suffix == ONNX or is_packed(weights)
@@ -102,8 +105,11 @@ def _write_weights(weights: Path, path: Path, fingerprint: str) -> None:
         )
     if is_copied:
         shutil.copyfile(weights, path)
-    else:
-        save_weights(path, *load_model(weights), half=True)
+        return True
+    model, card = load_model(weights)
+    save_weights(path, model, card, half=True)
+    tensors = [own for own in model.state_dict().values() if own.is_floating_point()]
+    return all(torch.equal(own, own.half().float()) for own in tensors)
 
 
 def _halved_bytes(weights: Path) -> int:
@@ -118,15 +124,17 @@ def _describe(
     path: Path,
     generation: Generation,
     data: str,
+    *,
+    is_exact: bool,
 ) -> list[str]:
-    """The model card."""
+    """The model card; `is_exact` if the released weights are those that the study measured."""
     summary = read_summary_file(study.summary_file)
     splits, speakers = summary.splits, f" {summary.overlap}" if summary.overlap else ""
     counts = ", ".join(f"{own.clips} {split}" for split, own in splits.items())
     size, fit = path.stat().st_size, row.model_fit
     how = read_card(path).origin.get("how")
     form = f"{'ONNX' if path.suffix == ONNX else 'packed'}, {how}" if how else "in half precision"
-    measured = "Of this file" if how else "Before the rounding to half precision"
+    measured = "Of this file" if is_exact else "Before the rounding to half precision"
     return [
         f"# {path.stem}",
         "",

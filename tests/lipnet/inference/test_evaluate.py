@@ -185,6 +185,8 @@ def test_conditions_are_compared_with_the_clips_as_they_are(tmp_path: Path, corp
     assert [own.name for own in scores] == [own.name for own in conditions]
     right_N = made.logits_NK.argmax(1) == made.labels_N
     assert scores[0].top1.value == right_N.mean()  # the model's own context
+    own_context = scores[0].difference
+    assert (own_context.value, own_context.low, own_context.high) == (0, 0, 0)
     for score, own in zip(scores, conditions, strict=True):
         changed_N = made.answers[own].logits_NK.argmax(1) == made.labels_N
         assert score.top1.value == changed_N.mean()

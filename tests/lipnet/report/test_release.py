@@ -72,6 +72,18 @@ def test_a_released_model_is_the_same_in_half_the_bytes(study: Study, tmp_path: 
     assert second.dtype == torch.float32
     assert torch.allclose(first, second, atol=0.02 * float(first.std()) + 1e-3)
     assert not torch.equal(first, second)
+    assert "Before the rounding to half precision, by" in path.with_suffix(".md").read_text()
+
+
+def test_the_card_of_weights_that_were_measured_in_half_precision_describes_the_file(
+    study: Study, tmp_path: Path
+) -> None:
+    save_weights(_weights(study), *load_model(_weights(study)), half=True)
+    path = release_model(study, MODEL, tmp_path / "released")
+    text = path.with_suffix(".md").read_text()
+    assert "MB in half precision." in text
+    assert "Of this file, by the study" in text
+    assert "Before the rounding" not in text
 
 
 def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) -> None:
