@@ -32,7 +32,7 @@ from lipnet.shards.storage import ShardRef
 from lipnet.shards.summary import read_labels, read_summary
 from lipnet.shards.table import ClipRow
 from lipnet.train.history import EpochRecord, write_history
-from pipeline import preflight
+from pipeline import disk, preflight
 from pipeline.estimate import Machine
 from pipeline.machine import Rated
 from pipeline.params import load_params
@@ -86,7 +86,7 @@ def check_plan(paths: Paths) -> None:
     with (
         patch.object(sys, "argv", ["preflight"]),
         patch.object(preflight, "rate_machine", lambda asked: rated),
-        patch.object(preflight, "check_room", lambda *place, **room: None),  # this disk is smaller
+        patch.object(disk, "check_room", lambda needs: None),  # this disk is smaller
     ):
         preflight.main()
 

@@ -23,7 +23,9 @@ SHARD_FRAMES_PER_SECOND = 1000
 # The backward pass costs twice the forward pass.
 FORWARD_AND_BACKWARD = 3
 EVALUATED_BATCH = 32
+# Kept besides the outputs, without a copy by DVC: untracked, and made again if they are deleted.
 RECORDED = "teachers' logits"
+DECODED = "decoded clips"
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,16 @@ class Estimate:
 
 
 def estimate(
-    corpus: Corpus, lineages: Iterable[LineageWork], machine: Machine, *, recorded: int = 0
+    corpus: Corpus,
+    lineages: Iterable[LineageWork],
+    machine: Machine,
+    *,
+    kept: Mapping[str, int] | None = None,
 ) -> list[Estimate]:
     """The estimate of each step, in order, if nothing has been made yet.
 
     Disk space counts each output once, without DVC's copy. Generations that stop early cost less.
-    `recorded` is the size in bytes of the teachers' logits that are kept besides the outputs.
+    `kept` has the size in bytes of what is kept besides the outputs: RECORDED and DECODED.
     """
     lineages = list(lineages)
     models = sum(work.generations for work in lineages)
@@ -133,7 +139,6 @@ def estimate(
     drawn = corpus.frames if corpus.rendered else 0
     frames = corpus.frames / machine.cores
     tracked = 0 if corpus.ready else corpus.frames
-    kept = [Estimate(RECORDED, recorded, 0.0)] if recorded else []
     return [
         Estimate(
             "raw",
@@ -159,7 +164,7 @@ def estimate(
         Estimate(
             "logits", logits, sum(w.gmacs * w.generations for w in lineages) * evaluated / rate
         ),
-        *kept,
+        *(Estimate(step, size, 0.0) for step, size in (kept or {}).items() if size),
     ]
 
 

@@ -10,8 +10,6 @@ pipeline.projection has the hours of all profiles.
 """
 
 import argparse
-import configparser
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,13 +25,14 @@ from lipnet.files import write_json
 from lipnet.how import How
 from lipnet.sources.discover import find_source
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
+from pipeline.disk import check_disk
 from pipeline.estimate import (
+    DECODED,
     RECORDED,
     Corpus,
     Estimate,
     Machine,
     estimate,
-    format_bytes,
     format_seconds,
 )
 from pipeline.machine import (
@@ -55,6 +54,7 @@ from pipeline.work import (
     count_corpus,
     list_work,
     plan_corpus,
+    weigh_decoded,
     weigh_pixel,
     weigh_recordings,
 )
@@ -98,7 +98,8 @@ def main() -> None:
     warn(console, warn_of_time(plan.rows, on_gpu=rated.machine.device == "cuda"))
     warn(console, warn_of_upload(params))
     if asked.is_here and not is_planned:
-        check_disk(plan.rows, paths, repository=Path())
+        decoded = params.workers.cache_folder
+        check_disk(plan.rows, paths, repository=Path(), decoded=decoded)
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -156,7 +157,8 @@ def make_plan(params: Params, corpus: Corpus, machine: Machine, paths: Paths | N
     works = list_work(params, corpus.labels, frames=corpus.frames_per_clip, paths=paths)
     if machine.seconds_per_operation:
         works = add_operations(params, works)
-    rows = estimate(corpus, works, machine, recorded=weigh_recordings(params, corpus))
+    kept = {RECORDED: weigh_recordings(params, corpus), DECODED: weigh_decoded(params, corpus)}
+    rows = estimate(corpus, works, machine, kept=kept)
     return Plan(corpus, works, machine, rows, time_remaining(rows, works, corpus, machine, paths))
 
 
@@ -245,68 +247,6 @@ def warn_of_upload(params: Params) -> list[str]:
         f"shards.url: clips of {params.source.name} will be uploaded; the licence of this corpus "
         "is not known to allow that, so make sure that it does, or leave shards.url empty"
     ]
-
-
-def check_disk(rows: Sequence[Estimate], paths: Paths, *, repository: Path) -> None:
-    """InputError if a disk is too small for the outputs that are missing and DVC's copies of them.
-
-    Existing outputs and unfinished ones in the untracked folder count as done.
-    """
-    folders = {"raw": paths.raw, "landmarks": paths.landmarks, "shards": paths.shards}
-    folders |= {"models": paths.models, "logits": paths.logits_val.parent}
-    recorded = sum(row.disk_bytes for row in rows if row.step == RECORDED)
-    kept = measure_folder(paths.recorded)
-    missing = sum(
-        max(0, row.disk_bytes - measure_folder(folders[row.step]))
-        for row in rows
-        if row.step != RECORDED
-    )
-    missing = max(0, missing - measure_folder(paths.tmp) + kept)
-    cache, copies = read_cache(repository)
-    needs = [(repository, missing + max(0, recorded - kept))]
-    needs += [(cache, missing)] if copies else []  # recordings are not outputs: no copy
-    by_disk: dict[int, list[tuple[Path, int]]] = {}
-    for place, need in needs:
-        place = find_existing(place)
-        by_disk.setdefault(place.stat().st_dev, []).append((place, need))
-    for shared in by_disk.values():
-        check_room(shared[0][0], sum(need for _, need in shared), copies=copies)
-
-
-def check_room(place: Path, need: int, *, copies: bool) -> None:
-    """InputError if the disk that holds `place` has fewer than `need` bytes free."""
-    free = shutil.disk_usage(place).free
-    if need <= free:
-        return
-    links = "dvc config cache.type hardlink,symlink"
-    advice = f", or let DVC use links instead of copies: {links}" if copies else ""
-    raise InputError(
-        f"the disk of {place.resolve()} has {format_bytes(free)} free, but about "
-        f"{format_bytes(need)} are needed: free some space or use a smaller profile{advice}"
-    )
-
-
-def read_cache(repository: Path) -> tuple[Path, bool]:
-    """DVC's cache folder, and whether outputs are copied to it (they are unless it uses links)."""
-    settings = configparser.ConfigParser(interpolation=None)
-    try:
-        settings.read([repository / ".dvc" / "config", repository / ".dvc" / "config.local"])
-    except configparser.Error as error:
-        raise InputError(f".dvc/config cannot be read: {error}") from error
-    kind = settings.get("cache", "type", fallback="reflink,copy").split(",")[0].strip()
-    folder = settings.get("cache", "dir", fallback="cache")
-    return repository / ".dvc" / folder, kind not in ("hardlink", "symlink")
-
-
-def measure_folder(folder: Path) -> int:
-    """Bytes of all files below a folder; 0 if it does not exist."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def find_existing(place: Path) -> Path:
-    """`place` itself, or its nearest ancestor that exists."""
-    place = place.absolute()
-    return next(parent for parent in (place, *place.parents) if parent.exists())
 
 
 if __name__ == "__main__":

@@ -30,17 +30,25 @@ from pipeline.work import find_corpus
 USAGE = "usage: python -m pipeline.projection REPORT [--cores N] [--gpus N]"
 PREPROCESSING = ("raw", "landmarks", "shards")
 CAPTION = (
-    "training: one model after the other, with predictions. Generations that stop early, and "
-    "recorded teachers, take less."
+    "models: trained + compressed ones. training: one model after the other, with predictions. "
+    "Generations that stop early, and recorded teachers, take less."
 )
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A profile's plan; None if the size of its corpus is not known."""
+    """A profile's plan, None if the size of its corpus is not known, and its compressed models."""
 
     profile: str
     plan: Plan | None
+    compressed: int = 0
+
+    @property
+    def models(self) -> str:
+        """The number of models, as trained + compressed."""
+        works = self.plan.works if self.plan is not None else ()
+        trained = sum(work.generations for work in works) - self.compressed
+        return f"{trained} + {self.compressed}" if self.compressed else str(trained)
 
     def cells(self, gpus: int | None) -> list[str]:
         """The row of the table."""
@@ -54,7 +62,7 @@ class Projection:
         return [
             self.profile,
             f"{plan.corpus.clips.get('train', 0):,}",
-            str(sum(work.generations for work in plan.works)),
+            self.models,
             format_seconds(prepared),
             format_seconds(seconds["models"] + predicted),
             *several,
@@ -84,7 +92,7 @@ def project(machine: Machine) -> Iterator[Projection]:
         params = load_profile(profile)
         corpus = find_corpus(params, Paths(profile))
         plan = None if corpus is None else make_plan(params, corpus, machine, None)
-        yield Projection(profile, plan)
+        yield Projection(profile, plan, len(params.compressed))
 
 
 def load_profile(profile: str) -> Params:

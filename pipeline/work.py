@@ -196,6 +196,22 @@ def weigh_recordings(params: Params, corpus: Corpus) -> int:
     return min(budget, sum(need for need in needs if need <= budget))
 
 
+def weigh_decoded(params: Params, corpus: Corpus) -> int:
+    """Bytes of decoded clips in workers.cache: the splits that do not fit into memory, once per
+    size at which the recipes of the profile store them."""
+    if params.workers.cache_folder is None:
+        return 0
+    recipes = [params.recipe_of(lineage) for lineage in params.lineages]
+    memory = params.workers.memory_gib * 2**30
+    decoded = 0
+    for size, _ in {(recipe.stored_size, recipe.stored_field) for recipe in recipes}:
+        for split, clips in corpus.clips.items():
+            shared = params.compute.workers if split in ("train", "val") else 1
+            need = clips * corpus.frames_per_clip * size**2
+            decoded += need if need > memory / shared else 0  # a process has its share
+    return decoded
+
+
 def check_cascades(params: Params, labels: int) -> None:
     """InputError for a cascade whose small model costs at least as much as its large one."""
     from lipnet.measure.cost import cost_of  # imports torch, see weigh_model

@@ -119,7 +119,7 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
     """The profile's training and validation clips at the recipe's size; never the test split.
 
     The memory budget is divided by the number of processes, as if all were on one machine. Only
-    the main process validates, so the others hold no validation clips in memory.
+    the main process validates, so the others neither hold nor decode validation clips.
     """
     shards = Paths(params.profile).shards
     summary = read_summary(shards)
@@ -129,12 +129,12 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
             shards,
             split,
             shrink=Shrink.for_recipe(plan.recipe),
-            memory_gib=memory if split == "train" or engine.is_main else 0.0,
+            memory_gib=memory if is_read else 0.0,
             device=engine.device,
             decoders=params.workers.decoders,
-            cache=params.workers.cache_folder,
+            cache=params.workers.cache_folder if is_read else None,
         )
-        for split in ("train", "val")
+        for split, is_read in (("train", True), ("val", engine.is_main))
     )
     return LineageData(
         train=train,

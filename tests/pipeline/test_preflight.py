@@ -12,8 +12,8 @@ import pytest
 from lipnet.errors import InputError
 from lipnet.sources.inventory import scan_inventory, write_inventory
 from lipnet.spec import ModelSpec
-from pipeline import machine, preflight, work
-from pipeline.estimate import RECORDED, Corpus, Estimate, Machine, estimate
+from pipeline import disk, machine, preflight, work
+from pipeline.estimate import Corpus, Estimate, Machine, estimate
 from pipeline.paths import Paths
 from stages.manifest import make_manifest
 
@@ -23,7 +23,7 @@ ROWS = [Estimate("shards", 1_000_000, 60.0), Estimate("models", 500_000, 3600.0)
 
 
 def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
-    recipe = SimpleNamespace(epochs=2, input_size=32, batch=8)
+    recipe = SimpleNamespace(epochs=2, input_size=32, batch=8, stored_field=96, stored_size=36)
     specs = {"big": "resnet18_0.25x + tcn_0.25x", "small": "resnet18_0.125x + tcn_0.25x"}
     return SimpleNamespace(
         profile="tiny",
@@ -40,6 +40,7 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         epochs_of=lambda lineage: recipe.epochs,
         source_of={"big": None, "small": "big"}.get,
         compute=SimpleNamespace(record_gib=0.0, workers=1),
+        workers=SimpleNamespace(cache_folder=None, memory_gib=8.0),
         group_by_teacher_logits=lambda: [["small", "other"]],
         widths_of=lambda lineage: (),
         spec_of=lambda lineage: ModelSpec.parse(specs[lineage]),
@@ -68,7 +69,7 @@ def make_lrw(root: Path) -> Path:
 
 
 def set_free(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda place: Usage(free, 0, free))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda place: Usage(free, 0, free))
 
 
 @pytest.fixture
@@ -224,36 +225,6 @@ def test_main_fails_if_the_disk_is_too_small(
         preflight.main()
 
 
-@pytest.mark.parametrize(
-    ("settings", "need"),
-    [
-        (None, 3_000_000),
-        ("[cache]\n    type = hardlink,symlink\n    dir = ../elsewhere\n", 1_500_000),
-        ("[core]\n    autostage = true\n[cache]\n    type = copy\n", 3_000_000),
-    ],
-)
-def test_dvc_keeps_a_copy_unless_it_links(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch, settings: str | None, need: int
-) -> None:
-    if settings:
-        (workplace / ".dvc").mkdir()
-        (workplace / ".dvc/config").write_text(settings)
-    set_free(monkeypatch, need)
-    preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
-    set_free(monkeypatch, need - 1)
-    with pytest.raises(InputError, match="free some space or use a smaller profile"):
-        preflight.check_disk(ROWS, Paths("tiny"), repository=Path())
-
-
-def test_recordings_need_room_once(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [*ROWS, Estimate(RECORDED, 4_000_000, 0.0)]
-    set_free(monkeypatch, 7_000_000)  # outputs count twice, because DVC copies them
-    preflight.check_disk(rows, Paths("tiny"), repository=Path())
-    set_free(monkeypatch, 6_999_999)
-    with pytest.raises(InputError, match="free some space"):
-        preflight.check_disk(rows, Paths("tiny"), repository=Path())
-
-
 @pytest.mark.parametrize(("budget", "expected"), [(0.0, 0), (1.0, 2 * 4 * 500 * 2)])
 def test_recordings_are_counted_if_they_fit(budget: float, expected: int) -> None:
     params = make_params()
@@ -261,13 +232,21 @@ def test_recordings_are_counted_if_they_fit(budget: float, expected: int) -> Non
     assert work.weigh_recordings(params, CORPUS) == expected  # type: ignore[arg-type]
 
 
-def test_existing_outputs_need_no_room(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = Paths("tiny")
-    for folder, size in ((paths.shards, 1_200_000), (paths.tmp, 400_000)):
-        folder.mkdir(parents=True)
-        (folder / "part").write_bytes(b"x" * size)
-    set_free(monkeypatch, 200_000)
-    preflight.check_disk(ROWS, paths, repository=Path())
+def test_decoded_clips_need_room_on_the_disk_of_their_folder(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = make_params()
+    monkeypatch.setattr(preflight, "load_params", lambda: params)
+    preflight.main()
+    assert "decoded clips" not in capsys.readouterr().out
+    params.workers = SimpleNamespace(cache_folder=workplace / "decoded", memory_gib=2e-4)
+    preflight.main()
+    assert re.search(
+        "decoded clips.* 301 kB", capsys.readouterr().out
+    )  # 8 clips of 29 x 36 x 36; 4 fit
+    set_free(monkeypatch, 10_000)
+    with pytest.raises(InputError, match=r"leave workers\.cache empty: decoded clips take 301 kB"):
+        preflight.main()
 
 
 def test_a_rendered_corpus_is_counted_from_the_parameters() -> None:

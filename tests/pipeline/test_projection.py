@@ -9,8 +9,9 @@ from lipnet.doctor.rates import Rates, TrainingRate
 from lipnet.errors import InputError
 from lipnet.sources.discover import find_source
 from pipeline import projection, reported
-from pipeline.estimate import Corpus, LineageWork, estimate
+from pipeline.estimate import Corpus, LineageWork, Machine, estimate
 from pipeline.machine import Rated
+from pipeline.plan_table import Plan
 from pipeline.profile import known_profiles
 from pipeline.reported import rate_reported
 
@@ -105,6 +106,13 @@ def test_every_profile_has_a_row_of_known_or_unknown_size(
         in projection.describe_unknown(list(found.values()))[0]
     )
     assert set(found) < set(known_profiles())
+
+
+def test_trained_and_compressed_models_are_counted_apart() -> None:
+    works = [LineageWork("a", 1.0, 0, 5, 80), LineageWork("a-int8", 1.0, 0, 1, 0)]
+    plan = Plan(Corpus(1, 29, {}, 2, rendered=False), works, Machine(1, 1.0), [], [])
+    assert projection.Projection("own", plan, compressed=1).models == "5 + 1"
+    assert projection.Projection("own", plan).models == "6"
 
 
 def rate_reported_without_costs() -> Rated:

@@ -6,8 +6,11 @@ import pytest
 
 from lipnet.errors import InputError
 from pipeline import work
+from pipeline.estimate import Corpus
 from pipeline.params import load_params
-from pipeline.work import check_cascades, list_work
+from pipeline.projection import load_profile
+from pipeline.work import check_cascades, count_models, list_work, weigh_decoded
+from tests.contract.imports import ROOT
 from tests.pipeline.test_params import COMPRESSED, PAIR, write
 
 
@@ -31,3 +34,36 @@ def test_a_cascade_in_the_wrong_order_is_refused_before_anything_is_trained(tmp_
     params = load_params(write(tmp_path, cascades={"a": swapped}))
     with pytest.raises(InputError, match=r"cascades\.a: rn18-tcn costs .* has to be the cheaper"):
         check_cascades(params, labels=3)
+
+
+@pytest.mark.parametrize(
+    ("workers", "processes", "expected"),
+    [
+        ({"memory_gib": 1.0}, 1, 0),  # no folder; the training clips take 1.8 GiB
+        ({"memory_gib": 1.0, "cache": "decoded"}, 1, 100_000),
+        ({"memory_gib": 3.0, "cache": "decoded"}, 1, 0),
+        ({"memory_gib": 3.0, "cache": "decoded"}, 2, 100_000),  # a process has half of it
+    ],
+)
+def test_splits_that_do_not_fit_into_memory_are_decoded_to_the_disk(
+    tmp_path: Path, workers: dict[str, object], processes: int, expected: int
+) -> None:
+    changes = {"workers": workers, "compute": {"workers": processes}}
+    params = load_params(write(tmp_path, **changes))
+    size = params.recipe_of("rn18-tcn").stored_size
+    corpus = Corpus(0, 29, {"train": 100_000, "val": 500, "test": 500}, 5, rendered=False)
+    assert weigh_decoded(params, corpus) == expected * 29 * size**2
+
+
+@pytest.mark.parametrize(
+    ("profile", "row"),
+    [
+        ("lrw", "| `lrw`, the whole study |"),
+        ("lrw1000", "| `lrw1000` (603,193 training clips) |"),
+        ("lrw_pair", "| **`lrw_pair`, a first study** |"),
+    ],
+)
+def test_documented_numbers_of_models(profile: str, row: str) -> None:
+    params = load_profile(profile)
+    trained = sum(count_models(params, lineage) for lineage in (*params.scratch, *params.taught))
+    assert f"{row} {trained} |" in (ROOT / "docs/training.md").read_text("utf-8")

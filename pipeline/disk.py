@@ -1,0 +1,97 @@
+"""Whether the disks have room for what a profile will write."""
+
+import configparser
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipnet.errors import InputError
+from pipeline.estimate import DECODED, RECORDED, Estimate, format_bytes
+from pipeline.paths import Paths
+
+USE_LINKS = "let DVC use links instead of copies: dvc config cache.type hardlink,symlink"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that will be written to the disk of `place`; `advice` is a way to need fewer."""
+
+    place: Path
+    size: int
+    advice: str = ""
+
+
+def check_disk(
+    rows: Sequence[Estimate], paths: Paths, *, repository: Path, decoded: Path | None = None
+) -> None:
+    """InputError if a disk is too small for what is missing: the outputs and DVC's copies of them,
+    recorded logits, and the decoded clips in the folder `decoded`.
+
+    Existing outputs and unfinished ones in the untracked folder count as done. So does what is in
+    `decoded`, although it may be another profile's.
+    """
+    by_disk: dict[int, list[Need]] = {}
+    for need in list_needs(rows, paths, repository=repository, decoded=decoded):
+        disk = find_existing(need.place).stat().st_dev
+        by_disk.setdefault(disk, []).append(need)
+    for needs in by_disk.values():
+        check_room(needs)
+
+
+def list_needs(
+    rows: Sequence[Estimate], paths: Paths, *, repository: Path, decoded: Path | None
+) -> Iterator[Need]:
+    """What will be written to which place."""
+    sizes = {row.step: row.disk_bytes for row in rows}
+    recorded, mapped = sizes.pop(RECORDED, 0), sizes.pop(DECODED, 0)
+    folders = {"raw": paths.raw, "landmarks": paths.landmarks, "shards": paths.shards}
+    folders |= {"models": paths.models, "logits": paths.logits_val.parent}
+    kept = measure_folder(paths.recorded)
+    missing = sum(max(0, size - measure_folder(folders[step])) for step, size in sizes.items())
+    missing = max(0, missing - measure_folder(paths.tmp) + kept)
+    yield Need(repository, missing + max(0, recorded - kept))
+    cache, copies = read_cache(repository)
+    if copies:  # of outputs, not of recordings
+        yield Need(cache, missing, USE_LINKS)
+    if mapped and decoded is not None:
+        left = max(0, mapped - measure_folder(decoded))
+        advice = f"leave workers.cache empty: decoded clips take {format_bytes(left)} of it"
+        yield Need(decoded, left, advice)
+
+
+def check_room(needs: Sequence[Need]) -> None:
+    """InputError if the disk that all of `needs` are on has too few bytes free."""
+    place, size = find_existing(needs[0].place), sum(need.size for need in needs)
+    free = shutil.disk_usage(place).free
+    if size <= free:
+        return
+    ways = ["free some space", "use a smaller profile"]
+    ways += [need.advice for need in needs if need.advice and need.size]
+    raise InputError(
+        f"the disk of {place.resolve()} has {format_bytes(free)} free, but about "
+        f"{format_bytes(size)} are needed: {', or '.join(ways)}"
+    )
+
+
+def read_cache(repository: Path) -> tuple[Path, bool]:
+    """DVC's cache folder, and whether outputs are copied to it (they are unless it uses links)."""
+    settings = configparser.ConfigParser(interpolation=None)
+    try:
+        settings.read([repository / ".dvc" / "config", repository / ".dvc" / "config.local"])
+    except configparser.Error as error:
+        raise InputError(f".dvc/config cannot be read: {error}") from error
+    kind = settings.get("cache", "type", fallback="reflink,copy").split(",")[0].strip()
+    folder = settings.get("cache", "dir", fallback="cache")
+    return repository / ".dvc" / folder, kind not in ("hardlink", "symlink")
+
+
+def measure_folder(folder: Path) -> int:
+    """Bytes of all files below a folder; 0 if it does not exist."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def find_existing(place: Path) -> Path:
+    """`place` itself, or its nearest ancestor that exists."""
+    place = place.absolute()
+    return next(parent for parent in (place, *place.parents) if parent.exists())
