@@ -17,6 +17,7 @@ import itertools
 import os
 import resource
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -264,8 +265,8 @@ def choose_steps(wanted: Sequence[str]) -> list[str]:
 
 def run_step(step: str, place: Place) -> Taken:
     """The step in a new process, in the place's working folder."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure, (step, place))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_measure, step, place).result()
 
 
 def _measure(step: str, place: Place) -> Taken:
