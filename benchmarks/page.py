@@ -1,9 +1,10 @@
 """The page of `lipnet export --web` in headless Chromium: CPU time per frame, and until its first
 word, of a video.
 
-CPU time does not depend on other load, and a page that needs less than 40 ms per frame in all its
+CPU time depends little on other load, and a page that needs less than 40 ms per frame in all its
 threads reads 25 frames per second on one core. The times by the clock do depend on it. Nothing is
-drawn by a GPU here, so that drawing counts as well.
+drawn by a GPU here, so that drawing counts as well; a busy machine draws less often. The worker's
+CPU time is shared among its parts as its time by the clock.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,9 +35,11 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update"),
 )
 WORKER = "DedicatedWorker"  # how Chromium names the thread of the page's worker
-# Notes what the page's worker answers: frames, their milliseconds, and when the first word came.
+REST = "faces' pixels and crop"  # of the worker's time, what is not one of the parts that it notes
+# Notes what the page's worker answers: frames, their milliseconds in all and by part, and when the
+# first word came.
 WATCH = """
-window.found = { frames: 0, took: 0, word: 0 };
+window.found = { frames: 0, took: 0, word: 0, parts: {} };
 const Own = window.Worker;
 window.Worker = class extends Own {
   constructor(...given) {
@@ -44,6 +48,9 @@ window.Worker = class extends Own {
       if (data.kind !== "step") return;
       window.found.frames += 1;
       window.found.took += data.took;
+      for (const [part, took] of Object.entries(data.parts)) {
+        window.found.parts[part] = (window.found.parts[part] || 0) + took;
+      }
       if (data.event && !window.found.word) window.found.word = performance.now();
     });
   }
@@ -54,11 +61,12 @@ window.Worker = class extends Own {
 @dataclass(frozen=True)
 class Moment:
     """A page at one time: frames that were read, seconds of CPU time by thread since the browser's
-    start, and seconds by the clock since the page was opened."""
+    start, seconds by the clock since the page was opened, and those that reading took by part."""
 
     frames: int
     cpu: Mapping[str, float]
     clock: float
+    parts: Mapping[str, float]
 
     @property
     def total(self) -> float:
@@ -115,9 +123,13 @@ def play(page: Page) -> Iterator[Moment]:
 def look(page: Page) -> Moment:
     """The page now."""
     found: dict[str, Any] = page.evaluate(
-        "({ frames: 0, ...window.found, clock: window.found?.word || performance.now() })"
+        "({ frames: 0, took: 0, parts: {}, ...window.found, "
+        "clock: window.found?.word || performance.now() })"
     )
-    return Moment(int(found["frames"]), measure_threads(find_browser()), found["clock"] / MS)
+    parts = {name: took / MS for name, took in found["parts"].items()}
+    parts[REST] = found["took"] / MS - sum(parts.values())
+    cpu = measure_threads(find_browser())
+    return Moment(int(found["frames"]), cpu, found["clock"] / MS, parts)
 
 
 def find_browser() -> psutil.Process:
@@ -148,16 +160,28 @@ def describe(opened: Moment, moments: list[Moment]) -> Iterator[str]:
         f"first word: {word.total - opened.total:.2f} s of CPU time since the page was opened, "
         f"after {word.frames} frames; {word.clock:.2f} s"
     )
-    spent = Counter(over.cpu)
-    spent.subtract(word.cpu)
     frames = over.frames - word.frames
-    parts = {name: MS * seconds / frames for name, seconds in spent.most_common(4)}
+    threads = subtract(over.cpu, word.cpu)
     whole = MS * (over.total - word.total) / frames
     yield (
         f"then, per frame of {frames}: {whole:.1f} ms of CPU time, "
         f"so {MS / whole:.0f} frames per second on one core ({FPS:g} are needed)"
     )
-    yield "of them: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in parts.items())
+    yield f"of them: {join(dict(islice(threads.items(), 4)), MS / frames)}"
+    parts = subtract(over.parts, word.parts)
+    share = threads[WORKER] / sum(parts.values())
+    yield f"of {WORKER}: {join(parts, share * MS / frames)}"
+
+
+def subtract(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """What each number has grown by, the largest first."""
+    grown = {name: own - before.get(name, 0) for name, own in after.items()}
+    return dict(sorted(grown.items(), key=lambda each: -each[1]))
+
+
+def join(seconds: Mapping[str, float], scale: float) -> str:
+    """Names with their seconds, as milliseconds per frame after `scale`."""
+    return ", ".join(f"{name} {scale * own:.1f} ms" for name, own in seconds.items())
 
 
 if __name__ == "__main__":

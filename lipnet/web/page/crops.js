@@ -59,7 +59,8 @@ export function viewOf(crop, { size, storedField, storedSize, inputSize, mean, s
   let image = cutOut(crop, size, edge, field);
   if (field !== storedSize) image = shrink(image, field, field, storedSize, storedSize);
   const seen = cutOut(image, storedSize, Math.floor((storedSize - inputSize) / 2), inputSize);
-  const normalised = Float32Array.from(seen, (value) => (value / 255 - mean) / std);
+  const normalised = new Float32Array(seen.length);
+  for (let n = 0; n < seen.length; n += 1) normalised[n] = (seen[n] / 255 - mean) / std;
   return { seen, normalised };
 }
 

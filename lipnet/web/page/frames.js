@@ -56,11 +56,11 @@ export class Resampler {
   }
 }
 
-// Calls `onFrame(bitmap, seconds)` for the frames that a video element shows, in order, until
-// `stop` is called.
+// Calls `onShow()` just before the browser draws a new frame of a video element, and then
+// `onFrame(bitmap, seconds)` with that frame, in order, until `stop` is called.
 export class Capture {
-  constructor(video, onFrame) {
-    Object.assign(this, { video, onFrame, isStopped: false });
+  constructor(video, onFrame, onShow) {
+    Object.assign(this, { video, onFrame, onShow, isStopped: false });
     this.queue = Promise.resolve();
     this.last = -1;
     this.next();
@@ -82,6 +82,7 @@ export class Capture {
   take(seconds) {
     if (this.isStopped) return;
     if (seconds !== this.last && this.video.videoWidth) {
+      this.onShow();
       this.last = seconds;
       const bitmap = makeBitmap(this.video);
       this.queue = this.queue.then(async () => {

@@ -43,7 +43,8 @@ const ANSWERS = {
   step: (step) => {
     if (!playing || step.generation !== playing.generation) return;
     playing.pending -= 1;
-    screen.show(step);
+    screen.add(step);
+    if (playing.isPaused || playing.isOver) screen.draw();
     resume();
     if (playing.isOver && !playing.pending) finish();
   },
@@ -92,10 +93,12 @@ async function play(source) {
   const resampler = new Resampler();
   playing = { ...source, resampler, pending: 0, isFirst: true, generation };
   screen.open(Boolean(source.stream));
-  playing.capture = new Capture(video, (bitmap, seconds) => {
+  const onFrame = (bitmap, seconds) => {
     screen.count(seconds);
     resampler.push(seconds, bitmap).forEach(send);
-  });
+  };
+  // What was read is drawn together with the next frame of the video: each drawing costs as much.
+  playing.capture = new Capture(video, onFrame, () => screen.draw());
   await video.play();
 }
 
@@ -145,6 +148,7 @@ function end() {
 }
 
 function finish() {
+  screen.draw();
   stop();
   screen.notify(MESSAGES.ended);
 }

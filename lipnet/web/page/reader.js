@@ -70,7 +70,7 @@ export class Reader {
     const view = viewOf(crop, this.facts.view);
     step.seen = view.seen;
     if (this.isDetailed) Object.assign(step, { points: this.last.points, crop });
-    await this.window.push(view.normalised);
+    this.window.push(view.normalised);
     this.since += 1;
     if (this.window.isFull && this.since >= HOP) await this.readWindow(step);
     return step;

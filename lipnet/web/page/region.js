@@ -47,6 +47,8 @@ export class Region {
     if (this.isOutside(frame)) return null;
     const planes = new Float32Array(3 * size * size);
     const read = isBlack ? readOrBlack : readNearest;
+    const { data, width, height } = frame;
+    const pixels = new Uint32Array(data.buffer, data.byteOffset, width * height);
     const colour = new Float64Array(3);
     const area = size * size;
     for (let row = 0, at = 0; row < size; row += 1) {
@@ -55,7 +57,11 @@ export class Region {
         const across = (column + 0.5) / size - 0.5;
         const x = this.cosine * across - this.sine * down + this.x - 0.5;
         const y = this.sine * across + this.cosine * down + this.y - 0.5;
-        interpolate(frame, x, y, read, colour);
+        if (x >= 0 && y >= 0 && x < width - 1 && y < height - 1) {
+          interpolate(pixels, width, x, y, colour);
+        } else {
+          interpolateBeyond(frame, x, y, read, colour);
+        }
         planes[at] = colour[0] * scale + shift;
         planes[area + at] = colour[1] * scale + shift;
         planes[2 * area + at] = colour[2] * scale + shift;
@@ -76,33 +82,43 @@ export function boundsOf(points) {
   return box;
 }
 
-// The colour at a point. It is called for every pixel of a network's input, so that points within
-// the frame have a path of their own.
-function interpolate(frame, x, y, read, colour) {
-  const { data, width, height } = frame;
-  const left = Math.floor(x);
-  const top = Math.floor(y);
+// The colour at a point within the frame. It is called for every pixel of a network's input, and reads
+// the colours of a pixel at once.
+function interpolate(pixels, width, x, y, colour) {
+  const left = x | 0;
+  const top = y | 0;
   const right = x - left;
   const down = y - top;
   const upperLeft = (1 - right) * (1 - down);
   const upperRight = right * (1 - down);
   const lowerLeft = (1 - right) * down;
   const lowerRight = right * down;
-  if (left >= 0 && top >= 0 && left + 1 < width && top + 1 < height) {
-    const upper = 4 * (top * width + left);
-    const lower = upper + 4 * width;
-    for (let n = 0; n < 3; n += 1) {
-      colour[n] =
-        upperLeft * data[upper + n] + upperRight * data[upper + 4 + n] +
-        lowerLeft * data[lower + n] + lowerRight * data[lower + 4 + n];
-    }
-    return;
-  }
+  const at = top * width + left;
+  const a = pixels[at];
+  const b = pixels[at + 1];
+  const c = pixels[at + width];
+  const d = pixels[at + width + 1];
+  colour[0] =
+    upperLeft * (a & 255) + upperRight * (b & 255) + lowerLeft * (c & 255) + lowerRight * (d & 255);
+  colour[1] =
+    upperLeft * ((a >> 8) & 255) + upperRight * ((b >> 8) & 255) +
+    lowerLeft * ((c >> 8) & 255) + lowerRight * ((d >> 8) & 255);
+  colour[2] =
+    upperLeft * ((a >> 16) & 255) + upperRight * ((b >> 16) & 255) +
+    lowerLeft * ((c >> 16) & 255) + lowerRight * ((d >> 16) & 255);
+}
+
+// The colour at a point between the frame's last pixels and what `read` gives beyond them.
+function interpolateBeyond(frame, x, y, read, colour) {
+  const left = Math.floor(x);
+  const top = Math.floor(y);
+  const right = x - left;
+  const down = y - top;
   colour.fill(0);
-  read(frame, left, top, upperLeft, colour);
-  read(frame, left + 1, top, upperRight, colour);
-  read(frame, left, top + 1, lowerLeft, colour);
-  read(frame, left + 1, top + 1, lowerRight, colour);
+  read(frame, left, top, (1 - right) * (1 - down), colour);
+  read(frame, left + 1, top, right * (1 - down), colour);
+  read(frame, left, top + 1, (1 - right) * down, colour);
+  read(frame, left + 1, top + 1, right * down, colour);
 }
 
 function readOrBlack(frame, x, y, weight, colour) {

@@ -7,7 +7,8 @@ const SECOND = 1000;
 const MIN_RATE = 20; // frames per second; with fewer, movements of the lips are missed
 const MAX_WORDS = 60; // in the list of words so far
 // Drawing costs as much as reading on a device without a GPU, so only what a person can see is
-// drawn: numbers as often as they can be read, the face's box if it moved by this share of its size.
+// drawn, and when the video is drawn anyway: numbers as often as they can be read, the face's box if
+// it moved by this share of its size.
 const NUMBERS_EVERY = 250; // milliseconds
 const MOVED = 0.02;
 const STATES = {
@@ -93,6 +94,7 @@ export class Screen {
     this.own = []; // media times of the source's frames
     this.steps = []; // when steps came
     this.unseen = 0;
+    this.waiting = null; // what is to be drawn: the newest of each part of the steps
   }
 
   // A frame of the camera or file came.
@@ -100,21 +102,31 @@ export class Screen {
     this.own = [...this.own.filter((each) => seconds - each < 1 && each < seconds), seconds];
   }
 
-  show(step) {
+  // A frame was read. What is known of it is drawn by `draw`, but for a word and a message.
+  add(step) {
     const now = performance.now();
     this.steps = [...this.steps.filter((each) => now - each < SECOND), now];
+    const isLost = step.state === "no face";
+    this.waiting = isLost ? { ...step, isLost } : { ...this.waiting, ...step };
+    if (step.event) this.addWord(step.event);
+    this.advise(step);
+  }
+
+  // Draw what was read since the last drawing.
+  draw() {
+    const step = this.waiting;
+    if (!step) return;
+    this.waiting = null;
     const isOneOf = step.faces > 1 && step.state !== "no face";
     this.setText("state", `${STATES[step.state]}${isOneOf ? `, of ${step.faces}` : ""}`);
-    if (now - this.numbered >= NUMBERS_EVERY) this.showNumbers(now, step.took);
+    this.showNumbers(step.took);
     this.drawFace(step);
     if (step.seen) this.drawMouth(step.seen);
-    if (step.reading) this.showReading(step.reading);
-    if (step.state === "no face") {
+    if (step.isLost) {
       this.showWord(null);
       this.showBars([]);
     }
-    if (step.event) this.addWord(step.event);
-    this.advise(step);
+    if (step.reading) this.showReading(step.reading);
   }
 
   // The most important of what is wrong, if anything is.
@@ -127,7 +139,9 @@ export class Screen {
     else if (!this.unseen) this.notify(["Reading", "Nothing leaves this device."]);
   }
 
-  showNumbers(now, took) {
+  showNumbers(took) {
+    const now = performance.now();
+    if (now - this.numbered < NUMBERS_EVERY) return;
     this.numbered = now;
     this.setText("speed", `${this.steps.length} frames per second read, ${took.toFixed(0)} ms each`);
     this.setText("rate", `${this.own.length} frames per second, read at ${RATE}`);

@@ -15,18 +15,20 @@ export class StreamWindow {
   reset() {
     this.images = [];
     this.features = []; // up to MARGIN before the newest frame
+    this.waiting = []; // windows of the newest frames, whose features are not computed yet
   }
 
   get isFull() {
-    return this.images.length >= this.frames && this.features.length >= this.frames - MARGIN;
+    const known = this.features.length + this.waiting.length;
+    return this.images.length >= this.frames && known >= this.frames - MARGIN;
   }
 
-  // Add the newest frame, normalised, and compute the features of the one two before it.
-  async push(image) {
+  // Add the newest frame, normalised. The features of the one two before it are computed when they
+  // are needed: a call of the graph costs as much as two windows more.
+  push(image) {
     this.images = [...this.images, image].slice(-Math.max(this.frames, SEEN));
     if (this.images.length <= MARGIN) return;
-    const [features] = await this.compute([this.images.slice(-SEEN)]);
-    this.features = [...this.features, features].slice(-this.frames);
+    this.waiting = [...this.waiting, this.images.slice(-SEEN)].slice(-this.frames);
   }
 
   // The logits of the newest frames as a clip of its own: the features of its two first and two last
@@ -38,7 +40,10 @@ export class StreamWindow {
     const empty = Array(MARGIN).fill(null);
     const sides = [[...empty, ...first], [...last, ...empty]];
     const windows = sides.flatMap((side) => empty.map((_, n) => side.slice(n, n + SEEN)));
-    const edges = await this.compute(windows);
+    const computed = await this.compute([...this.waiting, ...windows]);
+    const edges = computed.splice(this.waiting.length);
+    this.features = [...this.features, ...computed].slice(-this.frames);
+    this.waiting = [];
     const inner = this.features.slice(this.features.length - (this.frames - 2 * MARGIN));
     const all = [...edges.slice(0, MARGIN), ...inner, ...edges.slice(MARGIN)];
     return this.graphs.logits(joinArrays(all), all.length);

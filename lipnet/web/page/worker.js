@@ -1,8 +1,8 @@
 // The worker: loads the networks, then answers every frame with what was read.
 //
 // In:  { kind: "load", isDetailed }, { kind: "frame", bitmap, seconds, isRestart }
-// Out: { kind: "progress", done, of }, { kind: "ready", facts }, { kind: "step", ... },
-//      { kind: "failed", reason }
+// Out: { kind: "progress", done, of }, { kind: "ready", facts }, { kind: "failed", reason },
+//      { kind: "step", took, parts, ... }: milliseconds, in all and of its parts, and what was read
 
 import * as ort from "./runtime/ort.wasm.min.mjs";
 
@@ -14,6 +14,7 @@ const NETWORKS = ["detector", "mesh", "frame", "head"];
 
 let reader = null;
 let canvas = null;
+let parts = {}; // milliseconds that parts of the frame's work took
 let queue = Promise.resolve();
 
 self.onmessage = ({ data }) => {
@@ -32,9 +33,9 @@ async function load({ isDetailed }) {
     self.postMessage({ kind: "progress", done, of: NETWORKS.length });
     sessions[name] = await open(facts.files[name]);
   }
-  const detector = new FaceDetector((planes, size) => runImage(sessions.detector, planes, size));
-  const mesh = (planes, size) => runImage(sessions.mesh, planes, size);
-  const tracker = new MeshTracker(detector, mesh, facts.meshPoints);
+  const [detector, mesh] = ["detector", "mesh"].map((name) => (planes, size) =>
+    timed(name, () => runImage(sessions[name], planes, size)));
+  const tracker = new MeshTracker(new FaceDetector(detector), mesh, facts.meshPoints);
   reader = new Reader(facts, tracker, makeGraphs(sessions, facts), isDetailed);
   self.postMessage({ kind: "ready", facts });
 }
@@ -50,6 +51,13 @@ async function open(path) {
   return ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
 }
 
+async function timed(part, work) {
+  const started = performance.now();
+  const made = await work();
+  parts[part] = (parts[part] || 0) + performance.now() - started;
+  return made;
+}
+
 // A face network's outputs for planes [3, size, size], the one with the most values first.
 async function runImage(session, planes, size) {
   const image = new ort.Tensor("float32", planes, [1, 3, size, size]);
@@ -62,17 +70,18 @@ function makeGraphs({ frame, head }, facts) {
   return {
     async features(values, count) {
       const windows = new ort.Tensor("float32", values, [count, 5, side, side]);
-      return (await frame.run({ windows })).features.data;
+      return (await timed("frame graph", () => frame.run({ windows }))).features.data;
     },
     async logits(values, count) {
       const features = new ort.Tensor("float32", values, [count, values.length / count]);
-      return (await head.run({ features })).logits.data;
+      return (await timed("head", () => head.run({ features }))).logits.data;
     },
   };
 }
 
 async function read({ bitmap, seconds, isRestart, generation }) {
   const started = performance.now();
+  parts = {};
   const { width, height } = bitmap;
   if (!canvas || canvas.width !== width || canvas.height !== height) {
     canvas = new OffscreenCanvas(width, height);
@@ -82,6 +91,8 @@ async function read({ bitmap, seconds, isRestart, generation }) {
   bitmap.close();
   // A plain object: the properties of ImageData are slow to read, and are read for every pixel.
   const { data } = context.getImageData(0, 0, width, height);
+  parts.pixels = performance.now() - started;
   const step = await reader.push({ data, width, height }, seconds, isRestart);
-  self.postMessage({ kind: "step", generation, width, height, took: performance.now() - started, ...step });
+  const took = performance.now() - started;
+  self.postMessage({ kind: "step", generation, width, height, took, parts, ...step });
 }

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from numpy.typing import NDArray
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from lipnet.web.runtime import MODULES, PACKAGE
 
@@ -41,6 +44,20 @@ def open_page(*flags: str, camera: Path | None = None) -> Iterator[Page]:
         page.set_default_timeout(120 * MS)
         yield page
         browser.close()
+
+
+def open_ready(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+
+
+def write_y4m(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
+    """RGB frames as an uncompressed video that Chromium plays as a camera."""
+    height, width = frames[0].shape[:2]
+    with path.open("wb") as out:
+        out.write(f"YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 C420\n".encode())
+        for frame in frames:
+            out.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
 
 
 READ_FRAMES = """async (names) => {

@@ -14,7 +14,14 @@ from playwright.sync_api import Page, expect
 
 from lipnet.web.server import serve_folder
 from tests.lipnet.landmarks.portrait import FACE, black
-from tests.lipnet.web.browser import MS, NEEDS_BROWSER, PHONE, open_page
+from tests.lipnet.web.browser import (
+    MS,
+    NEEDS_BROWSER,
+    PHONE,
+    open_page,
+    open_ready,
+    write_y4m,
+)
 from tests.malformed.movies import write_movie
 
 pytestmark = NEEDS_BROWSER
@@ -36,22 +43,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     write_y4m(camera, [one] * FRAMES + [two] * FRAMES + [none] * FRAMES)
     with open_page(camera=camera) as opened:
         yield opened
-
-
-def write_y4m(path: Path, frames: list[np.ndarray]) -> None:
-    """RGB frames as an uncompressed video that Chromium plays as a camera."""
-    import cv2
-
-    height, width = frames[0].shape[:2]
-    with path.open("wb") as out:
-        out.write(f"YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 C420\n".encode())
-        for frame in frames:
-            out.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
-
-
-def open_ready(page: Page, address: str) -> None:
-    page.goto(address)
-    expect(page.get_by_text("Ready", exact=True)).to_be_visible()
 
 
 def take(page: Page, name: str) -> None:
