@@ -9,7 +9,7 @@ of int8 describes noise, and `lipnet export --int8` measures accuracy.
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,14 +118,19 @@ def measure_sizes(model: Model) -> Sizes:
         measure_parity(network, open_reader(graphs, network), model.size).worst
         for graphs in (traced, small)
     ]
-    facts = Recipe(input_size=model.size).input_facts
-    card = ModelCard(model.spec, [f"WORD{place}" for place in range(model.classes)], {**facts})
+    words = [f"WORD{place}" for place in range(model.classes)]
+    card = ModelCard(model.spec, words, {**describe_input(model)})
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, name) for name in ("w.safetensors", "float32.onnx", "int8.onnx")]
         save_weights(paths[0], network, card)
         for path, graphs in zip(paths[1:], (traced, small), strict=True):
             write_onnx(path, graphs[0], card, GraphFacts("clip", path.stem, OPSET))
         return Sizes(*(path.stat().st_size for path in paths), *parities)
+
+
+def describe_input(model: Model) -> Mapping[str, object]:
+    """The facts of a model's input, as its card has them."""
+    return Recipe(field=model.size, input_size=model.size).input_facts
 
 
 def _make_noise(size: int) -> torch.Tensor:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from benchmarks import export_sizes
-from benchmarks.export_sizes import BLSTM, Model, Sizes
+from benchmarks.export_sizes import BLSTM, Model, Sizes, describe_input
 from lipnet.errors import InputError
 from lipnet.measure.paper import PAPER_ROWS
 
@@ -17,6 +17,7 @@ def test_every_model_of_the_tables_and_a_blstm_is_a_row() -> None:
     found = {(model.spec, model.size) for model in models}
     assert len(found) == len(models) == 17
     assert {(row.spec, row.size) for row in PAPER_ROWS} < found
+    assert all(describe_input(model)["input_size"] == model.size for model in models)
     assert {"resnet34 + bgru_512", "densenet3d + bgru_256", BLSTM} < {own.spec for own in models}
 
 
