@@ -77,8 +77,9 @@ class TextScreen:
         state = self._states.change(step)
         if state:
             note(f"{step.frame.seconds:7.2f} s  ({state})")
-        if update.is_quiet:
-            self._line(f"{step.frame.seconds:7.2f} s  {NOTHING}")
+        if update.is_quiet and step.reading is not None:
+            self._reported = True
+            self._line(f"{step.reading.middle:7.2f} s  {NOTHING}")
         if self._is_live and step.reading is not None:
             status = format_status(step, self._labels, self._top, self._threshold)
             print("\r" + make_printable(status[:STATUS_WIDTH]).ljust(STATUS_WIDTH), end="")
@@ -114,8 +115,9 @@ class JsonScreen:
         seconds = round(step.frame.seconds, 3)
         if state:
             print(json.dumps({"event": "state", "state": state, "seconds": seconds}), flush=True)
-        if update.is_quiet:
-            print(json.dumps({"event": "nothing", "word": None, "seconds": seconds}), flush=True)
+        if update.is_quiet and step.reading is not None:
+            middle = round(step.reading.middle, 3)  # as of a word
+            print(json.dumps({"event": "nothing", "word": None, "seconds": middle}), flush=True)
 
 
 def format_event(event: "Event") -> str:

@@ -19,7 +19,7 @@ from lipnet.shards.window import cut_clip, fail_clip
 from lipnet.sources.discover import discover_clips
 from lipnet.sources.names import hash_name
 from lipnet.teach.cropping import crop_once
-from lipnet.teach.takes import WORK, check_words
+from lipnet.teach.takes import WORK, check_words, list_words
 from lipnet.video.decode import VideoError
 
 SPLITS = ("train", "val", "test")
@@ -61,6 +61,11 @@ def collect_clips(
 
     InputError if a word is left without a clip to train on, to validate or to measure on.
     """
+    if not list_words(root):
+        raise InputError(
+            f"{root} has no takes: record some on the page of `lipnet teach`, or put videos in "
+            f"{root / '<word>'}"
+        )
     found, _ = discover_clips("folder", root, FRACTIONS)
     labels = check_words([*words] or sorted({clip.label for clip in found} - {BACKGROUND}))
     clips = [clip for clip in found if clip.label in (*labels, BACKGROUND)]

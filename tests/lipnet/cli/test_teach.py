@@ -130,6 +130,7 @@ def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
         ([".", "--no-page", "--epochs", "-1"], "--epochs must be in 0..1000"),
         ([".", "--no-page", "--out", "a.onnx"], "--out a.onnx: a .safetensors"),
         ([".", "--no-page", "--words", "yes,../no"], "has one of /"),
+        ([".", "--no-page"], "has no takes: record some on the page"),
         ([".", "--takes", "2"], "--takes must be in 3..999"),
         ([".", "--port", "70000"], "--port must be in 0..65535"),
         ([".", "--no-page", "--web", "none/page"], "--web none/page: none is not a folder"),
