@@ -1,7 +1,9 @@
 """How the tests are spread over processes, and fixtures that several parts share: real data next
-to the checkout, and an S3-compatible server."""
+to the checkout, databases of servers, and an S3-compatible server."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -11,6 +13,8 @@ from uuid import uuid4
 import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.sharing import make_once
 
 # One thread per process: the workers share the cores already. torch reads it when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -87,6 +91,34 @@ def reference_root() -> Path:
     if not root.is_dir():
         pytest.skip("no reference numbers next to this checkout (../shared/data/reference)")
     return root
+
+
+@pytest.fixture(scope="session")
+def prefect_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a new Prefect server; to make its tables takes ten seconds of a core."""
+    return make_once(tmp_path_factory, "prefect", _make_prefect_database) / "prefect.db"
+
+
+def _make_prefect_database(folder: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
+        env={**os.environ, "PREFECT_HOME": str(folder)},
+        capture_output=True,
+        check=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sqlite file with MLflow's tables and nothing in them."""
+    return make_once(tmp_path_factory, "mlflow", _make_store) / "mlflow.db"
+
+
+def _make_store(folder: Path) -> None:
+    from mlflow import MlflowClient
+
+    folder.mkdir()
+    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
 """`make ui` as its users have it: both servers answer their pages and clients, and nobody else."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPConnection
+from pathlib import Path
 from socket import socket
 
 import pytest
@@ -44,9 +46,13 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+def ports(
+    prefect_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, int]]:
     """The ports of both servers while `python -m flows.servers` runs; Ctrl-C ends it."""
     place = tmp_path_factory.mktemp("ui")
+    (place / "prefect").mkdir()
+    shutil.copy(prefect_database, place / "prefect")
     found = {"Prefect": free_port(), "MLflow": free_port()}
     options = [f"--{name.lower()}-port={port}" for name, port in found.items()]
     process = subprocess.Popen(

@@ -1,24 +1,9 @@
-"""An empty MLflow store, created once because its tables take seconds."""
+"""Work in a folder with an empty MLflow store."""
 
 import shutil
 from pathlib import Path
 
 import pytest
-
-from tests.sharing import make_once
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sqlite file with MLflow's tables and nothing in them."""
-    return make_once(tmp_path_factory, "mlflow", _make_store) / "mlflow.db"
-
-
-def _make_store(folder: Path) -> None:
-    from mlflow import MlflowClient
-
-    folder.mkdir()
-    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
 
 
 @pytest.fixture
