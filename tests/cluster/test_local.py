@@ -1,4 +1,5 @@
-"""Ray on this machine alone: its servers listen on 127.0.0.1, and connections need a token."""
+"""Ray on this machine alone: its servers listen on 127.0.0.1, connections need a token, and it is
+stopped after the last job."""
 
 import json
 import os
@@ -10,8 +11,8 @@ import pytest
 from cluster.connection import local_environment, set_environment
 from tests.contract.imports import ROOT
 
-# Maps jobs with two actors; prints the addresses that Ray's processes listen on, and what a client
-# without the token gets.
+# Maps jobs with two actors; prints the addresses that Ray's processes listen on, what a client
+# without the token gets, and whether Ray still runs afterwards.
 PROGRAM = """
 import json, os, subprocess, sys
 import psutil
@@ -38,12 +39,12 @@ def look(result):
 
 if __name__ == "__main__":
     assert map_jobs(make_worker, [1, 2], name="x", actors=2, on_result=look) == [2, 3]
-    print(json.dumps([sorted(addresses), *errors[0]]))
+    print(json.dumps([sorted(addresses), *errors[0], sys.modules["ray"].is_initialized()]))
 """
 
 
 @pytest.mark.slow
-def test_nothing_listens_to_other_machines_or_answers_without_the_token() -> None:
+def test_nothing_listens_to_other_machines_answers_without_the_token_or_outlives_the_jobs() -> None:
     environment = {name: value for name, value in os.environ.items() if "RAY" not in name}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -53,10 +54,11 @@ def test_nothing_listens_to_other_machines_or_answers_without_the_token() -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    addresses, status, errors = json.loads(done.stdout.splitlines()[-1])
+    addresses, status, errors, runs = json.loads(done.stdout.splitlines()[-1])
     assert addresses == ["127.0.0.1"]
     assert status == 1
     assert "InvalidAuthToken" in errors
+    assert not runs
 
 
 def test_settings_of_the_user_win_and_ours_end_with_the_block(

@@ -150,12 +150,6 @@ class TestOnFakeNodes:
         assert waited == ["waiting for a free core and 700 MiB"] * 3
 
 
-@pytest.mark.slow
-def test_ray_is_stopped_after_the_last_job() -> None:
-    assert map_jobs(lambda: abs, [-1, 2], actors=2) == [1, 2]
-    assert not ray.is_initialized()
-
-
 @pytest.fixture(scope="class")
 def _ray() -> Iterator[None]:
     with cluster.connect(2):
