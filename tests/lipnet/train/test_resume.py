@@ -122,7 +122,7 @@ run(make_training(engine=EVERY_2), Path(sys.argv[1]), Quiet(count))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(1, int(os.environ.get("FAULTS", "2")) + 1))
+@pytest.mark.parametrize("number", range(1, int(os.environ.get("FAULTS", "1")) + 1))
 def test_killed_it_ends_with_the_same_bits(tmp_path: Path, number: int) -> None:
     seed = f"{os.environ.get('FAULTS_SEED', '1')}-{number}"
     step = random.Random(seed).randint(1, STEPS - 1)
