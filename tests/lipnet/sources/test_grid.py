@@ -296,6 +296,12 @@ def test_background_is_apart_from_every_word(
     assert moments == grid.choose_background(Sentence("s1/x", "s1/y", words, end), count, seed)
 
 
+def test_a_single_background_window_is_in_the_silence() -> None:
+    words = (Word("bin", 20_000, 26_000), Word("at", 34_000, 40_000))
+    (moment,) = grid.choose_background(Sentence("s1/x", "s1/x.mpg", words, 60_000), 1, 0)
+    assert moment < 20_000 or moment >= 40_000
+
+
 @pytest.mark.parametrize("value", [-1, 101, 1.5, True, "4"])
 def test_a_wrong_number_of_background_windows_is_an_input_error(value: object) -> None:
     with pytest.raises(InputError, match=r"source\.options\.background must be"):
