@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from lipnet.errors import InputError
+from lipnet.export.neighbours import use_whole_clips
 from lipnet.export.recurrent import WholeClipHead
 from lipnet.models.convlstm import ConvLstmHead
 from lipnet.models.densenet3d import DenseNet3D
@@ -67,6 +68,7 @@ class FrameGraph(nn.Module):
         assert isinstance(folded.frontend, FrontEnd)
         self.frontend = folded.frontend
         self.trunk = folded.trunk
+        use_whole_clips(self)
 
     def forward(self, windows_NSHW: Tensor) -> Tensor:
         """Neighbours beyond the clip's first and last frame are zeros."""
