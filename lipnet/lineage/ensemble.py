@@ -32,11 +32,15 @@ def softmax(logits_NK: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def mean_probabilities(logits: Iterable[NDArray[np.floating]]) -> NDArray[np.float32]:
     """The mean of the members' softmax probabilities [N, K]; one member at a time is in memory."""
+    return average(softmax(member_NK) for member_NK in logits)
+
+
+def average(probabilities: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean of the members' probabilities [N, K]."""
     total_NK: NDArray[np.float32] | None = None
     members = 0
-    for member_NK in logits:
-        probabilities_NK = softmax(member_NK)
-        total_NK = probabilities_NK if total_NK is None else total_NK + probabilities_NK
+    for member_NK in probabilities:
+        total_NK = member_NK if total_NK is None else total_NK + member_NK
         members += 1
     if total_NK is None:
         raise InputError("an ensemble needs at least one member")
@@ -62,17 +66,17 @@ def lineage_ensembles(lineages: Mapping[str, Sequence[str]]) -> list[Ensemble]:
 
 
 def choose_greedily(
-    val_logits: Mapping[str, NDArray[np.floating]],
+    probabilities: Mapping[str, NDArray[np.float32]],
     labels_N: NDArray[np.integer],
     *,
     limit: int = MAX_MEMBERS,
 ) -> tuple[str, ...]:
-    """Members by forward selection on validation: the best model first, then the one that improves
-    the ensemble most.
+    """Members by forward selection on validation, from each model's probabilities [N, K]: the best
+    model first, then the one that improves the ensemble most.
 
     Stops when no model raises top-1, or lowers the loss at the same top-1.
     """
-    candidates = {name: softmax(logits_NK) for name, logits_NK in sorted(val_logits.items())}
+    candidates = dict(sorted(probabilities.items()))
     chosen: list[str] = []
     total_NK = np.zeros((len(labels_N), 1), dtype=np.float32)
     current = (-1.0, 0.0)

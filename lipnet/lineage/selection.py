@@ -5,21 +5,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lipnet.errors import InputError
 from lipnet.files import write_json
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
 from lipnet.lineage.cascade import find_cascade
 from lipnet.lineage.ensemble import (
     Ensemble,
+    average,
     choose_greedily,
     lineage_ensembles,
-    mean_probabilities,
     score,
     softmax,
 )
 from lipnet.train.history import beats
 
+# N clips  K classes
 Pair = tuple[str, str]  # the lineages of a small and of a large model
+Probabilities = dict[str, NDArray[np.float32]]  # [N, K] of each model
 
 
 def write_selection(
@@ -38,16 +43,14 @@ def write_selection(
     packed = find_models(logits_val, compressed) if compressed else {}
     lineages = find_models(logits_val, lineages_wanted)
     lineages = {lineage: own for lineage, own in lineages.items() if lineage not in packed}
-    every = read_aligned(logits_val, lineages | packed)
-    saved = {name: every[name] for models in lineages.values() for name in models}
-    labels_N = next(iter(saved.values())).labels
-    scores = {name: score(softmax(own.logits), labels_N) for name, own in saved.items()}
+    probabilities, labels_N = read_probabilities(logits_val, lineages, packed)
+    scores = {name: score(own_NK, labels_N) for name, own_NK in probabilities.items()}
     ensembles = lineage_ensembles(lineages)
-    greedy = choose_greedily({name: own.logits for name, own in saved.items()}, labels_N)
+    greedy = choose_greedily(probabilities, labels_N)
     known = {frozenset(ensemble.members) for ensemble in ensembles}
     if len(greedy) > 1 and frozenset(greedy) not in known:
         ensembles.append(Ensemble("ensemble-greedy", "greedy", greedy))
-    described = [_describe_ensemble(ensemble, saved) for ensemble in ensembles]
+    described = [_describe_ensemble(own, probabilities, labels_N) for own in ensembles]
     best = _best({name: scores[name] for name in sorted(scores)})
     best_of_lineage = {
         lineage: _best({name: scores[name] for name in models})
@@ -60,7 +63,7 @@ def write_selection(
             "best": {"model": best, **_figures(scores[best])},
             "best_of_lineage": best_of_lineage,
             "cascades": [
-                _describe_cascade(name, [known_models[lineage] for lineage in pair], every)
+                _describe_cascade(name, [(own, known_models[own]) for own in pair], logits_val)
                 for name, pair in sorted(cascades.items())
             ],
             "compressed": sorted(packed),
@@ -85,38 +88,53 @@ def find_models(logits_val: Path, wanted: Collection[str] | None = None) -> dict
     return {lineage: models for lineage, models in lineages.items() if models}
 
 
-def read_aligned(logits_val: Path, lineages: dict[str, list[str]]) -> dict[str, SavedLogits]:
-    """Every model's logits by id; InputError unless all have the same clips in the same order."""
-    saved: dict[str, SavedLogits] = {}
-    first = ""
-    for lineage, models in lineages.items():
+def read_probabilities(
+    logits_val: Path, lineages: dict[str, list[str]], compared: dict[str, list[str]]
+) -> tuple[Probabilities, NDArray[np.int64]]:
+    """Every model's probabilities by id, and the labels [N]; those of `compared` are not kept.
+
+    InputError unless all have the same clips in the same order. Of LRW's validation split a model
+    takes 50 MB, so nothing else of it stays in memory.
+    """
+    probabilities: Probabilities = {}
+    first: tuple[str, SavedLogits] | None = None
+    for lineage, models in (lineages | compared).items():
         for model in models:
-            path = logits_val / lineage / f"{model.removeprefix(lineage + '-')}.npz"
-            saved[model] = read_logits(path)
-            first = first or model
-            check_same_clips(saved[first], saved[model], f"{first} and {model} in {logits_val}")
-    return saved
+            saved = read_logits(_logits_file(logits_val, lineage, model))
+            first = first or (model, saved)
+            check_same_clips(first[1], saved, f"{first[0]} and {model} in {logits_val}")
+            if lineage in lineages:
+                probabilities[model] = softmax(saved.logits)
+    assert first is not None  # find_models returns models
+    return probabilities, first[1].labels
 
 
-def _describe_ensemble(ensemble: Ensemble, saved: dict[str, SavedLogits]) -> dict[str, Any]:
-    probabilities_NK = mean_probabilities(saved[name].logits for name in ensemble.members)
+def _logits_file(logits_val: Path, lineage: str, model: str) -> Path:
+    return logits_val / lineage / f"{model.removeprefix(lineage + '-')}.npz"
+
+
+def _describe_ensemble(
+    ensemble: Ensemble, probabilities: Probabilities, labels_N: NDArray[np.int64]
+) -> dict[str, Any]:
+    mean_NK = average(probabilities[name] for name in ensemble.members)
     return {
         "name": ensemble.name,
         "rule": ensemble.rule,
         "members": list(ensemble.members),
-        **_figures(score(probabilities_NK, saved[ensemble.members[0]].labels)),
+        **_figures(score(mean_NK, labels_N)),
     }
 
 
 def _describe_cascade(
-    name: str, models: Sequence[str], saved: Mapping[str, SavedLogits]
+    name: str, models: Sequence[tuple[str, str]], logits_val: Path
 ) -> dict[str, Any]:
-    small, large = (saved[model] for model in models)
+    """The cascade of a small and a large model, each as its lineage and its id."""
+    small, large = (read_logits(_logits_file(logits_val, *model)) for model in models)
     cascade = find_cascade(small.logits, large.logits, small.labels)
     return {
         "name": name,
-        "small": models[0],
-        "large": models[1],
+        "small": models[0][1],
+        "large": models[1][1],
         "threshold": cascade.threshold,
         "leaves_val": round(float(cascade.leaves(small.logits).mean()), 6),
     }

@@ -39,29 +39,30 @@ def test_every_lineage_of_several_generations_is_an_ensemble() -> None:
 
 
 def _answer(answers: list[int], *margins: float) -> np.ndarray:
-    return np.array(margins)[:, None] * np.eye(3)[answers]
+    return softmax(np.array(margins)[:, None] * np.eye(3)[answers])
 
 
 def test_greedy_takes_the_best_then_what_corrects_it_and_leaves_harm_out() -> None:
     labels_N = np.array([0, 1, 2, 0, 1, 2])
-    logits = {
+    probabilities = {
         "best": _answer([0, 1, 2, 0, 1, 0], 3, 3, 3, 3, 3, 1),  # wrong on the last clip alone
         "same": _answer([0, 1, 2, 0, 0, 0], 3, 3, 3, 3, 3, 1),  # wrong there too
         "other": _answer([0, 1, 0, 1, 0, 2], 1, 1, 1, 1, 1, 4),  # right there
         "noise": _answer([1, 2, 0, 1, 2, 0], 9, 9, 9, 9, 9, 9),  # never right
     }
-    chosen = choose_greedily(logits, labels_N)
+    chosen = choose_greedily(probabilities, labels_N)
     assert chosen[:2] == ("best", "other")
     assert "noise" not in chosen
-    assert choose_greedily(logits, labels_N, limit=1) == ("best",)
+    assert choose_greedily(probabilities, labels_N, limit=1) == ("best",)
 
 
 def test_greedy_does_not_depend_on_the_order_of_the_models() -> None:
     generator = np.random.default_rng(0)
     labels_N = generator.integers(0, 3, size=50)
-    logits = {name: generator.normal(size=(50, 3)) + np.eye(3)[labels_N] for name in "abcd"}
-    backwards = dict(reversed(logits.items()))
-    assert choose_greedily(logits, labels_N) == choose_greedily(backwards, labels_N)
+    right_NK = np.eye(3)[labels_N]
+    probabilities = {n: softmax(generator.normal(size=(50, 3)) + right_NK) for n in "abcd"}
+    backwards = dict(reversed(probabilities.items()))
+    assert choose_greedily(probabilities, labels_N) == choose_greedily(backwards, labels_N)
 
 
 def test_an_empty_ensemble_is_refused() -> None:
