@@ -32,7 +32,7 @@ SHARED = TESTS.parents[1] / "shared" / "data"
 # The longest first, so that no worker is left with one at the end. The first two start different
 # fixtures: the reproduction of `tiny`, and preprocessing.
 FIRST = (
-    *("e2e/test_tiny.py", "e2e/test_faults.py", "e2e/test_pages.py", "e2e/test_deployed.py"),
+    *("e2e/test_tiny.py", "e2e/test_faults.py", "e2e/served/test_pages.py", "e2e/served"),
     *("e2e/test_nodes.py", "e2e/test_sources.py", "e2e"),
     *("malformed", "flows/test_deployments.py", "cluster", "tracking", "benchmarks"),
 )
@@ -41,12 +41,12 @@ SPLIT = (
     *("e2e/test_faults.py", "e2e/test_nodes.py", "e2e/test_sharing.py"),
     *("e2e/test_shared_servers.py", "lipnet/authors/test_parity.py"),
 )
-# These share servers, and run in this order: the second changes what the first looks at.
-TOGETHER = ("e2e/test_pages.py", "e2e/test_deployed.py")
+# Its files share servers, and the first in FIRST is the first to run: the others change them.
+TOGETHER = "e2e/served/"
 
 
 class FileScheduling(LoadScopeScheduling):
-    """A file's tests run in one worker, except those of the files in SPLIT; those of the files in
+    """A file's tests run in one worker, except those of the files in SPLIT; those of the folder
     TOGETHER share one.
 
     Markers and `--dist loadgroup` do not do it: pytest 9.2 ignores the node ids that xdist 3.8
@@ -58,7 +58,7 @@ class FileScheduling(LoadScopeScheduling):
         name = file.removeprefix("tests/")
         if name in SPLIT:
             return nodeid
-        return TOGETHER[0] if name in TOGETHER else file
+        return TOGETHER if name.startswith(TOGETHER) else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,6 +1,7 @@
 """A checkout with its own Prefect server, deployments and workers, as their users have them."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -47,10 +48,14 @@ class Deployed:
 
     @classmethod
     @contextmanager
-    def of(cls, checkout: Checkout) -> "Iterator[Deployed]":
-        """With a server that knows the pools and every deployment of prefect.yaml; all is ended
-        with it."""
+    def of(cls, checkout: Checkout, database: Path | None = None) -> "Iterator[Deployed]":
+        """With a server, on a copy of the database if one is given, that knows the pools and every
+        deployment of prefect.yaml; all is ended with it."""
         made = cls(checkout, server_somewhere(PREFECT))
+        if database is not None:
+            home = Path(made.environment["PREFECT_HOME"])
+            home.mkdir()
+            shutil.copy(database, home)
         try:
             made.start_server()
             template = ProcessWorker.get_default_base_job_template()

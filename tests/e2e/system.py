@@ -33,6 +33,7 @@ from tests.e2e.retrained import (
 Fault = Callable[[Checkout, random.Random], str]
 LATER_SECONDS = 2.0  # the fault comes at most this long after training started
 RWLOCK = ".dvc/tmp/rwlock"
+STORE = "server.db"  # of MLflow's server, in the checkout
 AWAY_SECONDS = 20.0  # a server is away for at most so long
 
 
@@ -216,7 +217,7 @@ def _train_without_mlflow(checkout: Checkout, draw: random.Random, *, there_at_s
 @contextmanager
 def mlflow_at(checkout: Checkout, server: Server) -> Iterator["subprocess.Popen[Any]"]:
     """MLflow's server, its database and artifacts in the checkout."""
-    store = f"sqlite:///{checkout.place}/server.db"
+    store = f"sqlite:///{checkout.place / STORE}"
     command = mlflow_command(server, store, artifacts=str(checkout.place / "artifacts"))
     process = start_server(server, command, checkout.place / "mlflow.log")
     try:
@@ -228,7 +229,7 @@ def mlflow_at(checkout: Checkout, server: Server) -> Iterator["subprocess.Popen[
 
 def check_epochs(checkout: Checkout) -> None:
     """AssertionError unless each epoch of each generation is in MLflow's database once."""
-    with closing(sqlite3.connect(checkout.place / "server.db")) as base:
+    with closing(sqlite3.connect(checkout.place / STORE)) as base:
         rows = base.execute(
             "select t.value, m.step from metrics m join tags t on t.run_uuid = m.run_uuid "
             "where t.key = 'model' and m.key = 'by_epoch/val_top1'"

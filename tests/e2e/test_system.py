@@ -2,8 +2,8 @@
 an undisturbed run's, bit for bit.
 
 `make faults` does each three times and more (FAULTS=n), at other moments with FAULTS_SEED=n.
-`make test` leaves them out: it loses the machine in test_deployed.py, and kills DVC and leaves a
-stale lock in test_tiny.py.
+`make test` leaves them out: it loses the machine in served/test_deployed.py, and kills DVC and
+leaves a stale lock in test_tiny.py.
 """
 
 import os
