@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.checkout import Checkout
+from tests.e2e.here import run_here
 from tests.e2e.preprocessing import Preprocessing
-from tests.e2e.retrained import fork_untrained, train_here
+from tests.e2e.retrained import LINEAGE, fork_untrained
 from tests.sharing import make_once
 
 LONG_ENOUGH = 8  # epochs in which a fault can happen
@@ -47,6 +48,6 @@ def trained(untrained: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Ch
     """The models of `untrained`, trained without a fault."""
 
     def make(place: Path) -> None:
-        train_here(untrained.fork(place))
+        run_here(untrained.fork(place).place, "stages.scratch", LINEAGE)
 
     return Checkout(make_once(tmp_path_factory, "trained", make))

@@ -2,15 +2,12 @@
 
 import csv
 import shutil
-import sys
 from pathlib import Path
 
-import pytest
 import yaml
 
-from stages import progress, scratch
 from tests.e2e.checkout import Checkout
-from tests.stages.working import Untracked, tree_of
+from tests.stages.working import tree_of
 
 LINEAGE = "rn18-tcn"
 STAGE = f"scratch@{LINEAGE}"
@@ -31,15 +28,6 @@ def fork_untrained(undisturbed: Checkout, place: Path) -> Checkout:
     lock["stages"] = {name: lock["stages"][name] for name in READY}
     path.write_text(yaml.safe_dump(lock), encoding="utf-8")
     return made
-
-
-def train_here(checkout: Checkout) -> None:
-    """Train the lineage in this process, which has imported torch already, without MLflow."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(checkout.place)
-        patch.setattr(sys, "argv", ["scratch", LINEAGE])
-        patch.setattr(progress, "ModelRun", Untracked)
-        scratch.main()
 
 
 def is_training(checkout: Checkout) -> bool:

@@ -1,9 +1,10 @@
 """Several profiles in one checkout: what one of them has made outlives experiments with another,
-here the whole graph on a corpus of one folder per word, with its losses."""
+here on a corpus of one folder per word, with its losses."""
 
 import csv
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,16 @@ import yaml
 
 from tests.e2e.checkout import COMMITTER, Checkout
 from tests.e2e.corpora import make_folder, render
+from tests.e2e.here import run_here
 
 pytestmark = pytest.mark.slow
 OTHER = "folder"
+LINEAGE = "rn18-tcn"
+AFTER_TRAINING = (
+    ("stages.quality",),
+    *(("stages.predict", split, LINEAGE) for split in ("val", "test")),
+    *(("stages.select",), ("stages.report",)),
+)
 
 
 def digest_files(folder: Path) -> dict[str, str]:
@@ -39,7 +47,7 @@ def clone(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Ch
     profile["source"] |= {"root": str(place / OTHER)}
     profile["recipe"] |= {"epochs": 1, "batch": 4}
     profile["workers"] |= {"actors": 1}
-    profile |= {"scratch": {"rn18-tcn": {"spec": "resnet18_0.125x + tcn_0.25x"}}, "taught": {}}
+    profile |= {"scratch": {LINEAGE: {"spec": "resnet18_0.125x + tcn_0.25x"}}, "taught": {}}
     text = "# @package _global_\n" + yaml.safe_dump(profile, allow_unicode=True)
     path.write_text(text, encoding="utf-8")
     (made.place / ".git/info/exclude").write_text("dvc.lock\n", encoding="utf-8")
@@ -49,14 +57,23 @@ def clone(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Ch
     return made
 
 
-def test_an_experiment_with_another_profile_keeps_this_one(clone: Checkout) -> None:
+def finish_here(clone: Checkout, place: Path) -> Path:
+    """Run the stages after training in this process, on a copy in `place`; the profile's folder."""
+    shutil.copy(clone.place / "params.yaml", place)
+    made = shutil.copytree(clone.place / "data" / OTHER, place / "data" / OTHER)
+    for stage in AFTER_TRAINING:
+        run_here(place, *stage)
+    return made
+
+
+def test_an_experiment_with_another_profile_keeps_this_one(clone: Checkout, tmp_path: Path) -> None:
     before = digest_files(clone.place / "data/tiny")
     changes = ("--set-param", f"profile={OTHER}", "--set-param", "recipe.lr=1e-3")
-    clone.run("dvc", "exp", "run", "--name", "elsewhere", *changes)
-    _check_a_folder_per_word(clone.place / "data" / OTHER)
+    clone.run("dvc", "exp", "run", f"scratch@{LINEAGE}", "--name", "elsewhere", *changes)
+    _check_a_folder_per_word(finish_here(clone, tmp_path))
     assert digest_files(clone.place / "data/tiny") == before
 
-    clone.run("dvc", "checkout")
+    clone.run("dvc", "checkout", "--allow-missing")  # of what came after the training
     assert digest_files(clone.place / "data/tiny") == before
 
     clone.run("pipeline.profile", "tiny")  # as `make reproduce PROFILE=tiny` does
@@ -81,7 +98,7 @@ def _check_a_folder_per_word(made: Path) -> None:
     with (made / "shards/failures.csv").open(encoding="utf-8", newline="") as lines:
         (failure,) = csv.DictReader(lines)
     assert failure["reason"] == "no_face"
-    assert (made / "models/rn18-tcn/g0/weights.safetensors").is_file()
+    assert (made / f"models/{LINEAGE}/g0/weights.safetensors").is_file()
     assert (made / "report/results.csv").is_file()
 
 

@@ -1,7 +1,8 @@
-"""The graph on LRW-1000's layout of cut mouths, with its losses; test_profiles.py runs it on one
-folder per word."""
+"""The stages on LRW-1000's layout of cut mouths, with its losses, in this process; DVC runs the
+graph in test_tiny.py, and in test_profiles.py on one folder per word."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 import yaml
 
 from lipnet.lineage.summary import read_generations
-from tests.e2e.checkout import Checkout
+from tests.contract.imports import ROOT
 from tests.e2e.corpora import make_lrw1000, render
+from tests.e2e.here import run_here
 
 PROFILE = "lrw1000"
 LINEAGE = "rn18-tcn"
@@ -24,18 +26,24 @@ LINEAGES: dict[str, Any] = {
 }
 
 
-def reproduce(checkout: Checkout, root: Path, stage: str) -> Path:
-    """The profile's graph up to a stage, with a small model of one epoch; its outputs."""
-    path = checkout.place / "conf/profile" / f"{PROFILE}.yaml"
+def run_stages(place: Path, root: Path, printed: pytest.CaptureFixture[str]) -> Path:
+    """The profile's stages up to the test logits, with a small model of one epoch, in a folder of
+    their own; their outputs."""
+    shutil.copytree(ROOT / "conf", place / "conf")
+    path = place / "conf/profile" / f"{PROFILE}.yaml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     for section, changes in CHANGES.items():
         settings[section] |= changes
     text = yaml.safe_dump({**settings, **LINEAGES}, allow_unicode=True)
     path.write_text(f"# @package _global_\n{text}", "utf-8")
-    checkout.run("pipeline.profile", PROFILE, f"source.root={root}")
-    assert "landmarks" in checkout.run("pipeline.preflight")
-    checkout.run("dvc", "repro", stage)
-    return checkout.place / "data" / PROFILE
+    run_here(place, "pipeline.profile", PROFILE, f"source.root={root}")
+    run_here(place, "pipeline.preflight")
+    assert "landmarks" in printed.readouterr().out
+    for stage in ("raw", "manifest", "landmarks", "shards"):
+        run_here(place, f"stages.{stage}")
+    run_here(place, "stages.scratch", LINEAGE)
+    run_here(place, "stages.predict", "test", LINEAGE)
+    return place / "data" / PROFILE
 
 
 def read(path: Path) -> Any:
@@ -43,11 +51,10 @@ def read(path: Path) -> Any:
 
 
 @pytest.mark.slow
-def test_lrw1000(tmp_path: Path) -> None:
+def test_lrw1000(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "corpus"
     make_lrw1000(root, tmp_path / "rendered", render(tmp_path / "rendered"))
-    stage = f"predict_test_scratch@{LINEAGE}"
-    made = reproduce(Checkout.create(tmp_path / "checkout"), root, stage)
+    made = run_stages(tmp_path / "work", root, capsys)
     manifest = read(made / "manifest/summary.json")
     assert manifest["clips"] + manifest["rejected_files"] == 18
     assert manifest["rejected"] == {"bad_times": 1, "empty_window": 1, "frame_missing": 1}

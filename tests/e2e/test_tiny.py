@@ -4,13 +4,14 @@ import csv
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
+from lipnet.cli.main import main
 from tests.e2e.checkout import Checkout
 from tests.e2e.faults import kill_group, wait_until
+from tests.e2e.here import run_here
 from tests.e2e.system import delete_stale_lock
 
 pytestmark = pytest.mark.slow
@@ -46,21 +47,26 @@ def test_nothing_is_left_to_do(reproduced: Checkout) -> None:
     assert "Running stage" not in reproduced.run("dvc", "repro")
 
 
-def test_publishing_fills_mlflow_once(reproduced: Checkout) -> None:
-    twice = "from tracking import publish; publish.main(); publish.main()"
-    process = reproduced.start_program([sys.executable, "-c", twice])
-    output, _ = process.communicate(timeout=300)
+def test_publishing_fills_mlflow_once(
+    reproduced: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{reproduced.place}/mlflow.db")
+    for _ in range(2):
+        run_here(reproduced.place, "tracking.publish")
+    output = capsys.readouterr().out
     first, second = (line for line in output.splitlines() if line.startswith("MLflow ("))
     assert "3 models" in first
     assert "0 models and 0 figures by epoch added" in second
 
 
-def test_raw_video_gives_the_accuracy_of_the_pipeline(undisturbed: Checkout) -> None:
-    weights = "data/tiny/models/rn18-tcn/g1/weights.safetensors"
-    corpus = ["--source", "lrw", "--root", "data/tiny/raw/videos", "--split", "test", "--json"]
-    process = undisturbed.start_program(["lipnet", "evaluate", weights, *corpus])
-    printed, _ = process.communicate(timeout=300)
-    found = json.loads(printed)
+def test_raw_video_gives_the_accuracy_of_the_pipeline(
+    undisturbed: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = undisturbed.place / "data/tiny"
+    weights = str(made / "models/rn18-tcn/g1/weights.safetensors")
+    corpus = ["--source", "lrw", "--root", str(made / "raw/videos"), "--split", "test", "--json"]
+    main(["evaluate", weights, *corpus])
+    found = json.loads(capsys.readouterr().out)
     rows = read_rows(undisturbed.place / "data/tiny/report/leaderboard.csv")
     (row,) = (row for row in rows if row["model"] == "rn18-tcn-g1")
     assert (found["clips"], found["failed"]) == (12, 0)

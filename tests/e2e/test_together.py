@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 from tests.e2e.checkout import Checkout
 from tests.e2e.faults import wait_until
-from tests.e2e.retrained import LINEAGE, train_here
+from tests.e2e.here import run_here
+from tests.e2e.retrained import LINEAGE
 
 pytestmark = pytest.mark.slow
 # By SGD: Adam would make a whole step of a gradient that is nothing but rounding.
@@ -33,7 +34,7 @@ def train_alone(together: Checkout, place: Path) -> Checkout:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        train_here(alone)
+        run_here(alone.place, "stages.scratch", LINEAGE)
     finally:
         torch.set_num_threads(threads)
     return alone
