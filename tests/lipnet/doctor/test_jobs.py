@@ -19,6 +19,7 @@ CPU = torch.device("cpu")
 SLOW_IN_HALF = ("separable branches, PReLU", "dctcn", "densenet3d")
 
 
+@pytest.mark.slow  # together
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
 def test_a_job_runs_on_the_gpu_without_a_wait(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
