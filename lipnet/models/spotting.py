@@ -23,6 +23,15 @@ class Spotting:
     false_per_minute: float
     sentences: int
 
+    def describe(self) -> str:
+        """A sentence for a model's card."""
+        return (
+            f"A word is reported from probability {self.threshold:g} on, and at least "
+            f"{self.refractory:g} s after the last one, as validation chose: F1 {self.f1:.2f} and "
+            f"{self.false_per_minute:.1f} false words per minute of silence on "
+            f"{self.sentences} sentences of validation"
+        )
+
 
 def describe_spotting(chosen: Spotting) -> dict[str, object]:
     """The entry of a card's origin."""

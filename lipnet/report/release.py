@@ -160,11 +160,13 @@ def _describe(
 
 
 def _describe_file(path: Path) -> list[str]:
-    """The end of the model card: limits, the lengths of training clips, the digest."""
-    trained = read_card(path).lengths.describe()
+    """The end of the model card: limits, the lengths of training clips, streams, the digest."""
+    card = read_card(path)
+    streams = [f"**Streams.** {card.spotting.describe()}.", ""] if card.spotting else []
     return [
-        f"**Limits.** {LIMITS} It was trained on {trained}.",
+        f"**Limits.** {LIMITS} It was trained on {card.lengths.describe()}.",
         "",
+        *streams,
         f"SHA-256 of the weights: `{hashlib.sha256(path.read_bytes()).hexdigest()}`.",
     ]
 

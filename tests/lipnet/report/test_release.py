@@ -18,7 +18,14 @@ from lipnet.how import How
 from lipnet.inference.onnx_reader import load_onnx
 from lipnet.lineage.generation import ONNX_FILE, read_generation
 from lipnet.models.build import build_model
-from lipnet.models.weights import ModelCard, load_model, save_packed, save_weights
+from lipnet.models.spotting import Spotting, describe_spotting
+from lipnet.models.weights import (
+    ModelCard,
+    copy_weights,
+    load_model,
+    save_packed,
+    save_weights,
+)
 from lipnet.report import release, write
 from lipnet.report.front_matter import front_matter
 from lipnet.report.release import describe_landmarks, release_model
@@ -84,6 +91,18 @@ def test_the_card_of_weights_that_were_measured_in_half_precision_describes_the_
     assert "MB in half precision." in text
     assert "Of this file, by the study" in text
     assert "Before the rounding" not in text
+    assert "**Streams.**" not in text  # nothing was chosen for them
+
+
+def test_the_card_states_what_validation_chose_for_streams(study: Study, tmp_path: Path) -> None:
+    chosen = describe_spotting(Spotting(0.85, 0.12, 0.815, 2.66, 75))
+    copy_weights(_weights(study), _weights(study), chosen)
+    text = release_model(study, MODEL, tmp_path / "released").with_suffix(".md").read_text()
+    assert (
+        "**Streams.** A word is reported from probability 0.85 on, and at least 0.12 s after the "
+        "last one, as validation chose: F1 0.81 and 2.7 false words per minute of silence on 75 "
+        "sentences of validation.\n"
+    ) in text
 
 
 def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) -> None:
