@@ -141,10 +141,11 @@ def evaluate(
     Without a `detector` the landmark model of the model's training crops is loaded. Raises
     InputError if no clip is left, the split is unknown or the weights cannot be used.
 
-        >>> corpus = lipnet.Corpus("grid", Path("/data/grid"), split="test")
-        >>> found = lipnet.evaluate("data/released/grid_study-rn18-mstcn-g1.safetensors", corpus)
+        >>> split = {"train_speakers": ["s1"], "val_fraction": 0.0833, "fold": "1/3", "frames": 17}
+        >>> corpus = lipnet.Corpus("grid", "/data/grid", "test", split)
+        >>> found = lipnet.evaluate("data/released/grid_release-sn05-tcn1-g0.safetensors", corpus)
         >>> found.top1.value, found.top1.low, found.top1.high
-        (0.841, 0.829, 0.854)
+        (0.852, 0.835, 0.867)
     """
     found = read_corpus(
         Path(weights), corpus, detector, face=face, conditions=conditions, on_video=on_video

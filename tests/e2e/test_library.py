@@ -119,7 +119,7 @@ def test_the_readme_example_runs_with_the_base_dependencies_alone(tmp_path: Path
         text=True,
     )
     assert ran.returncode == 0, ran.stderr
-    assert re.search(r"^\[\('\w+', 0\.\d+\)", ran.stdout)
+    assert re.search(r"^\[\('[\w<>]+', 0\.\d+\)", ran.stdout)
     assert "% of 8 clips" in ran.stdout
     assert (place / "mine" / "g0" / "weights.safetensors").is_file()
     probe = f"import importlib.util as u; print([n for n in {PIPELINE} if u.find_spec(n)])"

@@ -2,66 +2,29 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from lipnet.cli.main import main
 from lipnet.inference import evaluate
 from lipnet.inference.evaluate import Predictions, read_corpus
 from lipnet.inference.logits import read_logits
-from lipnet.landmarks.detector import DlibDetector, find_predictor
-from lipnet.landmarks.face import Face
-from lipnet.landmarks.predictor import Box, Marks
 from lipnet.models.weights import load_card
 from lipnet.report.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASED = sorted((ROOT / "data" / "released").glob("*.safetensors"))
-STUDY = Study(ROOT / "docs" / "results" / "grid_study")
-SENTENCES = 12
+STUDY = Study(ROOT / "docs" / "results" / "grid_release")
+WINDOWS = {"frames": 17}  # of the study
+SENTENCES = 8
 
 
 def _logits_of(weights: Path) -> Path:
     lineage, _, generation = str(load_card(weights).origin["model"]).rpartition("-")
     return STUDY.logits(lineage, generation, "test")
-
-
-class CachedDetector(DlibDetector):
-    """dlib's detector; what it has found in a frame it returns again without a second look."""
-
-    def __init__(self) -> None:
-        super().__init__(find_predictor())
-        self._found: dict[str, Any] = {}
-
-    def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]:
-        key = _digest(f"find {upsample}", frame_HW)
-        if key not in self._found:
-            self._found[key] = super().find(frame_HW, upsample=upsample)
-        return list(self._found[key])
-
-    def mark(self, frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Marks:
-        key = _digest(f"mark {list(boxes)}", *frames)
-        if key not in self._found:
-            self._found[key] = super().mark(frames, boxes)
-        return self._found[key]
-
-
-def _digest(question: str, *frames: NDArray[np.uint8]) -> str:
-    asked = hashlib.sha256(question.encode())
-    for frame_HW in frames:
-        asked.update(str(frame_HW.shape).encode() + frame_HW.tobytes())
-    return asked.hexdigest()
-
-
-@pytest.fixture(scope="module")
-def cached_detector() -> CachedDetector:
-    """One for all models: they read the same videos."""
-    return CachedDetector()
 
 
 @pytest.fixture
@@ -91,7 +54,6 @@ def test_a_released_model_is_small_and_its_card_is_its_own(weights: Path) -> Non
 def test_from_raw_video_it_says_what_the_study_measured(
     weights: Path,
     sentences: Path,
-    cached_detector: CachedDetector,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -102,8 +64,8 @@ def test_from_raw_video_it_says_what_the_study_measured(
         return made[-1]
 
     monkeypatch.setattr(evaluate, "read_corpus", read_and_keep)
-    monkeypatch.setattr(evaluate, "shared_detector", lambda *_: cached_detector)
-    main(["evaluate", str(weights), "--source", "grid", "--root", str(sentences), "--json"])
+    source = ["--source", "grid", "--root", str(sentences), "--options", json.dumps(WINDOWS)]
+    main(["evaluate", str(weights), *source, "--json"])
     found = json.loads(capsys.readouterr().out)
     (read,) = made
     kept = read_logits(_logits_of(weights))
