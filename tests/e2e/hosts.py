@@ -30,17 +30,20 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Host:
-    """A namespace and its address; in it `temporary` is `own`, a folder that no other host sees."""
+    """A namespace with an address and a core; in it `temporary` is `own`, a folder that no other
+    host sees."""
 
     name: str
     address: str
+    core: int
     own: Path
     temporary: Path
 
     def enter(self, *command: str) -> list[str]:
         """The command as it runs on this host; a shell there mounts the folder for it alone."""
         mount = f'mount --bind {self.own} {self.temporary} && exec "$@"'
-        return ["ip", "netns", "exec", self.name, "sh", "-c", mount, "sh", *command]
+        core = ("taskset", "--cpu-list", str(self.core))
+        return ["ip", "netns", "exec", self.name, *core, "sh", "-c", mount, "sh", *command]
 
     @property
     def processes(self) -> list[psutil.Process]:
@@ -79,12 +82,14 @@ def connect_hosts() -> Iterator[tuple[Host, Host]]:
     temporary = base / "t"
     temporary.mkdir()
     hosts = []
+    cores = sorted(os.sched_getaffinity(0))
     try:
         for number in (1, 2):
-            (base / str(number)).mkdir()
+            (own := base / str(number)).mkdir()
             name = f"lipnet-{os.getpid()}-{number}"
             _run("ip", "netns", "add", name)
-            hosts.append(Host(name, f"10.77.0.{number}", base / str(number), temporary))
+            core = cores[number % len(cores)]
+            hosts.append(Host(name, f"10.77.0.{number}", core, own, temporary))
         first, second = hosts
         _run(
             *("ip", "link", "add", CABLE, "netns", first.name, "type", "veth"),
@@ -104,19 +109,28 @@ def connect_hosts() -> Iterator[tuple[Host, Host]]:
         shutil.rmtree(base)
 
 
-@contextmanager
-def connect_ray(first: Host, second: Host) -> Iterator[str]:
-    """A Ray cluster of the two hosts, with a core on each; yields its address."""
-    address = f"{first.address}:{PORT}"
-    started = []
-    for host, place in ((first, ("--head", f"--port={PORT}")), (second, (f"--address={address}",))):
-        log = host.own / "log"
+@dataclass(frozen=True)
+class HostsRay:
+    """A Ray cluster of hosts, with a core on each."""
+
+    head: Host
+    started: list["subprocess.Popen[bytes]"]
+
+    @property
+    def address(self) -> str:
+        return f"{self.head.address}:{PORT}"
+
+    def join(self, host: Host) -> None:
+        """Start Ray on the host and wait until it runs; it ends with the host."""
+        is_head = host is self.head
+        head = ("--head", f"--port={PORT}", "--include-dashboard=false")
         command = host.enter(
-            *(str(Path(sys.executable).parent / "ray"), "start", *place, "--block"),
+            *(str(Path(sys.executable).parent / "ray"), "start", "--block"),
+            *(head if is_head else (f"--address={self.address}",)),
             *(f"--node-ip-address={host.address}", "--num-cpus=1", "--num-gpus=0"),
             f"--object-store-memory={OBJECT_STORE_BYTES}",
-            *(("--include-dashboard=false",) if host is first else ()),
         )
+        log = host.own / "log"
         with log.open("w") as output:
             process = subprocess.Popen(
                 command,
@@ -126,15 +140,23 @@ def connect_ray(first: Host, second: Host) -> Iterator[str]:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        started.append(process)
-        runs = wait_until(lambda log=log: "Ray runtime started" in log.read_text(), process)
+        self.started.append(process)
+        runs = wait_until(lambda: "Ray runtime started" in log.read_text(), process)
         assert runs, log.read_text()
+
+
+@contextmanager
+def connect_ray(first: Host, second: Host) -> Iterator[HostsRay]:
+    """A Ray cluster of the two hosts; at its end nothing runs on them."""
+    ray = HostsRay(first, [])
     try:
-        yield address
+        for host in (first, second):
+            ray.join(host)
+        yield ray
     finally:
         for host in (first, second):
             host.kill()
-        for process in started:
+        for process in ray.started:
             process.wait(30)
 
 
@@ -144,6 +166,7 @@ def ray_settings(host: Host) -> dict[str, str]:
         "RAY_TMPDIR": str(host.temporary),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_worker_niceness": "0",  # else another program's work would hold up the actors
+        "GLOO_SOCKET_IFNAME": CABLE,  # the host's name leads to no address of its own
         "PYTHONPATH": str(ROOT),
     }
 

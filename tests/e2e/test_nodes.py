@@ -16,7 +16,15 @@ from cluster.connection import OBJECT_STORE_BYTES
 from tests.contract.imports import ROOT
 from tests.e2e.faults import AT_WORK, kill_node, wait_until
 from tests.e2e.hosts import Host, Refused, connect_hosts, connect_ray, ray_settings
-from tests.e2e.preprocessing import TOO_LATE, UNITS, Preprocessing
+from tests.e2e.preprocessing import SETTINGS, TOO_LATE, UNITS, Preprocessing
+from tests.e2e.retrained import LINEAGE, is_training
+from tests.e2e.trained_together import (
+    CHANGES,
+    check_resumed,
+    check_same_weights,
+    select_workers,
+    train_alone,
+)
 
 pytestmark = pytest.mark.slow
 COUNT = 3 if "FAULTS" in os.environ else 1
@@ -102,12 +110,12 @@ def test_a_host_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
     """Two hosts with addresses of their own; the second one is lost after some units."""
     least = random.Random(f"{SEED}-{loss}").randrange(2, UNITS // 2)
     first, second = hosts
-    with connect_ray(first, second) as address:
+    with connect_ray(first, second) as ray:
         for attempt in range(TOO_LATE):  # the first host may be done before the second begins
             made = calm.fork(tmp_path / f"fault-{attempt}", "landmarks", actors=0)
             command = first.enter(sys.executable, "-m", "stages.landmarks")
             environment = {**ray_settings(first), "PYTHONPATH": str(made.checkout.place)}
-            process = made.checkout.start_program(command, RAY_ADDRESS=address, **environment)
+            process = made.checkout.start_program(command, RAY_ADDRESS=ray.address, **environment)
             if wait_until(lambda made=made: made.count_units("landmarks") >= least, process) and (
                 wait_until(second.is_at_work, process)
             ):
@@ -123,6 +131,31 @@ def test_a_host_lost_at_work_costs_its_unit_a_retry_and_nothing_else(
     made.finish("shards")
     assert made.outputs() == calm.outputs()
     print(f"\nseed {SEED}: host {loss} after {least} of {UNITS} units; outputs equal")
+
+
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="takes minutes: run by `make faults`")
+def test_a_training_over_two_hosts_outlives_a_lost_one(
+    calm: Preprocessing, tmp_path: Path, hosts: tuple[Host, Host]
+) -> None:
+    """Two processes train one model, one on each host; the second host loses its power and comes
+    back. The weights are those of one process."""
+    together = calm.checkout.fork(tmp_path / "together")
+    together.run("pipeline.profile", "tiny", *SETTINGS, *CHANGES)
+    alone = train_alone(together, tmp_path / "alone")
+    first, second = hosts
+    with connect_ray(first, second) as ray:
+        command = first.enter(sys.executable, "-m", "stages.scratch", LINEAGE)
+        environment = {**ray_settings(first), "PYTHONPATH": str(together.place)}
+        process = together.start_program(command, RAY_ADDRESS=ray.address, **environment)
+        assert wait_until(lambda: is_training(together), process)
+        assert len(select_workers(first.processes)) == len(select_workers(second.processes)) == 1
+        second.kill()
+        ray.join(second)
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    check_resumed(output)
+    check_same_weights(alone, together)
+    print("\nhost killed in a training over two hosts; weights equal")
 
 
 WHERE = """
