@@ -142,6 +142,8 @@ def main() -> None:
     parser.add_argument("--decoders", type=int, nargs="+", default=[1, 2], metavar="THREADS")
     parser.add_argument("--folder", type=Path, help="where to make the corpus: 5 GB")
     asked = parser.parse_args()
+    if asked.folder is not None:
+        asked.folder.mkdir(parents=True, exist_ok=True)
     clips, source = find_clips(asked.grid, asked.videos)
     print(describe_machine(max(asked.decoders)))
     with TemporaryDirectory(dir=asked.folder) as name:

@@ -302,6 +302,8 @@ def main() -> None:
     parser.add_argument("--steps", nargs="*", default=[""], metavar="TEXT", help="parts of names")
     parser.add_argument("--folder", type=Path, help="where to make the corpora: 12 GB")
     asked = parser.parse_args()
+    if asked.folder is not None:
+        asked.folder.mkdir(parents=True, exist_ok=True)
     whole = [int(count) for count in asked.clips.split("/")]
     tenth = [max(asked.labels, count // 10) for count in whole]
     print(describe_machine(torch.get_num_threads()))
