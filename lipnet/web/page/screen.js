@@ -45,8 +45,9 @@ export class Screen {
   describe(facts, limits) {
     const { at } = this;
     this.facts = facts;
-    at.model.textContent = `${facts.spec}, ${facts.labels.length} labels. ${at.model.textContent}`;
-    at.labels.textContent = facts.labels.join(", ");
+    const words = facts.labels.filter((label) => label !== facts.background);
+    at.model.textContent = `${facts.spec}, ${words.length} words. ${at.model.textContent}`;
+    at.labels.textContent = words.join(", ");
     at.limits.replaceChildren(...limits.map((text) => makeElement("li", text)));
     at.progress.remove();
     for (const name of ["camera", "choose", "example"]) at[name].disabled = false;
