@@ -5,6 +5,7 @@ PAGE_VIDEOS names more videos to compare, separated by colons; the largest diffe
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,11 +83,13 @@ def test_the_example_is_read_to_its_end(demo: Demo) -> None:
 
 
 def test_a_camera_that_shows_the_sentence_is_read(demo: Demo) -> None:
+    """A machine that is too slow for the camera leaves frames out, and may read other words too."""
     open_ready(demo.page, demo.address)
     demo.page.locator("#camera").click()
-    expect(demo.page.locator("#transcript li").nth(MIN_WORDS)).to_be_visible()
-    words = read_words(demo.page)
-    assert sum(word in SENTENCE for word in words) >= MIN_WORDS
+    own = demo.page.locator("#transcript li").filter(
+        has_text=re.compile(rf"^({'|'.join(SENTENCE)})\b")
+    )
+    expect(own.nth(MIN_WORDS - 1)).to_be_visible()
     demo.page.locator("#stop").click()
 
 
