@@ -28,9 +28,7 @@ class Initial:
         if self.tensors:
             parts.append(f"{len(self.tensors)} tensors ({_list(self.tensors)})")
         if self.labels:
-            parts.append(
-                f"the last layer's rows for {len(self.labels)} labels ({_list(self.labels)})"
-            )
+            parts.append(f"the last layer's rows for new labels ({_list(self.labels)})")
         return " and ".join(parts)
 
 

@@ -79,7 +79,7 @@ def test_a_file_in_half_precision_gives_rows_in_single(tmp_path: Path) -> None:
     initial = load_initial(
         model, save(tmp_path / "half.safetensors", half=True), ["million", "cab"]
     )
-    assert initial.describe() == "the last layer's rows for 1 labels (cab)"
+    assert initial.describe() == "the last layer's rows for new labels (cab)"
     assert model.classifier.weight.dtype == torch.float32
     stored = layers(tmp_path / "half.safetensors")["classifier.weight"]
     assert torch.equal(model.classifier.weight[0], stored[1].float())
