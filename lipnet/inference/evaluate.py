@@ -145,7 +145,7 @@ def evaluate(
         >>> corpus = lipnet.Corpus("grid", "/data/grid", "test", split)
         >>> found = lipnet.evaluate("data/released/grid_release-sn05-tcn1-g0.safetensors", corpus)
         >>> found.top1.value, found.top1.low, found.top1.high
-        (0.852, 0.835, 0.867)
+        (0.852, 0.836, 0.868)
     """
     found = read_corpus(
         Path(weights), corpus, detector, face=face, conditions=conditions, on_video=on_video
