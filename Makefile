@@ -37,7 +37,7 @@ test: $(STAMP)
 # and lost nodes and faults of the whole system at least three times each, at random moments
 # (FAULTS_SEED), and damaged files of each kind
 faults: $(STAMP)
-	@FAULTS=$(or $(FAULTS),20) $(PY) -m pytest --capture=no tests/e2e/test_faults.py \
+	@FAULTS=$(or $(FAULTS),20) $(PY) -m pytest --timeout=0 --capture=no tests/e2e/test_faults.py \
 		tests/e2e/test_nodes.py tests/e2e/test_system.py tests/lipnet/train/test_resume.py \
 		tests/malformed/test_mutations.py \
 		-k "fault or killed or lost or documented" $(ARGS)

@@ -16,6 +16,7 @@ from lipnet.web.runtime import MODULES, PACKAGE
 
 CHROMIUM = shutil.which("chromium")
 MS = 1000
+LIMIT = 120 * MS
 NEEDS_BROWSER = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian's package chromium)"),
@@ -27,6 +28,7 @@ NEEDS_BROWSER = [
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
+    "--disable-dev-shm-usage",  # a container may have little shared memory
 )
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
@@ -41,7 +43,7 @@ def open_page(*flags: str, camera: Path | None = None) -> Iterator[Page]:
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         page = browser.new_page(viewport=DESKTOP)
-        page.set_default_timeout(120 * MS)
+        page.set_default_timeout(LIMIT)
         yield page
         browser.close()
 
@@ -60,7 +62,10 @@ def write_y4m(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
             out.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
 
 
-READ_FRAMES = """async (names) => {
+# Playwright waits for ever for what a page evaluates, so the page has to give up.
+READ_FRAMES = """async ([names, limit]) => {
+  const within = (work, what) => Promise.race([work, new Promise((_, fail) =>
+    setTimeout(() => fail(new Error(`${what} took more than ${limit} ms`)), limit))]);
   const worker = new Worker("worker.js", { type: "module" });
   const answers = [];
   let wake = () => {};
@@ -74,15 +79,17 @@ READ_FRAMES = """async (names) => {
     if (answer.kind === "failed") throw new Error(answer.reason);
     return answer;
   };
+  worker.onmessageerror = () => worker.onerror({ message: "an answer could not be read" });
   worker.postMessage({ kind: "load", isDetailed: true });
-  await next();
+  await within(next(), "loading");
   const steps = [];
   for (const [n, name] of names.entries()) {
-    const blob = await (await fetch(name)).blob();
+    const blob = await within(fetch(name).then((answer) => answer.blob()), `fetching ${name}`);
     const settings = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-    const bitmap = await createImageBitmap(blob, settings);
+    const bitmap = await within(createImageBitmap(blob, settings), `decoding ${name}`);
     worker.postMessage({ kind: "frame", bitmap, seconds: n / 25, isRestart: n === 0 }, [bitmap]);
-    const { state, took, points, crop, seen, logits, reading, event } = await next();
+    const { state, took, points, crop, seen, logits, reading, event } =
+      await within(next(), `reading ${name}`);
     const plain = (values) => (values ? Array.from(values) : null);
     steps.push({
       state, took, points, reading, event,
@@ -97,5 +104,5 @@ READ_FRAMES = """async (names) => {
 def read_frames(page: Page, address: str, names: Sequence[str]) -> list[dict[str, Any]]:
     """What the page's worker answers to the PNG frames of these names, one after another."""
     page.goto(address)
-    steps: list[dict[str, Any]] = page.evaluate(READ_FRAMES, list(names))
+    steps: list[dict[str, Any]] = page.evaluate(READ_FRAMES, [list(names), LIMIT])
     return steps
