@@ -64,6 +64,9 @@ def run(parsed: argparse.Namespace) -> None:
     from lipnet.inference.evaluate import Corpus, evaluate
     from lipnet.lease import lease_device
 
+    if not parsed.root.is_dir():
+        what = "is not a folder" if parsed.root.exists() else "does not exist"
+        raise InputError(f"--root {parsed.root} {what}: name the folder that holds the videos")
     options = read_options(parsed.options)
     conditions = vary_context(parse_contexts(parsed.context)) if parsed.context else []
     conditions += ROBUSTNESS if parsed.robustness else ()

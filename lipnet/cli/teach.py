@@ -224,7 +224,7 @@ def format_held_back(found: "HeldBack") -> list[str]:
     """What the model reads of the takes that it has not seen."""
     none = "no take has pauses: the model has no background, and reads a word at every moment"
     missed = [
-        f"{word} {right} of {all_}"
+        f"{word} ({right} of {all_} read right)"
         for word, (right, all_) in found.per_word.items()
         if right < all_
     ]

@@ -49,7 +49,8 @@ def test_what_the_model_reads_is_printed(taught: Taught, tmp_path: Path, capsys:
     printed = capsys.readouterr().out
     assert "words    75.0%  (95 %: 30.0% to 95.0%, 4 clips)" in printed
     assert "pauses  100.0%  (95 %: 70.0% to 100.0%, 8 clips)" in printed
-    assert "missed: no 1 of 2\nconfused: no and yes (1 of 4), pauses and no (1 of 10)" in printed
+    assert "missed: no (1 of 2 read right)\n" in printed
+    assert "confused: no and yes (1 of 4), pauses and no (1 of 10)\n" in printed
     assert "not used: yes/take-004: no_face (no face)\nnot used: 2 more takes" in printed
     assert f"lipnet live --weights {taught.path} --camera 0" in printed
 

@@ -147,6 +147,8 @@ def test_grid_has_an_accuracy_per_slot_over_sentences(tmp_path: Path) -> None:
         (["--split", "tets"], "no such split .*; known: all, "),
         (["--options", "[1]"], "a JSON object"),
         (["--options", "{"], "not JSON"),
+        (["--root", "/no/videos"], "--root /no/videos does not exist"),
+        (["--root", __file__], "is not a folder"),
     ],
 )
 def test_a_mistake_is_one_line(
