@@ -20,7 +20,7 @@ from lipnet.live.spotter import find_settings
 from lipnet.models.weights import ModelCard, load_card
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
-from lipnet.web.runtime import MODULES, read_runtime
+from lipnet.web.runtime import read_runtime
 from lipnet.web.tflite import convert
 
 PAGE = Path(__file__).with_name("page")
@@ -53,7 +53,7 @@ def write_page(
     int8: Path | None = None,
     split: str = "val",
     example: Path | None = None,
-    modules: Path = MODULES,
+    modules: Path | None = None,
 ) -> WebPage:
     """Fill `folder` with a page that reads lips by these weights; it needs no other file.
 

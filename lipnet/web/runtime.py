@@ -16,12 +16,21 @@ FILES = {
         "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"
     ),
 }
-MODULES = Path(__file__).resolve().parents[2] / "web" / "node_modules"  # of a checkout
-INSTALL = "run `make web` in the repository (npm ci in its folder web)"
+FOLDER = Path("web", "node_modules")  # of a repository
+MODULES = Path(__file__).resolve().parents[2] / FOLDER  # of the one that this module runs from
+INSTALL = "run `make web` in the repository (npm ci in its folder web), and this command there"
 
 
-def read_runtime(modules: Path = MODULES) -> dict[str, bytes]:
-    """The files by name, from a folder node_modules; InputError if one is missing or another."""
+def find_modules() -> Path:
+    """The folder node_modules of the repository that this module runs from or, for an installed
+    package, of the current folder."""
+    return MODULES if (MODULES / PACKAGE).is_dir() else FOLDER.resolve()
+
+
+def read_runtime(modules: Path | None = None) -> dict[str, bytes]:
+    """The files by name, from a folder node_modules (default: `find_modules`); InputError if one is
+    missing or another."""
+    modules = modules or find_modules()
     folder = modules / PACKAGE / "dist"
     found = {}
     for name, digest in FILES.items():

@@ -11,6 +11,7 @@ from lipnet.crops.align import load_face
 from lipnet.errors import InputError
 from lipnet.labels import BACKGROUND
 from lipnet.web import folder as pages
+from lipnet.web import runtime
 from lipnet.web.folder import PAGE, check_folder, describe_model, write_page
 from lipnet.web.runtime import FILES, MODULES, PACKAGE, read_runtime
 from tests.lipnet.inference.embedding import write_weights
@@ -86,6 +87,17 @@ def test_a_missing_or_other_runtime_is_an_error(tmp_path: Path) -> None:
         (dist / name).write_text("another version")
     with pytest.raises(InputError, match="is of another version than pinned"):
         read_runtime(tmp_path)
+
+
+def test_an_installed_package_takes_the_runtime_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "MODULES", tmp_path / "site-packages" / "web" / "node_modules")
+    monkeypatch.chdir(tmp_path)
+    assert runtime.find_modules() == tmp_path / "web" / "node_modules"
+    own = tmp_path / "site-packages" / "web" / "node_modules" / PACKAGE
+    own.mkdir(parents=True)
+    assert runtime.find_modules() == own.parent
 
 
 def test_out_and_web_exclude_each_other(capsys: Printed) -> None:
