@@ -49,7 +49,8 @@ VERBS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one verb; bad input ends with exit status 1 and one line, a closed pipe in silence."""
+    """Run one verb; bad input ends with exit status 1 and one line, a closed pipe in silence,
+    Ctrl+C with 130."""
     parser = argparse.ArgumentParser(prog="lipnet", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for verb in VERBS:
@@ -60,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         exit_without_reader()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     except InputError as error:
         sys.exit(f"error: {escape_lines(str(error))}")
     except OSError as error:

@@ -70,6 +70,19 @@ def test_a_disk_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
         main(["cost", SPEC, "--classes", "12", "--size", "32", "--json"])
 
 
+def test_an_interrupt_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lipnet.spec.ModelSpec.parse", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        main(["cost", SPEC])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 def write_weights(
     path: Path,
     spec: str = SPEC,
