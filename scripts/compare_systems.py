@@ -172,9 +172,13 @@ def _draw_panel(axes: Axes, systems: Sequence[System], cost: str) -> None:
             bar = [[100 * (top1.value - top1.low)], [100 * (top1.high - top1.value)]]
             place, is_taught = [getattr(own, cost)], training == "taught"
             axes.errorbar(
-                *(place, [100 * top1.value], bar),
-                **{"fmt": "none", "elinewidth": WIDTHS[training], "zorder": 2 + is_taught / 2},
+                place,
+                [100 * top1.value],
+                bar,
+                fmt="none",
+                elinewidth=WIDTHS[training],
                 ecolor=(COLOURS[training], 0.9 if is_taught else 0.3),
+                zorder=2.5 if is_taught else 2,
             )
             axes.plot(place, [100 * top1.value], **_look_of(training), zorder=3)
     places = np.log10([getattr(own, cost) for own in systems])

@@ -62,7 +62,7 @@ def write_y4m(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
             out.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
 
 
-# Playwright waits for ever for what a page evaluates, so the page has to give up.
+# Playwright sets no limit to what a page evaluates, so the script has its own.
 READ_FRAMES = """async ([names, limit]) => {
   const within = (work, what) => Promise.race([work, new Promise((_, fail) =>
     setTimeout(() => fail(new Error(`${what} took more than ${limit} ms`)), limit))]);
