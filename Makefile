@@ -15,6 +15,8 @@ export RAY_USAGE_STATS_ENABLED := 0
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
+# Images for containers often set it, and then every process compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: reproduce held flow test lint phrases ui web demo faults profile
 reproduce: $(STAMP)
