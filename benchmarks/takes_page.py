@@ -27,7 +27,7 @@ from benchmarks.takes import (
 from benchmarks.takes_sets import OTHER_TAKES, TAKES, TRAIN_SPEAKERS, TRAIN_TAKES
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
-from lipnet.measure.accuracy import Estimate, accuracy
+from lipnet.measure.accuracy import Estimate, pooled_accuracy
 from lipnet.report.figures.colours import DISTILLED
 from lipnet.report.figures.colours import SCRATCH as GREYS
 from lipnet.report.figures.style import house_style, save_figure
@@ -46,8 +46,8 @@ STARTS = {
     ("rendered", "rendered"): "weights of other rendered speakers, the same words",
 }
 ABOUT = f"""Accuracy of `lipnet teach`'s training on takes that were held back, against the takes of
-each word that were trained on. Intervals (95 %) resample takes; each point is {SEEDS} trainings,
-with another seed each and, of the rendered speakers, another speaker.
+each word that were trained on. Each point is {SEEDS} trainings, with another seed each and, of
+the rendered speakers, another speaker; intervals (95 %) resample trainings and takes.
 
 ![Accuracy against takes per word](../{FIGURE})
 """
@@ -61,7 +61,7 @@ METHOD = f"""## What was measured
   trained here on the same words by {TRAIN_SPEAKERS} others, {TRAIN_TAKES} takes each. They
   are also the weights of other speakers for the digits: the videos have no other real speaker
   with enough sentences. The *released weights* are those from which `lipnet teach` starts.
-- **Trainings.** The recipe of `lipnet teach`, ShuffleNet v2 0.5x + TCN 1x at 32 pixels. From
+- **Trainings.** The recipe of `lipnet teach`, ShuffleNet v2 0.5x + TCN 1x at 44 pixels. From
   scratch a training sees about {CLIPS:,} clips in all, from weights about {WARM_CLIPS:,}; the
   weights that are trained here saw {START_CLIPS:,}. `lipnet teach` sees 4,000.
 - Of each word, 12 takes are held back and {CHOOSING} choose the epoch, however few are trained on.
@@ -127,10 +127,9 @@ def summarise(results: Mapping[Cell, Result]) -> Points:
 
 def pool(results: Sequence[Result]) -> Point:
     """One accuracy of several trainings, whose held-back takes may be the same."""
-    right = np.concatenate([np.asarray(own.right, np.bool_) for own in results])
-    units = [unit for own in results for unit in own.units]
+    words = pooled_accuracy([(np.asarray(own.right, np.bool_), own.units) for own in results])
     read, pauses = (sum(own.pauses[place] for own in results) for place in (0, 1))
-    return Point(accuracy(right, units), read / pauses if pauses else None)
+    return Point(words, read / pauses if pauses else None)
 
 
 def choose_count(points: Points, name: str, start: str) -> int:

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lipnet.errors import InputError
-from lipnet.measure.accuracy import accuracy, paired_difference, pooled_difference, topk, wilson
+from lipnet.measure.accuracy import (
+    accuracy,
+    paired_difference,
+    pooled_accuracy,
+    pooled_difference,
+    topk,
+    wilson,
+)
 
 
 def test_topk_against_sorting() -> None:
@@ -164,6 +171,40 @@ def test_pooled_models_that_agree_everywhere_still_have_an_interval() -> None:
     correct_MN = np.ones((3, 10), dtype=bool)
     found = pooled_difference(correct_MN, correct_MN, [str(clip) for clip in range(10)])
     assert (found.low, found.high) == (-wilson(0, 10)[1], wilson(0, 10)[1])
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["the same units", "units of their own"])
+def test_pooled_accuracy_against_brute_force_over_trainings_and_units(shared: bool) -> None:
+    generator = np.random.default_rng(7)
+    found = [generator.random(40) < chance for chance in (0.5, 0.7, 0.9)]
+    names = [[f"{0 if shared else m}/{n}" for n in range(40)] for m in range(3)]
+    estimate = pooled_accuracy(list(zip(found, names, strict=True)))
+    assert estimate.value == np.mean(found)
+    assert (estimate.clips, estimate.units) == (120, 40 if shared else 120)
+    means = []
+    for _ in range(4000):
+        units_MN = generator.integers(40, size=(1 if shared else 3, 40))
+        drawn = generator.integers(3, size=3)
+        means.append(np.mean([found[m][units_MN[0 if shared else m]] for m in drawn]))
+    assert [estimate.low, estimate.high] == pytest.approx(
+        np.quantile(means, [0.025, 0.975]), abs=0.01
+    )
+
+
+def test_pooled_accuracy_of_one_training_is_that_of_its_units() -> None:
+    right, units = np.arange(60) % 3 > 0, [f"{n // 2}" for n in range(60)]
+    one, other = pooled_accuracy([(right, units)]), accuracy(right, units)
+    assert (one.value, one.clips, one.units) == (other.value, other.clips, other.units)
+    assert [one.low, one.high] == pytest.approx([other.low, other.high], abs=0.005)
+
+
+def test_pooled_accuracy_without_a_mistake_still_has_an_interval() -> None:
+    right = np.ones(20, np.bool_)
+    units = [f"{n}" for n in range(20)]
+    estimate = pooled_accuracy([(right, units)] * 3)
+    assert (estimate.low, estimate.high) == wilson(20, 20)
+    with pytest.raises(InputError, match="no trainings"):
+        pooled_accuracy([])
 
 
 def test_equal_seeds_give_equal_intervals() -> None:
