@@ -127,6 +127,7 @@ def test_what_cannot_be_done_is_one_line(
         run(weights, *arguments)
 
 
+@pytest.mark.slow
 def test_sentences_are_scored_and_validation_chooses(
     weights: Path,
     corpus,  # noqa: F811

@@ -54,6 +54,7 @@ def test_json_has_our_figures_and_the_papers(capsys: pytest.CaptureFixture[str])
     assert (unbuilt["spec"], unbuilt["params_m"], unbuilt["equal"]) == (None, None, False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_row")
 def test_all_adds_the_trunks_next_to_their_published_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -37,6 +37,7 @@ class Stopped(Exception):
     """Stands for an interruption."""
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_resumes_on_the_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_wait_between_steps_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     assert all("tolist" in wait and "train/loop.py" in wait for wait in gpu.waits)
 
 
+@pytest.mark.slow
 def test_a_copy_from_memory_that_is_not_pinned_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def assert_same_logits(weights: Path, path: Path) -> None:
     assert np.abs(found - expected).max() <= 1e-4 * expected.std()
 
 
+@pytest.mark.slow
 def test_a_clip_graph_gives_the_logits_of_the_weights(weights: Path, exported: Path) -> None:
     assert_same_logits(weights, exported)
 
@@ -66,6 +67,7 @@ def test_every_kind_of_model_exports(tmp_path: Path, spec: str) -> None:
     assert_same_logits(weights, tmp_path / "m.onnx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["bgru_8", "blstm_8", "rnn_8"])
 def test_a_recurrent_head_takes_any_number_of_frames(head: str) -> None:
     spec = ModelSpec.parse(f"resnet18_0.125x + {head} + boundary")
@@ -106,6 +108,7 @@ def test_cost_takes_the_file(exported: Path, capsys: pytest.CaptureFixture[str])
         main(["cost", str(exported), "--size", "88"])
 
 
+@pytest.mark.slow
 def test_equal_models_give_equal_bytes(tmp_path: Path, weights: Path, exported: Path) -> None:
     export_model(weights, tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == exported.read_bytes()

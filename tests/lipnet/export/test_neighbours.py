@@ -25,6 +25,7 @@ class TwoLayers(nn.Module):
         return x_TCHW
 
 
+@pytest.mark.slow
 def test_a_clip_of_any_length_gives_the_same() -> None:
     torch.manual_seed(1)
     model = TwoLayers()

@@ -109,6 +109,7 @@ def generation(name: str, top1: float, loss: float = 1.0) -> Generation:
     return Generation(name, f"x-{name}", None, "s", RECIPE, 0, top1, 1.0, loss, "f")
 
 
+@pytest.mark.slow
 def test_a_scratch_lineage_is_born_again_from_itself(lineage: Path) -> None:
     assert [(g.model, g.teacher) for g in read_generations(lineage)] == [
         ("rn-tcn-g0", None),
@@ -127,6 +128,7 @@ def test_a_taught_lineage_starts_at_g1_with_the_best_of_its_teacher(
     assert read_lineage(tmp_path / "ds-by-rn").teacher == "rn-tcn"
 
 
+@pytest.mark.slow
 def test_an_interrupted_lineage_ends_with_the_same_bytes(lineage: Path, tmp_path: Path) -> None:
     for epochs in (1, 1, 1):
         with pytest.raises(KeyboardInterrupt):

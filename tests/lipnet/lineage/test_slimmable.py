@@ -17,6 +17,7 @@ SPEC = ModelSpec.parse("resnet18_0.25x + tcn_0.125x")
 WIDTHS = (1.0, 0.5)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_resumes_to_the_same_file_of_all_widths(tmp_path: Path) -> None:
     plan = make_plan(spec=SPEC, generations=0, storage=SlimmableStorage(SPEC, WIDTHS))
     whole, torn = tmp_path / "whole", tmp_path / "torn"

@@ -25,6 +25,7 @@ def train_head(steps):
     return {**dict(head.named_buffers()), **gradients, "input": x_NC.grad}
 
 
+@pytest.mark.slow
 def test_padding_changes_no_training_statistics_and_no_gradients():
     tight, loose = train_head(5), train_head(9)
     for name, value in tight.items():

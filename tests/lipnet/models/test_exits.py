@@ -111,6 +111,7 @@ def test_an_exit_has_a_dstcn_behind_the_trunks_first_stages() -> None:
     assert cost_of_trunk(cut, size=32)[0] == pytest.approx(alone - features / 1e9, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_what_msdnets_exits_share_with_the_network_is_without_their_convolutions() -> None:
     plain = replace(MSDNET, options=("motion",))
     first, last, whole = (cost_of(MSDNET.at_exit(n), 3, size=32).gflops for n in (1, 6, 0))

@@ -58,6 +58,7 @@ def run_lengths(model: nn.Module, head_steps: int | None) -> list[Tensor]:
     return [model(v.frames_BTHW, v.lengths_B, v.word_BT, v.valid) for v in views]
 
 
+@pytest.mark.slow
 def test_ten_lengths_share_one_graph_per_part() -> None:
     model, graphs = make_model().train(), Graphs()
     parts = CompiledParts(model, backend=graphs)
@@ -126,6 +127,7 @@ def test_steps_of_the_first_epoch_decide(
     assert made[0].turned == [True, False, False, useful]
 
 
+@pytest.mark.slow
 def test_a_trial_measures_the_gain_on_copies() -> None:
     model, graphs = make_model().train(), Graphs()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -46,6 +46,7 @@ def make_training(recipe: Recipe = RECIPE) -> Training:
     return Training(model, *stores, recipe, NoTeacher(), 3)
 
 
+@pytest.mark.slow
 def test_it_learns_and_leaves_the_best_weights_in_the_model(tmp_path: Path) -> None:
     training = make_training()
     history = fit(training, checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
