@@ -73,17 +73,16 @@ def read_words(page: Page) -> list[str]:
 
 
 def test_the_example_is_read_to_its_end(demo: Demo) -> None:
+    """A machine that is too slow for a video leaves frames out, and may read other words too."""
     open_ready(demo.page, demo.address)
     demo.page.get_by_role("button", name="Play the example").click()
     expect(demo.page.get_by_text("The video is over")).to_be_visible()
-    words = read_words(demo.page)
-    places = [SENTENCE.index(word) for word in words]
+    places = [SENTENCE.index(word) for word in read_words(demo.page) if word in SENTENCE]
     assert places == sorted(places)
-    assert len(words) >= MIN_WORDS
+    assert len(places) >= MIN_WORDS
 
 
 def test_a_camera_that_shows_the_sentence_is_read(demo: Demo) -> None:
-    """A machine that is too slow for the camera leaves frames out, and may read other words too."""
     open_ready(demo.page, demo.address)
     demo.page.locator("#camera").click()
     own = demo.page.locator("#transcript li").filter(
