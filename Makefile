@@ -3,9 +3,9 @@
 VENV := .venv
 # or: make PYTHON=python3.12 ...
 PYTHON ?= python3.11
-# Processes that share the tests: one more than two cores, because many tests wait for a server or
+# Processes that share the tests: two more than two cores, because many tests wait for a server or
 # for DVC; 0 for one that a debugger can stop
-WORKERS ?= 3
+WORKERS ?= 4
 STAMP := $(VENV)/.installed
 # The environment's own interpreter, by its path: without one, a command must fail rather than use
 # the system's. The stages that DVC starts find it by PATH.
