@@ -1,0 +1,73 @@
+"""Rows of one profile over several seeds, from saved logits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipnet.errors import InputError
+from lipnet.lineage.selection import write_selection
+from lipnet.measure.accuracy import pooled_difference
+from lipnet.report.results import read_results
+from lipnet.report.study import Study
+from scripts.compare_seeds import compare, find_entry, main
+from tests.lipnet.report.fabricated import Fake, fabricate
+from tests.sharing import make_once
+
+SPEC = "shufflenetv2_0.5x + tcn_0.125x"
+
+
+def write_studies(folder: Path) -> None:
+    for seed, skill in enumerate((0.5, 0.6, 0.7), start=1):
+        study = Study(folder / f"seed{seed}")
+        fakes = [
+            Fake("big", "resnet18_0.25x + tcn_0.25x", None, (0.7, 0.75), seed),
+            Fake("small", SPEC, None, (skill,), seed),
+        ]
+        fabricate(study, fakes)
+        write_selection(study.logits_val, study.selection)
+
+
+@pytest.fixture
+def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
+    folder = make_once(tmp_path_factory, "seeds", write_studies)
+    return [Study(folder / f"seed{seed}") for seed in (1, 2, 3)]
+
+
+def test_a_row_is_compared_over_seeds_and_clips(studies: list[Study]) -> None:
+    (row,) = compare(studies, ["small:big"])
+    small, big = (
+        np.stack(
+            [find_entry(read_results(study), name).outcomes["test"].correct_N for study in studies]
+        )
+        for name in ("small", "big")
+    )
+    units = read_results(studies[0]).models[0].outcomes["test"].units_N
+    assert row.difference == pooled_difference(big, small, units)
+    assert row.by_study == small.mean(axis=1).tolist()
+    assert row.top1.value == small.mean()
+    assert row.top1.low < row.top1.value < row.top1.high
+    assert row.bytes == 8  # of a made-up weights file
+
+
+def test_the_table_has_the_rows_that_were_asked_for(
+    studies: list[Study], capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(study.root) for study in studies]
+    main([*paths, "--row", "small:big", "--row", "big"])
+    heading, rule, first, second = capsys.readouterr().out.splitlines()
+    assert heading.startswith("| row | bytes | GFLOPs | by seed |")
+    assert set(rule) == set("|-:")
+    assert first.startswith("| `small` | 8 | ")
+    assert "| `big` | " in first
+    assert second.endswith("| - | - |")
+
+
+def test_what_cannot_be_compared_is_named(studies: list[Study], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no lineage, cascade or ensemble 'tiny'"):
+        compare(studies, ["tiny"])
+    other = Study(tmp_path / "other")
+    fabricate(other, [Fake("small", SPEC, None, (0.5,))], fold="elsewhere/")
+    write_selection(other.logits_val, other.selection)
+    with pytest.raises(InputError, match="different test clips"):
+        compare([studies[0], other], ["small"])
