@@ -47,7 +47,8 @@ STARTS = {
 }
 ABOUT = f"""Accuracy of `lipnet teach`'s training on takes that were held back, against the takes of
 each word that were trained on. Each point is {SEEDS} trainings, with another seed each and, of
-the rendered speakers, another speaker; intervals (95 %) resample trainings and takes.
+the rendered speakers, another speaker; intervals (95 %) resample trainings and takes, and are
+somewhat too narrow for so few trainings.
 
 ![Accuracy against takes per word](../{FIGURE})
 """

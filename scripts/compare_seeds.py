@@ -4,22 +4,24 @@ one over seeds and clips together.
     python -m scripts.compare_seeds data1/synthetic data2/synthetic data3/synthetic \\
       --row small-int8:small --row small
 
-prints a table in markdown. ROW and the one behind the colon are lineages, of which validation chose
-the generation, cascades or ensembles. It reads models and saved logits of finished studies.
+prints a table in markdown. ROW and OTHER each name a lineage (its best generation on validation), a
+model, a cascade or an ensemble. It reads the models and saved logits of finished studies.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lipnet.errors import InputError
-from lipnet.lineage.generation import WEIGHTS_FILE
+from lipnet.files import digest_of
+from lipnet.lineage.generation import model_file
 from lipnet.measure.accuracy import Estimate, pooled_accuracy, pooled_difference
 from lipnet.report.markdown import gain, interval, join
 from lipnet.report.results import Entry, Outcome, Results, read_results
+from lipnet.report.seeds import without_seed
 from lipnet.report.study import Study
 from pipeline.program import run_program
 
@@ -56,51 +58,83 @@ class Row:
 
 def compare(studies: Sequence[Study], asked: Sequence[str]) -> list[Row]:
     """The rows of the studies, such as "small-int8:small"; InputError for one that is not in all of
-    them, or for studies with different test clips."""
-    found = [read_results(study) for study in studies]
+    them, or for studies that differ in more than the seed."""
+    found = {study.root: read_results(study) for study in studies}
+    if len(found) < len(studies):
+        raise InputError("a study is given twice: each is one training")
     return [_compare(found, *text.partition(":")[::2]) for text in asked]
 
 
-def _compare(found: Sequence[Results], name: str, against: str) -> Row:
-    own = [find_entry(results, name) for results in found]
-    outcomes = _outcomes_of(own)
-    units_N = outcomes[0].units_N.tolist()
+def _compare(found: Mapping[Path, Results], name: str, against: str) -> Row:
+    own, outcomes = _find_all(found, name)
+    units_N = outcomes[0].units_N
     right_MN = np.stack([outcome.correct_N for outcome in outcomes])
-    files = [entry.folder / WEIGHTS_FILE for entry in own]
-    has_file = all(path.is_file() for path in files)
-    base = [find_entry(results, against) for results in found] if against else []
+    sizes = [size for entry in own if (size := _file_bytes(entry)) is not None]
+    difference = None
+    if against:
+        _, others = _find_all(found, against)
+        base_MN = np.stack([outcome.correct_N for outcome in others])
+        difference = pooled_difference(base_MN, right_MN, units_N)
     return Row(
         name=name,
-        bytes=float(np.mean([path.stat().st_size for path in files])) if has_file else None,
+        bytes=float(np.mean(sizes)) if len(sizes) == len(own) else None,
         gflops=float(np.mean([entry.gflops for entry in own])),
         by_study=[outcome.top1.value for outcome in outcomes],
         top1=pooled_accuracy([(right_N, units_N) for right_N in right_MN]),
         against=against,
-        difference=pooled_difference(
-            np.stack([outcome.correct_N for outcome in _outcomes_of(base)]), right_MN, units_N
-        )
-        if base
-        else None,
+        difference=difference,
     )
 
 
-def find_entry(results: Results, name: str) -> Entry:
-    """The cascade or ensemble of that name, or the generation that validation chose of the lineage;
-    InputError if there is none."""
+def _file_bytes(entry: Entry) -> int | None:
+    """The bytes of the model's file; None if it has none here, or several."""
+    if entry.packing:
+        return entry.packing.file_bytes
+    path = model_file(entry.folder)
+    return path.stat().st_size if entry.generation and path.is_file() else None
+
+
+def _find_all(
+    found: Mapping[Path, Results], name: str
+) -> tuple[Sequence[Entry], Sequence[Outcome]]:
+    """Each study's entry of that name, and what it predicted for the test clips that all share."""
+    entries, parts = [], []
+    for root, results in found.items():
+        entry = find_entry(results, name)
+        if entry is None:
+            raise InputError(f"{root} has no lineage, model, cascade or ensemble {name!r}")
+        entries.append(entry)
+        parts.append([results.entry(member) for member in entry.members] or [entry])
+    outcomes = [entry.outcomes["test"] for entry in entries]
+    for root, own in zip(found, outcomes, strict=True):
+        same = np.array_equal(own.units_N, outcomes[0].units_N)
+        if not (same and np.array_equal(own.labels_N, outcomes[0].labels_N)):
+            raise InputError(f"{root} has other test clips than {next(iter(found))}")
+    _check_seeds(name, parts)
+    return entries, outcomes
+
+
+def _check_seeds(name: str, parts: Sequence[Sequence[Entry]]) -> None:
+    """InputError if the models of two studies have the same seed, or differ in more than that."""
+    for models in zip(*parts, strict=False):
+        kinds = {
+            digest_of([model.spec, model.packing and model.packing.how, without_seed(model.recipe)])
+            for model in models
+        }
+        if len(kinds) > 1:
+            raise InputError(f"{name}: the studies differ in more than recipe.seed")
+        if len({model.seed for model in models}) < len(models):
+            raise InputError(f"{name}: two studies have the same recipe.seed")
+
+
+def find_entry(results: Results, name: str) -> Entry | None:
+    """The model, cascade or ensemble of that name, or the generation that validation chose of the
+    lineage; None if there is none."""
     for entry in results.everything:
         is_chosen = entry.chosen or entry.packing is not None
         if entry.name == name or (entry.lineage == name and is_chosen):
             return entry
-    raise InputError(f"a study has no lineage, cascade or ensemble {name!r}")
-
-
-def _outcomes_of(entries: Sequence[Entry]) -> list[Outcome]:
-    found = [entry.outcomes["test"] for entry in entries]
-    for own in found[1:]:
-        same = np.array_equal(own.units_N, found[0].units_N)
-        if not (same and np.array_equal(own.labels_N, found[0].labels_N)):
-            raise InputError("the studies have different test clips: only recipe.seed may differ")
-    return found
+    return None
 
 
 def main(argv: Sequence[str] | None = None) -> None:

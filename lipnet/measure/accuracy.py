@@ -80,7 +80,7 @@ def accuracy(
 
 
 def pooled_accuracy(
-    trainings: Sequence[tuple[NDArray[np.bool_], Sequence[str]]],
+    trainings: Sequence[tuple[NDArray[np.bool_], Sequence[str] | NDArray[np.str_]]],
     *,
     seed: int = SEED,
     resamples: int = RESAMPLES,
@@ -88,33 +88,47 @@ def pooled_accuracy(
     """The share of correct clips of several trainings, each with its clips and their units; the
     95 % bootstrap resamples trainings and units together.
 
-    A unit that several trainings have is drawn for all of them at once. As of `pooled_difference`,
-    the interval of a few trainings is rather too short. If every clip is right, or none, it is
-    Wilson's over the units.
+    Trainings with the same units share their draw; InputError if two share only some of them. As
+    with `pooled_difference`, the interval is rather too narrow for a few trainings. If all units
+    of all trainings agree, it is Wilson's over the units.
     """
     if not trainings:
         raise InputError("no trainings: nothing to pool")
-    correct = np.concatenate([correct_N for correct_N, _ in trainings]).astype(np.float64)
-    units = [unit for _, units_N in trainings for unit in units_N]
-    value, distinct = float(correct.mean()), len(set(units))
-    if np.ptp(correct) == 0:
-        return Estimate(value, *wilson(value * distinct, distinct), len(correct), distinct)
+    if len(trainings) == 1:
+        return accuracy(*trainings[0], seed=seed, resamples=resamples)
+    summed = [
+        sum_by_unit(correct_N.astype(np.float64), units_N) for correct_N, units_N in trainings
+    ]
+    groups = _group_by_units([np.unique(np.asarray(units_N)) for _, units_N in trainings])
+    units = sum(len(summed[members[0]][0]) for members in groups)
+    clips = sum(int(sizes_U.sum()) for _, sizes_U in summed)
+    value = float(sum(sums_U.sum() for sums_U, _ in summed) / clips)
+    if np.ptp(np.concatenate([sums_U / sizes_U for sums_U, sizes_U in summed])) == 0:
+        return Estimate(value, *wilson(value * units, units), clips, units)
     generator = np.random.Generator(np.random.PCG64(seed))
+    drawn = []
+    for members in groups:
+        columns = [column for member in members for column in summed[member]]
+        drawn.append(_draw_units(np.stack(columns, axis=1), generator, resamples))
     shares = np.full(len(trainings), 1 / len(trainings))
     times_RM = generator.multinomial(len(trainings), shares, size=resamples)
-    drawn: dict[tuple[str, ...], NDArray[np.int64]] = {}
     right_R, all_R = np.zeros(resamples), np.zeros(resamples)
-    for training, (correct_N, units_N) in enumerate(trainings):
-        sums_U, sizes_U = sum_by_unit(correct_N.astype(np.float64), units_N)
-        own = tuple(sorted(set(units_N)))
-        if own not in drawn:
-            even = np.full(len(own), 1 / len(own))
-            drawn[own] = generator.multinomial(len(own), even, size=resamples)
-        right_R += times_RM[:, training] * (drawn[own] @ sums_U)
-        all_R += times_RM[:, training] * (drawn[own] @ sizes_U)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(right_R / all_R, [tail, 1 - tail])
-    return Estimate(value, min(float(low), value), max(float(high), value), len(correct), distinct)
+    for members, totals in zip(groups, drawn, strict=True):
+        right_R += (totals[:, ::2] * times_RM[:, members]).sum(axis=1)
+        all_R += (totals[:, 1::2] * times_RM[:, members]).sum(axis=1)
+    low, high = _percentiles(right_R / all_R)
+    return Estimate(value, min(low, value), max(high, value), clips, units)
+
+
+def _group_by_units(units: Sequence[NDArray[np.str_]]) -> list[list[int]]:
+    """The trainings with the same units, by the first of them."""
+    groups: dict[bytes, list[int]] = {}
+    for training, own in enumerate(units):
+        groups.setdefault("\n".join(own.tolist()).encode(), []).append(training)
+    first = [units[members[0]] for members in groups.values()]
+    if len(np.unique(np.concatenate(first))) < sum(len(own) for own in first):
+        raise InputError("two trainings share some of their units: they must share all or none")
+    return list(groups.values())
 
 
 def paired_difference(
@@ -187,11 +201,7 @@ def sum_by_unit(
 def _bootstrap(
     sums_U: NDArray[np.float64], sizes_U: NDArray[np.int64], *, seed: int, resamples: int
 ) -> tuple[float, float]:
-    """Percentile interval of sum(sums) / sum(sizes) when units are drawn with replacement.
-
-    Units of equal (sum, size) are interchangeable, so drawing U units is one multinomial draw
-    over the few distinct kinds: the same distribution with much less work.
-    """
+    """Percentile interval of sum(sums) / sum(sizes) when units are drawn with replacement."""
     return _bootstrap_trainings(sums_U[:, None], sizes_U, seed=seed, resamples=resamples)
 
 
@@ -200,16 +210,31 @@ def _bootstrap_trainings(
 ) -> tuple[float, float]:
     """Percentile interval of the mean over M trainings; they and the units are resampled."""
     units = np.concatenate([sums_UM, sizes_U[:, None].astype(np.float64)], axis=1)
-    kinds, counts_S = np.unique(units, axis=0, return_counts=True)
     generator = np.random.Generator(np.random.PCG64(seed))
-    drawn_RS = generator.multinomial(len(sums_UM), counts_S / len(sums_UM), size=resamples)
-    totals = drawn_RS @ kinds
+    totals = _draw_units(units, generator, resamples)
     trainings = sums_UM.shape[1]
     sums_R = totals[:, 0]
     if trainings > 1:
         shares = np.full(trainings, 1 / trainings)
         weights_RM = generator.multinomial(trainings, shares, size=resamples) / trainings
         sums_R = (totals[:, :-1] * weights_RM).sum(axis=1)
+    return _percentiles(sums_R / totals[:, -1])
+
+
+def _draw_units(
+    values_UX: NDArray[np.float64], generator: np.random.Generator, resamples: int
+) -> NDArray[np.float64]:
+    """The sums [R, X] of as many units as there are, drawn with replacement.
+
+    Units of equal values are interchangeable, so that is one multinomial draw over the few
+    distinct kinds: the same distribution with much less work.
+    """
+    kinds, counts_S = np.unique(values_UX, axis=0, return_counts=True)
+    drawn_RS = generator.multinomial(len(values_UX), counts_S / len(values_UX), size=resamples)
+    return np.asarray(drawn_RS @ kinds)
+
+
+def _percentiles(values_R: NDArray[np.float64]) -> tuple[float, float]:
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(sums_R / totals[:, -1], [tail, 1 - tail])
+    low, high = np.quantile(values_R, [tail, 1 - tail])
     return float(low), float(high)

@@ -84,7 +84,7 @@ def _representatives(models: list[Entry]) -> Iterator[tuple[str, Entry]]:
 def _group_of(lineage: str, by_lineage: Mapping[str, list[Entry]]) -> str:
     """Equal for lineages that differ in the seed alone, including their teachers'."""
     models = by_lineage[lineage]
-    recipes = [_seedless(models[0].recipe), _seedless(models[-1].recipe)]
+    recipes = [without_seed(models[0].recipe), without_seed(models[-1].recipe)]
     teacher = models[0].teacher
     above: list[str] = []
     if teacher:
@@ -94,7 +94,8 @@ def _group_of(lineage: str, by_lineage: Mapping[str, list[Entry]]) -> str:
     return digest_of([models[0].spec, models[0].training, recipes, above])
 
 
-def _seedless(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def without_seed(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's fields that two trainings of one family have in common."""
     return {name: value for name, value in recipe.items() if name not in SEEDS}
 
 

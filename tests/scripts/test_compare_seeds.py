@@ -8,9 +8,9 @@ import pytest
 from lipnet.errors import InputError
 from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import pooled_difference
-from lipnet.report.results import read_results
+from lipnet.report.results import Entry, read_results
 from lipnet.report.study import Study
-from scripts.compare_seeds import compare, find_entry, main
+from scripts.compare_seeds import compare, main
 from tests.lipnet.report.fabricated import Fake, fabricate
 from tests.sharing import make_once
 
@@ -34,12 +34,15 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     return [Study(folder / f"seed{seed}") for seed in (1, 2, 3)]
 
 
+def chosen_of(study: Study, lineage: str) -> Entry:
+    models = read_results(study).models
+    return next(model for model in models if model.lineage == lineage and model.chosen)
+
+
 def test_a_row_is_compared_over_seeds_and_clips(studies: list[Study]) -> None:
     (row,) = compare(studies, ["small:big"])
     small, big = (
-        np.stack(
-            [find_entry(read_results(study), name).outcomes["test"].correct_N for study in studies]
-        )
+        np.stack([chosen_of(study, name).outcomes["test"].correct_N for study in studies])
         for name in ("small", "big")
     )
     units = read_results(studies[0]).models[0].outcomes["test"].units_N
@@ -64,10 +67,19 @@ def test_the_table_has_the_rows_that_were_asked_for(
 
 
 def test_what_cannot_be_compared_is_named(studies: list[Study], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no lineage, cascade or ensemble 'tiny'"):
+    with pytest.raises(
+        InputError, match=r"seed1 has no lineage, model, cascade or ensemble 'tiny'"
+    ):
         compare(studies, ["tiny"])
-    other = Study(tmp_path / "other")
-    fabricate(other, [Fake("small", SPEC, None, (0.5,))], fold="elsewhere/")
-    write_selection(other.logits_val, other.selection)
-    with pytest.raises(InputError, match="different test clips"):
-        compare([studies[0], other], ["small"])
+    with pytest.raises(InputError, match="a study is given twice"):
+        compare([studies[0], studies[0]], ["small"])
+    for name, fake, fold, message in (
+        ("clips", Fake("small", SPEC, None, (0.5,), 2), "elsewhere/", "has other test clips than"),
+        ("seed", Fake("small", SPEC, None, (0.5,), 1), "", "have the same recipe.seed"),
+        ("spec", Fake("small", "resnet18_0.25x + tcn_0.25x", None, (0.5,), 2), "", "in more than"),
+    ):
+        other = Study(tmp_path / name)
+        fabricate(other, [fake], fold=fold)
+        write_selection(other.logits_val, other.selection)
+        with pytest.raises(InputError, match=message):
+            compare([studies[0], other], ["small"])

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from math import log10
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox, ScaledTranslation
 
-from lipnet.measure.accuracy import pooled_difference
+from lipnet.measure.accuracy import pooled_accuracy
 from lipnet.report.comparisons import best_of
 from lipnet.report.figures.placement import Label, boxes_along, boxes_of, place_labels
 from lipnet.report.results import SLIMMABLE, Entry, Results
@@ -146,8 +145,7 @@ def _mark_mean(models: list[Entry], cost: float) -> Mark:
     if len(models) == 1:
         return _mark(models[0], cost)
     outcomes = [model.outcomes["test"] for model in models]
-    right_MN = np.stack([outcome.correct_N for outcome in outcomes])
-    mean = pooled_difference(np.zeros_like(right_MN), right_MN, outcomes[0].units_N)
+    mean = pooled_accuracy([(outcome.correct_N, outcome.units_N) for outcome in outcomes])
     return Mark(models[0].training, cost, 100 * mean.value, 100 * mean.low, 100 * mean.high)
 
 

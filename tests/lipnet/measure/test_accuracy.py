@@ -191,18 +191,26 @@ def test_pooled_accuracy_against_brute_force_over_trainings_and_units(shared: bo
     )
 
 
-def test_pooled_accuracy_of_one_training_is_that_of_its_units() -> None:
+def test_pooled_accuracy_of_equal_trainings_is_that_of_one() -> None:
     right, units = np.arange(60) % 3 > 0, [f"{n // 2}" for n in range(60)]
-    one, other = pooled_accuracy([(right, units)]), accuracy(right, units)
-    assert (one.value, one.clips, one.units) == (other.value, other.clips, other.units)
-    assert [one.low, one.high] == pytest.approx([other.low, other.high], abs=0.005)
+    one = accuracy(right, units)
+    assert pooled_accuracy([(right, units)]) == one
+    two = pooled_accuracy([(right, units)] * 2)
+    assert (two.value, two.clips, two.units) == (one.value, 120, 30)
+    assert [two.low, two.high] == pytest.approx([one.low, one.high], abs=0.005)
 
 
-def test_pooled_accuracy_without_a_mistake_still_has_an_interval() -> None:
-    right = np.ones(20, np.bool_)
-    units = [f"{n}" for n in range(20)]
-    estimate = pooled_accuracy([(right, units)] * 3)
-    assert (estimate.low, estimate.high) == wilson(20, 20)
+def test_pooled_units_that_all_agree_get_wilson() -> None:
+    units = [f"{n // 2}" for n in range(20)]
+    for right, whole in ((np.ones(20, np.bool_), 10), (np.arange(20) % 2 > 0, 5)):
+        estimate = pooled_accuracy([(right, units)] * 3)
+        assert (estimate.low, estimate.high) == wilson(whole, 10)
+
+
+def test_trainings_that_share_some_units_are_refused() -> None:
+    right = np.arange(4) % 2 > 0
+    with pytest.raises(InputError, match="they must share all or none"):
+        pooled_accuracy([(right, list("abcd")), (right, list("cdef"))])
     with pytest.raises(InputError, match="no trainings"):
         pooled_accuracy([])
 
