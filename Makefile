@@ -3,8 +3,8 @@
 VENV := .venv
 # or: make PYTHON=python3.12 ...
 PYTHON ?= python3.11
-# Processes that share the tests: two more than two cores, because many tests wait for a server or
-# for DVC; 0 for one that a debugger can stop
+# Number of test processes: twice the two cores, because many tests wait for a server or for DVC;
+# 0 runs the tests in one process, for a debugger
 WORKERS ?= 4
 STAMP := $(VENV)/.installed
 # The environment's own interpreter, by its path: without one, a command must fail rather than use
@@ -15,7 +15,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
-# Images for containers often set it, and then every process compiles all that it imports.
+# Container images often set it; every process would then compile each module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: reproduce held flow test lint phrases ui web demo faults profile

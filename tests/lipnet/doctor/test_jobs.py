@@ -50,8 +50,8 @@ def test_an_interrupted_training_resumes_on_the_gpu(
 
     job = Job("resumed", changes={"ema": 0.5})
     monkeypatch.setattr(_Fit, "_is_checkpoint_due", lambda self: True)
-    # On CPUs with bfloat16, oneDNN reads memory that nothing has written in the gradient of a
-    # 3 x 3 kernel with stride 2 over a map of one pixel: no two trainings in half precision agree.
+    # On CPUs with bfloat16, oneDNN reads uninitialised memory when it computes the gradient of a
+    # 3 x 3 kernel with stride 2 over a map of one pixel: no two half-precision trainings agree.
     with simulated_gpu(monkeypatch, half=False) as gpu:
         whole = run_job(job, CUDA, tmp_path / "whole", gpu.watch)
         assert gpu.waits == []  # although each step wrote a checkpoint
