@@ -5,7 +5,7 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -32,14 +32,15 @@ SHARED = TESTS.parents[1] / "shared" / "data"
 # The longest first, so that no worker is left with one at the end. The first two start different
 # fixtures: the reproduction of `tiny`, and preprocessing.
 FIRST = (
-    *("e2e/test_tiny.py", "e2e/test_faults.py", "e2e/served/test_pages.py", "e2e/served"),
+    *("e2e/test_tiny.py", "e2e/test_faults.py"),
+    *("e2e/served/test_pages.py", "e2e/served/test_shared.py", "e2e/served"),
     *("e2e/test_nodes.py", "e2e/test_sources.py", "e2e"),
     *("malformed", "flows/test_deployments.py", "cluster", "tracking", "benchmarks"),
 )
 # Each test of these files may run in any worker; the tests of another file share one.
 SPLIT = (
     *("e2e/test_faults.py", "e2e/test_nodes.py", "e2e/test_sharing.py"),
-    *("e2e/test_shared_servers.py", "lipnet/authors/test_parity.py"),
+    "lipnet/authors/test_parity.py",
 )
 # Its files share servers, and the first in FIRST is the first to run: the others change them.
 TOGETHER = "e2e/served/"
@@ -150,11 +151,20 @@ def _s3_server() -> Iterator[None]:
     server.stop()
 
 
-@pytest.fixture
-def bucket(_s3_server: None) -> str:
-    """The URL of a fresh bucket."""
+@pytest.fixture(scope="session")
+def make_bucket(_s3_server: None) -> Callable[[], str]:
+    """Creates a bucket, and gives its URL."""
     import fsspec
 
-    name = f"clips-{uuid4().hex[:8]}"
-    fsspec.filesystem("s3", use_listings_cache=False).mkdir(name)
-    return f"s3://{name}"
+    def make() -> str:
+        name = f"clips-{uuid4().hex[:8]}"
+        fsspec.filesystem("s3", use_listings_cache=False).mkdir(name)
+        return f"s3://{name}"
+
+    return make
+
+
+@pytest.fixture
+def bucket(make_bucket: Callable[[], str]) -> str:
+    """The URL of a fresh bucket."""
+    return make_bucket()

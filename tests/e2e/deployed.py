@@ -28,6 +28,11 @@ from tests.e2e.checkout import Checkout
 
 PATIENCE = 600.0
 EAGER = {"PREFECT_WORKER_QUERY_SECONDS": "2"}
+# Prefect opens fifteen connections at once, for which a slow machine takes more than five seconds.
+SLOW_DATABASE = {
+    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+}
 POOLS = ("cpu", "gpu")
 
 
@@ -44,15 +49,16 @@ class Deployed:
 
     checkout: Checkout
     server: Server
+    database: Path | str | None = None
     running: dict[str, subprocess.Popen[Any]] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
-    def of(cls, checkout: Checkout, database: Path | None = None) -> "Iterator[Deployed]":
-        """With a server, on a copy of the database if one is given, that knows the pools and every
-        deployment of prefect.yaml; all is ended with it."""
-        made = cls(checkout, server_somewhere(PREFECT))
-        if database is not None:
+    def of(cls, checkout: Checkout, database: Path | str | None = None) -> "Iterator[Deployed]":
+        """With a server that knows the pools and every deployment of prefect.yaml.
+        Its database is that of this URL, a copy of this file, or a new file."""
+        made = cls(checkout, server_somewhere(PREFECT), database)
+        if isinstance(database, Path):
             home = Path(made.environment["PREFECT_HOME"])
             home.mkdir()
             shutil.copy(database, home)
@@ -79,6 +85,10 @@ class Deployed:
         log = self.checkout.place / "server.log"
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("PREFECT_HOME", self.environment["PREFECT_HOME"])
+            if isinstance(self.database, str):
+                url = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database}
+                for name, value in (url | SLOW_DATABASE).items():
+                    environment.setenv(name, value)
             process = start_server(self.server, prefect_command(self.server), log)
         self.running["server"] = process
         wait_until_up(self.server, process, log)

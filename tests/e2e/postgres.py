@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import psycopg2
 
 SERVER_USER = "postgres"  # the server refuses to be run by root
 
@@ -20,10 +23,36 @@ def find_programs() -> Path | None:
     return Path(path).parent if path else None
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A running server, behind a socket in a folder that nobody else may enter."""
+
+    folder: Path
+
+    def create(self, name: str) -> None:
+        """Create an empty database."""
+        with closing(psycopg2.connect(self._name("postgres"))) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(f"create database {name}")
+
+    def url(self, name: str, driver: str = "psycopg2") -> str:
+        """The URL of a database for SQLAlchemy."""
+        return f"postgresql+{driver}://lipnet@/{name}?host={self.folder}"
+
+    def read(self, name: str, query: str) -> list[tuple[object, ...]]:
+        """The rows that a query finds in a database."""
+        with closing(psycopg2.connect(self._name(name))) as connection:
+            cursor = connection.cursor()
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def _name(self, database: str) -> str:
+        return f"host={self.folder} user=lipnet dbname={database}"
+
+
 @contextmanager
-def postgres(programs: Path) -> Iterator[str]:
-    """A running server with an empty database, behind a socket in a folder that nobody else may
-    enter; its URL for SQLAlchemy."""
+def postgres(programs: Path) -> Iterator[Postgres]:
+    """Run a server of its own, which is stopped and forgotten at the end."""
     with TemporaryDirectory() as folder:
         place = Path(folder)
         data = str(place / "data")
@@ -34,7 +63,7 @@ def postgres(programs: Path) -> Iterator[str]:
         control = [str(programs / "pg_ctl"), "--pgdata", data, "--wait"]
         try:
             _run([*control, "--log", str(place / "log"), "--options", options, "start"])
-            yield f"postgresql+psycopg2://lipnet@/postgres?host={place}"
+            yield Postgres(place)
         finally:
             _run([*control, "--mode=immediate", "stop"])
 

@@ -215,10 +215,15 @@ def _train_without_mlflow(checkout: Checkout, draw: random.Random, *, there_at_s
 
 
 @contextmanager
-def mlflow_at(checkout: Checkout, server: Server) -> Iterator["subprocess.Popen[Any]"]:
-    """MLflow's server, its database and artifacts in the checkout."""
-    store = f"sqlite:///{checkout.place / STORE}"
-    command = mlflow_command(server, store, artifacts=str(checkout.place / "artifacts"))
+def mlflow_at(
+    checkout: Checkout, server: Server, *, store: str = "", artifacts: str = ""
+) -> Iterator["subprocess.Popen[Any]"]:
+    """MLflow's server; its database and artifacts are in the checkout unless URLs are given."""
+    command = mlflow_command(
+        server,
+        store or f"sqlite:///{checkout.place / STORE}",
+        artifacts=artifacts or str(checkout.place / "artifacts"),
+    )
     process = start_server(server, command, checkout.place / "mlflow.log")
     try:
         wait_until_up(server, process, checkout.place / "mlflow.log")

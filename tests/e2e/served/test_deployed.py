@@ -13,15 +13,14 @@ import psutil
 import pytest
 from prefect.client.schemas.objects import StateType
 
-from flows.servers import Server
 from tests.contract.deployments import DEPLOYMENTS
 from tests.e2e.checkout import Checkout
 from tests.e2e.conftest import LONG_ENOUGH
 from tests.e2e.deployed import PATIENCE, Deployed
 from tests.e2e.retrained import LINEAGE, MODELS, is_trained, is_training, same_models
+from tests.e2e.served.servers import Served
 from tests.e2e.system import restart_after_crash
 
-Served = tuple[Deployed, Server]
 MIN_KILLED = 5  # a server, a worker, a flow run, DVC and its stage
 
 
@@ -65,7 +64,7 @@ def _allowed_origin(deployed: Deployed, origin: str) -> str | None:
 
 @pytest.mark.slow
 def test_forms_cancelling_and_going_on(served: Served, trained: Checkout) -> None:
-    deployed, _ = served
+    deployed = served.deployed
     _check_who_may_ask(deployed)
     with deployed.client() as client:
         names = {deployment.name for deployment in client.read_deployments()}

@@ -1,0 +1,51 @@
+"""Servers for several people: PostgreSQL behind MLflow and Prefect, artifacts in a bucket."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import fsspec
+import pytest
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from tests.e2e.deployed import Deployed
+from tests.e2e.served.servers import Served, Store
+
+pytestmark = pytest.mark.slow
+WITHOUT_WORKER = "preprocess/preprocess"  # of the pool "cpu": its runs stay scheduled
+RUNS = 16
+MODELS = {"rn18-tcn-g0", "rn18-tcn-g1", "rn18-dstcn-by-rn18-tcn-g1"}
+
+
+@pytest.fixture
+def shared(store: Store | None) -> Store:
+    """The store; skips where the servers keep files."""
+    if store is None:
+        pytest.skip("no PostgreSQL here (Debian's package postgresql)")
+    return store
+
+
+def test_all_of_a_profile_is_in_postgresql_and_s3(shared: Store, served: Served) -> None:
+    address = {"MLFLOW_TRACKING_URI": served.mlflow.url}
+    output = served.deployed.checkout.run("tracking.publish", **address)
+    # The three are added here unless a flow has published them already.
+    assert re.search(r"\b3 models and \d ensembles; [03] models\b", output)
+    found = shared.databases.read("mlflow", "select value from tags where key = 'model'")
+    assert {name for (name,) in found} >= MODELS
+    paths = fsspec.filesystem("s3").find(shared.artifacts)
+    names = {path.rpartition("/")[2] for path in paths}
+    assert names >= {"weights.safetensors", "leaderboard.csv", "report.html"}
+
+
+def test_prefect_on_postgresql_takes_many_runs_at_once(shared: Store, served: Served) -> None:
+    with ThreadPoolExecutor(RUNS) as together:
+        runs = set(together.map(_begin_once, [served.deployed] * RUNS))
+    assert len(runs) == RUNS
+    found = shared.databases.read("prefect", "select id, state_type from flow_run")
+    assert {UUID(str(key)) for key, state in found if state == "SCHEDULED"} >= runs
+
+
+def _begin_once(deployed: Deployed) -> UUID:
+    """Start a run; PrefectHTTPStatusError if the server is too busy, with no second try."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        return deployed.begin(WITHOUT_WORKER, profile="tiny")
