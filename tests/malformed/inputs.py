@@ -17,6 +17,7 @@ from tests.malformed.movies import (
     Write,
     change_bytes,
     cut_short,
+    once,
     png_bytes,
     scatter_noise,
     write_sound,
@@ -47,6 +48,7 @@ CONTAINERS: dict[str, Write] = {
     "mkv": movie(codec="libx264", kind="matroska"),
     "flv": movie(codec="flv", kind="flv"),
 }
+CONTAINERS = {kind: once(write) for kind, write in CONTAINERS.items()}
 
 
 def list_cut() -> list[Odd]:

@@ -3,7 +3,9 @@
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
@@ -66,6 +68,19 @@ def _add_sound(out: av.container.OutputContainer) -> None:
     for part in [*resampler.resample(frame), *resampler.resample(None)]:
         out.mux(stream.encode(part))
     out.mux(stream.encode(None))
+
+
+def once(write: Write) -> Write:
+    """The same file, encoded once however often it is written."""
+
+    @cache
+    def encode() -> bytes:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "file"
+            write(path)
+            return path.read_bytes()
+
+    return lambda path: path.write_bytes(encode())
 
 
 def cut_short(write: Write, share: float) -> Write:
