@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lipnet.errors import InputError
 from pipeline.estimate import Machine
 
-CALIBRATION_SECONDS = 1.0
+CALIBRATION_SECONDS = 0.3  # on a CPU 15 convolutions or more
 BUSY_CORES = 0.5  # of other processes, from which a machine counts as loaded
 # Dense bfloat16 matrix products with float32 sums, 1e12 operations per second, by the data sheets.
 PEAKS = {
