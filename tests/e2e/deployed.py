@@ -23,7 +23,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
 
-from flows.servers import PREFECT, Server, end_servers, prefect_command, start_server, wait_until_up
+from flows.servers import PREFECT, Server, prefect_command, start_server, wait_until_up
 from tests.e2e.checkout import Checkout
 
 PATIENCE = 600.0
@@ -71,9 +71,10 @@ class Deployed:
                     client.create_work_pool(wanted)
             made.prefect("deploy", "--all")
             yield made
-        finally:
-            end_servers(list(made.running.values()))
+        finally:  # at once: asked to end, they take ten seconds each
             made.kill_everything()
+            for process in made.running.values():
+                process.wait()
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Servers for several people: PostgreSQL behind MLflow and Prefect, artifacts in a bucket."""
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -26,15 +25,19 @@ def shared(store: Store | None) -> Store:
 
 
 def test_all_of_a_profile_is_in_postgresql_and_s3(shared: Store, served: Served) -> None:
-    address = {"MLFLOW_TRACKING_URI": served.mlflow.url}
-    output = served.deployed.checkout.run("tracking.publish", **address)
-    # The three are added here unless a flow has published them already.
-    assert re.search(r"\b3 models and \d ensembles; [03] models\b", output)
-    found = shared.databases.read("mlflow", "select value from tags where key = 'model'")
-    assert {name for (name,) in found} >= MODELS
+    if not list_models(shared) >= MODELS:  # the flow of test_pages.py publishes, where it runs
+        address = {"MLFLOW_TRACKING_URI": served.mlflow.url}
+        served.deployed.checkout.run("tracking.publish", **address)
+    assert list_models(shared) >= MODELS
     paths = fsspec.filesystem("s3").find(shared.artifacts)
     names = {path.rpartition("/")[2] for path in paths}
     assert names >= {"weights.safetensors", "leaderboard.csv", "report.html"}
+
+
+def list_models(store: Store) -> set[object]:
+    """The models that MLflow's database has runs of."""
+    found = store.databases.read("mlflow", "select value from tags where key = 'model'")
+    return {name for (name,) in found}
 
 
 def test_prefect_on_postgresql_takes_many_runs_at_once(shared: Store, served: Served) -> None:
