@@ -2,7 +2,17 @@
 
 import argparse
 import json
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipnet.errors import InputError
+
+if TYPE_CHECKING:
+    from lipnet.report.folds import FoldedStudy
+
+KINDS = (".png", ".svg")
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,6 +31,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     verb.add_argument("--split", default="test", choices=("val", "test", "unseen"))
     verb.add_argument("--slot", default="", help="only the clips of one slot, such as letter")
+    verb.add_argument(
+        "--figure",
+        type=Path,
+        metavar="FILE.png",
+        help="also draw the models' validation accuracy by epoch",
+    )
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=run)
 
@@ -31,12 +47,27 @@ def run(parsed: argparse.Namespace) -> None:
 
     from rich.console import Console
 
-    from lipnet.report.folds import compare_folds, folds_table
+    from lipnet.report.folds import compare_folds, folds_table, read_folds
 
     pairs = [(first, second) for first, second in parsed.pair]
-    found = compare_folds(parsed.studies, pairs, split=parsed.split, slot=parsed.slot)
+    if parsed.figure is not None and parsed.figure.suffix not in KINDS:
+        raise InputError(f"--figure {parsed.figure}: a figure ends in {' or '.join(KINDS)}")
+    study = read_folds(parsed.studies)
+    found = compare_folds(study, pairs, split=parsed.split, slot=parsed.slot)
+    if parsed.figure is not None:
+        write_figure(parsed.figure, study, list(dict.fromkeys(chain(*pairs))))
     if parsed.json:
         rows = [{**asdict(pair), "verdict": pair.difference.verdict} for pair in found]
         print(json.dumps(rows, indent=1))
     else:
         Console(width=None if Console().is_terminal else 160).print(folds_table(found))
+
+
+def write_figure(path: Path, study: "FoldedStudy", names: Sequence[str]) -> None:
+    """Draw the models of these names."""
+    from lipnet.report.figures.folds import draw_folds
+    from lipnet.report.figures.style import house_style, save_figure
+
+    with house_style():
+        figure = draw_folds([(name, study.find(name)) for name in names])
+        save_figure(figure, path.with_suffix(""), kinds=(path.suffix.removeprefix("."),))

@@ -26,37 +26,46 @@ class FoldedPair:
     top1: tuple[tuple[float, float], ...]
 
 
-def compare_folds(
-    studies: Sequence[Path],
-    pairs: Sequence[tuple[str, str]],
-    *,
-    split: str = "test",
-    slot: str = "",
-) -> list[FoldedPair]:
-    """Each pair over all studies; with `slot`, on its clips alone.
+@dataclass(frozen=True)
+class FoldedStudy:
+    """The results of each fold, with its folder."""
 
-    A name is a model's or an ensemble's, or a lineage's: its best generation on validation in each
-    study. InputError for names that a study lacks, other labels, or units in two studies.
-    """
+    results: Sequence[tuple[Path, Results]]
+
+    def find(self, name: str) -> list[Entry]:
+        """In each fold the model or ensemble of that name, or of a lineage's name its best
+        generation on validation. InputError for a name that a fold lacks."""
+        return [_find(results, name, folder) for folder, results in self.results]
+
+
+def read_folds(studies: Sequence[Path]) -> FoldedStudy:
+    """Read one study per fold; InputError if their labels differ."""
     all_results = [read_results(Study(folder)) for folder in studies]
     for folder, results in zip(studies[1:], all_results[1:], strict=True):
         if results.labels != all_results[0].labels:
             raise InputError(
                 f"{folder} has other labels than {studies[0]}: not folds of one corpus"
             )
-    return [_compare(studies, all_results, pair, split, slot) for pair in pairs]
+    return FoldedStudy(list(zip(studies, all_results, strict=True)))
 
 
-def _compare(
-    studies: Sequence[Path],
-    all_results: Sequence[Results],
-    pair: tuple[str, str],
-    split: str,
-    slot: str,
-) -> FoldedPair:
+def compare_folds(
+    study: FoldedStudy,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    split: str = "test",
+    slot: str = "",
+) -> list[FoldedPair]:
+    """Each pair of `FoldedStudy.find`'s names over all folds; with `slot`, on its clips alone.
+
+    InputError for names or predictions that a fold lacks, or units in two folds.
+    """
+    return [_compare(study, pair, split, slot) for pair in pairs]
+
+
+def _compare(study: FoldedStudy, pair: tuple[str, str], split: str, slot: str) -> FoldedPair:
     folds, models, top1 = [], [], []
-    for folder, results in zip(studies, all_results, strict=True):
-        first, second = (_find(results, name, folder) for name in pair)
+    for (folder, _), first, second in zip(study.results, *map(study.find, pair), strict=True):
         fold = _fold_of(first, second, split, slot, folder)
         folds.append(fold)
         models.append((first.name, second.name))

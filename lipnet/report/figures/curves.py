@@ -52,14 +52,20 @@ def _draw_spec(
         loss_axes.plot(epochs, [record.train_loss for record in history], lw=1.4, color=colour)
         last = max(last, epochs[-1])
         ends.append((top1[-1], epochs[-1], label, colour))
-    accuracy_axes.set_xlim(-0.02 * last, last * (1 + ROOM))
+    tick_epochs([accuracy_axes, loss_axes], last)
+    name_lines(accuracy_axes, ends, last)
+
+
+def tick_epochs(panels: Sequence[Axes], last: int, room: float = ROOM) -> None:
+    """Ticks at whole epochs up to the last one; the first panel has room for names after it, as a
+    share of the epochs."""
+    panels[0].set_xlim(-0.02 * last, last * (1 + room))
     ticks = MaxNLocator(integer=True).tick_values(0, last)
-    for axes in (accuracy_axes, loss_axes):
+    for axes in panels:
         axes.set_xticks([tick for tick in ticks if 0 <= tick <= last])
-    _name_lines(accuracy_axes, ends, last)
 
 
-def _name_lines(axes: Axes, ends: Sequence[tuple[float, int, str, str]], last: int) -> None:
+def name_lines(axes: Axes, ends: Sequence[tuple[float, int, str, str]], last: int) -> None:
     """Each name at the right end of its line, moved up or down so that no two overlap."""
     low, high = axes.get_ylim()
     gap = (high - low) / max(12, len(ends) + 1)

@@ -11,9 +11,11 @@ from lipnet.cli.main import main
 from lipnet.errors import InputError
 from lipnet.inference.logits import read_logits, write_logits
 from lipnet.lineage.selection import write_selection
-from lipnet.report.folds import compare_folds
+from lipnet.report.figures.folds import draw_folds
+from lipnet.report.folds import compare_folds, read_folds
 from lipnet.report.results import read_results
 from lipnet.report.study import Study
+from lipnet.train.history import read_history
 from tests.lipnet.report.fabricated import fabricate
 
 PAIR = ("small", "small-by-big")
@@ -31,7 +33,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_folds_are_pooled_clip_by_clip(studies: list[Path]) -> None:
-    (pair,) = compare_folds(studies, [PAIR])
+    (pair,) = compare_folds(read_folds(studies), [PAIR])
     own = [read_results(Study(folder)) for folder in studies]
     gains = [
         found.entry("small-by-big-g1").outcomes["test"].top1.value
@@ -41,7 +43,7 @@ def test_folds_are_pooled_clip_by_clip(studies: list[Path]) -> None:
     assert [fold.value for fold in pair.difference.by_fold] == pytest.approx(gains)
     assert pair.models == (("small-g0", "small-by-big-g1"),) * 3
     assert (pair.difference.pooled.clips, pair.difference.pooled.units) == (360, 120)
-    (digits,) = compare_folds(studies, [PAIR], slot="digit")
+    (digits,) = compare_folds(read_folds(studies), [PAIR], slot="digit")
     assert digits.difference.pooled.clips == 120
 
 
@@ -72,6 +74,43 @@ def test_what_a_study_lacks_is_named(studies: list[Path], options: list[str], me
         main(["folds", *map(str, studies), *options])
 
 
+def test_the_figure_has_each_fold_their_mean_and_range(studies: list[Path], tmp_path: Path) -> None:
+    study = read_folds(studies)
+    (axes,) = draw_folds([(name, study.find(name)) for name in PAIR]).axes
+    for name in PAIR:
+        curves = [
+            [100 * record.val_top1 for record in read_history(entry.folder / "history.csv")]
+            for entry in study.find(name)
+        ]
+        drawn = [list(line.get_ydata()) for line in axes.lines]
+        assert all(curve in drawn for curve in curves)
+        assert any(np.allclose(np.mean(curves, axis=0), own) for own in drawn if len(own) > 1)
+    assert len(axes.collections) == len(PAIR)  # the ranges
+    assert {text.get_text() for text in axes.texts} == set(PAIR)
+    command = ["folds", str(studies[0]), "--pair", *PAIR, "--figure"]
+    main([*command, str(tmp_path / "folds.png")])
+    assert (tmp_path / "folds.png").stat().st_size > 10_000
+    assert [path.name for path in tmp_path.iterdir()] == ["folds.png"]
+
+
+@pytest.mark.parametrize(
+    ("second", "file", "message"),
+    [
+        ("small-by-big", "folds.pdf", "a figure ends in .png or .svg"),
+        ("ensemble", "folds.png", "has no epochs to draw"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(
+    studies: list[Path], tmp_path: Path, second: str, file: str, message: str
+) -> None:
+    (folder, *_) = studies
+    if second == "ensemble":
+        second = read_results(Study(folder)).ensembles[0].name
+    with pytest.raises(SystemExit, match=message):
+        main(["folds", str(folder), "--pair", "small", second, "--figure", str(tmp_path / file)])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_predictions_of_different_clips_are_refused(tmp_path: Path) -> None:
     study = Study(tmp_path / "a")
     fabricate(study, slots=True)
@@ -80,7 +119,7 @@ def test_predictions_of_different_clips_are_refused(tmp_path: Path) -> None:
     saved = read_logits(path)
     write_logits(path, replace(saved, units=np.roll(saved.units, 1)))
     with pytest.raises(InputError, match="small-g0 and small-by-big-g1 predicted different test"):
-        compare_folds([study.root], [PAIR])
+        compare_folds(read_folds([study.root]), [PAIR])
 
 
 def test_one_study_twice_is_refused(studies: list[Path]) -> None:
