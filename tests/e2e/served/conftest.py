@@ -17,7 +17,7 @@ from tests.e2e.system import STORE, mlflow_at
 
 @pytest.fixture(scope="package")
 def store(make_bucket: Callable[[], str]) -> Iterator[Store | None]:
-    """PostgreSQL and an S3 bucket, as several people have; None where PostgreSQL is missing."""
+    """PostgreSQL and an S3 bucket, as several people have; None without PostgreSQL."""
     programs = find_programs()
     if programs is None:
         yield None
