@@ -34,8 +34,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     verb.add_argument(
         "--figure",
         type=Path,
-        metavar="FILE.png",
-        help="also draw the models' validation accuracy by epoch",
+        metavar="FILE",
+        help="also draw the models' validation accuracy by epoch (.png or .svg)",
     )
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=run)
@@ -51,16 +51,18 @@ def run(parsed: argparse.Namespace) -> None:
 
     pairs = [(first, second) for first, second in parsed.pair]
     if parsed.figure is not None and parsed.figure.suffix not in KINDS:
-        raise InputError(f"--figure {parsed.figure}: a figure ends in {' or '.join(KINDS)}")
+        raise InputError(
+            f"--figure {parsed.figure}: the file name must end in {' or '.join(KINDS)}"
+        )
     study = read_folds(parsed.studies)
     found = compare_folds(study, pairs, split=parsed.split, slot=parsed.slot)
-    if parsed.figure is not None:
-        write_figure(parsed.figure, study, list(dict.fromkeys(chain(*pairs))))
     if parsed.json:
         rows = [{**asdict(pair), "verdict": pair.difference.verdict} for pair in found]
         print(json.dumps(rows, indent=1))
     else:
         Console(width=None if Console().is_terminal else 160).print(folds_table(found))
+    if parsed.figure is not None:
+        write_figure(parsed.figure, study, list(dict.fromkeys(chain(*pairs))))
 
 
 def write_figure(path: Path, study: "FoldedStudy", names: Sequence[str]) -> None:
@@ -68,6 +70,7 @@ def write_figure(path: Path, study: "FoldedStudy", names: Sequence[str]) -> None
     from lipnet.report.figures.folds import draw_folds
     from lipnet.report.figures.style import house_style, save_figure
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     with house_style():
         figure = draw_folds([(name, study.find(name)) for name in names])
         save_figure(figure, path.with_suffix(""), kinds=(path.suffix.removeprefix("."),))

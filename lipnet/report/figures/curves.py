@@ -57,15 +57,17 @@ def _draw_spec(
 
 
 def tick_epochs(panels: Sequence[Axes], last: int, room: float = ROOM) -> None:
-    """Ticks at whole epochs up to the last one; the first panel has room for names after it, as a
-    share of the epochs."""
+    """Put ticks at whole epochs, and leave room for names to the right of the first panel (`room`:
+    a share of the epochs)."""
     panels[0].set_xlim(-0.02 * last, last * (1 + room))
     ticks = MaxNLocator(integer=True).tick_values(0, last)
     for axes in panels:
         axes.set_xticks([tick for tick in ticks if 0 <= tick <= last])
 
 
-def name_lines(axes: Axes, ends: Sequence[tuple[float, int, str, str]], last: int) -> None:
+def name_lines(
+    axes: Axes, ends: Sequence[tuple[float, int, str, str]], last: int, *, leader: str = "-"
+) -> None:
     """Each name at the right end of its line, moved up or down so that no two overlap."""
     low, high = axes.get_ylim()
     gap = (high - low) / max(12, len(ends) + 1)
@@ -88,6 +90,7 @@ def name_lines(axes: Axes, ends: Sequence[tuple[float, int, str, str]], last: in
             color=colour,
             arrowprops={
                 "arrowstyle": "-",
+                "linestyle": leader,
                 "color": colour,
                 "lw": 0.5,
                 "shrinkA": 0,

@@ -41,6 +41,6 @@ def save_figure(figure: Figure, stem: Path, *, kinds: tuple[str, ...] = ("png", 
     """Write stem.png and stem.svg, without dates or versions."""
     FigureCanvasAgg(figure)
     if "png" in kinds:
-        figure.savefig(stem.with_suffix(".png"), dpi=DPI, metadata={"Software": None})
+        figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=DPI, metadata={"Software": None})
     if "svg" in kinds:
-        figure.savefig(stem.with_suffix(".svg"), metadata={"Date": None})
+        figure.savefig(stem.with_name(f"{stem.name}.svg"), metadata={"Date": None})

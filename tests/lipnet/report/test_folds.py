@@ -15,7 +15,7 @@ from lipnet.report.figures.folds import draw_folds
 from lipnet.report.folds import compare_folds, read_folds
 from lipnet.report.results import read_results
 from lipnet.report.study import Study
-from lipnet.train.history import read_history
+from lipnet.train.history import read_history, write_history
 from tests.lipnet.report.fabricated import fabricate
 
 PAIR = ("small", "small-by-big")
@@ -88,16 +88,17 @@ def test_the_figure_has_each_fold_their_mean_and_range(studies: list[Path], tmp_
     assert len(axes.collections) == len(PAIR)  # the ranges
     assert {text.get_text() for text in axes.texts} == set(PAIR)
     command = ["folds", str(studies[0]), "--pair", *PAIR, "--figure"]
-    main([*command, str(tmp_path / "folds.png")])
-    assert (tmp_path / "folds.png").stat().st_size > 10_000
-    assert [path.name for path in tmp_path.iterdir()] == ["folds.png"]
+    main([*command, str(tmp_path / "new" / "fold.1.png")])
+    (drawn_file,) = (tmp_path / "new").iterdir()
+    assert drawn_file.name == "fold.1.png"
+    assert drawn_file.stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(
     ("second", "file", "message"),
     [
-        ("small-by-big", "folds.pdf", "a figure ends in .png or .svg"),
-        ("ensemble", "folds.png", "has no epochs to draw"),
+        ("small-by-big", "folds.pdf", "the file name must end in .png or .svg"),
+        ("ensemble", "folds.png", "has no training history to draw"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(
@@ -109,6 +110,16 @@ def test_what_cannot_be_drawn_is_refused(
     with pytest.raises(SystemExit, match=message):
         main(["folds", str(folder), "--pair", "small", second, "--figure", str(tmp_path / file)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_was_not_trained_has_nothing_to_draw(tmp_path: Path) -> None:
+    study = Study(tmp_path / "a")
+    fabricate(study)
+    write_selection(study.logits_val, study.selection)
+    entries = read_folds([study.root]).find("small")
+    write_history(entries[0].folder / "history.csv", [])  # as of one that was compressed only
+    with pytest.raises(InputError, match="small-g0 has no training history to draw"):
+        draw_folds([("small", entries)])
 
 
 def test_predictions_of_different_clips_are_refused(tmp_path: Path) -> None:
