@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from lipnet.errors import InputError
 from pipeline.estimate import Machine
 
-CALIBRATION_SECONDS = 0.3  # on a CPU 15 convolutions or more
+CALIBRATION_SECONDS = 0.3  # at least 15 convolutions on a CPU
+MIN_CALIBRATIONS = 5  # the first ones on a GPU wait for its libraries
 BUSY_CORES = 0.5  # of other processes, from which a machine counts as loaded
 # Dense bfloat16 matrix products with float32 sums, 1e12 operations per second, by the data sheets.
 PEAKS = {
@@ -100,7 +101,7 @@ def measure_machine() -> Machine:
     # As in training: bfloat16 on a GPU, float32 on a CPU.
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, device.type == "cuda"):
         end = time.perf_counter() + CALIBRATION_SECONDS
-        while not durations or time.perf_counter() < end:
+        while len(durations) < MIN_CALIBRATIONS or time.perf_counter() < end:
             start = time.perf_counter()
             conv(maps_NCHW).sum().item()  # .item() waits for a GPU to finish
             durations.append(time.perf_counter() - start)
