@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -55,8 +56,8 @@ class Deployed:
     @classmethod
     @contextmanager
     def of(cls, checkout: Checkout, database: Path | str | None = None) -> "Iterator[Deployed]":
-        """With a server that knows the pools and every deployment of prefect.yaml.
-        Its database is that of this URL, a copy of this file, or a new file."""
+        """With a server that knows the pools and every deployment of prefect.yaml; `database` is
+        the URL of one, a file to copy, or None for a new file."""
         made = cls(checkout, server_somewhere(PREFECT), database)
         if isinstance(database, Path):
             home = Path(made.environment["PREFECT_HOME"])
@@ -71,10 +72,13 @@ class Deployed:
                     client.create_work_pool(wanted)
             made.prefect("deploy", "--all")
             yield made
-        finally:  # at once: asked to end, they take ten seconds each
+        finally:  # killed at once: a graceful stop takes ten seconds each
+            for process in made.running.values():
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
             made.kill_everything()
             for process in made.running.values():
-                process.wait()
+                process.wait(PATIENCE)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -52,7 +52,7 @@ class Postgres:
 
 @contextmanager
 def postgres(programs: Path) -> Iterator[Postgres]:
-    """Run a server of its own, which is stopped and forgotten at the end."""
+    """Run a server of its own, which is stopped and deleted at the end."""
     with TemporaryDirectory() as folder:
         place = Path(folder)
         data = str(place / "data")

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -32,8 +31,7 @@ def store(make_bucket: Callable[[], str]) -> Iterator[Store | None]:
 def served(
     undisturbed: Checkout,
     store: Store | None,
-    prefect_database: Path,
-    empty_store: Path,
+    request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     """Deployments with a worker whose runs are logged to an MLflow server, ended with the last test
@@ -43,9 +41,10 @@ def served(
     server = server_somewhere(MLFLOW)
     with ExitStack() as running:
         if store is None:
-            shutil.copy(empty_store, checkout.place / STORE)
+            shutil.copy(request.getfixturevalue("empty_store"), checkout.place / STORE)
             running.enter_context(mlflow_at(checkout, server))
-            deployed = running.enter_context(Deployed.of(checkout, prefect_database))
+            database = request.getfixturevalue("prefect_database")
+            deployed = running.enter_context(Deployed.of(checkout, database))
         else:
             places = {"store": store.databases.url("mlflow"), "artifacts": store.artifacts}
             running.enter_context(mlflow_at(checkout, server, **places))
