@@ -130,7 +130,8 @@ def write_results(folder: Path, accuracies: dict[int, float]) -> None:
         right = [number < 20 * accuracies[cell.count] for number in range(20)]
         units = [f"{number}" for number in range(20)]
         pauses = (3, 4) if cell.takes == "rendered" else (0, 0)
-        result = Result(units, right, pauses, epochs=10, clips=50, cpu_seconds=40)
+        epochs = choose_epochs(50, takes.CLIPS)
+        result = Result(units, right, pauses, epochs, clips=50, cpu_seconds=40)
         takes.write_result(takes.find_result(folder, cell), result)
 
 
@@ -149,6 +150,13 @@ def test_the_page_names_the_takes_that_pay(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "docs" / "images" / "teach_takes.png").stat().st_size > 10_000
 
 
-def test_a_page_of_a_part_is_refused(tmp_path: Path) -> None:
+def test_a_page_of_a_part_or_of_another_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"s1-from-scratch-03-1\.json is missing"):
+        takes_page.read_results(tmp_path)
+    write_results(tmp_path, dict.fromkeys(COUNTS, 0.5))
+    path = takes.find_result(tmp_path, CELL)
+    takes.write_result(path, replace(takes_page.read_result(path), epochs=1))
+    with pytest.raises(
+        InputError, match=r"from-released-03-1\.json is of a study of another length"
+    ):
         takes_page.read_results(tmp_path)
