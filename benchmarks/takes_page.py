@@ -64,10 +64,12 @@ METHOD = f"""## What was measured
   are also the weights of other speakers for the digits: the videos have no other real speaker
   with enough sentences. The *released weights* are those from which `lipnet teach` starts.
 - **Trainings.** The recipe of `lipnet teach`, ShuffleNet v2 0.5x + TCN 1x at 44 pixels. A training
-  sees about {CLIPS:,} clips in all ({EPOCHS[1]} epochs at most), `lipnet teach` 4,000. The weights
-  that are trained here saw {START_CLIPS:,}. With 6,000, which were tried first, with one seed, they
-  were no better than random weights.
-- Of each word, 12 takes are held back and {CHOOSING} choose the epoch, however few are trained on.
+  sees about {CLIPS:,} clips in all ({EPOCHS[1]} epochs at most), so the more takes, the less often
+  each is seen; `lipnet teach` trains on 4,000. The weights that are trained here saw
+  {START_CLIPS:,}. With 6,000, which were tried first, with one seed, they were no better than
+  random weights.
+- Of each word, 12 takes are held back (120 in all) and {CHOOSING} choose the epoch, however few are
+  trained on.
   Held-back takes are of the same sitting as the others. No person recorded any of them with the
   page.
 
@@ -167,13 +169,20 @@ def make_lines(points: Points, hours: float) -> Iterator[str]:
 
 
 def advise(points: Points) -> str:
-    """One sentence that a person who records takes can act on."""
-    count = choose_count(points, "rendered", "released")
-    own, few = (points["rendered", "released", each].words for each in (count, min(COUNTS)))
+    """What a person who records takes can act on, of rendered and of real speech."""
+    rendered, real = ("rendered", "released"), ("s1", "s1-words")
+    counts = [choose_count(points, *own) for own in (rendered, real)]
+    amount = " to ".join(str(count) for count in sorted(set(counts)))
+    own, digits = (
+        points[*key, count].words for key, count in zip((rendered, real), counts, strict=True)
+    )
+    few = [f"{points[*key, min(COUNTS)].words.value:.0%}" for key in (rendered, real)]
     return (
-        f"Record {count} takes of each word: from the released weights, that many read "
-        f"{own.value:.0%} of ten words right ({own.low:.0%} to {own.high:.0%}), and "
-        f"{min(COUNTS)} takes {few.value:.0%}."
+        f"Record {amount} takes of each word: from the released weights, {counts[0]} takes read "
+        f"{own.value:.0%} of rendered speakers' words right ({own.low:.0%} to {own.high:.0%}); "
+        f"from weights of his other words, {counts[1]} takes read {digits.value:.0%} of a real "
+        f"speaker's digits ({digits.low:.0%} to {digits.high:.0%}). With {min(COUNTS)} takes it is "
+        f"{few[0]} and {few[1]}."
     )
 
 
@@ -186,7 +195,7 @@ def format_point(point: Point) -> str:
 
 def draw(points: Points) -> Figure:
     """A panel per set: a curve per start, with intervals."""
-    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    figure = Figure(figsize=(9.6, 5.0), layout="constrained")
     for axes, (name, own) in zip(figure.subplots(1, 2, sharey=True), SETS.items(), strict=True):
         for number, start in enumerate(own.starts):
             draw_curve(axes, points, name, start, number)
@@ -196,7 +205,7 @@ def draw(points: Points) -> Figure:
         axes.minorticks_off()
         axes.set_xlabel("Takes of each word that were trained on")
         axes.set_ylim(0, 100)
-        axes.legend(loc="lower right", fontsize=8)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8)
     figure.axes[0].set_ylabel("Held-back takes read right (%), 95 % interval")
     return figure
 

@@ -143,7 +143,8 @@ def test_the_page_names_the_takes_that_pay(tmp_path: Path, monkeypatch: pytest.M
     takes_page.main()
     text = (tmp_path / "docs" / "results" / "teach.md").read_text()
     assert "Record 10 takes of each word" in text
-    assert "that many read 80% of ten words right" in text
+    assert "10 takes read 80% of rendered speakers' words right" in text
+    assert "10 takes read 80% of a real speaker's digits" in text
     assert text.count("\n| 10 | 80.0 (") == len(SETS)
     assert text.count("pauses 75") == 3 * len(COUNTS)
     assert "trainings took 1.0 hours" in text
