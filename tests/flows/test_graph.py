@@ -40,6 +40,7 @@ def test_a_cycle_of_stages_is_named() -> None:
         _ = cycle.order
 
 
+@pytest.mark.slow
 def test_graph_and_staleness_come_from_dvc(make_repository: Callable[..., Path]) -> None:
     folder = make_repository()
     graph = read_graph(folder)

@@ -124,6 +124,7 @@ def test_a_stage_without_an_entry_in_the_graph_is_not_checked(checkout: Path) ->
     assert run_stage(checkout, f"{CHANGES['code/a.py']}|") == (0, "")
 
 
+@pytest.mark.slow
 def test_every_stage_of_the_graph_notes_what_dvc_will_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     stages = [stage for stage in Repo(str(ROOT)).index.stages if stage.cmd]

@@ -66,6 +66,7 @@ def test_each_system_has_its_twin_and_is_paired_with_the_reference(study: Study)
         assert own == paired_difference(base.correct_N, other.correct_N, base.units_N)
 
 
+@pytest.mark.slow
 def test_the_page_gets_the_table_and_the_figure(study: Study, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE, encoding="utf-8")

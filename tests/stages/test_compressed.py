@@ -88,6 +88,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gene
     return run_stage
 
 
+@pytest.mark.slow
 def test_a_width_is_an_ordinary_model_packed_or_not(run: Callable[[str], Generation]) -> None:
     source = Paths("tiny").lineage("wide") / "g0" / "weights.safetensors"
     narrow = load_model(source, width=0.5)[0]
@@ -106,6 +107,7 @@ def test_a_width_is_an_ordinary_model_packed_or_not(run: Callable[[str], Generat
     torch.testing.assert_close(weights, narrow.classifier.weight, atol=0.02, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_an_exit_is_packed_like_an_ordinary_model(run: Callable[[str], Generation]) -> None:
     early = load_model(Paths("tiny").lineage("deep") / "g0" / "weights.safetensors", exit=1)[0]
     made = run("deep-early-cluster4")
@@ -118,6 +120,7 @@ def test_an_exit_is_packed_like_an_ordinary_model(run: Callable[[str], Generatio
     torch.testing.assert_close(stored, source, atol=0.05, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_a_row_is_a_lineage_with_its_size_and_its_source(
     run: Callable[[str], Generation], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +181,7 @@ def test_w8a8_is_a_graph_that_onnx_runtime_computes(
     assert 0 < apart < 0.5
 
 
+@pytest.mark.slow
 def test_a_row_with_a_recipe_is_taught_by_its_source_and_completed_after_an_interruption(
     run: Callable[[str], Generation], monkeypatch: pytest.MonkeyPatch
 ) -> None:

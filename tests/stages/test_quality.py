@@ -51,11 +51,13 @@ def test_pictures_are_not_blank_and_equal_inputs_give_equal_bytes(params: Params
     assert tree_of(paths.quality) == first
 
 
+@pytest.mark.slow
 def test_words_that_the_font_lacks_are_drawn_as_boxes(params: Params) -> None:
     _, page = report(params, prepare(params, labels=("词", "$x^$")))
     assert "词/train/1" in page
 
 
+@pytest.mark.slow
 def test_precropped_clips_have_pictures_and_no_faces(
     params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,6 +83,7 @@ def test_precropped_clips_have_pictures_and_no_faces(
     assert all((paths.quality / name).is_file() for name in PICTURES)
 
 
+@pytest.mark.slow
 def test_a_lost_shard_is_named(params: Params) -> None:
     paths = prepare(params)
     for tar in paths.shards.rglob("*.tar"):

@@ -44,6 +44,7 @@ def test_rendered_corpus_is_listed_with_its_sizes() -> None:
     assert len(sizes) == 16
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_and_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, broken = Paths("whole"), Paths("broken")
     raw.render_corpus(OPTIONS, whole)

@@ -224,6 +224,7 @@ def test_another_codec_makes_the_shards_again(tmp_path: Path, clips: list[Clip])
     assert make_shards(places, CROPS, codec="delta").fingerprint in fingerprints
 
 
+@pytest.mark.slow
 def test_shards_at_s3_are_the_local_ones_and_are_made_once(
     tmp_path: Path, clips: list[Clip], bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +249,7 @@ def test_shards_at_s3_are_the_local_ones_and_are_made_once(
     assert tree_of(again.out) == tree_of(far.out)
 
 
+@pytest.mark.slow
 def test_training_reads_clips_from_s3(tmp_path: Path, clips: list[Clip], bucket: str) -> None:
     prepare(tmp_path, clips)
     far = folders(tmp_path, "far", f"{bucket}/words")

@@ -35,6 +35,7 @@ def test_all_eight_public_configurations_are_here():
     assert len(CONFIGS) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", MARKED)
 @torch.inference_mode()
 def test_logits_equal_the_authors(checkpoint):

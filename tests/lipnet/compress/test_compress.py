@@ -210,6 +210,7 @@ def test_a_student_can_start_from_a_packed_file(tmp_path: Path, weights: Path) -
     assert torch.equal(fresh.classifier.weight, load_model(made.path)[0].classifier.weight)
 
 
+@pytest.mark.slow
 def test_the_command_compares_on_a_split(
     tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

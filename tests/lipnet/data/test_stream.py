@@ -92,6 +92,7 @@ def test_rows_do_not_depend_on_micro_batches_or_processes(
         assert shared[row][1:] == (label, share)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 40), st.integers(0, 12).filter(lambda micro: micro != 1), st.integers(1, 5))
 def test_the_weights_of_all_processes_sum_to_one(clips: int, micro: int, world_size: int) -> None:
     split = split_batch(clips, micro)

@@ -83,6 +83,7 @@ def test_exits_are_parts_too() -> None:
     assert choose_part(card, budget=costs[Part(exit=1)]) == Part(exit=1)
 
 
+@pytest.mark.slow
 def test_a_reader_leaves_early_if_it_is_sure(tmp_path: Path) -> None:
     crops_THW = np.random.default_rng(1).integers(0, 256, (5, 96, 96), dtype=np.uint8)
     path = write_weights(tmp_path / "w.safetensors", "resnet18_0.125x + tcn_0.125x + exits")

@@ -46,6 +46,7 @@ def run(arguments: Sequence[str]) -> None:
     cli.main(["evaluate", *arguments])
 
 
+@pytest.mark.slow
 def test_each_clip_is_read_as_its_video_alone(weights: Path, corpus: Corpus) -> None:
     made = read_corpus(weights, corpus, FakeDetector())
     assert len(made.clips) == 6

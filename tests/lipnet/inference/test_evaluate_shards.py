@@ -17,6 +17,7 @@ from lipnet.models.weights import load_model
 from tests.lipnet.inference.embedding import RECIPE, write_shards, write_weights
 
 
+@pytest.mark.slow
 def test_contexts_have_the_accuracy_that_the_pipeline_predicts(tmp_path: Path) -> None:
     weights, shards = write_weights(tmp_path / "w.safetensors"), write_shards(tmp_path / "shards")
     contexts = [0, 1, -1]

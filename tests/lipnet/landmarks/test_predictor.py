@@ -82,6 +82,7 @@ def test_no_faces_have_no_marks(models: list[Path]) -> None:
     assert marks.strain_N.shape == (0,)
 
 
+@pytest.mark.slow
 def test_a_model_with_another_number_of_points_is_refused(models: list[Path]) -> None:
     with pytest.raises(InputError, match=r"0\.dat does not mark 68 points"):
         DlibDetector(models[0])

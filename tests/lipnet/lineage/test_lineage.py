@@ -117,6 +117,7 @@ def test_a_scratch_lineage_is_born_again_from_itself(lineage: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_taught_lineage_starts_at_g1_with_the_best_of_its_teacher(
     lineage: Path, tmp_path: Path
 ) -> None:
@@ -270,6 +271,7 @@ def test_a_recording_beyond_the_budget_is_not_started(lineage: Path, tmp_path: P
     assert not (tmp_path / "recorded").exists()
 
 
+@pytest.mark.slow
 def test_all_generations_of_a_lineage_may_teach_together(lineage: Path, tmp_path: Path) -> None:
     plan = make_plan(lineage="taught", teachers=all_weights(lineage))
     generations = train(plan, tmp_path)

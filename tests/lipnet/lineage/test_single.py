@@ -69,6 +69,7 @@ def test_a_finished_model_is_not_trained_again(tmp_path: Path) -> None:
     assert (epochs, weights.read_bytes()) == ([], before)
 
 
+@pytest.mark.slow
 def test_a_teacher_changes_what_is_learned(tmp_path: Path) -> None:
     first = train(tmp_path / "first")
     taught = train(tmp_path / "taught", teachers=[first])

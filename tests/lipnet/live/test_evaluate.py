@@ -57,6 +57,7 @@ def test_sentences_have_their_words_and_no_background(corpus: Corpus) -> None:
         list_sentences(Corpus("lrw", corpus.root))
 
 
+@pytest.mark.slow
 def test_scores_count_every_sentence_and_failures_have_reasons(
     corpus: Corpus, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def without_dropout(model: torch.nn.Module) -> torch.nn.Module:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", TRIED)
 def test_an_exit_computes_and_learns_as_an_ordinary_model_with_its_weights(spec: ModelSpec) -> None:
     model = build_model(spec, 3, generator=torch.Generator().manual_seed(1)).double()
@@ -68,6 +69,7 @@ def test_an_exit_computes_and_learns_as_an_ordinary_model_with_its_weights(spec:
         assert own_weight.grad.isfinite().all(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", TRIED)
 def test_sure_clips_leave_at_the_exit_and_the_others_go_on(spec: ModelSpec) -> None:
     """The logits are those of two separate models."""
@@ -139,6 +141,7 @@ def test_the_losses_of_all_exits_are_added() -> None:
     torch.testing.assert_close(found, torch.as_tensor(expected))
 
 
+@pytest.mark.slow
 def test_a_lineage_trains_its_exits(tmp_path: Path) -> None:
     spec = ModelSpec.parse(f"{TEXT} + exits")
     train(make_plan(spec=spec, generations=0, recipe=replace(RECIPE, epochs=1)), tmp_path)
@@ -148,6 +151,7 @@ def test_a_lineage_trains_its_exits(tmp_path: Path) -> None:
     assert all(bool(own.any()) for own in norms)
 
 
+@pytest.mark.slow
 def test_a_file_gives_a_model_of_each_exit_packed_or_not(tmp_path: Path) -> None:
     path = write_weights(tmp_path / "w.safetensors", str(SPEC))
     leaving, card = load_model(path, exit=2)

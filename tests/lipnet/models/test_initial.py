@@ -85,6 +85,7 @@ def test_a_file_in_half_precision_gives_rows_in_single(tmp_path: Path) -> None:
     assert torch.equal(model.classifier.weight[0], stored[1].float())
 
 
+@pytest.mark.slow
 def test_exits_of_other_words_do_not_take_each_other_s_rows(tmp_path: Path) -> None:
     spec = "resnet18_0.125x + tcn_0.25x + exits"
     path, labels = save(tmp_path / "exits.safetensors", spec), ["park", "cab", "bark"]

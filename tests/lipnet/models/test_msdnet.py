@@ -49,6 +49,7 @@ def test_the_published_networks_have_their_weights(name):
     assert count_parameters(net) == weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_a_trunk_of_fewer_stages_has_the_published_multiply_adds_to_its_exit(name):
     layout, make_stem, size, classes, _, millions = NETS[name]
@@ -63,6 +64,7 @@ def test_a_trunk_of_fewer_stages_has_the_published_multiply_adds_to_its_exit(nam
     assert tuple(round(own, digits) for own in found) == millions
 
 
+@pytest.mark.slow
 def test_the_trunk_has_the_last_exit_alone_without_the_option():
     plain, exiting = (
         build_empty(ModelSpec.parse(text), 5, device="meta")

@@ -90,6 +90,7 @@ def test_the_published_size_and_what_it_adds() -> None:
     assert apart == 24_885_040
 
 
+@pytest.mark.slow
 def test_one_file_gives_an_ordinary_model_of_each_width(tmp_path: Path) -> None:
     model, batch = make(), make_batch()
     model.train()(*batch)  # so that every width has statistics of its own

@@ -309,6 +309,7 @@ def test_a_copy_without_its_source_is_refused(study: Study, tmp_path: Path) -> N
             read_results(kept)
 
 
+@pytest.mark.slow
 def test_every_point_of_the_figure_is_at_its_bytes_and_accuracy(study: Study) -> None:
     results = read_results(study)
     figure = _draw(study)

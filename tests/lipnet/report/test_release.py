@@ -94,6 +94,7 @@ def test_the_card_of_weights_that_were_measured_in_half_precision_describes_the_
     assert "**Streams.**" not in text  # nothing was chosen for them
 
 
+@pytest.mark.slow
 def test_the_card_states_what_validation_chose_for_streams(study: Study, tmp_path: Path) -> None:
     chosen = describe_spotting(Spotting(0.85, 0.12, 0.815, 2.66, 75))
     copy_weights(_weights(study), _weights(study), chosen)
@@ -121,6 +122,7 @@ def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) 
     assert "It was trained on clips of 29 frames (its file does not state other lengths)." in text
 
 
+@pytest.mark.slow
 def test_a_released_graph_is_read_evaluated_and_counted_as_weights_are(
     study: Study,
     tmp_path: Path,

@@ -179,6 +179,7 @@ def test_clip_depends_on_seed_and_plan_alone() -> None:
         assert (render_clip(other, options)[0] != frames).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_corpus_is_lrw_layout_and_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
     plans = plan_corpus(SMALL)
     for plan in plans:

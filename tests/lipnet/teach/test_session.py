@@ -24,6 +24,7 @@ def session(takes: Path, released: Path) -> TeachSession:
     return TeachSession(plan, ["bark", "family"])
 
 
+@pytest.mark.slow
 def test_a_recording_is_kept_with_its_crops(
     session: TeachSession, recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

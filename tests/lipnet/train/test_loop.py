@@ -129,6 +129,7 @@ def test_equal_accuracies_are_decided_by_the_loss() -> None:
     assert not beats((0.4, 0.1), (0.5, 9.0))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_of_the_system_and_leaves_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

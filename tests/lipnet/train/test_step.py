@@ -100,6 +100,7 @@ def test_an_absurd_learning_rate_is_reported_before_training(
     assert warning in listener.warnings[0]
 
 
+@pytest.mark.slow
 def test_a_validation_at_chance_is_reported(tmp_path: Path) -> None:
     listener = Quiet()
     training = make_training(epochs=6, clips=9, lr=1e-9)

@@ -52,6 +52,7 @@ def points_of(figure: Figure) -> list[tuple[float, float]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", ["params_m", "gflops"])
 def test_every_point_is_at_a_models_cost(results: Results, cost: str) -> None:
     figure = draw(results, cost)
@@ -69,6 +70,7 @@ def _markers(figure: Figure) -> list[object]:
     return [line for line in figure.axes[0].lines if line.get_marker() in ("o", "*")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", ["params_m", "gflops"])
 def test_a_bar_is_within_three_pixels_of_its_models_cost(results: Results, cost: str) -> None:
     figure = draw(results, cost)
