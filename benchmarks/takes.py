@@ -44,7 +44,7 @@ COUNTS = (3, 5, 10, 20, 40)
 SEEDS = 3
 SCRATCH = "scratch"
 # Clips that a training sees in all, and its epochs at least and at most. `lipnet teach` sees 4,000
-# and has 12 to 60 epochs; these are fewer so that the study takes about 3.5 hours of one core.
+# and has 12 to 60 epochs; these are fewer so that the study takes about three hours of one core.
 CLIPS = 2800
 EPOCHS = (4, 60)
 CHOOSING = 3  # takes of each word that choose the epoch, as of 15 to 20 takes in all

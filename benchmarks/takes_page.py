@@ -69,12 +69,11 @@ METHOD = f"""## What was measured
   {START_CLIPS:,}. With 6,000, which were tried first, with one seed, they were no better than
   random weights.
 - Of each word, 12 takes are held back (120 in all) and {CHOOSING} choose the epoch, however few are
-  trained on.
-  Held-back takes are of the same sitting as the others. No person recorded any of them with the
-  page.
+  trained on. Held-back takes are of the same sitting as the others. No person recorded any of them
+  with the page.
 
 `python -m benchmarks.takes DIR --grid GRID`, then `python -m benchmarks.takes_page DIR`. The
-trainings took {{hours:.1f}} hours of one core's CPU time.
+trainings took {{hours:.1f}} hours of one core's CPU time, without those of the starting weights.
 """
 
 

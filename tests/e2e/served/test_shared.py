@@ -21,14 +21,14 @@ MODELS = {"rn18-tcn-g0", "rn18-tcn-g1", "rn18-dstcn-by-rn18-tcn-g1"}
 
 @pytest.fixture
 def shared(store: Store | None) -> Store:
-    """The store; skips where the servers keep files."""
+    """The store; skips if the servers keep files."""
     if store is None:
         pytest.skip("no PostgreSQL here (Debian's package postgresql)")
     return store
 
 
 def test_all_of_a_profile_is_in_postgresql_and_s3(shared: Store, served: Served) -> None:
-    if not list_models(shared) >= MODELS:  # the flow of test_pages.py publishes, where it runs
+    if not list_models(shared) >= MODELS:  # the flow of test_pages.py publishes, if it runs
         address = {"MLFLOW_TRACKING_URI": served.mlflow.url}
         served.deployed.checkout.run("tracking.publish", **address)
     assert list_models(shared) >= MODELS
