@@ -30,7 +30,7 @@ def code_digest(*modules: str) -> str:
     """Digest of these modules of the package, such as "landmarks.tracker", and of all that they
     import from it, without comments, docstrings and layout, and without the neutral modules.
     """
-    return digest_of([[name, _code_of(PACKAGE / name)] for name in reached_files(*modules)])
+    return digest_of([[name, ast.dump(_parse(PACKAGE / name))] for name in reached_files(*modules)])
 
 
 def reached_files(*modules: str) -> list[str]:
@@ -44,7 +44,7 @@ def reached_files(*modules: str) -> list[str]:
             found.add(path)
             waiting += _imported_files(path)
     names = {str(path.relative_to(PACKAGE)) for path in found}
-    return sorted(name for name in names - NEUTRAL if not _is_empty(PACKAGE / name))
+    return sorted(name for name in names - NEUTRAL if _parse(PACKAGE / name).body)
 
 
 @cache
@@ -76,22 +76,13 @@ def _files_of(name: str) -> Iterator[Path]:
 
 @cache
 def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def _is_empty(path: Path) -> bool:
-    """Whether the file has nothing but a docstring."""
-    return all(_is_docstring(node) for node in _parse(path).body)
-
-
-def _code_of(path: Path) -> str:
-    """The file's syntax tree as text, without docstrings."""
+    """The file's syntax tree, without docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
             del body[0]
-    return ast.dump(tree)
+    return tree
 
 
 def _is_docstring(node: ast.AST) -> bool:
