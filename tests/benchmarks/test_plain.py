@@ -51,6 +51,7 @@ def test_logits_are_equal(spec: str) -> None:
     torch.testing.assert_close(ours(*make_clips()), expected_BK, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 def test_gradients_and_statistics_are_equal(spec: str) -> None:
     results: list[dict[str, Tensor]] = []

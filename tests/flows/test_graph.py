@@ -48,6 +48,7 @@ def test_graph_and_staleness_come_from_dvc(make_repository: Callable[..., Path])
     assert read_stale(folder) == {"top", "side@a", "side@b", "end"}
 
 
+@pytest.mark.slow
 def test_a_broken_graph_is_reported_with_dvcs_message(make_repository: Callable[..., Path]) -> None:
     folder = make_repository("stages: [")
     with pytest.raises(InputError, match=r"dvc.yaml"):

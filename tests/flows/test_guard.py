@@ -54,6 +54,7 @@ def test_programs_and_the_servers_own_pages_pass(host: str) -> None:
     assert passes(Guard(application), host=host, origin=f"http://{host.lower()}")
 
 
+@pytest.mark.slow
 @given(name=NAMES)
 def test_a_name_that_resolves_to_this_machine_is_not_known(name: str) -> None:
     known = name.partition(":")[0] in LOCAL_HOSTS

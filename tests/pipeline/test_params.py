@@ -91,6 +91,7 @@ WRONG_VALUES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from([own.name for own in fields(Recipe)]), WRONG_VALUES)
 @settings(max_examples=30)
 def test_a_lineages_recipe_is_validated_as_the_profiles(

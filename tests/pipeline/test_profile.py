@@ -29,6 +29,7 @@ def test_an_empty_section_leaves_it_out() -> None:
     assert (list(params.scratch), params.taught) == (["rn18-tcn"], {})
 
 
+@pytest.mark.slow
 def test_lineages_are_chosen_by_name_with_their_teachers() -> None:
     params = compose("lrw", "lineages=sn10-tcn2-by-sn10-mstcn3,sn10-tcn1", "recipe.epochs=40")
     assert list(params.scratch) == ["rn18-mstcn3", "sn10-tcn1"]
@@ -83,6 +84,7 @@ def test_a_change_that_another_one_needs_is_kept() -> None:
     assert params.scratch["extra"].generations == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", sorted(path.stem for path in (ROOT / CONF).glob("profile/*")))
 def test_the_mean_and_deviation_that_are_advised_can_be_set(profile: str) -> None:
     advised = Recipe().advise_normalisation(0.9, 0.3)

@@ -31,6 +31,7 @@ def read_tree(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_rendered_corpus_is_listed_with_its_sizes() -> None:
     paths = Paths("tiny")
     assert raw.render_corpus(OPTIONS, paths) == 16

@@ -69,6 +69,7 @@ def test_the_weights_hold_all_that_reading_needs(
     assert f"{weights}: {SPECS[SMALL]}, 500 classes" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [SMALL, *(pytest.param(c, marks=pytest.mark.slow) for c in CONFIGS if c != SMALL)]
 )
@@ -131,6 +132,7 @@ def test_the_authors_face_is_recorded_and_its_distance_printed(
     assert "1.0100 times as large, turned by +0.00 degrees" in printed.replace("-0.00", "+0.00")
 
 
+@pytest.mark.slow
 def test_the_parts_that_are_wrong_are_one_line_each(
     released: Pair, tmp_path: Path, face: Path
 ) -> None:

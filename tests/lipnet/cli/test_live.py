@@ -44,6 +44,7 @@ def run(weights: Path, *arguments: str | Path, fast: Sequence[str] = FAST) -> No
     main(["live", "--weights", str(weights), *map(str, arguments), *fast])
 
 
+@pytest.mark.slow
 def test_words_are_lines_and_the_limits_are_notes(
     weights: Path, video: Path, capsys: Printed
 ) -> None:
@@ -82,6 +83,7 @@ def test_json_has_an_object_per_line(weights: Path, video: Path, capsys: Printed
         assert 0 < entry["seconds"] < entry["reported"] <= 30 / 25
 
 
+@pytest.mark.slow
 def test_a_prompt_gives_one_answer_and_a_grammar_whole_sentences(
     weights: Path, video: Path, tmp_path: Path, capsys: Printed
 ) -> None:

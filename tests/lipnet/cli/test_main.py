@@ -61,6 +61,7 @@ def test_an_unknown_spec_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
         main(["cost", "resnet19 + tcn_1x"])
 
 
+@pytest.mark.slow
 def test_a_disk_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system", "place")

@@ -41,6 +41,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors", SPEC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOWS)
 def test_a_packed_file_gives_the_logits_that_were_measured(
     tmp_path: Path, weights: Path, how: str

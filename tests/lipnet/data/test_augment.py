@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,7 @@ clips_with_words = st.integers(1, 12).flatmap(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(clips_with_words, min_size=1, max_size=5))
 def test_the_boundary_of_a_central_view_is_the_word_and_the_frame_before(
     clips: list[tuple[int, list[int]]],
@@ -139,6 +141,7 @@ def test_the_boundary_of_a_central_view_is_the_word_and_the_frame_before(
         assert view.word_BT[row].tolist() == expected
 
 
+@pytest.mark.slow
 @given(
     st.lists(clips_with_words, min_size=1, max_size=5),
     st.sampled_from((0.0, 0.4)),
@@ -176,6 +179,7 @@ def test_the_boundary_of_a_clip_of_lrw_is_the_authors() -> None:
     assert marked_T.nonzero().flatten().tolist() == list(range(14 - half - 1, 14 + half + 1))
 
 
+@pytest.mark.slow
 @given(st.lists(clips_with_words, min_size=1, max_size=5), st.integers(0, 2**31))
 def test_a_share_of_the_clips_is_cut_and_the_others_stay_whole(
     clips: list[tuple[int, list[int]]], seed: int
@@ -203,6 +207,7 @@ def test_the_share_of_cut_clips_is_the_recipes() -> None:
     assert not draw(Recipe(variable_length=False), 16, epoch=0, step=0).cuts_B.any()
 
 
+@pytest.mark.slow
 @given(
     st.lists(clips_with_words, min_size=1, max_size=5),
     st.integers(0, 6),
@@ -221,6 +226,7 @@ def test_a_cut_leaves_the_least_context_that_the_clip_has(
         assert min(context, length - last) <= after <= length - last
 
 
+@pytest.mark.slow
 @given(st.lists(clips_with_words, min_size=1, max_size=5), st.integers(0, 12))
 def test_evaluation_context_is_a_part_of_the_whole_view(
     clips: list[tuple[int, list[int]]], context: int
@@ -245,6 +251,7 @@ def test_evaluation_context_leaves_a_frame_of_a_word_outside_its_clip() -> None:
     assert view.lengths_B.tolist() == [1, 1]
 
 
+@pytest.mark.slow
 @given(
     st.lists(clips_with_words, min_size=1, max_size=5),
     st.sampled_from((0.1, 0.375, 1.0)),

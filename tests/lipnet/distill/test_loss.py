@@ -87,6 +87,7 @@ def test_the_decoupled_loss_is_a_divergence_of_label_and_others(
     assert float(plain) == pytest.approx(float(np.mean(divergences)) * scale, rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.slow
 @given(logits, logits, st.floats(0.5, 8))
 def test_the_correlation_loss_is_numpys_over_clips_and_over_labels(
     student_BK: torch.Tensor, teacher_BK: torch.Tensor, temperature: float

@@ -228,6 +228,7 @@ def test_the_most_recently_used_recordings_stay_as_far_as_they_fit(tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "next", "old"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec",
     [

@@ -72,6 +72,7 @@ def test_indexes_on_the_cpu_are_refused(tmp_path: Path, monkeypatch: pytest.Monk
         run_job(Job("control", "resnet18_0.125x + tcn_0.125x"), CUDA, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_wait_between_steps_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A control: the simulation finds a loss that the host reads, and where."""
     step = Stepper.step

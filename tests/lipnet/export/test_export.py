@@ -96,6 +96,7 @@ def test_the_file_holds_what_a_program_needs(weights: Path, exported: Path) -> N
     assert b".py" not in exported.read_bytes()  # no stack traces with this machine's paths
 
 
+@pytest.mark.slow
 def test_cost_takes_the_file(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["cost", SMALL, "--classes", "3", "--size", "32", "--json"])
     spec = json.loads(capsys.readouterr().out)

@@ -26,6 +26,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_widest_within_the_budget_is_chosen(weights: Path) -> None:
     card = load_card(weights)
     costs = list_gflops(card)
@@ -61,6 +62,7 @@ def test_a_battery_allows_a_share_of_the_widest_or_the_narrowest(weights: Path) 
         choose_part(card, budget=1.0, battery="low")
 
 
+@pytest.mark.slow
 def test_a_reader_computes_with_the_width_of_its_budget(weights: Path) -> None:
     crops_THW = np.random.default_rng(1).integers(0, 256, (5, 96, 96), dtype=np.uint8)
     budget = list_gflops(load_card(weights))[Part(0.5)]

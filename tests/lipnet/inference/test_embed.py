@@ -39,6 +39,7 @@ def embed_one(weights: Path, crops_THW: NDArray[np.uint8], meta: ClipMeta) -> ND
         return model.embed(view.frames_BTHW, view.lengths_B, view.word_BT)[0].numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [SPEC, f"{SPEC} + boundary"])
 def test_shards_give_what_the_model_gives_for_each_clip(
     tmp_path: Path, shards: Path, spec: str
@@ -54,6 +55,7 @@ def test_shards_give_what_the_model_gives_for_each_clip(
     np.testing.assert_allclose(made.embeddings, expected, rtol=1e-4, atol=1e-5 * expected.std())
 
 
+@pytest.mark.slow
 def test_videos_give_what_the_model_gives_for_their_crops(tmp_path: Path, weights: Path) -> None:
     good, more = write_faces(tmp_path / "good.mp4", 6), write_faces(tmp_path / "more.mp4", 9)
     blank = write_video(tmp_path / "blank.mp4", [flat_frame(40)] * 3)

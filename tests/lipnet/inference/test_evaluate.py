@@ -212,6 +212,7 @@ def test_a_context_is_read_as_a_model_that_is_evaluated_on_it(tmp_path: Path) ->
     assert np.array_equal(found.answers[condition].logits_NK, alone.logits_NK)
 
 
+@pytest.mark.slow
 def test_the_curve_and_the_changes_are_printed(
     weights: Path, corpus: Corpus, capsys: Printed
 ) -> None:

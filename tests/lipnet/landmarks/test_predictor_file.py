@@ -56,6 +56,7 @@ def test_any_bytes_are_numbers_or_refused(raw: bytes) -> None:
         assert split_numbers(raw, len(raw))[1] == place
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 50), depth=st.integers(1, 4), slab=st.integers(40, 5000))
 def test_a_written_model_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, seed: int, depth: int, slab: int

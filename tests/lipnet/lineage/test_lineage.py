@@ -145,6 +145,7 @@ def test_finished_generations_are_not_trained_again(lineage: Path, tmp_path: Pat
     assert listener.begun == []
 
 
+@pytest.mark.slow
 def test_a_generation_of_another_recipe_is_trained_again(lineage: Path, tmp_path: Path) -> None:
     shutil.copytree(lineage, tmp_path / "again")
     listener = Recorder()
@@ -164,6 +165,7 @@ def test_measured_pixels_are_the_numbers_that_a_recipe_could_have_had(tmp_path: 
     assert same.find_finished() == read_generation(tmp_path / "g0")
 
 
+@pytest.mark.slow
 def test_the_initial_recipe_is_for_g0_alone(tmp_path: Path) -> None:
     listener = Recorder()
     short = replace(RECIPE, epochs=1)
@@ -249,6 +251,7 @@ def test_a_shared_teacher_runs_once_and_gives_the_same_students(
     assert all_bytes(tmp_path / "other") == all_bytes(tmp_path / "other-online")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"seed": 9}, {"mixup": 0.0}, {"flip": 0.1}, {"batch": 6}, {"micro_batch": 4}]
 )
@@ -264,6 +267,7 @@ def test_another_stream_is_not_taught_by_the_recording(
     assert calls
 
 
+@pytest.mark.slow
 def test_a_recording_beyond_the_budget_is_not_started(lineage: Path, tmp_path: Path) -> None:
     plan = make_plan(lineage="taught", teachers=(best_weights(lineage),))
     engine = Engine(recordings=tmp_path / "recorded", recordings_gib=1e-9)

@@ -39,6 +39,7 @@ def train(out: Path, **options: object) -> Path:
     return train_model(SPEC, make_clips(12), make_clips(6, seed=1), out, **given)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_weights_file_has_what_reading_a_video_needs(tmp_path: Path) -> None:
     epochs: list[EpochRecord] = []
     weights = train(tmp_path / "model", on_epoch=epochs.append)

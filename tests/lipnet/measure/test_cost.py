@@ -46,6 +46,7 @@ def test_resnet34_with_a_bgru_is_the_papers_to_the_printed_digit():
     assert (f"{cost.params_m:.1f}", f"{cost.gflops:.2f}") == (row.params_m, row.gflops)
 
 
+@pytest.mark.slow
 def test_densenet3d_with_a_bgru_differs_from_the_paper_as_its_note_states():
     row, cost = cost_of_other("3D DenseNet")
     assert (f"{cost.params_m:.2f}", f"{cost.gflops:.2f}") == ("14.54", "23.41")

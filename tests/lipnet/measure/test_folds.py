@@ -53,6 +53,7 @@ def arrays(fold: Fold) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return fold.first_N, fold.second_N, fold.units_N
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     st.lists(

@@ -61,6 +61,7 @@ def test_a_clip_of_no_numbers_leaves_its_neighbours_alone():
     assert logits_BK[[0, 2]].isnan().all()
 
 
+@pytest.mark.slow
 def test_padding_changes_no_training_statistics_and_no_gradients():
     clips = [make_clip(2, 16), make_clip(4, 16)]
     results = []

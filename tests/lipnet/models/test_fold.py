@@ -29,6 +29,7 @@ def check_folded(spec):
         torch.testing.assert_close(folded(*batch), expected_BK, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 @settings(max_examples=4)
 @given(
     st.sampled_from(sorted(set(BACKBONES) - {"densenet3d"})),

@@ -81,6 +81,7 @@ def test_logits_are_the_same_alone_padded_and_in_any_batch(spec):
         torch.testing.assert_close(other_K, alone_K, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", MARKED)
 @settings(max_examples=8)
 @given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4), surplus=st.integers(0, 5))
@@ -126,6 +127,7 @@ def test_a_boundary_model_without_the_word_is_an_input_error(word_BT, message):
         shared_model(BOUNDARY)(frames_BTHW, lengths_B, word_BT)
 
 
+@pytest.mark.slow
 def test_padding_changes_no_training_statistics_and_no_gradients():
     clips = [make_clip(5), make_clip(9)]
     results = []

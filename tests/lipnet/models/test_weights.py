@@ -125,6 +125,7 @@ def small():
     return build_model(ModelSpec.parse(SMALL.spec), 3)
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from(FLOATS),
     position=st.integers(min_value=0),

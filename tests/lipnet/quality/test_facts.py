@@ -16,6 +16,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     return use_tiny(tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_only_checks_that_fail_look_off(params: Params) -> None:
     quality = gather_of(params, prepare(params))
     off = {check.what for check in check_quality(quality) if not check.fine}

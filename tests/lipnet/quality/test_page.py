@@ -23,6 +23,7 @@ def read_page(params: Params, paths: Paths) -> tuple[Quality, str]:
     return quality, (paths.quality / "quality.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_every_clip_is_in_the_page_by_split_and_outcome(params: Params) -> None:
     quality, page = read_page(params, prepare(params))
     assert "| train | 4 | 3 | 1 | 1 no_face |" in page

@@ -98,6 +98,7 @@ def test_a_row_has_its_size_and_its_paired_difference(
     assert (row.gflops, row.params_m) == (source.gflops, source.params_m)
 
 
+@pytest.mark.slow
 def test_widths_are_compared_with_the_models_from_scratch_of_their_specs(tmp_path: Path) -> None:
     """And their network is no twin of a model from scratch, nor distilled."""
     study, full, half = Study(tmp_path), "resnet18_0.25x + tcn_0.5x", "resnet18_0.125x + tcn_0.25x"
@@ -127,6 +128,7 @@ def test_widths_are_compared_with_the_models_from_scratch_of_their_specs(tmp_pat
         draw_accuracy_by_cost(results, "gflops", ceiling=None)
 
 
+@pytest.mark.slow
 def test_what_an_exit_shares_with_its_network_counts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +261,7 @@ def test_mlflow_gets_size_and_loss_under_the_same_names(rows: list[LeaderboardRo
     assert not {"cost/file_bytes", "accuracy/difference"} & set(plain)
 
 
+@pytest.mark.slow
 def test_a_compressed_model_is_released_with_what_it_was_made_from(
     study: Study, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [root / fold for fold in ("a", "b", "c")]
 
 
+@pytest.mark.slow
 def test_folds_are_pooled_clip_by_clip(studies: list[Path]) -> None:
     (pair,) = compare_folds(read_folds(studies), [PAIR])
     own = [read_results(Study(folder)) for folder in studies]

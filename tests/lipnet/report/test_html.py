@@ -88,6 +88,7 @@ def test_a_label_is_text_and_nothing_else(tmp_path: Path) -> None:
     assert not any(mark in text for mark in ("<script", "<img", "<code", "<em"))
 
 
+@pytest.mark.slow
 def test_a_missing_figure_is_named(study: Study) -> None:
     (study.report / "figures" / "confusion.svg").unlink()
     with pytest.raises(InputError, match=r"no .*confusion\.svg: run `dvc repro report` first"):

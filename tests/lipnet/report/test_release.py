@@ -66,6 +66,7 @@ def _weights(study: Study) -> Path:
     return study.lineage("small-by-big") / "g1" / "weights.safetensors"
 
 
+@pytest.mark.slow
 def test_a_released_model_is_the_same_in_half_the_bytes(study: Study, tmp_path: Path) -> None:
     path = release_model(study, MODEL, tmp_path / "released")
     assert path.name == f"fabricated-{MODEL}.safetensors"
@@ -161,6 +162,7 @@ def test_a_released_graph_is_read_evaluated_and_counted_as_weights_are(
     assert own_cost["gflops"] == cost["gflops"]
 
 
+@pytest.mark.slow
 def test_the_card_has_licence_lineage_and_accuracy(
     study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +182,7 @@ def test_the_card_has_licence_lineage_and_accuracy(
     assert hashlib.sha256(weights).hexdigest() in text
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_released_is_refused(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

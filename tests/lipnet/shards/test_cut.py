@@ -85,6 +85,7 @@ def test_a_video_that_is_replaced_while_it_is_read_is_not_used(
     assert [found.video for found in track().tracked] == ["v.mp4"]
 
 
+@pytest.mark.slow
 def test_the_share_outside_of_the_frame_is_in_the_clips_meta(tmp_path: Path) -> None:
     write_faces(tmp_path / "v.mp4", 20)
     track = Tracker(

@@ -161,6 +161,7 @@ def test_face_never_folds(shape: tuple[float, ...], size: float, column: float) 
     assert inside_N.max() <= 1
 
 
+@pytest.mark.slow
 def test_clip_depends_on_seed_and_plan_alone() -> None:
     plan = ClipPlan("PARK", "train", 1, 0)
     frames, seconds = render_clip(plan, SMALL)

@@ -107,6 +107,7 @@ class Parts:
         self.turned.append(on)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("compiled", "plain", "useful"), [(10.0, 16.0, True), (10.0, 9.0, False)])
 def test_steps_of_the_first_epoch_decide(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: float, plain: float, useful: bool

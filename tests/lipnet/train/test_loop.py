@@ -64,6 +64,7 @@ def test_a_loss_that_is_not_a_number_stops_the_training(tmp_path: Path) -> None:
         fit(training, checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())
 
 
+@pytest.mark.slow
 def test_a_loss_that_does_not_fall_is_reported(tmp_path: Path) -> None:
     listener = Quiet()
     training = make_training(replace(RECIPE, lr=1e-12, epochs=3))
@@ -105,6 +106,7 @@ def test_only_a_loss_that_does_not_move_is_reported(
     assert not list(warn_after(history[:2], classes=3, clips=30))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_set_aside(tmp_path: Path) -> None:
     short = replace(RECIPE, epochs=1)
     fit(make_training(short), checkpoint=tmp_path / "c", facts={"f": 1}, listener=Quiet())

@@ -21,6 +21,7 @@ def run(graph: bytes, image_HWC: NDArray[np.float32]) -> list[NDArray[np.float32
     return sorted((each[0].reshape(-1) for each in outputs), key=lambda each: -each.size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_the_graph_gives_the_networks_outputs(file: NetworkFile) -> None:
     network, graph = Network(file), tflite.convert(file)

@@ -87,6 +87,7 @@ def test_a_bar_is_within_three_pixels_of_its_models_cost(results: Results, cost:
             assert np.abs(drawn[:, 0] - true[:, 0]).max() <= MAX_DODGE
 
 
+@pytest.mark.slow
 def test_one_vertical_arrow_per_spec_from_the_mean_of_scratch(results: Results) -> None:
     texts = [text for text in draw(results, "params_m").axes[0].texts if not text.get_text()]
     arrows = [
