@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
-BATCH = 900  # MLflow accepts at most 1000 metrics per request
+MAX_METRICS, MAX_ITEMS = 900, 100  # per request; MLflow accepts 1000 metrics, 100 tags or params
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -133,10 +133,12 @@ class Experiment:
 
     def fill_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set the tags that are missing or differ."""
+        from mlflow.entities import RunTag
+
         present = self.client.get_run(run_id).data.tags
-        for key, value in tags.items():
-            if present.get(key) != value:
-                self.client.set_tag(run_id, key, value)
+        missing = [RunTag(key, value) for key, value in tags.items() if present.get(key) != value]
+        for part in _batches(missing, MAX_ITEMS):
+            self.client.log_batch(run_id, tags=part)
 
     def fill_params(self, run_id: str, params: Mapping[str, object]) -> None:
         """Log the params that are missing; MLflow does not let a logged one change."""
@@ -144,7 +146,7 @@ class Experiment:
 
         present = self.client.get_run(run_id).data.params
         missing = [Param(key, str(v)) for key, v in params.items() if key not in present]
-        for part in _batches(missing, 100):
+        for part in _batches(missing, MAX_ITEMS):
             self.client.log_batch(run_id, params=part)
 
     def fill_epochs(
@@ -166,7 +168,7 @@ class Experiment:
             for key, value in figures.items()
             if math.isfinite(value) and epoch not in present[key]
         ]
-        for part in _batches(missing, BATCH):
+        for part in _batches(missing, MAX_METRICS):
             self.client.log_batch(run_id, metrics=part)
         return len(missing)
 
@@ -182,10 +184,17 @@ class Experiment:
 
     def fill_figures(self, run_id: str, figures: Figures) -> None:
         """Log the final figures that are missing or have changed."""
+        from mlflow.entities import Metric
+
         present = self.client.get_run(run_id).data.metrics
-        for key, value in figures.items():
-            if math.isfinite(value) and present.get(key) != value:
-                self.client.log_metric(run_id, key, value, step=0)
+        now = int(time.time() * 1000)
+        missing = [
+            Metric(key, float(value), now, 0)
+            for key, value in figures.items()
+            if math.isfinite(value) and present.get(key) != value
+        ]
+        for part in _batches(missing, MAX_METRICS):
+            self.client.log_batch(run_id, metrics=part)
 
     def fill_dataset(self, run_id: str, facts: DatasetFacts) -> None:
         """Link the data set to the run as its training input, once."""
