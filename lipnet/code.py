@@ -1,7 +1,7 @@
 """The code that a result was made with: a digest of the modules that a module's imports reach."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -36,15 +36,27 @@ def code_digest(*modules: str) -> str:
 def reached_files(*modules: str) -> list[str]:
     """The files of these modules and of all that they import from the package, directly or not,
     as sorted paths relative to the package; without the neutral modules."""
+    own = [path for module in modules for path in _files_of(f"lipnet.{module}")]
+    names = {str(path.relative_to(PACKAGE)) for path in _follow(own)}
+    return sorted(name for name in names - NEUTRAL if _parse(PACKAGE / name).body)
+
+
+def needed_files(program: Path) -> list[Path]:
+    """The package's files without which a Python file cannot run: all that it imports, directly or
+    not, also inside functions."""
+    return sorted({PACKAGE / "__init__.py", *_follow(_imported_files(program))})
+
+
+def _follow(files: Iterable[Path]) -> set[Path]:
+    """The files and all that they import from the package, directly or not."""
     found: set[Path] = set()
-    waiting = [path for module in modules for path in _files_of(f"lipnet.{module}")]
+    waiting = list(files)
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
             waiting += _imported_files(path)
-    names = {str(path.relative_to(PACKAGE)) for path in found}
-    return sorted(name for name in names - NEUTRAL if _parse(PACKAGE / name).body)
+    return found
 
 
 @cache

@@ -5,13 +5,14 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lipnet.code import PACKAGE, needed_files
+
 PYFUNC = Path(__file__).with_name("pyfunc.py")
-LIBRARY = Path(__file__).parents[1] / "lipnet"
 REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "safetensors", "torch")
 
 
 def save_model(folder: Path, weights: Path, *, run_id: str, model_id: str) -> None:
-    """Write the model's folder: the weights file, pyfunc.py and a copy of lipnet."""
+    """Write the model's folder: the weights file, pyfunc.py and what that needs of lipnet."""
     from mlflow import pyfunc
     from mlflow.models import Model
 
@@ -21,8 +22,7 @@ def save_model(folder: Path, weights: Path, *, run_id: str, model_id: str) -> No
     signature, example = describe_use(read_card(weights))
     runtime = ("onnxruntime",) if weights.suffix == ONNX else ()
     with TemporaryDirectory() as copies:
-        library = Path(copies) / LIBRARY.name
-        shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        library = copy_library(Path(copies))
         pyfunc.save_model(
             folder,
             python_model=str(PYFUNC),
@@ -33,6 +33,19 @@ def save_model(folder: Path, weights: Path, *, run_id: str, model_id: str) -> No
             signature=signature,
             input_example=example,
         )
+
+
+def copy_library(folder: Path) -> Path:
+    """Copy into the folder what pyfunc.py needs of lipnet; returns the copy.
+
+    A fifth of the files: MLflow uploads each one by a request of its own, for each model.
+    """
+    library = folder / PACKAGE.name
+    for path in needed_files(PYFUNC):
+        copy = library / path.relative_to(PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    return library
 
 
 def _requirements(*names: str) -> list[str]:

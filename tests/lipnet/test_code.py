@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lipnet import code
-from lipnet.code import code_digest, reached_files
+from lipnet.code import code_digest, needed_files, reached_files
 from tests.contract.imports import ROOT, reachable_files
 
 
@@ -51,3 +51,12 @@ def test_it_reaches_what_an_independent_reading_of_the_imports_reaches(module: s
     names = {str(path.relative_to(ROOT / "lipnet")) for path in reached}
     expected = {name for name in names if not name.endswith("__init__.py")} - code.NEUTRAL
     assert set(reached_files(module)) == expected
+
+
+def test_what_a_program_needs_is_what_it_imports_and_the_packages_around_it() -> None:
+    program = ROOT / "tracking" / "pyfunc.py"
+    needed = set(needed_files(program))
+    modules = {path for path in needed if path.name != "__init__.py"}
+    reached = reachable_files(program, "lipnet")
+    assert modules == {path for path in reached if path.name != "__init__.py"}
+    assert {path.parent / "__init__.py" for path in modules} <= needed

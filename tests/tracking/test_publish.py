@@ -17,6 +17,7 @@ from mlflow.models import get_model_info
 from mlflow.pyfunc.model import PythonModelContext
 
 from flows.servers import Server, end_servers, start_server, wait_until_up
+from lipnet.code import PACKAGE
 from lipnet.errors import InputError
 from lipnet.report.csv_rows import write_rows
 from lipnet.report.rows import LeaderboardRow
@@ -29,7 +30,6 @@ from tests.tracking.fabricated import (
     write_leaderboard,
 )
 from tracking.experiment import Experiment
-from tracking.logged_model import LIBRARY
 from tracking.publish import publish
 from tracking.pyfunc import LipreaderModel
 
@@ -211,7 +211,7 @@ def test_logged_model_loads_and_predicts_in_a_fresh_process(tmp_path: Path) -> N
     )
     assert answer.returncode == 0, answer.stderr
     loaded = json.loads(answer.stdout.splitlines()[-1])
-    assert not Path(loaded["lipnet"]).is_relative_to(LIBRARY)
+    assert not Path(loaded["lipnet"]).is_relative_to(PACKAGE)
     for row in loaded["rows"]:
         assert row["label"] == row["top5"][0]
         assert row["probability"] == row["top5_probability"][0]
