@@ -2,7 +2,7 @@
 #
 #   docker build -t lipnet .
 #   docker run --rm -v "$PWD:/videos" lipnet lipnet read /videos/word.mp4 \
-#     --weights data/released/grid_release-sn05-tcn1-g0.safetensors
+#     --weights data/released/grid_release-sn05-tcn1-long-g0.safetensors
 #   docker run --rm lipnet make test
 #
 # pip chooses the build of torch: its default on Linux brings CUDA. To use another build, configure pip

@@ -48,6 +48,8 @@ SCRATCH = "scratch"
 CLIPS = 2800
 EPOCHS = (4, 60)
 CHOOSING = 3  # takes of each word that choose the epoch, as of 15 to 20 takes in all
+RELEASED = "released"
+FIRST_RELEASED = "grid_release-sn05-tcn1-g0"
 # Clips that the starting weights trained here see. With 6,000, tried first, they were no better
 # than random weights.
 START_CLIPS = 30_000
@@ -87,7 +89,8 @@ class Cell:
 @dataclass(frozen=True)
 class Result:
     """What a training of a cell read: of each held-back word its take and whether it was read
-    right; of its pauses how many were, and all; and what the training took."""
+    right; of its pauses how many were, and all; what the training took; and the name of the weights
+    that it started from, if any."""
 
     units: Sequence[str]
     right: Sequence[bool]
@@ -95,6 +98,7 @@ class Result:
     epochs: int
     clips: int
     cpu_seconds: float
+    start: str = FIRST_RELEASED  # results that name none are of before 2026-12
 
 
 def main() -> None:
@@ -168,6 +172,7 @@ def measure(folder: Path, cell: Cell, grid: Path | None) -> Result:
         epochs=epochs,
         clips=clips,
         cpu_seconds=time.process_time() - before,
+        start=start.stem if start else "",
     )
 
 
@@ -190,7 +195,7 @@ def make_start(folder: Path, name: str, grid: Path | None) -> Path | None:
     """The weights of that name, trained if they are not there; none for SCRATCH."""
     if name == SCRATCH:
         return None
-    if name == "released":
+    if name == RELEASED:
         return MODEL
     path = folder / "weights" / f"{name}-{START_CLIPS}.safetensors"
     if not path.is_file():

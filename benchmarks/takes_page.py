@@ -15,6 +15,7 @@ from benchmarks.takes import (
     CLIPS,
     COUNTS,
     EPOCHS,
+    RELEASED,
     SCRATCH,
     SEEDS,
     SETS,
@@ -26,6 +27,7 @@ from benchmarks.takes import (
     plan_cells,
 )
 from benchmarks.takes_sets import OTHER_TAKES, TAKES, TRAIN_SPEAKERS, TRAIN_TAKES
+from lipnet.cli.demo import MODEL
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.measure.accuracy import Estimate, pooled_accuracy
@@ -62,7 +64,7 @@ METHOD = f"""## What was measured
   speakers of whom no training has clips, with pauses. *Weights of other rendered speakers* are
   trained here on the same words by {TRAIN_SPEAKERS} others, {TRAIN_TAKES} takes each. They
   are also the weights of other speakers for the digits: the videos have no other real speaker
-  with enough sentences. The *released weights* are those from which `lipnet teach` starts.
+  with enough sentences. The *released weights* are {{released}}.
 - **Trainings.** The recipe of `lipnet teach`, ShuffleNet v2 0.5x + TCN 1x at 44 pixels. A training
   sees about {CLIPS:,} clips in all ({EPOCHS[1]} epochs at most), so the more takes, the less often
   each is seen; `lipnet teach` trains on 4,000. The weights that are trained here saw
@@ -97,12 +99,13 @@ def main() -> None:
     results = read_results(asked.folder)
     points = summarise(results)
     hours = sum(own.cpu_seconds for own in results.values()) / 3600
+    released = find_released(results)
     figure = asked.docs / FIGURE
     figure.parent.mkdir(parents=True, exist_ok=True)
     with house_style():
         save_figure(draw(points), figure.with_suffix(""), kinds=("png",))
     with write_atomic(asked.docs / PAGE) as temporary:
-        temporary.write_text("\n".join(make_lines(points, hours)), encoding="utf-8")
+        temporary.write_text("\n".join(make_lines(points, hours, released)), encoding="utf-8")
 
 
 def read_results(folder: Path) -> dict[Cell, Result]:
@@ -116,6 +119,17 @@ def read_results(folder: Path) -> dict[Cell, Result]:
         if result.epochs != choose_epochs(result.clips, CLIPS):
             raise InputError(f"{path} is of a study of another length: delete it, and run it again")
     return results
+
+
+def find_released(results: Mapping[Cell, Result]) -> str:
+    """The released weights that the trainings started from, and those of today, if they are others;
+    InputError if some started from others than the rest."""
+    names = sorted({own.start for cell, own in results.items() if cell.start == RELEASED})
+    if len(names) != 1:
+        raise InputError(f"trainings started from different weights, {', '.join(names)}")
+    name, today = names[0], MODEL.stem
+    changed = f"; `lipnet teach` starts from\n  `{today}` now, which was not measured"
+    return f"`{name}`{changed if name != today else ''}"
 
 
 def read_result(path: Path) -> Result:
@@ -149,7 +163,7 @@ def choose_count(points: Points, name: str, start: str) -> int:
     )
 
 
-def make_lines(points: Points, hours: float) -> Iterator[str]:
+def make_lines(points: Points, hours: float, released: str) -> Iterator[str]:
     """The page, line by line."""
     yield "# How many takes of each word does teaching need?\n"
     yield f"**{advise(points)}**\n"
@@ -164,7 +178,7 @@ def make_lines(points: Points, hours: float) -> Iterator[str]:
             cells = (format_point(points[name, start, count]) for start in own.starts)
             yield f"| {count} | " + " | ".join(cells) + " |"
         yield ""
-    yield METHOD.format(hours=hours)
+    yield METHOD.format(hours=hours, released=released)
 
 
 def advise(points: Points) -> str:

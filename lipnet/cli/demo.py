@@ -10,7 +10,7 @@ from lipnet.cli.face import add_face
 from lipnet.errors import InputError
 
 RELEASED = Path(__file__).resolve().parents[2] / "data" / "released"  # of a checkout
-MODEL = RELEASED / "grid_release-sn05-tcn1-g0.safetensors"
+MODEL = RELEASED / "grid_release-sn05-tcn1-long-g0.safetensors"
 EXAMPLE = RELEASED / "example.mp4"
 ABOUT = (
     "Writes the page to a temporary folder and serves it on 127.0.0.1 until Ctrl+C. Needs the "

@@ -143,9 +143,10 @@ def evaluate(
 
         >>> split = {"train_speakers": ["s1"], "val_fraction": 0.0833, "fold": "1/3", "frames": 17}
         >>> corpus = lipnet.Corpus("grid", "/data/grid", "test", split)
-        >>> found = lipnet.evaluate("data/released/grid_release-sn05-tcn1-g0.safetensors", corpus)
+        >>> weights = "data/released/grid_release-sn05-tcn1-long-g0.safetensors"
+        >>> found = lipnet.evaluate(weights, corpus)
         >>> found.top1.value, found.top1.low, found.top1.high
-        (0.852, 0.836, 0.868)
+        (0.869, 0.853, 0.884)
     """
     found = read_corpus(
         Path(weights), corpus, detector, face=face, conditions=conditions, on_video=on_video

@@ -161,3 +161,12 @@ def test_a_page_of_a_part_or_of_another_study_is_refused(tmp_path: Path) -> None
         InputError, match=r"from-released-03-1\.json is of a study of another length"
     ):
         takes_page.read_results(tmp_path)
+
+
+def test_released_weights_of_two_names_are_refused(tmp_path: Path) -> None:
+    write_results(tmp_path, dict.fromkeys(COUNTS, 0.5))
+    results = takes_page.read_results(tmp_path)
+    assert f"`{takes.FIRST_RELEASED}`; `lipnet teach`" in takes_page.find_released(results)
+    results[CELL] = replace(results[CELL], start="another")
+    with pytest.raises(InputError, match="different weights, another, grid_release"):
+        takes_page.find_released(results)
