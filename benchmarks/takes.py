@@ -49,7 +49,7 @@ CLIPS = 2800
 EPOCHS = (4, 60)
 CHOOSING = 3  # takes of each word that choose the epoch, as of 15 to 20 takes in all
 RELEASED = "released"
-FIRST_RELEASED = "grid_release-sn05-tcn1-g0"
+FIRST_RELEASED = "grid_release-sn05-tcn1-g0"  # of the first results, which name no weights
 # Clips that the starting weights trained here see. With 6,000, tried first, they were no better
 # than random weights.
 START_CLIPS = 30_000
@@ -98,7 +98,7 @@ class Result:
     epochs: int
     clips: int
     cpu_seconds: float
-    start: str = FIRST_RELEASED  # results that name none are of before 2026-12
+    start: str = ""
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from benchmarks.takes import (
     CLIPS,
     COUNTS,
     EPOCHS,
+    FIRST_RELEASED,
     RELEASED,
     SCRATCH,
     SEEDS,
@@ -124,7 +125,8 @@ def read_results(folder: Path) -> dict[Cell, Result]:
 def find_released(results: Mapping[Cell, Result]) -> str:
     """The released weights that the trainings started from, and those of today, if they are others;
     InputError if some started from others than the rest."""
-    names = sorted({own.start for cell, own in results.items() if cell.start == RELEASED})
+    own = [result.start for cell, result in results.items() if cell.start == RELEASED]
+    names = sorted({name or FIRST_RELEASED for name in own})
     if len(names) != 1:
         raise InputError(f"trainings started from different weights, {', '.join(names)}")
     name, today = names[0], MODEL.stem

@@ -6,7 +6,7 @@ numbers of 0 to 255 at 25 fps, cut as the model card describes (S is 96, for LRW
 the parameters word_first and word_last: the word's frames, the last one excluded, the same for all
 clips. Output: one row per clip: label, probability, top5 (labels, the most likely first),
 top5_probability, rejected (whether the probability is below the model's threshold). MLflow runs
-this file when it loads the model, with the part of lipnet in it.
+this file when it loads the model, with the copy of lipnet's modules that is next to it.
 """
 
 from collections.abc import Sequence
