@@ -34,6 +34,7 @@ from benchmarks import scale_study
 from benchmarks.compare import describe_machine
 from lipnet.clip import CLIP_FRAMES
 from lipnet.crops.crop import CropOptions
+from lipnet.cutting.plan import CutJob
 from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.data.stream import Stream
@@ -45,7 +46,6 @@ from lipnet.landmarks.store import Track, write_tracks
 from lipnet.landmarks.tracker import TrackJob
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ShardContents, ShardIndex, write_index
-from lipnet.shards.plan import CutJob
 from lipnet.shards.table import ClipRow, write_table
 from lipnet.sources.manifest import read_clips
 from pipeline.paths import Paths

@@ -19,13 +19,13 @@ from lipnet.clip import CLIP_FRAMES
 from lipnet.crops.crop import CropOptions
 from lipnet.inference.logits import SavedLogits, write_logits
 from lipnet.lineage.generation import Generation, write_generation
-from lipnet.lineage.selection import write_selection
 from lipnet.lineage.summary import LineageSummary, write_lineage
 from lipnet.quality import sheets
 from lipnet.quality.facts import QualityFolders, gather
 from lipnet.recipe import Recipe
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
+from lipnet.selection.selection import write_selection
 from lipnet.shards.codec import Crops
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef

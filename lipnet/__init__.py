@@ -8,12 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lipnet.compress.compress import Compressed as Compressed
-    from lipnet.compress.compress import compress_model as compress_model
     from lipnet.crops.crop import CropOptions as CropOptions
     from lipnet.errors import InputError as InputError
-    from lipnet.export.export import Exported as Exported
-    from lipnet.export.export import export_model as export_model
     from lipnet.inference.budget import Part as Part
     from lipnet.inference.budget import choose_part as choose_part
     from lipnet.inference.clip_model import Leave as Leave
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from lipnet.inference.read import read_video as read_video
     from lipnet.landmarks.detector import DlibDetector as DlibDetector
     from lipnet.landmarks.options import LandmarkOptions as LandmarkOptions
-    from lipnet.lineage.single import train_model as train_model
     from lipnet.measure.accuracy import Estimate as Estimate
     from lipnet.measure.cost import Cost as Cost
     from lipnet.measure.cost import cost_of as cost_of
@@ -41,12 +36,17 @@ if TYPE_CHECKING:
     from lipnet.models.weights import load_model as load_model
     from lipnet.models.weights import save_weights as save_weights
     from lipnet.recipe import Recipe as Recipe
+    from lipnet.single.compress import Compressed as Compressed
+    from lipnet.single.compress import compress_model as compress_model
+    from lipnet.single.export import Exported as Exported
+    from lipnet.single.export import export_model as export_model
+    from lipnet.single.train import train_model as train_model
     from lipnet.spec import ModelSpec as ModelSpec
     from lipnet.train.history import EpochRecord as EpochRecord
     from lipnet.video.decode import VideoError as VideoError
 
 _MODULES = {
-    "Compressed": "lipnet.compress.compress",
+    "Compressed": "lipnet.single.compress",
     "Corpus": "lipnet.inference.evaluate",
     "Cost": "lipnet.measure.cost",
     "CropOptions": "lipnet.crops.crop",
@@ -56,7 +56,7 @@ _MODULES = {
     "EpochRecord": "lipnet.train.history",
     "Estimate": "lipnet.measure.accuracy",
     "Evaluation": "lipnet.inference.evaluate",
-    "Exported": "lipnet.export.export",
+    "Exported": "lipnet.single.export",
     "InputError": "lipnet.errors",
     "LandmarkOptions": "lipnet.landmarks.options",
     "Leave": "lipnet.inference.clip_model",
@@ -71,17 +71,17 @@ _MODULES = {
     "VideoError": "lipnet.video.decode",
     "build_model": "lipnet.models.build",
     "choose_part": "lipnet.inference.budget",
-    "compress_model": "lipnet.compress.compress",
+    "compress_model": "lipnet.single.compress",
     "cost_of": "lipnet.measure.cost",
     "crop_video": "lipnet.inference.crop",
     "embed_videos": "lipnet.inference.embed",
     "evaluate": "lipnet.inference.evaluate",
-    "export_model": "lipnet.export.export",
+    "export_model": "lipnet.single.export",
     "load_card": "lipnet.models.weights",
     "load_model": "lipnet.models.weights",
     "read_video": "lipnet.inference.read",
     "save_weights": "lipnet.models.weights",
-    "train_model": "lipnet.lineage.single",
+    "train_model": "lipnet.single.train",
 }
 
 __all__ = [

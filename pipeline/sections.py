@@ -16,11 +16,11 @@ from pydantic import (
     model_validator,
 )
 
+from lipnet.cutting.upload import resolve_url
 from lipnet.errors import InputError
 from lipnet.how import How
 from lipnet.recipe import Recipe
 from lipnet.shards.codec import DEFAULT_CODEC, find_codec
-from lipnet.shards.upload import resolve_url
 from lipnet.spec import ModelSpec, check_widths
 
 PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")

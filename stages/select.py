@@ -1,6 +1,6 @@
 """The stage `select`: ensembles and best models, chosen on validation logits only."""
 
-from lipnet.lineage.selection import write_selection
+from lipnet.selection.selection import write_selection
 from pipeline.params import load_params
 from pipeline.paths import Paths
 from pipeline.program import run_stage

@@ -10,19 +10,19 @@ from cluster.pool import map_jobs
 from lipnet.clip import FPS, SPLITS, Clip
 from lipnet.code import code_digest
 from lipnet.crops.crop import CropOptions, describe_crops
+from lipnet.cutting.cut import CutFolders, Cutter
+from lipnet.cutting.leaks import find_leaks
+from lipnet.cutting.plan import CutJob, plan_shards
+from lipnet.cutting.precropped import describe_precropped
+from lipnet.cutting.upload import check_url, resolve_url
 from lipnet.errors import InputError
 from lipnet.files import digest_of
 from lipnet.landmarks.index import VideoFailure, locate_tracks, read_indexes
 from lipnet.landmarks.store import TrackSpan
 from lipnet.landmarks.summary import read_summary
 from lipnet.shards.codec import DEFAULT_CODEC
-from lipnet.shards.cut import CutFolders, Cutter
 from lipnet.shards.index import ClipFailure, ShardIndex, pixel_stats
-from lipnet.shards.leaks import find_leaks
-from lipnet.shards.plan import CutJob, plan_shards
-from lipnet.shards.precropped import describe_precropped
 from lipnet.shards.summary import LABELS, SUMMARY, ShardsSummary, SplitSummary, write_summary
-from lipnet.shards.upload import check_url, resolve_url
 from lipnet.sources.manifest import check_complete, describe_gaps, read_clips, read_labels
 from lipnet.speakers import SpeakerOverlap
 from lipnet.text import describe_failed, format_counts
@@ -33,7 +33,7 @@ from pipeline.paths import Paths, source_root
 from pipeline.program import run_stage
 from pipeline.timings import TimedWorker, write_timings
 
-CODE = "shards.cut"
+CODE = "cutting.cut"
 FAILURES, FAILURE_COLUMNS = "failures.csv", ("clip_id", "reason", "detail")
 
 

@@ -11,9 +11,9 @@ from lipnet.cli.pair import describe_pair, format_pair
 from lipnet.how import GRAPH, STEPS
 
 if TYPE_CHECKING:
-    from lipnet.compress.compress import Compared, Compressed
     from lipnet.measure.accuracy import Estimate
     from lipnet.recipe import Recipe
+    from lipnet.single.compress import Compared, Compressed
     from lipnet.train.history import EpochRecord
 
 ABOUT = (
@@ -52,8 +52,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def run(parsed: argparse.Namespace) -> None:
     """Write the file and print its size and accuracy."""
-    from lipnet.compress.compress import compress_model
     from lipnet.lease import lease_device
+    from lipnet.single.compress import compress_model
 
     with lease_device():
         made = compress_model(

@@ -10,8 +10,8 @@ from lipnet.cli.face import add_face
 from lipnet.cli.pair import describe_pair, format_pair
 
 if TYPE_CHECKING:
-    from lipnet.export.export import Exported, Quantised
     from lipnet.measure.accuracy import Estimate
+    from lipnet.single.export import Exported, Quantised
     from lipnet.web.folder import WebPage
 
 ABOUT = (
@@ -48,7 +48,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def run(parsed: argparse.Namespace) -> None:
     """Write the files and print what they are and what was checked."""
-    from lipnet.export.export import export_model
+    from lipnet.single.export import export_model
 
     if parsed.web is not None:
         write_web(parsed)

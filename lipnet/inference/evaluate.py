@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lipnet.clip import Clip, Rejected
 from lipnet.crops.crop import CropOptions
+from lipnet.cutting.window import cut_clip, fail_clip
 from lipnet.data.batch import Sample
 from lipnet.data.clip_set import ClipSet
 from lipnet.device import choose_device
@@ -34,7 +35,6 @@ from lipnet.models.lengths import Lengths
 from lipnet.models.weights import TRAINED_ON, ModelCard
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ClipFailure
-from lipnet.shards.window import cut_clip, fail_clip
 from lipnet.sources.discover import discover_clips, find_source
 from lipnet.text import format_counts
 from lipnet.video.decode import VideoError

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from lipnet.clip import Clip
 from lipnet.crops.align import MOUTH, STABLE, load_face, smooth_forward
 from lipnet.crops.crop import CropOptions
+from lipnet.cutting.window import find_window
 from lipnet.landmarks.store import Track, TrackSpan, read_track
 from lipnet.shards.storage import ShardRef
 from lipnet.shards.table import ClipRow, read_table
-from lipnet.shards.window import find_window
 from lipnet.video.decode import VideoError
 
 # N frames of all videos  T frames of one  P landmark points (68)  S stable points (5)

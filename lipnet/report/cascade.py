@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from lipnet.errors import InputError
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
-from lipnet.lineage.cascade import choose_cascade
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
 from lipnet.report.parts import shared_cost
 from lipnet.report.rows import LeaderboardRow, files_of
 from lipnet.report.saved import read_results_rows
 from lipnet.report.study import Study
+from lipnet.selection.cascade import choose_cascade
 
 VAL = "val"
 

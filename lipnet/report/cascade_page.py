@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from lipnet.lineage.cascade import NO_CLIP
 from lipnet.report.columns import format_top1
 from lipnet.report.markdown import gain, join, percent
 from lipnet.report.names import ModelNames
 from lipnet.report.rows import CascadeCost, LeaderboardRow
+from lipnet.selection.cascade import NO_CLIP
 
 HEADINGS = (
     *("cascade", "test top-1 [95 %]", "over the large model [95 %]", "mean GFLOPs"),

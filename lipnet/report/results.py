@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from lipnet.clip import CLIP_FRAMES
 from lipnet.errors import InputError
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
-from lipnet.lineage.cascade import Cascade
-from lipnet.lineage.ensemble import mean_probabilities
 from lipnet.lineage.generation import Generation, Packing, read_generation
 from lipnet.lineage.summary import read_lineage
 from lipnet.measure.accuracy import Estimate, accuracy, topk
@@ -22,6 +20,8 @@ from lipnet.measure.cost import Cost, cost_of
 from lipnet.report.json_files import read_mapping
 from lipnet.report.parts import shared_cost
 from lipnet.report.study import Study
+from lipnet.selection.cascade import Cascade
+from lipnet.selection.ensemble import mean_probabilities
 from lipnet.shards.summary import read_labels_file
 from lipnet.spec import ModelSpec
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from lipnet.clip import CLIP_FRAMES, Clip
 from lipnet.crops.crop import CropOptions
+from lipnet.cutting.window import cut_clip, fail_clip
 from lipnet.errors import InputError
 from lipnet.labels import BACKGROUND
 from lipnet.shards.index import ClipFailure
-from lipnet.shards.window import cut_clip, fail_clip
 from lipnet.sources.discover import discover_clips
 from lipnet.sources.names import hash_name
 from lipnet.teach.cropping import crop_once

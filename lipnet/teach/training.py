@@ -27,13 +27,13 @@ from lipnet.lineage.generation import WEIGHTS_FILE, Generation, TrainingFacts
 from lipnet.lineage.generation_run import LineageListener
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
-from lipnet.lineage.single import measure_pixels
 from lipnet.measure.accuracy import Estimate, accuracy
 from lipnet.measure.confusion import LookAlike, confusion_matrix, find_lookalikes
 from lipnet.models.weights import ModelCard, load_card, load_model
 from lipnet.recipe import Recipe
 from lipnet.shards.index import ClipFailure
 from lipnet.shards.meta import ClipMeta
+from lipnet.single.train import measure_pixels
 from lipnet.spec import ModelSpec
 from lipnet.teach.clips import Collected, Cut, collect_clips
 from lipnet.teach.takes import WORK

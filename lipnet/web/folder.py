@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lipnet.crops.align import load_face
 from lipnet.errors import InputError
-from lipnet.export.export import Exported, export_model
 from lipnet.files import write_folder_atomic
 from lipnet.inference.onnx_reader import import_runtime
 from lipnet.inference.read import crop_options_of, find_landmarks
@@ -19,6 +18,7 @@ from lipnet.live.reader import find_window
 from lipnet.live.spotter import find_settings
 from lipnet.models.weights import ModelCard, load_card
 from lipnet.recipe import Recipe
+from lipnet.single.export import Exported, export_model
 from lipnet.spec import ModelSpec
 from lipnet.web.runtime import read_runtime
 from lipnet.web.tflite import convert

@@ -244,8 +244,8 @@ class TestOnOneRay:
 
     def test_actors_that_cut_and_track_never_load_torch(self) -> None:
         def make_worker() -> Callable[[int], set[str]]:
+            from lipnet.cutting.cut import Cutter
             from lipnet.landmarks.tracker import Tracker
-            from lipnet.shards.cut import Cutter
 
             assert Cutter
             assert Tracker

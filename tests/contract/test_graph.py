@@ -38,7 +38,7 @@ ONLY_PLANS = {
     "shards": {
         "lipnet/landmarks/index.py",
         "lipnet/landmarks/summary.py",
-        "lipnet/shards/leaks.py",
+        "lipnet/cutting/leaks.py",
         "lipnet/shards/summary.py",
         "lipnet/sources/manifest.py",
     },

@@ -44,7 +44,7 @@ def test_an_imported_module_counts_wherever_it_is_imported(package: Path) -> Non
     assert fresh_digest("top") != first
 
 
-@pytest.mark.parametrize("module", ["landmarks.tracker", "shards.cut", "lineage.lineage"])
+@pytest.mark.parametrize("module", ["landmarks.tracker", "cutting.cut", "lineage.lineage"])
 def test_it_reaches_what_an_independent_reading_of_the_imports_reaches(module: str) -> None:
     start = ROOT / "lipnet" / f"{module.replace('.', '/')}.py"
     reached = reachable_files(start, "lipnet") | {start}

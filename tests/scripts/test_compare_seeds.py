@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lipnet.errors import InputError
-from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import pooled_difference
 from lipnet.report.results import Entry, read_results
 from lipnet.report.study import Study
+from lipnet.selection.selection import write_selection
 from scripts.compare_seeds import compare, main
 from tests.lipnet.report.fabricated import Fake, fabricate
 from tests.sharing import make_once

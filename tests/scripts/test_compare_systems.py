@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from lipnet.errors import InputError
-from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
 from lipnet.report.csv_rows import write_rows
 from lipnet.report.results import read_results
 from lipnet.report.rows import LeaderboardRow, RowLatency
 from lipnet.report.study import Study
 from lipnet.report.tables import leaderboard_rows
+from lipnet.selection.selection import write_selection
 from scripts.compare_systems import find_systems, insert, main, make_table
 from tests.lipnet.report.fabricated import Fake, fabricate
 from tests.sharing import make_once

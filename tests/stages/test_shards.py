@@ -12,13 +12,13 @@ from cluster import pool
 from lipnet.clip import Clip
 from lipnet.crops.align import face_digest
 from lipnet.crops.crop import CropOptions
+from lipnet.cutting import cut
 from lipnet.data.loader import open_split, ordered
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.files import read_json
 from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker
-from lipnet.shards import cut
 from lipnet.shards.storage import list_shards
 from lipnet.shards.summary import SplitSummary, read_labels, read_summary
 from lipnet.shards.tar import read_shard

@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 
 from lipnet.lineage.generation import read_generation, write_generation
-from lipnet.lineage.selection import write_selection
 from lipnet.models.build import build_model
 from lipnet.models.weights import ModelCard, save_weights
 from lipnet.report.csv_rows import write_rows
 from lipnet.report.rows import ComparisonRow, Fit, LeaderboardRow, RowLatency, Score
 from lipnet.report.study import Study
+from lipnet.selection.selection import write_selection
 from lipnet.spec import ModelSpec
 from pipeline.paths import Paths
 from tests.lipnet.report.fabricated import LABELS, Fake, fabricate

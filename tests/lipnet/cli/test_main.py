@@ -13,6 +13,7 @@ import torch
 from lipnet.cli.main import main
 from lipnet.crops.align import load_face
 from lipnet.crops.crop import CropOptions, describe_crops
+from lipnet.cutting.precropped import describe_precropped
 from lipnet.errors import InputError
 from lipnet.inference.read import crop_options_of, find_word
 from lipnet.models.build import build_model
@@ -20,7 +21,6 @@ from lipnet.models.lengths import Lengths, describe_lengths
 from lipnet.models.rejection import Rejection, describe_rejection
 from lipnet.models.weights import ModelCard, load_card, save_weights
 from lipnet.recipe import Recipe
-from lipnet.shards.precropped import describe_precropped
 from lipnet.spec import ModelSpec
 from tests.lipnet.video.making import FakeDetector, write_faces
 

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from lipnet.crops.crop import CropOptions
+from lipnet.cutting.cut import CutFolders, Cutter
+from lipnet.cutting.plan import plan_shards
 from lipnet.errors import InputError
 from lipnet.inference.crop import CropRecord, crop_videos
 from lipnet.landmarks.index import locate_tracks
 from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob
-from lipnet.shards.cut import CutFolders, Cutter
-from lipnet.shards.plan import plan_shards
 from lipnet.shards.tar import read_shard
 from lipnet.video import decode
 from lipnet.video.decode import read_frames
-from tests.lipnet.shards.clips import clip
+from tests.lipnet.cutting.clips import clip
 from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, write_video
 
 CROPS = CropOptions(size=48)

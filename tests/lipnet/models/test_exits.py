@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lipnet.compress.compress import compress_model
 from lipnet.data.batch import View
 from lipnet.errors import InputError
 from lipnet.lineage.generation import WEIGHTS_FILE
@@ -19,6 +18,7 @@ from lipnet.models.build import build_empty, build_model
 from lipnet.models.exits import ExitingLipreader, take_exit
 from lipnet.models.lipreader import check_batch
 from lipnet.models.weights import load_card, load_model
+from lipnet.single.compress import compress_model
 from lipnet.spec import ModelSpec
 from lipnet.train.form import AsTrained
 from tests.lipnet.inference.embedding import write_weights

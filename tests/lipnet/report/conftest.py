@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lipnet.lineage.selection import write_selection
 from lipnet.report import write
 from lipnet.report.study import Study
+from lipnet.selection.selection import write_selection
 from tests.lipnet.report.fabricated import SMALL, fabricate, write_fake_figures
 from tests.sharing import make_once
 

@@ -14,7 +14,6 @@ from lipnet.compress.compression import fit_compression
 from lipnet.errors import InputError
 from lipnet.how import How
 from lipnet.lineage.generation import Packing, read_generation, write_generation
-from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
 from lipnet.measure.cost import cost_of_trunk
 from lipnet.measure.latency import Latency
@@ -37,6 +36,7 @@ from lipnet.report.study import Study
 from lipnet.report.tables import leaderboard_rows
 from lipnet.report.terminal import print_leaderboard
 from lipnet.report.write import write_report
+from lipnet.selection.selection import write_selection
 from lipnet.spec import ModelSpec
 from tests.lipnet.report.fabricated import LABELS, SMALL, Fake, fabricate, write_fake_figures
 from tests.sharing import make_once

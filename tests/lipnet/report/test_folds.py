@@ -10,11 +10,11 @@ import pytest
 from lipnet.cli.main import main
 from lipnet.errors import InputError
 from lipnet.inference.logits import read_logits, write_logits
-from lipnet.lineage.selection import write_selection
 from lipnet.report.figures.folds import draw_folds
 from lipnet.report.folds import compare_folds, read_folds
 from lipnet.report.results import read_results
 from lipnet.report.study import Study
+from lipnet.selection.selection import write_selection
 from lipnet.train.history import read_history, write_history
 from tests.lipnet.report.fabricated import fabricate
 

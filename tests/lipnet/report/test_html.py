@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from lipnet.errors import InputError
-from lipnet.lineage.selection import write_selection
 from lipnet.report import latencies, write
 from lipnet.report.html import write_html
 from lipnet.report.leaderboard import write_leaderboard
 from lipnet.report.markdown import join, verbatim
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
+from lipnet.selection.selection import write_selection
 from tests.lipnet.report.fabricated import fabricate, write_fake_figures
 
 

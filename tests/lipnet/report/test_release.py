@@ -34,8 +34,8 @@ from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
 from tests.contract.imports import ROOT
-from tests.lipnet.export.exported import export_once
 from tests.lipnet.report.fabricated import LABELS, write_fake_figures
+from tests.lipnet.single.exported import export_once
 from tests.lipnet.video.making import FakeDetector, write_faces
 
 RELEASED = ROOT / "data" / "released"

@@ -11,7 +11,6 @@ import pytest
 from lipnet.errors import InputError
 from lipnet.files import read_json
 from lipnet.inference.logits import read_logits
-from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference, topk
 from lipnet.measure.cost import cost_of
 from lipnet.measure.latency import Latency
@@ -25,6 +24,7 @@ from lipnet.report.saved import read_leaderboard, read_results_rows
 from lipnet.report.study import Study
 from lipnet.report.terminal import print_leaderboard
 from lipnet.report.write import write_report
+from lipnet.selection.selection import write_selection
 from lipnet.spec import ModelSpec
 from tests.lipnet.report.fabricated import SMALL, Fake, fabricate, write_fake_figures
 from tests.sharing import make_once

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipnet.lineage.selection import write_selection
 from lipnet.report import write
 from lipnet.report.csv_rows import read_rows
 from lipnet.report.findings import describe_seeds
@@ -17,6 +16,7 @@ from lipnet.report.seeds import find_families, pool_pairs
 from lipnet.report.study import Study
 from lipnet.report.tables import write_tables
 from lipnet.report.write import write_report
+from lipnet.selection.selection import write_selection
 from tests.lipnet.report.fabricated import Fake, fabricate, write_fake_figures
 
 SPEC = "shufflenetv2_0.5x + tcn_0.125x"

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipnet.lineage.selection import write_selection
 from lipnet.measure.accuracy import paired_difference
 from lipnet.report.comparisons import compare_all
 from lipnet.report.csv_rows import read_rows
@@ -16,6 +15,7 @@ from lipnet.report.rows import StrategyRow
 from lipnet.report.strategies import strategy_rows
 from lipnet.report.study import Study
 from lipnet.report.tables import leaderboard_rows, write_tables
+from lipnet.selection.selection import write_selection
 from tests.lipnet.report.fabricated import Fake, fabricate
 
 SPEC = "shufflenetv2_0.5x + tcn_0.125x"

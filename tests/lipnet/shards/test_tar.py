@@ -63,7 +63,7 @@ def test_equal_clips_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_an_actor_that_writes_shards_imports_neither_torch_nor_pandas() -> None:
     code = (
-        "import sys, lipnet.shards.cut, lipnet.landmarks.store, cluster.pool;"
+        "import sys, lipnet.cutting.cut, lipnet.landmarks.store, cluster.pool;"
         "sys.exit(bool({'torch', 'pandas', 'ray'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

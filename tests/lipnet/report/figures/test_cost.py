@@ -8,11 +8,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from lipnet.lineage.selection import write_selection
 from lipnet.report.figures.cost import draw_accuracy_by_cost
 from lipnet.report.figures.style import house_style
 from lipnet.report.results import Results, read_results
 from lipnet.report.study import Study
+from lipnet.selection.selection import write_selection
 from tests.lipnet.report.fabricated import SMALL, Fake, fabricate
 from tests.sharing import make_once
 

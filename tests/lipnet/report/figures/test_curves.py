@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from lipnet.lineage.selection import write_selection
 from lipnet.report.figures.colours import SCRATCH
 from lipnet.report.figures.curves import draw_learning_curves
 from lipnet.report.figures.generations import draw_generations
 from lipnet.report.figures.style import house_style
 from lipnet.report.results import Results, read_results
 from lipnet.report.study import Study
+from lipnet.selection.selection import write_selection
 from tests.lipnet.report.fabricated import SMALL, fabricate
 from tests.sharing import make_once
 

@@ -10,9 +10,9 @@ from lipnet.crops.crop import CropOptions
 from lipnet.data.clip_set import ClipSet
 from lipnet.errors import InputError
 from lipnet.inference.read import crop_options_of
-from lipnet.lineage.single import LabelledCrops, train_model
 from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
+from lipnet.single.train import LabelledCrops, train_model
 from lipnet.train.history import EpochRecord
 
 SPEC = "resnet18_0.125x + tcn_0.25x"

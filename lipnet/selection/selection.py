@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lipnet.errors import InputError
 from lipnet.files import write_json
 from lipnet.inference.logits import SavedLogits, check_same_clips, read_logits
-from lipnet.lineage.cascade import find_cascade
-from lipnet.lineage.ensemble import (
+from lipnet.selection.cascade import find_cascade
+from lipnet.selection.ensemble import (
     Ensemble,
     average,
     choose_greedily,

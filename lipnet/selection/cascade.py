@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
-from lipnet.lineage.ensemble import softmax
+from lipnet.selection.ensemble import softmax
 
 Logits = NDArray[np.floating]
 NO_CLIP = 2.0  # a threshold that no probability reaches: the large model answers every clip

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipnet.cutting.leaks import find_leaks
 from lipnet.shards.index import ShardIndex, write_index
-from lipnet.shards.leaks import find_leaks
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.tar import write_shard
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lipnet.cli.main import main
 from lipnet.errors import InputError
-from lipnet.lineage.cascade import NO_CLIP, Cascade, choose_cascade, find_cascade
-from lipnet.lineage.ensemble import softmax
+from lipnet.selection.cascade import NO_CLIP, Cascade, choose_cascade, find_cascade
+from lipnet.selection.ensemble import softmax
 
 STUDY = Path(__file__).parents[3] / "docs/results/grid_study"
 PAIR = ("--small", "sn05-tcn1-s2-by-rn18-t4-g1", "--large", "rn18-mstcn-g1")

@@ -23,7 +23,6 @@ from lipnet.inference.predict import predict_logits
 from lipnet.lineage.generation import WEIGHTS_FILE
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
-from lipnet.lineage.single import EpochCallback
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import ORIGIN_KEY, choose_rejection, describe_rejection
@@ -38,6 +37,7 @@ from lipnet.models.weights import (
 from lipnet.recipe import Recipe
 from lipnet.shards.index import PixelStats
 from lipnet.shards.summary import read_labels, read_summary
+from lipnet.single.train import EpochCallback
 from lipnet.spec import ModelSpec
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord

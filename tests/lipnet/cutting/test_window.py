@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lipnet.shards.window import cut_clip
+from lipnet.cutting.window import cut_clip
 from lipnet.video.decode import VideoError
-from tests.lipnet.shards.clips import clip
+from tests.lipnet.cutting.clips import clip
 
 CROPS = np.arange(75, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
 

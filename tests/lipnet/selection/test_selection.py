@@ -7,8 +7,8 @@ import pytest
 
 from lipnet.errors import InputError
 from lipnet.files import read_json
-from lipnet.lineage.selection import write_selection
 from lipnet.report.study import Study
+from lipnet.selection.selection import write_selection
 from tests.lipnet.report.fabricated import SMALL, Fake, fabricate
 
 

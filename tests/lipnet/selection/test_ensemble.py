@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lipnet.errors import InputError
-from lipnet.lineage.ensemble import (
+from lipnet.selection.ensemble import (
     choose_greedily,
     lineage_ensembles,
     mean_probabilities,

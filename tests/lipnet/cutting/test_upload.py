@@ -7,12 +7,12 @@ import fsspec
 import numpy as np
 import pytest
 
+from lipnet.cutting.upload import UrlKeeper, check_url, make_keeper, resolve_url
 from lipnet.errors import InputError
 from lipnet.shards.index import ShardIndex
 from lipnet.shards.storage import list_shards
 from lipnet.shards.table import read_table
 from lipnet.shards.tar import read_clip, read_shard, write_shard
-from lipnet.shards.upload import UrlKeeper, check_url, make_keeper, resolve_url
 from tests.lipnet.shards.test_tar import samples
 
 FAR = ("path", "memory", "s3")

@@ -13,16 +13,16 @@ from lipnet.clip import Clip
 from lipnet.crops.align import load_face
 from lipnet.crops.border import share_outside
 from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
+from lipnet.cutting.plan import NO_TRACK, CutJob, VideoClips
+from lipnet.cutting.precropped import digest_precropped, read_precropped
+from lipnet.cutting.upload import make_keeper
+from lipnet.cutting.window import cut_clip, fail_clip
 from lipnet.files import digest_of
 from lipnet.landmarks.store import MISSING, digest_video, read_track
 from lipnet.shards.codec import DEFAULT_CODEC, Crops, find_codec
 from lipnet.shards.index import ClipFailure, ShardIndex
 from lipnet.shards.meta import ClipMeta
-from lipnet.shards.plan import NO_TRACK, CutJob, VideoClips
-from lipnet.shards.precropped import digest_precropped, read_precropped
 from lipnet.shards.tar import write_shard
-from lipnet.shards.upload import make_keeper
-from lipnet.shards.window import cut_clip, fail_clip
 from lipnet.video.decode import VideoError, iter_frames
 
 # T frames  H W pixels

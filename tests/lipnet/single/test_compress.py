@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from lipnet.cli.main import main
 from lipnet.coding.table import decode_rows, encode_table
 from lipnet.coding.tensors import unpack
-from lipnet.compress.compress import compress_model
 from lipnet.compress.compression import (
     MIN_NUMBERS,
     StraightThrough,
@@ -26,6 +25,7 @@ from lipnet.how import How
 from lipnet.models.build import build_model
 from lipnet.models.initial import Initial, load_initial
 from lipnet.models.weights import PACKED_DATA, load_card, load_model, save_packed
+from lipnet.single.compress import compress_model
 from lipnet.spec import ModelSpec
 from tests.lipnet.inference.embedding import RECIPE, write_shards, write_weights
 

@@ -11,7 +11,6 @@ import torch
 from lipnet.cli.main import main
 from lipnet.crops.align import face_digest, load_face
 from lipnet.errors import InputError
-from lipnet.export.export import CPU, export_model
 from lipnet.export.graph import make_stream_graphs
 from lipnet.export.onnx_file import OPSET, trace
 from lipnet.inference.clip_model import load_clip_model
@@ -19,9 +18,10 @@ from lipnet.inference.onnx_reader import GRAPH_KEY, load_onnx, open_session, run
 from lipnet.models.build import build_model
 from lipnet.models.packing import find_valid_frames
 from lipnet.models.weights import load_model
+from lipnet.single.export import CPU, export_model
 from lipnet.spec import ModelSpec
-from tests.lipnet.export.exported import SMALL, export_once
 from tests.lipnet.inference.embedding import WORDS, write_shards, write_weights
+from tests.lipnet.single.exported import SMALL, export_once
 
 # Every backbone and kind of head of the paper's tables, every activation, and the word's boundary.
 SPECS = (

@@ -8,16 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lipnet.crops.crop import CropOptions
+from lipnet.cutting import cut
+from lipnet.cutting.cut import CutFolders, Cutter
+from lipnet.cutting.plan import CutJob, VideoClips
 from lipnet.landmarks import tracker
 from lipnet.landmarks.index import TrackIndex, locate_tracks
 from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.tracker import Tracker, TrackJob
-from lipnet.shards import cut
-from lipnet.shards.cut import CutFolders, Cutter
-from lipnet.shards.plan import CutJob, VideoClips
 from lipnet.shards.tar import read_shard
 from lipnet.video.decode import Frame, iter_frames
-from tests.lipnet.shards.clips import clip
+from tests.lipnet.cutting.clips import clip
 from tests.lipnet.video.making import FakeDetector, write_faces
 
 

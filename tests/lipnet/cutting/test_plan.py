@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from lipnet.cutting.plan import plan_shards
 from lipnet.landmarks.store import TrackSpan
-from lipnet.shards.plan import plan_shards
-from tests.lipnet.shards.clips import clip
+from tests.lipnet.cutting.clips import clip
 
 
 def test_the_clips_of_a_video_stay_together_and_words_are_mixed() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from lipnet.clip import Clip
 from lipnet.crops.crop import CropOptions
-from lipnet.shards.cut import CutFolders, Cutter
-from lipnet.shards.plan import plan_shards
-from lipnet.shards.precropped import digest_precropped, read_precropped
+from lipnet.cutting.cut import CutFolders, Cutter
+from lipnet.cutting.plan import plan_shards
+from lipnet.cutting.precropped import digest_precropped, read_precropped
 from lipnet.shards.tar import read_shard
 from lipnet.video.decode import VideoError
 from tests.lipnet.video.test_images import write_images
