@@ -40,7 +40,7 @@ STEPS: dict[str, StepKind] = {
     "int": StepKind("integers of this many bits, a scale per output channel", bits=(2, 8)),
     "cluster": StepKind("a codebook of 2^bits values per tensor", bits=(2, 6)),
     "binary": StepKind("signs and a scale per output channel", ends=False),
-    "lowrank": StepKind("two factors of this share of the full rank", takes_share=True, ends=False),
+    "lowrank": StepKind("two factors with this share of the numbers", takes_share=True, ends=False),
     "prune": StepKind("without the smallest share of the head's weights", takes_share=True),
     GRAPH: StepKind("int8 weights and activations, computed by ONNX Runtime"),
 }

@@ -48,6 +48,7 @@ from pipeline.paths import Paths, source_root
 from pipeline.plan_table import Plan, list_cells, make_table, time_on, time_remaining
 from pipeline.program import run_program
 from pipeline.reported import rate_reported
+from pipeline.sections import find_start
 from pipeline.work import (
     add_operations,
     check_cascades,
@@ -78,6 +79,7 @@ def main() -> None:
     check_extras(params)
     if not is_planned:
         check_corpus(params, paths)
+        check_starts(params, paths)
         if params.source.root:
             warn(console, describe_changes(source_root(params), paths.inventory))
     rated = rate_machine(asked)
@@ -210,6 +212,14 @@ def check_corpus(params: Params, paths: Paths) -> None:
         "for the report and the leaderboard, run `python -m pipeline.leaderboard`; to train, set "
         "source.root to the videos"
     )
+
+
+def check_starts(params: Params, paths: Paths) -> None:
+    """InputError if the weights that a lineage starts from are missing before it is trained."""
+    for section in (params.scratch, params.taught):
+        for lineage, entry in section.items():
+            if not paths.lineage(lineage).is_dir():
+                find_start(lineage, entry.init)
 
 
 def describe_changes(root: Path, inventory: Path) -> list[str]:

@@ -169,6 +169,16 @@ class Taught(Section):
         return self
 
 
+def find_start(lineage: str, init: str) -> Path | None:
+    """The weights file that a lineage starts from, if any; InputError if it does not exist."""
+    if init and not Path(init).is_file():
+        raise InputError(
+            f"{lineage}: init names no file, {init}: run the profile that makes it first, or write "
+            "it by `lipnet import-checkpoint`"
+        )
+    return Path(init) if init else None
+
+
 class Compressed(Section):
     """The best model of the lineage `of`, with its weights stored by the steps `how`.
 

@@ -3,7 +3,8 @@
 from lipnet.lineage.plan import LineagePlan
 from pipeline.params import load_params
 from pipeline.program import run_stage
-from stages.train import choose_storage, named_lineage, start_weights, train
+from pipeline.sections import find_start
+from stages.train import choose_storage, named_lineage, train
 
 USAGE = "usage: python -m stages.scratch LINEAGE"
 
@@ -20,7 +21,7 @@ def main() -> None:
         generations=entry.generations,
         patience=entry.patience,
         initial=params.initial_recipe_of(lineage),
-        start=start_weights(entry.init),
+        start=find_start(lineage, entry.init),
         storage=choose_storage(params, lineage),
     )
     train(params, plan)

@@ -161,13 +161,6 @@ def teacher_weights(params: Params, entry: Taught) -> tuple[Path, ...]:
     return (best_weights(folder),) if entry.members == "best" else all_weights(folder)
 
 
-def start_weights(init: str) -> Path | None:
-    """The weights file that a lineage starts from, if any; InputError if it does not exist."""
-    if init and not Path(init).is_file():
-        raise InputError(f"init: no file {init}; `lipnet import-checkpoint` writes one")
-    return Path(init) if init else None
-
-
 def choose_storage(params: Params, lineage: str) -> Storage:
     """How the weights of a lineage are stored: with those of its narrower widths, if it has any."""
     widths = params.widths_of(lineage)

@@ -41,11 +41,13 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "--epochs",
         type=int,
         default=0,
-        help="of training on the shards' training split, taught by WEIGHTS (default: none)",
+        help="epochs to tune the stored weights, on --shards, taught by WEIGHTS (default: none)",
     )
-    verb.add_argument("--lr", type=float, default=5e-4, help="of the tuning, falling to 0")
+    verb.add_argument(
+        "--lr", type=float, default=5e-4, help="of the tuning: the rate that falls to 0"
+    )
     verb.add_argument("--batch", type=int, default=16, metavar="CLIPS", help="of the tuning")
-    verb.add_argument("--split", default="val", help="of the shards, to compare accuracies on")
+    verb.add_argument("--split", default="val", help="of --shards: where top-1 is compared")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=run)
 

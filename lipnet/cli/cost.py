@@ -29,7 +29,9 @@ class Measured:
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
-    cost = verbs.add_parser("cost", help="parameters, multiply-adds, memory, latency of a spec")
+    cost = verbs.add_parser(
+        "cost", help="parameters, operations, memory, latency of a spec or file"
+    )
     cost.add_argument(
         "spec", help='such as "shufflenetv2_1x + dsmstcn_3x", a weights.safetensors or an .onnx'
     )

@@ -11,7 +11,7 @@ from lipnet.errors import InputError
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
-    doctor = verbs.add_parser("doctor", help="check this machine and its GPU; minutes")
+    doctor = verbs.add_parser("doctor", help="check this machine and its GPU (takes minutes)")
     doctor.add_argument("--report", type=Path, metavar="FILE", help="also write the report there")
     doctor.add_argument("--disk", type=Path, default=Path(), help="a folder on the disk to time")
     doctor.set_defaults(run=run)

@@ -22,7 +22,7 @@ ABOUT = (
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
-    verb = verbs.add_parser("export", help="a trained model as ONNX", epilog=ABOUT)
+    verb = verbs.add_parser("export", help="a trained model as ONNX or a web page", epilog=ABOUT)
     verb.add_argument("weights", type=Path, metavar="WEIGHTS", help="a weights.safetensors")
     target = verb.add_mutually_exclusive_group(required=True)
     target.add_argument("--out", type=Path, metavar="FILE.onnx")
@@ -35,7 +35,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar="SHARDS",
         help="quantise to int8; the training clips of these shards calibrate it",
     )
-    verb.add_argument("--split", default="val", help="of the shards, to compare accuracies on")
+    verb.add_argument("--split", default="val", help="of the shards: where top-1 is compared")
     verb.add_argument(
         "--stream",
         action="store_true",

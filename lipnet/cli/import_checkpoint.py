@@ -19,7 +19,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     parser.add_argument("checkpoint", type=Path, metavar="FILE.pth")
     parser.add_argument(
-        "--config", type=Path, required=True, metavar="FILE.json", help="its settings"
+        "--config",
+        type=Path,
+        required=True,
+        metavar="FILE.json",
+        help="the authors' settings",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--labels", type=Path, metavar="FILE", help=f"one word per line; {ORDER}")

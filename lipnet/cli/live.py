@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from lipnet.video.decode import Pixels
 
 ABOUT = (
-    "A word is reported about 0.7 s after its middle. The weights need a background class to know "
-    "when nothing is spoken (source.options.background); with others, use --grammar or --prompt."
+    "A word is reported half a window and some frames after its middle (the released model: "
+    "0.36 s). The weights need a background class to know when nothing is spoken "
+    "(source.options.background); with others, use --grammar or --prompt."
 )
 PATIENCE = 30.0  # seconds that an unplugged camera is waited for
 

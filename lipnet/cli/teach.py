@@ -37,7 +37,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     verb.add_argument("root", type=Path, metavar="DIR", help="the folder of the takes")
     verb.add_argument("--words", default="", metavar="A,B,...", help="by default DIR's folders")
-    verb.add_argument("--takes", type=int, default=15, metavar="N", help="to record of each word")
+    verb.add_argument("--takes", type=int, default=15, metavar="N", help="takes of each word")
     verb.add_argument(
         "--from",
         dest="start",
@@ -49,11 +49,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     verb.add_argument(
         "--out", type=Path, metavar="FILE.safetensors", help=f"by default DIR/{MODEL_NAME}"
     )
-    verb.add_argument("--epochs", type=int, default=0, help="by default chosen by the takes")
+    verb.add_argument("--epochs", type=int, default=0, help="default: by the number of takes")
     verb.add_argument(
         "--web", type=Path, metavar="PAGE", help="also write the page that reads these words"
     )
-    verb.add_argument("--port", type=int, default=0, help="of the page; by default any free one")
+    verb.add_argument("--port", type=int, default=0, help="of the page (default: any free one)")
     verb.add_argument("--no-browser", action="store_true", help="print the page's address only")
     what = verb.add_mutually_exclusive_group()
     what.add_argument("--no-page", action="store_true", help="train on the takes that are in DIR")
@@ -62,7 +62,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         action="store_true",
         help="delete the takes that were recorded in DIR, and all crops; models stay",
     )
-    verb.add_argument("--json", action="store_true", help="of --no-page")
+    verb.add_argument("--json", action="store_true", help="with --no-page: print JSON")
     verb.set_defaults(run=run)
 
 

@@ -31,8 +31,8 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         shards=SimpleNamespace(codec="raw", url=""),
         source=SimpleNamespace(name=name, root=root, options={}),
         synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
-        scratch={"big": SimpleNamespace(generations=1)},
-        taught={"small": SimpleNamespace(generations=1, teacher="big")},
+        scratch={"big": SimpleNamespace(generations=1, init="")},
+        taught={"small": SimpleNamespace(generations=1, teacher="big", init="")},
         landmarks=SimpleNamespace(model="dlib"),
         cascades={},
         compressed={},
@@ -57,6 +57,21 @@ def test_a_missing_package_is_found_before_the_training(monkeypatch: pytest.Monk
     params.compressed = {"b": SimpleNamespace(how="w8a8")}
     with pytest.raises(InputError, match=r"compressed\.b needs onnx_that.*extra `export`"):
         preflight.check_extras(params)
+
+
+def test_weights_to_start_from_that_are_missing_are_found_before_the_preprocessing(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params, init = make_params(), workplace / "start.safetensors"
+    params.taught["small"].init = str(init)
+    monkeypatch.setattr(preflight, "load_params", lambda: params)
+    with pytest.raises(InputError, match=r"small: init names no file, .*start\.safetensors: run"):
+        preflight.main()
+    Paths("tiny").lineage("small").mkdir(parents=True)  # it is trained already
+    preflight.main()
+    Paths("tiny").lineage("small").rmdir()
+    init.touch()
+    preflight.main()
 
 
 def make_lrw(root: Path) -> Path:
