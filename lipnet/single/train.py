@@ -18,6 +18,7 @@ from lipnet.data.loader import ClipFacts, MemoryStore
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
+from lipnet.files import digest_of
 from lipnet.landmark_names import DLIB
 from lipnet.lineage.generation import WEIGHTS_FILE, Generation, TrainingFacts
 from lipnet.lineage.lineage import train_lineage
@@ -96,15 +97,17 @@ def stack_crops(
     labels = sorted({word for _, word in train})
     for name, split in (("train", train), ("val", val)):
         _check_split(name, split, labels, recipe, crops)
-    digest = hashlib.sha256()
-    for clip_THW, word in (*train, *val):
-        digest.update(f"{word} {clip_THW.shape}".encode())
-        digest.update(np.ascontiguousarray(clip_THW).tobytes())
+    preprocessing = {**describe_crops(crops, landmarks), "fps": FPS, "source": "crops"}
+    digest = hashlib.sha256(digest_of(preprocessing).encode())
+    for name, split in (("train", train), ("val", val)):
+        for clip_THW, word in split:
+            digest.update(f"{name} {word} {clip_THW.shape}".encode())
+            digest.update(np.ascontiguousarray(clip_THW).tobytes())
     return LineageData(
         train=_store(train, labels, recipe),
         val=_store(val, labels, recipe),
         labels=labels,
-        preprocessing={**describe_crops(crops, landmarks), "fps": FPS, "source": "crops"},
+        preprocessing=preprocessing,
         digest=digest.hexdigest()[:16],
         pixels=measure_pixels([clip_THW for clip_THW, _ in train]),
         trained_on=ClipSet.of("crops", map(_name_clip, range(len(train)))),

@@ -12,7 +12,7 @@ from lipnet.errors import InputError
 from lipnet.inference.read import crop_options_of
 from lipnet.models.weights import load_model
 from lipnet.recipe import Recipe
-from lipnet.single.train import LabelledCrops, train_model
+from lipnet.single.train import LabelledCrops, stack_crops, train_model
 from lipnet.train.history import EpochRecord
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
@@ -52,6 +52,19 @@ def test_the_weights_file_has_what_reading_a_video_needs(tmp_path: Path) -> None
     trained_on = ClipSet.of("crops", [f"clip-{number}" for number in range(12)])
     assert card.origin["trained_on"] == trained_on.dump()
     assert (card.lengths.shortest, card.lengths.longest) == (6, 9)
+
+
+def test_another_split_or_preprocessing_of_the_same_clips_is_another_training() -> None:
+    clips = make_clips(12)
+    known = {"recipe": RECIPE, "crops": CROPS}
+    digests = {
+        stack_crops(clips[:8], clips[8:], **known).digest,
+        stack_crops(clips[:6], clips[6:], **known).digest,
+        stack_crops(clips[:8], clips[8:], **known, landmarks="mesh").digest,
+        stack_crops(clips[:8], clips[8:], recipe=RECIPE, crops=replace(CROPS, smooth=3)).digest,
+    }
+    assert len(digests) == 4
+    assert stack_crops(clips[:8], clips[8:], **known).digest in digests
 
 
 def test_the_clips_own_mean_and_deviation_can_be_measured(tmp_path: Path) -> None:
