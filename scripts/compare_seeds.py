@@ -20,8 +20,8 @@ from lipnet.files import digest_of
 from lipnet.lineage.generation import model_file
 from lipnet.measure.accuracy import Estimate, pooled_accuracy, pooled_difference
 from lipnet.report.markdown import gain, interval, join
+from lipnet.report.recipes import without_seed
 from lipnet.report.results import Entry, Outcome, Results, read_results
-from lipnet.report.seeds import without_seed
 from lipnet.report.study import Study
 from pipeline.program import run_program
 

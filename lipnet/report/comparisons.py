@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lipnet.how import How
 from lipnet.measure.accuracy import Estimate, paired_difference
+from lipnet.report.recipes import RECIPES_DIFFER, without_teacher
 from lipnet.report.results import SLIMMABLE, Entry, Results
 from lipnet.train.history import beats
 
@@ -31,7 +32,7 @@ def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
     against their best member.
 
     Each lineage is represented by its distilled generation that is best on validation, against
-    the scratch model of its spec and seed: nothing is chosen on the split that is compared.
+    its twin from scratch: nothing is chosen on the split that is compared.
     """
     pairs = [*_twins(results.models), *_widths(results), *_ensembles(results)]
     return [
@@ -41,12 +42,18 @@ def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
     ]
 
 
-def scratch_twin(models: Iterable[Entry], spec: str, seed: int) -> Entry | None:
-    """The spec's model from scratch: of the same seed if there is one, else of any; the best of
-    several on validation."""
-    twins = [model for model in models if model.spec == spec and model.training == "scratch"]
-    twins = [model for model in twins if model.seed == seed] or twins
+def scratch_twin(models: Iterable[Entry], entry: Entry) -> Entry | None:
+    """The model from scratch of the entry's spec, recipe (the teacher apart) and seed, or of other
+    recipes or seeds if there is none; the best of several on validation."""
+    twins = [model for model in models if model.spec == entry.spec and model.training == "scratch"]
+    twins = [model for model in twins if trained_alike(model, entry)] or twins
+    twins = [model for model in twins if model.seed == entry.seed] or twins
     return best_of(twins) if twins else None
+
+
+def trained_alike(one: Entry, other: Entry) -> bool:
+    """Whether two recipes differ in the seed and the use of a teacher at most."""
+    return without_teacher(one.recipe) == without_teacher(other.recipe)
 
 
 def best_of(models: list[Entry]) -> Entry:
@@ -71,10 +78,13 @@ def _twins(models: list[Entry]) -> list[tuple[str, Entry, Entry]]:
         own = [model for model in models if model.lineage == lineage and model not in distilled]
         if not distilled:
             continue
-        scratch = own[0] if own else scratch_twin(models, distilled[0].spec, distilled[0].seed)
+        best = best_of(distilled)
+        scratch = own[0] if own else scratch_twin(models, best)
         if scratch is not None:
-            question = "born-again over scratch" if own else _question(distilled[0].training)
-            pairs.append((question, scratch, best_of(distilled)))
+            question = "born-again over scratch" if own else _question(best.training)
+            if not own and not trained_alike(scratch, best):
+                question += RECIPES_DIFFER
+            pairs.append((question, scratch, best))
     return pairs
 
 
@@ -88,7 +98,7 @@ def _widths(results: Results) -> Iterator[tuple[str, Entry, Entry]]:
     """Each narrower width of a network of several against the model from scratch of its spec."""
     for entry in results.compressed:
         how = How.parse(entry.packing.how) if entry.packing else None
-        twin = scratch_twin(results.models, entry.spec, entry.seed)
+        twin = scratch_twin(results.models, entry)
         if twin and how and how.width != 1 and how.coding is None:
             yield _question(SLIMMABLE), twin, entry
 

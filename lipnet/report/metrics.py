@@ -7,6 +7,7 @@ from statistics import mean
 from lipnet.files import write_json
 from lipnet.report.comparisons import Comparison
 from lipnet.report.csv_rows import DIGITS
+from lipnet.report.recipes import RECIPES_DIFFER
 from lipnet.report.results import Results
 
 
@@ -15,7 +16,8 @@ def write_metrics(path: Path, results: Results, comparisons: Iterable[Comparison
     distillation; results.csv has every model.
 
     The gain is the mean difference in test top-1 between distilled models and the models from
-    scratch of their specs, born-again generations apart; it is left out if nothing is compared.
+    scratch of their specs and recipes, born-again generations apart; it is left out if nothing is
+    compared.
     DVC sorts names: accuracy first. They are short: `dvc metrics show` has one column for each.
     """
     best = results.entry(results.best)
@@ -31,6 +33,7 @@ def write_metrics(path: Path, results: Results, comparisons: Iterable[Comparison
         for pair in comparisons
         if results.entry(pair.first).training == "scratch"
         and results.entry(pair.second).training == "distilled"
+        and not pair.question.endswith(RECIPES_DIFFER)
     ]
     if gains:
         metrics["gain"] = round(mean(gains), DIGITS)

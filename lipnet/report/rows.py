@@ -202,6 +202,7 @@ class SeedPairRow:
     clips: int
     units: int
     teachers: int
+    models: tuple[str, ...] | None = None  # the distilled ones
 
 
 @dataclass(frozen=True)

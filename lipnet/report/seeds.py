@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,11 @@ from lipnet.files import digest_of
 from lipnet.lineage.generation import lineage_of
 from lipnet.measure.accuracy import Estimate, pooled_difference
 from lipnet.report.comparisons import best_of
+from lipnet.report.recipes import without_seed, without_teacher
 from lipnet.report.results import Entry, Results
 from lipnet.report.rows import FamilyRow, SeedPairRow
 
 # N clips  M seeds
-SEEDS = ("seed", "stream")  # the fields of a recipe that may differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class Family:
 class Pooled:
     """Distilled less scratch of one spec over the seeds that both have: the paired difference of
     their mean accuracies with its interval over seeds and units together, each seed's own
-    difference, and how many trained teachers the distilled models had."""
+    difference, how many trained teachers the distilled models had, and these models."""
 
     first: str
     second: str
@@ -50,6 +49,7 @@ class Pooled:
     difference: Estimate
     by_seed: Mapping[int, float]
     teachers: int
+    models: tuple[str, ...]
 
 
 def find_families(results: Results) -> list[Family]:
@@ -94,23 +94,25 @@ def _group_of(lineage: str, by_lineage: Mapping[str, list[Entry]]) -> str:
     return digest_of([models[0].spec, models[0].training, recipes, above])
 
 
-def without_seed(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's fields that two trainings of one family have in common."""
-    return {name: value for name, value in recipe.items() if name not in SEEDS}
-
-
 def pool_pairs(families: Sequence[Family], split: str = "test") -> list[Pooled]:
-    """Each distilled family against the scratch family of its spec."""
-    scratch = {family.spec: family for family in families if family.kind == "scratch"}
+    """Each distilled family against the scratch family of its spec and recipe, the teacher
+    apart."""
+    scratch = {_task_of(family): family for family in families if family.kind == "scratch"}
     pairs = []
     for distilled in families:
-        first = scratch.get(distilled.spec)
+        first = scratch.get(_task_of(distilled))
         if distilled.kind != "distilled" or first is None:
             continue
         seeds = sorted(set(first.members) & set(distilled.members))
         if len(seeds) > 1:
             pairs.append(_pool(first, distilled, seeds, split))
     return pairs
+
+
+def _task_of(family: Family) -> str:
+    """Equal for families that differ in the teacher alone."""
+    recipe = next(iter(family.members.values())).recipe
+    return digest_of([family.spec, without_teacher(recipe)])
 
 
 def _pool(first: Family, second: Family, seeds: Sequence[int], split: str) -> Pooled:
@@ -122,7 +124,8 @@ def _pool(first: Family, second: Family, seeds: Sequence[int], split: str) -> Po
         for seed in seeds
     }
     teachers = second.teachers(seeds)
-    return Pooled(first.name, second.name, first.spec, difference, by_seed, teachers)
+    models = tuple(second.members[seed].name for seed in seeds)
+    return Pooled(first.name, second.name, first.spec, difference, by_seed, teachers, models)
 
 
 def _top1(model: Entry, split: str) -> float:
@@ -162,4 +165,5 @@ def pooled_rows(pairs: Sequence[Pooled]) -> Iterator[SeedPairRow]:
             clips=found.clips,
             units=found.units,
             teachers=pair.teachers,
+            models=pair.models,
         )

@@ -15,14 +15,14 @@ from lipnet.spec import ModelSpec
 def strategy_rows(results: Results) -> Iterator[StrategyRow]:
     """One row per distilled lineage of a spec and seed that was distilled in several ways.
 
-    `chosen` is the best of them on validation; the difference is to the scratch model of that
-    spec and seed on the same test clips.
+    `chosen` is the best of them on validation; the difference is to its twin from scratch on the
+    same test clips.
     """
     for (spec, seed), candidates in _find_candidates(results).items():
         best = best_of(candidates)
-        scratch = scratch_twin(results.models, spec, seed)
         differing = _find_differing([model.recipe for model in candidates])
         for model in candidates:
+            scratch = scratch_twin(results.models, model)
             gain = _gain_over(scratch, model) if scratch else None
             yield StrategyRow(
                 spec=spec,

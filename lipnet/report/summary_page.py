@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from lipnet.report.label_page import describe_background
 from lipnet.report.markdown import percent
 from lipnet.report.names import ModelNames
+from lipnet.report.recipes import RECIPES_DIFFER
 from lipnet.report.rows import ComparisonRow, LeaderboardRow, SeedPairRow, models_of
 from lipnet.report.saved import SavedReport
 from lipnet.report.trainings import TrainingRow, describe_training
@@ -44,13 +45,15 @@ def _describe_gain(
     pair = next((one for one in report.comparisons if one.second == chosen.model), None)
     if pair is None:
         return ["No distilled model has a model of its spec from scratch to compare with.", ""]
-    pooled = _find_pooled(chosen, rows, report.seed_pairs)
+    pooled = next((own for own in report.seed_pairs if chosen.model in (own.models or ())), None)
     found: ComparisonRow | SeedPairRow = pooled or pair
     seeds = f"mean of {len(pooled.seeds)} seeds" if pooled else "one seed"
     shown = "" if found.low > 0 or found.high < 0 else ", no difference shown"
+    other = " by another recipe" if pair.question.endswith(RECIPES_DIFFER) else ""
     return [
         f"Distillation: {names.full(chosen.model)}, the best on validation of those that were "
-        f"distilled, against the same spec from scratch: **{100 * found.difference:+.1f} points** "
+        f"distilled, against the same spec from scratch{other}: "
+        f"**{100 * found.difference:+.1f} points** "
         f"(95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}; {seeds}{shown}). "
         "It costs nothing in use: parameters and FLOPs are the same. Training also needs the "
         "teacher.",
@@ -64,20 +67,3 @@ def _best_distilled(rows: Sequence[LeaderboardRow]) -> LeaderboardRow | None:
         if own:
             return max(own, key=lambda row: (row.val.top1, -row.model_fit.val_loss))
     return None
-
-
-def _find_pooled(
-    chosen: LeaderboardRow, rows: Sequence[LeaderboardRow], pairs: Sequence[SeedPairRow]
-) -> SeedPairRow | None:
-    """The pair of families that the model belongs to: equal spec, teacher and temperature."""
-    first = {row.lineage: row for row in models_of(rows) if row.chosen}
-    for pair in pairs:
-        row = first.get(pair.second)
-        if row is not None and _group(row) == _group(chosen):
-            return pair
-    return None
-
-
-def _group(row: LeaderboardRow) -> tuple[object, ...]:
-    fit = row.model_fit
-    return (row.spec, row.training, row.teacher, fit.temperature, fit.epochs, fit.optimiser)

@@ -12,8 +12,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from lipnet.measure.accuracy import pooled_accuracy
-from lipnet.report.comparisons import best_of
+from lipnet.report.comparisons import best_of, scratch_twin
 from lipnet.report.figures.placement import Label, boxes_along, boxes_of, place_labels
+from lipnet.report.recipes import without_seed
 from lipnet.report.results import SLIMMABLE, Entry, Results
 from lipnet.report.spec_names import name_spec
 
@@ -109,9 +110,18 @@ def _find_specs(results: Results, cost: str) -> Iterator[Column]:
             label=name_spec(spec),
             cost=place,
             dots=tuple((model.training, 100 * _test_top1(model)) for model in shown),
-            scratch=_mark_mean(scratch, place) if scratch else None,
+            scratch=_mark_mean(_find_twins(scratch, marked), place) if scratch else None,
             distilled=_mark(best_of(marked), place) if marked else None,
         )
+
+
+def _find_twins(scratch: list[Entry], distilled: list[Entry]) -> list[Entry]:
+    """The repetitions of the training from scratch that the best distilled model is compared with;
+    without one, of the best from scratch."""
+    twin = scratch_twin(scratch, best_of(distilled)) if distilled else best_of(scratch)
+    assert twin is not None
+    recipe = without_seed(twin.recipe)
+    return [model for model in scratch if without_seed(model.recipe) == recipe]
 
 
 def _best_of_lineages(models: list[Entry]) -> Iterator[Entry]:

@@ -2,8 +2,9 @@
 # N clips  K classes
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -28,7 +29,7 @@ ALIKE = {"bark": "park", "million": "millions", "could": "should", "fifty": "fif
 @dataclass(frozen=True)
 class Fake:
     """One made-up lineage; the `skill` of each generation is roughly its accuracy. `packing`: of a
-    compressed one; `widths`: of a network of several."""
+    compressed one; `widths`: of a network of several; `recipe`: what is changed in it."""
 
     lineage: str
     spec: str
@@ -38,6 +39,7 @@ class Fake:
     temperature: float = 1.0
     packing: Packing | None = None
     widths: tuple[float, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 SMALL = (
@@ -137,6 +139,7 @@ def _write_lineage(study: Study, fake: Fake, epochs: int) -> None:
     folder = study.lineage(fake.lineage)
     teacher = fake.teacher
     recipe = Recipe(epochs=epochs, input_size=44, seed=fake.seed, temperature=fake.temperature)
+    recipe = replace(recipe, **fake.recipe)
     generations = []
     for number, skill in enumerate(fake.skills, start=1 if fake.teacher else 0):
         model = f"{fake.lineage}-g{number}"

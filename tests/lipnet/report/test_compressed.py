@@ -28,6 +28,7 @@ from lipnet.report.figures.style import house_style
 from lipnet.report.keep import keep_study
 from lipnet.report.leaderboard import write_leaderboard
 from lipnet.report.names import ModelNames
+from lipnet.report.parts import shared_cost
 from lipnet.report.release import release_model
 from lipnet.report.results import read_results
 from lipnet.report.rows import LeaderboardRow, find_choices, models_of
@@ -126,6 +127,13 @@ def test_widths_are_compared_with_the_models_from_scratch_of_their_specs(tmp_pat
     assert names.full("wide-half-g1") == "ResNet-18 0.125× + TCN 0.25×, width_0.5"
     with house_style():
         draw_accuracy_by_cost(results, "gflops", ceiling=None)
+
+
+def test_an_exit_whose_weights_are_stored_otherwise_shares_nothing() -> None:
+    spec = "resnet18_0.25x + dstcn_0.25x + stages2"
+    assert shared_cost("exit1", spec, 44) > (0, 0)
+    for how in ("exit1 + int4", "exit1 + half", "exit1 + w8a8", "int4", ""):
+        assert shared_cost(how, spec, 44) == (0, 0)
 
 
 @pytest.mark.slow

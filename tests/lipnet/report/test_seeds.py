@@ -59,6 +59,22 @@ def test_a_pooled_difference_is_the_mean_of_the_seeds(results: Results) -> None:
     assert pair.teachers == 1
 
 
+def test_families_are_paired_by_their_recipe(tmp_path: Path) -> None:
+    fakes = list(FAKES)
+    for seed, name in ((1, "a-long"), (2, "a-s2-long")):
+        fakes.append(Fake(name, SPEC, None, (0.9,), seed=seed, recipe={"lr": 1e-3}))
+        masked = {"time_mask": 8}
+        fakes.append(Fake(f"{name}-mask-by-big", SPEC, "big-g1", (0.7,), seed=seed, recipe=masked))
+    study = Study(tmp_path / "fabricated")
+    fabricate(study, fakes)
+    write_selection(study.logits_val, study.selection)
+    families = find_families(read_results(study))
+    assert len(families) == 4
+    (pair,) = pool_pairs(families)
+    assert (pair.first, pair.second) == ("a", "a-by-big")
+    assert pair.models == ("a-by-big-g1", "a-s2-by-big-g1")
+
+
 def test_teachers_are_counted_by_run(tmp_path: Path) -> None:
     own = (
         Fake("big-s2", "resnet18_0.25x + tcn_0.25x", None, (0.7, 0.75), seed=2),

@@ -1,5 +1,6 @@
 """Ways of teaching: chains of teachers, the choice on validation, gain over the same seed."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from lipnet.measure.accuracy import paired_difference
 from lipnet.report.comparisons import compare_all
 from lipnet.report.csv_rows import read_rows
+from lipnet.report.metrics import write_metrics
 from lipnet.report.names import ModelNames
 from lipnet.report.paper_page import describe_strategies
 from lipnet.report.results import Results, read_results
@@ -52,6 +54,28 @@ def test_candidates_are_of_one_spec_and_seed_and_validation_chooses(results: Res
         val = {name: results.entry(name).outcomes["val"].top1.value for name in own}
         (chosen,) = (name for name, row in own.items() if row.chosen)
         assert val[chosen] == max(val.values())
+
+
+def test_a_student_is_compared_with_its_twin_by_the_same_recipe(tmp_path: Path) -> None:
+    long = Fake("a-long", SPEC, None, (0.9,), recipe={"lr": 1e-3})
+    masked = Fake("a-mask-by-big", SPEC, "big-g1", (0.7,), recipe={"time_mask": 8})
+    study = Study(tmp_path / "controlled")
+    fabricate(study, [*FAKES, long, masked])
+    write_selection(study.logits_val, study.selection)
+    results = read_results(study)
+    pairs = {pair.second: pair for pair in compare_all(results)}
+    assert (pairs["a-by-big-g1"].first, pairs["a-by-big-g1"].question) == (
+        *("a-g0", "distilled over scratch"),
+    )
+    question = "distilled over scratch, recipes differ"
+    assert (pairs["a-mask-by-big-g1"].first, pairs["a-mask-by-big-g1"].question) == (
+        *("a-long-g0", question),
+    )
+    assert {row.scratch for row in strategy_rows(results) if row.model == "a-by-big-g1"} == {"a-g0"}
+    own = [pair for pair in pairs.values() if pair.question == "distilled over scratch"]
+    write_metrics(tmp_path / "metrics.json", results, pairs.values())
+    gain = json.loads((tmp_path / "metrics.json").read_text())["gain"]
+    assert gain == pytest.approx(np.mean([pair.difference.value for pair in own]), abs=1e-6)
 
 
 def test_a_row_names_the_settings_in_which_recipes_differ(results: Results) -> None:
