@@ -12,6 +12,7 @@ from lipnet.labels import BACKGROUND
 from lipnet.models.weights import ModelCard
 
 THRESHOLD, THRESHOLD_WITHOUT_BACKGROUND, REFRACTORY = 0.5, 0.9, 0.12
+ROUNDING = 1e-9  # seconds: the same two frames anywhere in a stream are equally far apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ class Spotter:
     def _find_peak(self, reading: Reading) -> tuple[int, Reading] | None:
         scores_K = np.where(self._words_K, reading.probabilities_K, -1.0)
         word = int(scores_K.argmax())
-        is_late_enough = reading.middle - self._last >= self._refractory
+        is_late_enough = reading.middle - self._last >= self._refractory - ROUNDING
         if scores_K[word] >= self._threshold and self._armed_K[word] and is_late_enough:
             return word, reading
         return None

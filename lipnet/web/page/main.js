@@ -48,6 +48,13 @@ const ANSWERS = {
     resume();
     if (playing.isOver && !playing.pending) finish();
   },
+  ended: ({ generation: ended, event }) => {
+    if (!playing || ended !== playing.generation) return;
+    if (event) screen.addWord(event);
+    screen.draw();
+    stop();
+    screen.notify(MESSAGES.ended);
+  },
   failed: ({ reason }) => fail(reason),
 };
 
@@ -147,10 +154,9 @@ function end() {
   });
 }
 
+// All frames were read: the worker still knows the last word.
 function finish() {
-  screen.draw();
-  stop();
-  screen.notify(MESSAGES.ended);
+  worker.postMessage({ kind: "end", generation: playing.generation });
 }
 
 function stop() {
@@ -158,6 +164,8 @@ function stop() {
     playing.capture?.stop();
     playing.stream?.getTracks().forEach((track) => track.stop());
     if (playing.url?.startsWith("blob:")) URL.revokeObjectURL(playing.url);
+    // What it would still report belongs to no later video.
+    worker.postMessage({ kind: "end", generation: playing.generation });
   }
   playing = null;
   video.pause();

@@ -32,6 +32,13 @@ export class Reader {
     this.since = 0; // frames since the last reading
   }
 
+  // The stream is over: the word whose probability was still rising, or null.
+  finish() {
+    const event = this.spotter.interrupt();
+    this.forget();
+    return event;
+  }
+
   // Track, crop and read the frame { data, width, height } of a time in seconds.
   async push(frame, seconds, isRestart) {
     if (isRestart) this.forget();
@@ -55,9 +62,7 @@ export class Reader {
   }
 
   lose(seconds) {
-    const event = this.spotter.interrupt();
-    this.forget();
-    return { seconds, state: "no face", faces: this.faces, event };
+    return { seconds, state: "no face", faces: this.faces, event: this.finish() };
   }
 
   async read(frame, seconds, state) {

@@ -1,5 +1,7 @@
 // Spotter: from the probabilities of a stream's windows to words at times (lipnet/live/spotter.py).
 
+const ROUNDING = 1e-9; // seconds: the same two frames anywhere in a stream are equally far apart
+
 // A word is reported at the peak of its probability, as soon as that falls. The peak is at least
 // `threshold`, and at least `refractory` seconds after the last word. A word is not reported twice
 // unless its probability was below the threshold in between.
@@ -51,7 +53,7 @@ export class Spotter {
 
   findPeak(reading) {
     const word = this.best(reading);
-    const isLate = reading.seconds - this.last >= this.refractory;
+    const isLate = reading.seconds - this.last >= this.refractory - ROUNDING;
     const isLikely = word >= 0 && reading.probabilities[word] >= this.threshold;
     return isLikely && this.armed[word] && isLate ? { word, reading } : null;
   }

@@ -1,8 +1,10 @@
 // The worker: loads the networks, then answers every frame with what was read.
 //
-// In:  { kind: "load", isDetailed }, { kind: "frame", bitmap, seconds, isRestart }
+// In:  { kind: "load", isDetailed }, { kind: "frame", bitmap, seconds, isRestart, generation },
+//      { kind: "end", generation }: no frame of this stream follows
 // Out: { kind: "progress", done, of }, { kind: "ready", facts }, { kind: "failed", reason },
-//      { kind: "step", took, parts, ... }: milliseconds, in all and of its parts, and what was read
+//      { kind: "step", took, parts, ... }: milliseconds, in all and of its parts, and what was read,
+//      { kind: "ended", generation, event }: the stream's last word, or null
 
 import * as ort from "./runtime/ort.wasm.min.mjs";
 
@@ -10,6 +12,7 @@ import { FaceDetector } from "./face_detector.js";
 import { MeshTracker } from "./face_mesh.js";
 import { Reader } from "./reader.js";
 
+const WORK = { load, frame: read, end };
 const NETWORKS = ["detector", "mesh", "frame", "head"];
 
 let reader = null;
@@ -18,8 +21,7 @@ let parts = {}; // milliseconds that parts of the frame's work took
 let queue = Promise.resolve();
 
 self.onmessage = ({ data }) => {
-  const answer = data.kind === "load" ? () => load(data) : () => read(data);
-  queue = queue.then(answer).catch((error) => {
+  queue = queue.then(() => WORK[data.kind](data)).catch((error) => {
     self.postMessage({ kind: "failed", reason: String(error && error.message || error) });
   });
 };
@@ -95,4 +97,8 @@ async function read({ bitmap, seconds, isRestart, generation }) {
   const step = await reader.push({ data, width, height }, seconds, isRestart);
   const took = performance.now() - started;
   self.postMessage({ kind: "step", generation, width, height, took, parts, ...step });
+}
+
+function end({ generation }) {
+  self.postMessage({ kind: "ended", generation, event: reader ? reader.finish() : null });
 }

@@ -51,6 +51,19 @@ def test_a_word_too_soon_after_another_is_left_out() -> None:
     assert [event.word for event in spot(rows, wait=0.11)] == ["a"]
 
 
+def test_a_word_at_the_refractory_time_is_reported_anywhere_in_a_stream() -> None:
+    for start in range(60):
+        spotter = Spotter(LABELS, threshold=0.5, refractory=0.08)
+        rows = [(0.9, 0), (0.1, 0.8), (0.1, 0.1)]
+        times = [1 / 25 * (start + 2 * n) - 7 / 25 for n in range(len(rows))]
+        found = [
+            event.word
+            for time, (a, b) in zip(times, rows, strict=True)
+            for event in spotter.push(Reading(time, time, np.array([1 - a - b, a, b])))
+        ]
+        assert found == ["a", "b"], start
+
+
 def test_nothing_is_reported_in_silence() -> None:
     assert spot([(0.1, 0.2)] * 9) == []
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -26,6 +27,23 @@ from tests.malformed.movies import write_movie
 
 pytestmark = NEEDS_BROWSER
 FRAMES = 50
+# A worker whose word is still likely when the frames end; it forgets it once it is reported.
+KNOWS_A_LAST_WORD = """
+let word = null;
+self.onmessage = ({ data: { kind, generation, bitmap, seconds } }) => {
+  if (kind === "load") self.postMessage({ kind: "ready", facts: FACTS });
+  if (kind === "frame") {
+    const { width, height } = bitmap;
+    word = { word: "last", probability: 0.9, seconds: 0.4 };
+    const step = { seconds, state: "no face", faces: 0, event: null, took: 1, parts: {} };
+    self.postMessage({ kind: "step", generation, width, height, ...step });
+  }
+  if (kind === "end") {
+    self.postMessage({ kind: "ended", generation, event: word });
+    word = null;
+  }
+};
+"""
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +139,23 @@ def test_a_video_of_too_few_frames_is_read_to_its_end(
     expect(page.locator("#likely li").first).to_be_visible()
     expect(page.get_by_text("Too few frames per second")).to_be_visible()
     expect(page.get_by_text("The video is over")).to_be_visible()
+
+
+def test_the_last_word_of_a_video_is_read_with_it(page: Page, address: str, tmp_path: Path) -> None:
+    """The worker reports the word only when it is notified that the video is over."""
+    with urlopen(f"{address.rstrip('/')}/model.json") as answer:
+        facts = answer.read().decode()
+    script = KNOWS_A_LAST_WORD.replace("FACTS", facts)
+    answers = {"content_type": "text/javascript", "body": script}
+    page.route("**/worker.js", lambda route: route.fulfill(**answers))
+    frames = [np.ascontiguousarray(FACE[..., ::-1])] * 10
+    write_movie(tmp_path / "a.webm", frames, codec="libvpx", kind="webm", rate=25)
+    open_ready(page, address)
+    page.locator("#file").set_input_files(tmp_path / "a.webm")
+    expect(page.get_by_text("The video is over")).to_be_visible()
+    words = page.locator("#transcript li").all_inner_texts()
+    assert [text.split()[0] for text in words] == ["last"]
+    page.unroute("**/worker.js")
 
 
 def test_a_file_that_is_not_a_video(page: Page, address: str, tmp_path: Path) -> None:
