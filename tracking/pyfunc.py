@@ -4,9 +4,10 @@ Input: grey crops of one clip [T, S, S], or of N clips [N, T, S, S] that may dif
 numbers of 0 to 255 at 25 fps, cut as the model card describes (S is 96, for LRW-1000's own crops
 122). `lipnet crop --request` writes such a request. A model with "boundary" in its spec also needs
 the parameters word_first and word_last: the word's frames, the last one excluded, the same for all
-clips. Output: one row per clip: label, probability, top5 (labels, the most likely first),
-top5_probability, rejected (whether the probability is below the model's threshold). MLflow runs
-this file when it loads the model, with the copy of lipnet's modules that is next to it.
+clips. A model that was evaluated on the word and some context takes them too, and reads the whole
+clip without them. Output: one row per clip: label, probability, top5 (labels, the most likely
+first), top5_probability, rejected (whether the probability is below the model's threshold). MLflow
+runs this file when it loads the model, with the copy of lipnet's modules that is next to it.
 """
 
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ class LipreaderModel(PythonModel):
         self.labels = list(card.labels)
         self.rejection = card.rejection
         self.recipe = Recipe.for_input(card.preprocessing)
+        self.uses_word = uses_word(card)
         self.size = int(str(card.preprocessing["size"]))
 
     def predict(
@@ -108,12 +110,13 @@ class LipreaderModel(PythonModel):
         )
 
     def _find_word(self, params: dict[str, Any], steps: int) -> tuple[int, int]:
-        if not self.network.boundary:
-            return 0, steps
         first, last = int(params.get("word_first", -1)), int(params.get("word_last", -1))
+        is_given = (first, last) != (-1, -1)
+        if not self.uses_word or not (is_given or self.network.boundary):
+            return 0, steps
         if not 0 <= first < last <= steps:
             raise InputError(
-                f"word_first {first}, word_last {last}: this model needs the word's frames, "
+                f"word_first {first}, word_last {last}: these must be the word's frames, "
                 f"0 <= word_first < word_last <= {steps}"
             )
         return first, last
@@ -162,6 +165,12 @@ def read_crops(clip: Any, size: int, number: int) -> Crops:
     return np.ascontiguousarray(crops_THW, dtype=np.uint8)
 
 
+def uses_word(card: ModelCard) -> bool:
+    """Whether the word's frames change what the model reads."""
+    context = Recipe.for_input(card.preprocessing).eval_context
+    return ModelSpec.parse(card.spec).boundary or context >= 0
+
+
 def describe_use(card: ModelCard) -> tuple[ModelSignature, NDArray[np.uint8]]:
     """This model's signature, as the module's docstring describes it, and an input example."""
     size = int(str(card.preprocessing["size"]))
@@ -177,7 +186,7 @@ def describe_use(card: ModelCard) -> tuple[ModelSignature, NDArray[np.uint8]]:
         ]
     )
     signature = ModelSignature(crops, words)
-    if ModelSpec.parse(card.spec).boundary:
+    if uses_word(card):
         names = ("word_first", "word_last")
         word = ParamSchema([ParamSpec(name, DataType.long, -1) for name in names])
         signature = ModelSignature(crops, words, word)

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 
 from lipnet.models.build import build_model
-from lipnet.models.weights import ModelCard, save_weights
+from lipnet.models.weights import ModelCard, load_card, save_weights
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
-from tracking.pyfunc import LipreaderModel, RequestError
+from tracking.pyfunc import LipreaderModel, RequestError, describe_use
 
 
-def serve(folder: Path, spec: str, *, size: int = 96, field: int = 88) -> LipreaderModel:
+def serve(
+    folder: Path, spec: str, *, size: int = 96, field: int = 88, context: int = -1
+) -> LipreaderModel:
     recipe = Recipe(field=field, input_size=32)
-    card = ModelCard(spec, ["A", "B"], {"size": size, **recipe.input_facts})
+    facts = {"size": size, **recipe.input_facts, "eval_context": context}
+    card = ModelCard(spec, ["A", "B"], facts)
     save_weights(folder / "w.safetensors", build_model(ModelSpec.parse(spec), 2), card)
     served = LipreaderModel()
     served.load_context(SimpleNamespace(artifacts={"weights": str(folder / "w.safetensors")}))
@@ -41,11 +44,25 @@ def test_crops_have_the_size_that_the_model_was_trained_on(
 def test_a_boundary_model_needs_the_words_frames(tmp_path: Path) -> None:
     served = serve(tmp_path, "resnet18_0.125x + tcn_0.25x + boundary")
     for missing in (None, {"word_first": -1, "word_last": -1}, {"word_first": 3, "word_last": 9}):
-        with pytest.raises(ValueError, match="needs the word's frames, 0 <= word_first"):
+        with pytest.raises(ValueError, match="must be the word's frames, 0 <= word_first"):
             served.predict(None, crops_of(96), missing)
     early = served.predict(None, crops_of(96), {"word_first": 0, "word_last": 2})
     late = served.predict(None, crops_of(96), {"word_first": 3, "word_last": 5})
     assert not np.array_equal(early["probability"], late["probability"])
+
+
+def test_a_model_of_the_word_and_its_context_reads_these_frames_of_a_clip(tmp_path: Path) -> None:
+    served = serve(tmp_path, "resnet18_0.125x + tcn_0.25x", context=1)
+    clips = crops_of(96)
+    word = served.predict(None, clips, {"word_first": 2, "word_last": 3})
+    cut = served.predict(None, clips[:, 1:4])
+    assert np.array_equal(word["probability"], cut["probability"])
+    whole = [served.predict(None, clips, own) for own in (None, {"word_first": 0, "word_last": 5})]
+    assert np.array_equal(whole[0]["probability"], whole[1]["probability"])
+    assert not np.array_equal(word["probability"], whole[0]["probability"])
+    with pytest.raises(ValueError, match="must be the word's frames"):
+        served.predict(None, clips, {"word_first": 3, "word_last": 9})
+    assert describe_use(load_card(tmp_path / "w.safetensors"))[0].params is not None
 
 
 def as_mlflow_parses(clips: object) -> "np.ndarray[Any, Any]":
