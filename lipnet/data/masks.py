@@ -22,15 +22,16 @@ def change_light(frames_MTHW: Tensor, gains_M: Tensor, recipe: Recipe) -> None:
 
 
 def place_time_mask(masks_M2: Tensor, lengths_M: Tensor, n_frames: int, recipe: Recipe) -> Tensor:
-    """1 on up to `time_mask` frames in a row of each clip, and 1 / length on all of its frames
-    [2, M, T]; NO_MASK if the recipe has none."""
+    """1 on up to `time_mask` frames in a row of each clip, and 1 / their number on all of its
+    frames among the first `n_frames` [2, M, T]; NO_MASK if the recipe has none."""
     if not recipe.time_mask:
         return NO_MASK
     count_M = torch.minimum((masks_M2[:, 0] * (recipe.time_mask + 1)).long(), lengths_M)
     first_M = (masks_M2[:, 1] * (lengths_M - count_M + 1)).long()
     times_T = torch.arange(n_frames)
     masked_MT = (times_T >= first_M[:, None]) & (times_T < (first_M + count_M)[:, None])
-    return torch.stack([masked_MT.float(), valid_mask(lengths_M, n_frames) / lengths_M[:, None]])
+    valid_MT = valid_mask(lengths_M, n_frames)
+    return torch.stack([masked_MT.float(), valid_MT / valid_MT.sum(1, keepdim=True)])
 
 
 def mask_time(frames_MTHW: Tensor, masks_2MT: Tensor) -> None:

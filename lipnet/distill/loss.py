@@ -51,8 +51,11 @@ def decoupled_loss(
     own_B2, own_others_BK = _split_off(student_BK / temperature, is_label_BK)
     known_B2, known_others_BK = _split_off(teacher_BK / temperature, is_label_BK)
     label_B = (known_B2.exp() * (known_B2 - own_B2)).sum(1)
-    others_BK = known_others_BK.exp() * (known_others_BK - own_others_BK)
-    others_B = others_BK.masked_fill(is_label_BK, 0.0).sum(1)
+    # The label's column is masked first: it may overflow, and 0 times infinity has no gradient.
+    known_others_BK, own_others_BK = (
+        own_BK.masked_fill(is_label_BK, 0.0) for own_BK in (known_others_BK, own_others_BK)
+    )
+    others_B = (known_others_BK.exp() * (known_others_BK - own_others_BK)).sum(1)
     return (label_B + beta * others_B).mean() * temperature**2
 
 

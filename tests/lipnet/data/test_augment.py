@@ -11,6 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from lipnet.data.augment import Draws, central_view, draw, random_view
 from lipnet.data.batch import ClipBatch, View
+from lipnet.data.masks import place_time_mask
 from lipnet.recipe import Recipe
 from lipnet.sources.lrw import make_clip
 
@@ -330,6 +331,13 @@ def test_a_time_mask_replaces_frames_in_a_row_by_the_clips_mean(
         assert changed == list(range(changed[0], changed[-1] + 1)) if changed else True
         assert len(changed) <= min(most, length)
         assert not after[row, length:].any()
+
+
+def test_the_mean_of_a_clip_longer_than_the_view_is_that_of_its_frames_in_it() -> None:
+    recipe = Recipe(input_size=16, time_mask=3)
+    _, weights_MT = place_time_mask(torch.rand(2, 2), torch.tensor([20, 3]), 5, recipe)
+    torch.testing.assert_close(weights_MT.sum(1), torch.ones(2))
+    assert weights_MT.count_nonzero(1).tolist() == [5, 3]
 
 
 @settings(max_examples=30)

@@ -131,3 +131,12 @@ def test_every_loss_is_smallest_at_the_teacher_and_has_finite_gradients() -> Non
         assert float(value.detach()) > 1e-3
         (gradient_BK,) = torch.autograd.grad(value, other_BK)
         assert gradient_BK.isfinite().all()
+
+
+def test_a_teacher_that_is_very_sure_gives_finite_gradients() -> None:
+    teacher_BK = torch.tensor([[25.0, 0.0, -1.0]])
+    own_BK = torch.tensor([[1.0, 0.5, 0.0]], requires_grad=True)
+    labels_B = torch.tensor([0])
+    loss = decoupled_loss(own_BK, teacher_BK, labels_B, beta=8.0, temperature=0.25)
+    (gradient_BK,) = torch.autograd.grad(loss, own_BK)
+    assert gradient_BK.isfinite().all()
