@@ -21,8 +21,9 @@ from rich.console import Console
 
 from lipnet.doctor.rates import read_rates
 from lipnet.errors import InputError
-from lipnet.files import write_json
+from lipnet.files import digest_files, write_json
 from lipnet.how import How
+from lipnet.lineage.generation import read_generation
 from lipnet.sources.discover import find_source
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
 from pipeline.disk import check_disk
@@ -82,6 +83,7 @@ def main() -> None:
         check_starts(params, paths)
         if params.source.root:
             warn(console, describe_changes(source_root(params), paths.inventory))
+        warn(console, describe_starts(params, paths))
     rated = rate_machine(asked)
     if is_planned:
         corpus = plan_corpus(params, asked.clips, asked.labels)
@@ -220,6 +222,24 @@ def check_starts(params: Params, paths: Paths) -> None:
         for lineage, entry in section.items():
             if not paths.lineage(lineage).is_dir():
                 find_start(lineage, entry.init)
+
+
+def describe_starts(params: Params, paths: Paths) -> list[str]:
+    """A warning for each model that started from other contents of its file: DVC does not see
+    them."""
+    lines = []
+    for name, section, first in (("scratch", params.scratch, 0), ("taught", params.taught, 1)):
+        for lineage, entry in section.items():
+            folder, init = paths.lineage(lineage) / f"g{first}", Path(entry.init)
+            if not entry.init or not init.is_file() or not folder.is_dir():
+                continue
+            known = read_generation(folder).start
+            if known and known != digest_files([init]):
+                lines.append(
+                    f"{lineage} started from other contents of {init}; to train it again: "
+                    f"dvc repro --force --single-item {name}@{lineage}"
+                )
+    return lines
 
 
 def describe_changes(root: Path, inventory: Path) -> list[str]:

@@ -45,14 +45,16 @@ def _read_recorded(paths: Paths) -> Iterator[TrainingRow]:
 
 def add_up_epochs(lines: Path, model: str, epochs: int) -> float | None:
     """Seconds that a training's epochs took, by progress.jsonl: an epoch that was repeated counts
-    once. None if one is missing, as after a kill between an epoch and its line."""
+    once. None if one is missing, as after a kill between an epoch and its line or within an
+    epoch."""
     seconds: dict[int, float] = {}
     for line in lines.read_text(encoding="utf-8").splitlines() if lines.exists() else []:
         try:
             found = json.loads(line)
         except ValueError:  # a line that a kill cut short
             continue
-        if isinstance(found, dict) and found.get("model") == model and "epoch_seconds" in found:
+        is_own = isinstance(found, dict) and found.get("model") == model
+        if is_own and found.get("epoch_seconds") is not None:
             seconds[found["epoch"]] = found["epoch_seconds"]
     known = [seconds[epoch] for epoch in range(epochs) if epoch in seconds]
     return sum(known) if len(known) == epochs else None

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lipnet.lineage.generation import Generation, TrainingFacts
 from lipnet.lineage.plan import LineagePlan
+from lipnet.recipe import Recipe
 from lipnet.report.trainings import TrainingRow
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
@@ -46,7 +47,7 @@ class LineageProgress:
             model, facts, is_taught=self._is_taught, source=source, how=self._how
         )
         tracked = ModelRun(self._params.profile, identity)
-        self._model = ModelProgress(model, facts.recipe.epochs, tracked, self._lines)
+        self._model = ModelProgress(model, facts.recipe, tracked, self._lines)
         origin = f"distilled from {facts.teacher}" if facts.teacher else "from scratch"
         if self._how:
             origin = f"{self._how} of {facts.teacher}, tuned"
@@ -87,12 +88,14 @@ class LineageProgress:
 class ModelProgress:
     """One model's training: a bar on a terminal, else one line per epoch."""
 
-    def __init__(self, model: str, epochs: int, tracked: ModelRun, lines: Path) -> None:
+    def __init__(self, model: str, recipe: Recipe, tracked: ModelRun, lines: Path) -> None:
         self._model = model
-        self._epochs = epochs
+        self._epochs, self._batch = recipe.epochs, recipe.batch
         self._tracked = tracked
         self._lines = lines
         self._started = self._epoch_started = time.monotonic()
+        # Whether all of this epoch is trained since then: not if it resumes in its middle.
+        self._is_whole: bool | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -102,12 +105,14 @@ class ModelProgress:
             disable=not sys.stderr.isatty(),
             transient=True,
         )
-        self._task = self._bar.add_task(model, total=float(epochs), note="")
+        self._task = self._bar.add_task(model, total=float(recipe.epochs), note="")
         self._done = 0
         self._tracked.__enter__()
         self._bar.start()
 
     def on_batch(self, done: int, total: int) -> None:
+        if self._is_whole is None:
+            self._is_whole = done <= self._batch
         self._bar.update(self._task, completed=self._done + done / total)
 
     def on_epoch(self, record: EpochRecord) -> None:
@@ -116,7 +121,9 @@ class ModelProgress:
         seconds, epoch_seconds = now - self._started, now - self._epoch_started
         self._epoch_started = now
         self._tracked.log_epoch(record.epoch, epoch_figures(record))
-        timed = {"seconds": round(seconds, 1), "epoch_seconds": round(epoch_seconds, 3)}
+        took = round(epoch_seconds, 3) if self._is_whole else None
+        self._is_whole = True
+        timed = {"seconds": round(seconds, 1), "epoch_seconds": took}
         line = {"model": self._model, **asdict(record), **timed}
         with self._lines.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")

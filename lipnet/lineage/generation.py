@@ -44,7 +44,8 @@ class Generation:
     """One finished model of a lineage: the content of generation.json.
 
     `packing` is that of a compressed model, None for any other; `widths` are those of a network
-    of several, shares of its spec from 1 down.
+    of several, shares of its spec from 1 down; `start` is the digest of the weights file that the
+    training started from, None for random weights.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Generation:
     fingerprint: str
     packing: Packing | None = None
     widths: tuple[float, ...] = ()
+    start: str | None = None
 
     @property
     def facts(self) -> TrainingFacts:
@@ -91,8 +93,9 @@ def write_generation(folder: Path, generation: Generation) -> None:
     content = asdict(generation)
     if generation.packing is None:
         del content["packing"]
-    if not generation.widths:
-        del content["widths"]
+    for name in ("widths", "start"):
+        if not content[name]:
+            del content[name]
     write_json(folder / GENERATION_FILE, content)
 
 
@@ -125,6 +128,7 @@ def _parse_generation(found: Record) -> Generation:
         fingerprint=found.text("fingerprint"),
         packing=_parse_packing(found.record("packing")) if "packing" in found else None,
         widths=tuple(found.numbers("widths")) if "widths" in found else (),
+        start=found.text("start") if "start" in found else None,
     )
 
 

@@ -214,6 +214,7 @@ class GenerationRun:
             val_loss=best.val_loss,
             fingerprint=facts.fingerprint,
             widths=self.plan.storage.widths,
+            start=self.identity["start"],
         )
 
     def _save(

@@ -10,6 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from lipnet.errors import InputError
+from lipnet.files import digest_files
+from lipnet.lineage.generation import Generation, write_generation
+from lipnet.recipe import Recipe
 from lipnet.sources.inventory import scan_inventory, write_inventory
 from lipnet.spec import ModelSpec
 from pipeline import disk, machine, preflight, work
@@ -72,6 +75,28 @@ def test_weights_to_start_from_that_are_missing_are_found_before_the_preprocessi
     Paths("tiny").lineage("small").rmdir()
     init.touch()
     preflight.main()
+
+
+def test_a_model_that_started_from_other_contents_is_named(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params, init = make_params(), workplace / "start.safetensors"
+    params.scratch["big"].init = str(init)
+    monkeypatch.setattr(preflight, "load_params", lambda: params)
+    init.write_bytes(b"first")
+    folder = Paths("tiny").lineage("big") / "g0"
+    folder.mkdir(parents=True)
+    recipe, fingerprint = Recipe(), "a" * 16
+    spec = "resnet18_0.25x + tcn_0.25x"
+    made = Generation("g0", "big-g0", None, spec, recipe, 0, 0.5, 0.5, 1.0, fingerprint)
+    write_generation(folder, replace(made, start=digest_files([init])))
+    preflight.main()
+    assert "other contents" not in capsys.readouterr().out
+    init.write_bytes(b"second")
+    preflight.main()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "big started from other contents of" in printed
+    assert "dvc repro --force --single-item scratch@big" in printed
 
 
 def make_lrw(root: Path) -> Path:

@@ -113,6 +113,7 @@ def test_a_generation_that_ends_is_written_down(
     shown = progress.LineageProgress(params, plan, tmp_path / "progress.jsonl", Engine())
     model = shown.begin("a-g0", TrainingFacts(SPEC, recipe, None, "a" * 16))
     for epoch in range(2):
+        model.on_batch(1, 1)
         model.on_epoch(EpochRecord(epoch, 1e-3, 1.0, 1.0, 0.0, 1.0, 0.5, 0.9, best=True))
     shown.end(Generation("g0", "a-g0", None, SPEC, recipe, 1, 0.5, 0.9, 1.0, "a" * 16))
     (row,) = read_rows(Paths("tiny").trainings / f"{'a' * 16}.csv", TrainingRow)
