@@ -6,6 +6,7 @@ import shlex
 import sys
 import webbrowser
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     what.add_argument(
         "--delete",
         action="store_true",
-        help="delete the takes that were recorded in DIR, and all crops; models stay",
+        help="delete the takes that were recorded in DIR, all crops and its page; models stay",
     )
     verb.add_argument("--json", action="store_true", help="with --no-page: print JSON")
     verb.set_defaults(run=run)
@@ -135,9 +136,11 @@ def split_words(text: str) -> list[str]:
 
 def delete(parsed: argparse.Namespace) -> None:
     """Delete the takes and print what is left."""
-    from lipnet.teach.takes import delete_takes
+    from lipnet.teach.takes import WORK, delete_takes, lock_root
 
-    found = delete_takes(parsed.root)
+    taught = (parsed.root / WORK).is_dir()
+    with lock_root(parsed.root) if taught else nullcontext():
+        found = delete_takes(parsed.root)
     print(f"{found.takes} takes deleted, and the crops of all takes")
     if found.left:
         print(make_printable(f"left in {parsed.root}: {', '.join(map(escape, found.left))}"))

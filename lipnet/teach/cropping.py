@@ -2,12 +2,14 @@
 # T frames  H W pixels  P landmark points (68)
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.clip import CLIP_FRAMES, FPS
+from lipnet.code import code_digest
 from lipnet.crops.align import STABLE
 from lipnet.crops.border import share_outside
 from lipnet.crops.crop import CropOptions, describe_crops
@@ -15,6 +17,7 @@ from lipnet.files import digest_files, digest_of, write_atomic
 from lipnet.inference.crop import Cropped, crop_video, shared_detector
 from lipnet.landmark_names import MESH
 from lipnet.landmarks.options import LandmarkOptions
+from lipnet.landmarks.tracker import describe_maker
 from lipnet.npz import read_npz
 from lipnet.video.decode import MAX_FRAMES, Decoding, VideoError, iter_frames
 
@@ -23,6 +26,7 @@ MAX_UNSEEN = 0.1  # share of the frames without a face
 MAX_OUTSIDE = 0.1  # share of the crop that is outside of the picture
 MAX_SHIFT = 1.0  # of the face during the word, in distances between the outer corners of the eyes
 EYE_CORNERS = (36, 45)
+CODE = "teach.cropping"
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,14 @@ def keep_crops(video: Path, crops_THW: NDArray[np.uint8], options: CropOptions, 
 
 
 def _name_crops(video: Path, options: CropOptions) -> str:
-    return digest_of({"video": digest_files([video]), "crops": describe_crops(options, MESH)})
+    facts = {"video": digest_files([video]), "crops": describe_crops(options, MESH)}
+    return digest_of({**facts, "made_by": _describe_maker()})
+
+
+@cache
+def _describe_maker() -> dict[str, object]:
+    """What decides a take's crops besides its video and the options."""
+    return describe_maker(LandmarkOptions(model=MESH), code_digest(CODE))
 
 
 def find_middle(frames: int) -> slice:

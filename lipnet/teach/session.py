@@ -156,6 +156,7 @@ class TeachSession:
             self._check_idle()
             if self._outcome.taught is None:
                 raise InputError("there is no model yet: train first")
+            self._outcome.fault = ""
             self._start(_Job(WRITING), self._write_reader)
 
     def wait(self) -> None:

@@ -18,8 +18,8 @@ const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 1
 const screen = new Screen();
 const { video } = screen;
 let worker = null;
-let playing = null; // { capture, resampler, stream, url, pending, isPaused, isBehind, generation }
-let generation = 0;
+let playing = null; // { capture, resampler, stream, url, pending, isPaused, isBehind, isOver, ... }
+let generation = 0; // of what is played: whatever was asked for before is over
 
 function start() {
   if (!WebAssembly.validate(new Uint8Array(SIMD))) return screen.warn(MESSAGES.simd);
@@ -41,7 +41,7 @@ const ANSWERS = {
     screen.notify(MESSAGES.ready);
   },
   step: (step) => {
-    if (!playing || step.generation !== playing.generation) return;
+    if (!playing || step.generation !== generation) return;
     playing.pending -= 1;
     screen.add(step);
     if (playing.isPaused || playing.isOver) screen.draw();
@@ -49,7 +49,7 @@ const ANSWERS = {
     if (playing.isOver && !playing.pending) finish();
   },
   ended: ({ generation: ended, event }) => {
-    if (!playing || ended !== playing.generation) return;
+    if (!playing || ended !== generation) return;
     if (event) screen.addWord(event);
     screen.draw();
     stop();
@@ -65,19 +65,26 @@ function fail(reason) {
 
 async function useCamera() {
   stop();
+  const own = generation;
   if (!navigator.mediaDevices) {
     screen.warn(MESSAGES.insecure);
     return;
   }
   try {
     const stream = await navigator.mediaDevices.getUserMedia(CAMERA);
+    if (generation !== own) {
+      stream.getTracks().forEach((track) => track.stop());
+      return;
+    }
     video.srcObject = stream;
     stream.getVideoTracks()[0].onended = () => {
+      if (generation !== own) return;
       stop();
       screen.warn(MESSAGES.unplugged);
     };
     await play({ stream });
   } catch (error) {
+    if (generation !== own) return;
     stop();
     screen.warn(describeCamera(error));
   }
@@ -85,20 +92,21 @@ async function useCamera() {
 
 async function useFile(file) {
   stop();
+  const own = generation;
   const url = typeof file === "string" ? file : URL.createObjectURL(file);
   video.src = url;
   try {
     await play({ url });
   } catch {
+    if (generation !== own) return; // another one was opened while this one loaded
     stop();
     screen.warn(MESSAGES.unreadable);
   }
 }
 
 async function play(source) {
-  generation += 1;
   const resampler = new Resampler();
-  playing = { ...source, resampler, pending: 0, isFirst: true, generation };
+  playing = { ...source, resampler, pending: 0, isFirst: true };
   screen.open(Boolean(source.stream));
   const onFrame = (bitmap, seconds) => {
     screen.count(seconds);
@@ -146,8 +154,9 @@ function resume() {
 // The file is over: its last frame is still to be read.
 function end() {
   if (!playing || playing.stream) return;
+  const own = generation;
   playing.capture.queue.then(() => {
-    if (!playing) return;
+    if (generation !== own) return;
     playing.resampler.finish().forEach(send);
     playing.isOver = true;
     if (!playing.pending) finish();
@@ -156,7 +165,7 @@ function end() {
 
 // All frames were read: the worker still knows the last word.
 function finish() {
-  worker.postMessage({ kind: "end", generation: playing.generation });
+  worker.postMessage({ kind: "end", generation });
 }
 
 function stop() {
@@ -165,8 +174,9 @@ function stop() {
     playing.stream?.getTracks().forEach((track) => track.stop());
     if (playing.url?.startsWith("blob:")) URL.revokeObjectURL(playing.url);
     // What it would still report belongs to no later video.
-    worker.postMessage({ kind: "end", generation: playing.generation });
+    worker.postMessage({ kind: "end", generation });
   }
+  generation += 1;
   playing = null;
   video.pause();
   video.removeAttribute("src");

@@ -163,8 +163,7 @@ async function record() {
       refused += 1;
       notify(`${word}: not used`, error.message, true);
     }
-    state = await ask("state");
-    show();
+    await refresh();
   }
   isRecording = false;
   if (!findNext()) notify("All takes are there", "Train, or discard the last one and record it again.");
@@ -182,11 +181,20 @@ async function change(path, value) {
   if (state.job) watch();
 }
 
+// Show what is now. A request that fails, as after a pause of the computer, is made again later.
+async function refresh() {
+  try {
+    state = await ask("state");
+  } catch {
+    notify("No answer", "The program that opened this page does not answer: is it still running?", true);
+  }
+  show();
+}
+
 async function watch() {
   while (state.job) {
     await new Promise((resolve) => setTimeout(resolve, POLL));
-    state = await ask("state");
-    show();
+    await refresh();
   }
   if (state.fault) notify("It failed", state.fault, true);
   else if (state.hasReader) notify("The page is written", "Open it, or copy its folder to a server.");

@@ -16,6 +16,7 @@ from lipnet.measure.accuracy import Estimate
 from lipnet.measure.confusion import LookAlike
 from lipnet.models.weights import ModelCard
 from lipnet.shards.index import ClipFailure
+from lipnet.teach.takes import lock_root
 from lipnet.teach.training import HeldBack, Taught
 from tests.lipnet.inference.embedding import write_weights
 
@@ -116,6 +117,8 @@ def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
     (tmp_path / "yes").mkdir()
     (tmp_path / "yes" / "take-001.webm").write_bytes(b"x")
     (tmp_path / "taught.safetensors").write_bytes(b"x")
+    with lock_root(tmp_path), pytest.raises(SystemExit, match="another `lipnet teach` uses"):
+        main(["teach", str(tmp_path), "--delete"])
     main(["teach", str(tmp_path), "--delete"])
     printed = capsys.readouterr().out
     assert "1 takes deleted" in printed

@@ -78,5 +78,9 @@ def test_crops_are_those_of_the_library_and_are_kept(
     with monkeypatch.context() as patched:
         patched.setattr(cropping, "crop_take", None)
         np.testing.assert_array_equal(crop_once(video, OPTIONS, kept), wanted_THW)
+    with monkeypatch.context() as patched:  # other code or another landmark model
+        patched.setattr(cropping, "_describe_maker", lambda: {"code": "other"})
+        patched.setattr(cropping, "crop_take", lambda *_: wanted_THW[:1])
+        assert len(crop_once(video, OPTIONS, kept)) == 1
     path.write_bytes(path.read_bytes()[:100])
     np.testing.assert_array_equal(crop_once(video, OPTIONS, kept), wanted_THW)

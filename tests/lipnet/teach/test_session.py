@@ -101,11 +101,19 @@ def test_one_job_at_a_time_and_its_outcome(
     session.wait()
     state = session.state()
     assert (state["job"], state["fault"], state["taught"]) == (None, "", {"path": "a model"})
+    monkeypatch.setattr(module, "write_page", _refuse)
+    session.write_reader()
+    session.wait()
+    assert session.state()["fault"] == "no runtime"
     monkeypatch.setattr(module, "write_page", lambda weights, folder: folder.mkdir(parents=True))
     session.write_reader()
     session.wait()
-    assert session.state()["hasReader"]
+    assert (session.state()["hasReader"], session.state()["fault"]) == (True, "")
     assert session.plan.reader.is_dir()
+
+
+def _refuse(*_: object) -> None:
+    raise InputError("no runtime")
 
 
 def test_what_fails_in_the_background_is_reported(

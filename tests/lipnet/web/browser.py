@@ -96,13 +96,19 @@ READ_FRAMES = """async ([names, limit]) => {
       crop: plain(crop), seen: plain(seen), logits: plain(logits),
     });
   }
+  worker.postMessage({ kind: "end", generation: 0 });
+  const { kind, event } = await within(next(), "ending");
+  if (kind !== "ended") throw new Error(`${kind} in place of ended`);
   worker.terminate();
-  return steps;
+  return [steps, event];
 }"""
 
 
-def read_frames(page: Page, address: str, names: Sequence[str]) -> list[dict[str, Any]]:
-    """What the page's worker answers to the PNG frames of these names, one after another."""
+def read_frames(
+    page: Page, address: str, names: Sequence[str]
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """What the page's worker answers to the PNG frames of these names, one after another, and the
+    word that it reports at their end, if any."""
     page.goto(address)
-    steps: list[dict[str, Any]] = page.evaluate(READ_FRAMES, [list(names), LIMIT])
-    return steps
+    steps, last = page.evaluate(READ_FRAMES, [list(names), LIMIT])
+    return steps, last

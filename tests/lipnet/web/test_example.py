@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,11 @@ from numpy.typing import NDArray
 from playwright.sync_api import Page, expect
 
 from lipnet.cli.demo import EXAMPLE, MODEL
+from lipnet.clip import FPS
+from lipnet.live.reader import find_window
+from lipnet.live.spotter import Reading, Spotter, find_settings
+from lipnet.models.weights import load_card
+from lipnet.selection.ensemble import softmax
 from lipnet.web.folder import write_page
 from lipnet.web.server import serve_folder
 from tests.lipnet.web.browser import (
@@ -108,13 +114,31 @@ def test_the_same_words_are_likeliest_as_in_the_library(demo: Demo) -> None:
     assert logits <= LOGIT
 
 
+def spot(steps: Sequence[dict[str, Any]]) -> list[tuple[str, float]]:
+    """The words, and the times of their middles, that the library reports for these logits."""
+    card = load_card(MODEL)
+    threshold, refractory = find_settings(card)
+    spotter = Spotter(card.labels, threshold=threshold, refractory=refractory)
+    half = find_window(card) / 2
+    found = []
+    for number, step in enumerate(steps):
+        if step["logits"] is not None:
+            probabilities_K = softmax(np.array([step["logits"]]))[0]
+            found += spotter.push(Reading((number + 1 - half) / FPS, 0.0, probabilities_K))
+    found += spotter.finish()
+    assert found
+    return [(str(event.word), pytest.approx(event.seconds)) for event in found]
+
+
 def compare(demo: Demo, frames: Sequence[NDArray[np.uint8]]) -> Iterator[list[float]]:
     """Of each frame the largest differences of landmarks, crop and logits (NaN if none were read),
     and whether the likeliest word is the same."""
     names = [f"{n}.png" for n in range(len(frames))]
     for name, frame in zip(names, frames, strict=True):
         cv2.imwrite(str(demo.folder / name), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    steps = read_frames(demo.page, demo.address, names)
+    steps, last = read_frames(demo.page, demo.address, names)
+    events = [event for event in (*(step["event"] for step in steps), last) if event]
+    assert [(event["word"], event["seconds"]) for event in events] == spot(steps)
     for step, own in zip(steps, read_stream(MODEL, frames), strict=True):
         crop_HW = np.array(step["crop"], np.int16).reshape(own.crop_HW.shape)
         apart = [

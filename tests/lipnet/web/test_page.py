@@ -27,15 +27,19 @@ from tests.malformed.movies import write_movie
 
 pytestmark = NEEDS_BROWSER
 FRAMES = 50
-# A worker whose word is still likely when the frames end; it forgets it once it is reported.
+# A worker that knows a word of each video, and reports it at the end: at the start of the next one
+# if nobody notified it of the end.
 KNOWS_A_LAST_WORD = """
 let word = null;
-self.onmessage = ({ data: { kind, generation, bitmap, seconds } }) => {
+let videos = 0;
+self.onmessage = ({ data: { kind, generation, bitmap, seconds, isRestart } }) => {
   if (kind === "load") self.postMessage({ kind: "ready", facts: FACTS });
   if (kind === "frame") {
     const { width, height } = bitmap;
-    word = { word: "last", probability: 0.9, seconds: 0.4 };
-    const step = { seconds, state: "no face", faces: 0, event: null, took: 1, parts: {} };
+    const event = isRestart ? word : null;
+    videos += isRestart ? 1 : 0;
+    word = { word: `last${videos}`, probability: 0.9, seconds: 0.4 };
+    const step = { seconds, state: "no face", faces: 0, event, took: 1, parts: {} };
     self.postMessage({ kind: "step", generation, width, height, ...step });
   }
   if (kind === "end") {
@@ -141,21 +145,50 @@ def test_a_video_of_too_few_frames_is_read_to_its_end(
     expect(page.get_by_text("The video is over")).to_be_visible()
 
 
-def test_the_last_word_of_a_video_is_read_with_it(page: Page, address: str, tmp_path: Path) -> None:
-    """The worker reports the word only when it is notified that the video is over."""
+@pytest.fixture
+def worded(page: Page, address: str, tmp_path: Path) -> Iterator[Page]:
+    """The page with a worker that knows a last word of each video, which are a.webm and b.webm."""
     with urlopen(f"{address.rstrip('/')}/model.json") as answer:
         facts = answer.read().decode()
     script = KNOWS_A_LAST_WORD.replace("FACTS", facts)
-    answers = {"content_type": "text/javascript", "body": script}
-    page.route("**/worker.js", lambda route: route.fulfill(**answers))
-    frames = [np.ascontiguousarray(FACE[..., ::-1])] * 10
-    write_movie(tmp_path / "a.webm", frames, codec="libvpx", kind="webm", rate=25)
-    open_ready(page, address)
-    page.locator("#file").set_input_files(tmp_path / "a.webm")
-    expect(page.get_by_text("The video is over")).to_be_visible()
-    words = page.locator("#transcript li").all_inner_texts()
-    assert [text.split()[0] for text in words] == ["last"]
-    page.unroute("**/worker.js")
+    page.route(
+        "**/worker.js",
+        lambda route: route.fulfill(content_type="text/javascript", body=script),
+    )
+    for name, count in (("a.webm", 250), ("b.webm", 10)):
+        frames = [np.ascontiguousarray(FACE[..., ::-1])] * count
+        write_movie(tmp_path / name, frames, codec="libvpx", kind="webm", rate=25)
+    try:
+        open_ready(page, address)
+        yield page
+    finally:
+        page.unroute("**/worker.js")
+
+
+def read_words(page: Page) -> list[str]:
+    return [text.split()[0] for text in page.locator("#transcript li").all_inner_texts()]
+
+
+def test_the_last_word_of_a_video_is_read_with_it(worded: Page, tmp_path: Path) -> None:
+    worded.locator("#file").set_input_files(tmp_path / "b.webm")
+    expect(worded.get_by_text("The video is over")).to_be_visible()
+    assert read_words(worded) == ["last1"]
+
+
+def test_a_video_that_was_stopped_adds_no_word_to_the_next(worded: Page, tmp_path: Path) -> None:
+    worded.locator("#file").set_input_files(tmp_path / "a.webm")
+    expect(worded.locator("#state")).to_have_text("none")
+    worded.locator("#stop").click()
+    worded.locator("#file").set_input_files(tmp_path / "b.webm")
+    expect(worded.get_by_text("The video is over")).to_be_visible()
+    assert read_words(worded) == ["last2"]
+
+
+def test_a_second_video_takes_the_place_of_one_that_loads(worded: Page, tmp_path: Path) -> None:
+    for name in ("a.webm", "b.webm"):
+        worded.locator("#file").set_input_files(tmp_path / name)
+    expect(worded.get_by_text("The video is over")).to_be_visible()
+    assert read_words(worded)[-1].startswith("last")
 
 
 def test_a_file_that_is_not_a_video(page: Page, address: str, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def compared(
     requests: list[str] = []
     with serve_folder(web) as address, open_page() as page:
         page.on("request", lambda request: requests.append(request.url))
-        steps = read_frames(page, address, [f"{n}.png" for n in range(FRAMES)])
+        steps, _ = read_frames(page, address, [f"{n}.png" for n in range(FRAMES)])
     assert all(url.startswith((address, "blob:")) for url in requests)
     fresh = [n for n, step in enumerate(steps) if step["state"] == "new face"]
     assert fresh == [FRAMES - LARGE]  # so much larger that it counts as another face
