@@ -81,14 +81,19 @@ def read_cache(repository: Path) -> tuple[Path, bool]:
         settings.read([repository / ".dvc" / "config", repository / ".dvc" / "config.local"])
     except configparser.Error as error:
         raise InputError(f".dvc/config cannot be read: {error}") from error
-    kind = settings.get("cache", "type", fallback="reflink,copy").split(",")[0].strip()
-    folder = settings.get("cache", "dir", fallback="cache")
+    # DVC quotes values with a comma.
+    kinds, folder = (
+        settings.get("cache", name, fallback=usual).strip().strip("\"'")
+        for name, usual in (("type", "reflink,copy"), ("dir", "cache"))
+    )
+    kind = kinds.split(",")[0].strip()
     return repository / ".dvc" / folder, kind not in ("hardlink", "symlink")
 
 
 def measure_folder(folder: Path) -> int:
-    """Bytes of all files below a folder; 0 if it does not exist."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes of all files below a folder, those that are links into DVC's cache too; 0 if there is
+    none."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def find_existing(place: Path) -> Path:

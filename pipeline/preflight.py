@@ -80,7 +80,8 @@ def main() -> None:
     check_extras(params)
     if not is_planned:
         check_corpus(params, paths)
-        check_starts(params, paths)
+        if asked.profile is None:
+            check_starts(params, paths)
         if params.source.root:
             warn(console, describe_changes(source_root(params), paths.inventory))
         warn(console, describe_starts(params, paths))
@@ -145,6 +146,8 @@ def find_params(asked: argparse.Namespace) -> Params:
 
 def rate_machine(asked: argparse.Namespace) -> Rated:
     """The machine of the options, or this one."""
+    if asked.cores is not None and asked.gpu is asked.rate is asked.doctor is None:
+        raise InputError("--cores goes with --gpu, --rate or --doctor: this machine is measured")
     if asked.gpu is not None:
         return rate_gpu(asked.gpu, asked.cores or GPU_CORES)
     if asked.rate is not None:
@@ -225,15 +228,20 @@ def check_starts(params: Params, paths: Paths) -> None:
 
 
 def describe_starts(params: Params, paths: Paths) -> list[str]:
-    """A warning for each model that started from other contents of its file: DVC does not see
-    them."""
+    """A warning for each lineage whose file to start from is missing, or has changed since then:
+    DVC sees its name only."""
     lines = []
     for name, section, first in (("scratch", params.scratch, 0), ("taught", params.taught, 1)):
         for lineage, entry in section.items():
             folder, init = paths.lineage(lineage) / f"g{first}", Path(entry.init)
-            if not entry.init or not init.is_file() or not folder.is_dir():
+            if not entry.init:
                 continue
-            known = read_generation(folder).start
+            if not init.is_file():
+                lines.append(
+                    f"{lineage} cannot be trained: it starts from {init}, which is missing"
+                )
+                continue
+            known = read_generation(folder).start if folder.is_dir() else None
             if known and known != digest_files([init]):
                 lines.append(
                     f"{lineage} started from other contents of {init}; to train it again: "

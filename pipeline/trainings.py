@@ -43,20 +43,19 @@ def _read_recorded(paths: Paths) -> Iterator[TrainingRow]:
         yield from read_rows(path, TrainingRow)
 
 
-def add_up_epochs(lines: Path, model: str, epochs: int) -> float | None:
+def add_up_epochs(lines: Path, fingerprint: str, epochs: int) -> float | None:
     """Seconds that a training's epochs took, by progress.jsonl: an epoch that was repeated counts
     once. None if one is missing, as after a kill between an epoch and its line or within an
     epoch."""
-    seconds: dict[int, float] = {}
+    seconds: dict[int, float | None] = {}
     for line in lines.read_text(encoding="utf-8").splitlines() if lines.exists() else []:
         try:
             found = json.loads(line)
         except ValueError:  # a line that a kill cut short
             continue
-        is_own = isinstance(found, dict) and found.get("model") == model
-        if is_own and found.get("epoch_seconds") is not None:
-            seconds[found["epoch"]] = found["epoch_seconds"]
-    known = [seconds[epoch] for epoch in range(epochs) if epoch in seconds]
+        if isinstance(found, dict) and found.get("fingerprint") == fingerprint:
+            seconds[found["epoch"]] = found.get("epoch_seconds")
+    known = [took for took in map(seconds.get, range(epochs)) if took is not None]
     return sum(known) if len(known) == epochs else None
 
 

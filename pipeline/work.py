@@ -131,11 +131,17 @@ def list_work(
         work = LineageWork(lineage, gmacs, parameters, models, epochs, batch=recipe.batch)
         teacher = params.source_of(lineage)
         if teacher is not None:  # it sees the same frames as its student
-            cost = weigh(teacher, recipe.input_size)[0]
+            cost = weigh(teacher, recipe.input_size)[0] * count_teachers(params, lineage)
             work = replace(work, teacher=teacher, teacher_gmacs=cost)
         done = 0 if paths is None else count_done(paths, lineage, models)
         works.append(replace(work, done=done))
     return works
+
+
+def count_teachers(params: Params, lineage: str) -> int:
+    """The models that teach a lineage's first generation: one, or all of the teacher's lineage."""
+    entry = params.taught.get(lineage)
+    return count_models(params, entry.teacher) if entry and entry.members == "all" else 1
 
 
 def count_models(params: Params, lineage: str) -> int:
@@ -155,6 +161,7 @@ def add_operations(params: Params, works: list[LineageWork]) -> list[LineageWork
             count_operations(str(spec.at_width(w))) for w in params.widths_of(work.lineage)[1:]
         ]
         teaching = count_operations(str(params.spec_of(work.teacher)))[0] if work.teacher else 0
+        teaching *= count_teachers(params, work.lineage)
         found.append(
             replace(
                 work,

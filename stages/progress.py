@@ -12,7 +12,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lipnet.lineage.generation import Generation, TrainingFacts
 from lipnet.lineage.plan import LineagePlan
-from lipnet.recipe import Recipe
 from lipnet.report.trainings import TrainingRow
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
@@ -47,7 +46,7 @@ class LineageProgress:
             model, facts, is_taught=self._is_taught, source=source, how=self._how
         )
         tracked = ModelRun(self._params.profile, identity)
-        self._model = ModelProgress(model, facts.recipe, tracked, self._lines)
+        self._model = ModelProgress(model, facts, tracked, self._lines)
         origin = f"distilled from {facts.teacher}" if facts.teacher else "from scratch"
         if self._how:
             origin = f"{self._how} of {facts.teacher}, tuned"
@@ -73,7 +72,7 @@ class LineageProgress:
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             commit=self._commit,
             machine=self._machine,
-            seconds=add_up_epochs(self._lines, generation.model, generation.recipe.epochs),
+            seconds=add_up_epochs(self._lines, generation.fingerprint, generation.recipe.epochs),
         )
         record_training(Paths(self._params.profile), row)
 
@@ -88,9 +87,9 @@ class LineageProgress:
 class ModelProgress:
     """One model's training: a bar on a terminal, else one line per epoch."""
 
-    def __init__(self, model: str, recipe: Recipe, tracked: ModelRun, lines: Path) -> None:
+    def __init__(self, model: str, facts: TrainingFacts, tracked: ModelRun, lines: Path) -> None:
         self._model = model
-        self._epochs, self._batch = recipe.epochs, recipe.batch
+        self._facts = facts
         self._tracked = tracked
         self._lines = lines
         self._started = self._epoch_started = time.monotonic()
@@ -105,14 +104,14 @@ class ModelProgress:
             disable=not sys.stderr.isatty(),
             transient=True,
         )
-        self._task = self._bar.add_task(model, total=float(recipe.epochs), note="")
+        self._task = self._bar.add_task(model, total=float(facts.recipe.epochs), note="")
         self._done = 0
         self._tracked.__enter__()
         self._bar.start()
 
     def on_batch(self, done: int, total: int) -> None:
         if self._is_whole is None:
-            self._is_whole = done <= self._batch
+            self._is_whole = done <= self._facts.recipe.batch
         self._bar.update(self._task, completed=self._done + done / total)
 
     def on_epoch(self, record: EpochRecord) -> None:
@@ -124,11 +123,12 @@ class ModelProgress:
         took = round(epoch_seconds, 3) if self._is_whole else None
         self._is_whole = True
         timed = {"seconds": round(seconds, 1), "epoch_seconds": took}
-        line = {"model": self._model, **asdict(record), **timed}
+        own = {"model": self._model, "fingerprint": self._facts.fingerprint}
+        line = {**own, **asdict(record), **timed}
         with self._lines.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
         text = (
-            f"epoch {record.epoch + 1}/{self._epochs}  loss {record.train_loss:.3f}  "
+            f"epoch {record.epoch + 1}/{self._facts.recipe.epochs}  loss {record.train_loss:.3f}  "
             f"validation {record.val_top1:.1%}{' *' if record.best else ''}"
         )
         self._bar.update(self._task, completed=self._done, note=text)

@@ -30,6 +30,8 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (None, 3_000_000),
         ("[cache]\n    type = hardlink,symlink\n    dir = ../elsewhere\n", 1_500_000),
+        ('[cache]\n    type = "hardlink,copy"\n', 1_500_000),
+        ('[cache]\n    type = "copy,hardlink"\n', 3_000_000),
         ("[core]\n    autostage = true\n[cache]\n    type = copy\n", 3_000_000),
     ],
 )

@@ -35,7 +35,7 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
         source=SimpleNamespace(name=name, root=root, options={}),
         synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
         scratch={"big": SimpleNamespace(generations=1, init="")},
-        taught={"small": SimpleNamespace(generations=1, teacher="big", init="")},
+        taught={"small": SimpleNamespace(generations=1, teacher="big", members="best", init="")},
         landmarks=SimpleNamespace(model="dlib"),
         cascades={},
         compressed={},
@@ -77,26 +77,37 @@ def test_weights_to_start_from_that_are_missing_are_found_before_the_preprocessi
     preflight.main()
 
 
+@pytest.mark.parametrize(
+    ("section", "lineage", "name"), [("scratch", "big", "g0"), ("taught", "small", "g1")]
+)
 def test_a_model_that_started_from_other_contents_is_named(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    section: str,
+    lineage: str,
+    name: str,
 ) -> None:
     params, init = make_params(), workplace / "start.safetensors"
-    params.scratch["big"].init = str(init)
+    getattr(params, section)[lineage].init = str(init)
     monkeypatch.setattr(preflight, "load_params", lambda: params)
     init.write_bytes(b"first")
-    folder = Paths("tiny").lineage("big") / "g0"
+    folder = Paths("tiny").lineage(lineage) / name
     folder.mkdir(parents=True)
     recipe, fingerprint = Recipe(), "a" * 16
     spec = "resnet18_0.25x + tcn_0.25x"
-    made = Generation("g0", "big-g0", None, spec, recipe, 0, 0.5, 0.5, 1.0, fingerprint)
+    made = Generation(name, f"{lineage}-{name}", None, spec, recipe, 0, 0.5, 0.5, 1.0, fingerprint)
     write_generation(folder, replace(made, start=digest_files([init])))
     preflight.main()
     assert "other contents" not in capsys.readouterr().out
     init.write_bytes(b"second")
     preflight.main()
     printed = " ".join(capsys.readouterr().out.split())
-    assert "big started from other contents of" in printed
-    assert "dvc repro --force --single-item scratch@big" in printed
+    assert f"{lineage} started from other contents of" in printed
+    assert f"dvc repro --force --single-item {section}@{lineage}" in printed
+    init.unlink()
+    preflight.main()
+    assert f"{lineage} cannot be trained: it starts from" in capsys.readouterr().out
 
 
 def make_lrw(root: Path) -> Path:
@@ -345,6 +356,23 @@ def test_ready_crops_need_no_landmarks(workplace: Path) -> None:
     stored = {row.step: row for row in estimate(like_lrw, [], Machine(2, 50.0))}["shards"]
     share = (8 * 122**2) / (29 * 96**2)
     assert rows["shards"].disk_bytes == pytest.approx(share * stored.disk_bytes, rel=0.001)
+
+
+def test_every_member_of_an_ensemble_that_teaches_is_counted() -> None:
+    params = make_params()
+    alone = work.list_work(params, 2, frames=29, paths=None)[1]
+    params.taught["small"].members = "all"
+    together = work.list_work(params, 2, frames=29, paths=None)[1]
+    assert together.teacher_gmacs == 2 * alone.teacher_gmacs > 0
+
+
+def test_cores_of_a_machine_that_is_measured_are_refused(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "load_params", make_params)
+    monkeypatch.setattr("sys.argv", ["preflight", "--cores", "64"])
+    with pytest.raises(InputError, match="--cores goes with --gpu"):
+        preflight.main()
 
 
 def test_lineages_count_g0_and_their_teachers() -> None:

@@ -36,7 +36,9 @@ def test_the_stage_writes_the_manifest_and_prints_its_counts(
     monkeypatch.setattr(manifest, "source_root", lambda params: root)
     manifest.main()
     assert len(read_clips(Paths("tiny").manifest)) == 3
-    assert read_summary(Paths("tiny").manifest).rejected == {"zero_bytes": 1}
+    summary = read_summary(Paths("tiny").manifest)
+    assert summary.rejected == {"zero_bytes": 1}
+    assert {size.speakers for size in summary.splits.values()} == {0}
     printed = capsys.readouterr().out
     assert "4 files = 3 videos with clips + 1 rejected" in " ".join(printed.split())
     assert "zero_bytes: 1" in printed

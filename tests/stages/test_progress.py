@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lipnet.lineage.generation import TrainingFacts
 from lipnet.recipe import Recipe
 from lipnet.train.history import EpochRecord
 from pipeline.trainings import add_up_epochs
@@ -13,7 +14,7 @@ from stages import progress
 from stages.progress import ModelProgress
 from tests.stages.working import Untracked
 
-RECIPE = Recipe(epochs=2, batch=4)
+FACTS = TrainingFacts("resnet18 + mstcn_3x", Recipe(epochs=2, batch=4), None, "a" * 16)
 
 
 class Clock:
@@ -31,7 +32,7 @@ def train(place: Path, first_step: int, epochs: range, monkeypatch: pytest.Monke
     clock = Clock()
     monkeypatch.setattr(progress, "time", clock)
     tracked: Any = Untracked("tiny", None)
-    own = ModelProgress("a-g0", RECIPE, tracked, place)
+    own = ModelProgress("a-g0", FACTS, tracked, place)
     for epoch in epochs:
         for step in range(first_step if epoch == epochs.start else 0, 3):
             clock.now += 1
@@ -48,7 +49,7 @@ def test_the_seconds_of_epochs_add_up(tmp_path: Path, monkeypatch: pytest.Monkey
     lines = tmp_path / "progress.jsonl"
     train(lines, 0, range(2), monkeypatch)
     assert read_seconds(lines) == [3, 3]
-    assert add_up_epochs(lines, "a-g0", 2) == 6
+    assert add_up_epochs(lines, FACTS.fingerprint, 2) == 6
 
 
 @pytest.mark.parametrize("first_step", [1, 2])
@@ -62,4 +63,4 @@ def test_an_epoch_that_was_interrupted_has_no_seconds(
         3,
         None,
     ]
-    assert add_up_epochs(lines, "a-g0", 2) is None
+    assert add_up_epochs(lines, FACTS.fingerprint, 2) is None
