@@ -283,12 +283,14 @@ def main() -> None:
     args = parser.parse_args()
     with TemporaryDirectory() as folder:
         rendered = render_videos(Path(folder), SYNTHETIC_CLIPS)
-        videos = pick_videos(args.grid, args.videos) if args.grid.is_dir() else rendered
+        is_real = args.grid.is_dir()
+        videos = pick_videos(args.grid, args.videos) if is_real else rendered
         tools = list_tools()
         measure(tools, videos[:1])  # caches filled, pages touched
         results = measure(tools, videos)
         frames = next(iter(results.values())).frames
-        print(f"{len(videos)} videos, {frames} frames, from {args.grid}")
+        origin = f"from {args.grid}" if is_real else "rendered"
+        print(f"{len(videos)} videos, {frames} frames, {origin}")
         print("\n".join([*format_speeds(results), "", *format_parts(results), ""]))
         print(format_lrw(measure({"ours": tools["ours"]}, rendered)["ours"]))
         if args.actor_videos:

@@ -34,7 +34,7 @@ SQUARE = 8192  # the size of the matrices to measure a GPU's rate with
 
 def main() -> None:
     """Print the table for the CPU, then the one for the GPU if there is one."""
-    asked = make_parser(__doc__, batch=16, repeats=2).parse_args()
+    asked = make_parser(__doc__, batch=16, repeats=3).parse_args()
     rows = choose_rows(asked.models)
     torch.set_num_threads(asked.threads)
     print(f"Forward and backward. {describe_machine(asked.threads)}\n{HEADER}")

@@ -152,29 +152,32 @@ class Experiment:
     def fill_epochs(
         self, run_id: str, epochs: Mapping[int, Figures], ended: Mapping[int, float] | None = None
     ) -> int:
-        """Log each epoch's missing figures with step = epoch; returns how many were logged.
+        """Log each epoch's figures that are missing or that another training has logged, with
+        step = epoch; returns how many were logged.
 
         `ended`: when each epoch ended, in seconds since 1970; now for one that is not given.
         """
         from mlflow.entities import Metric
 
         keys = sorted({key for figures in epochs.values() for key in figures})
-        present = {key: self.steps_of(run_id, key) for key in keys}
+        present = {key: self.read_epochs(run_id, key) for key in keys}
         now = time.time()
         ended = ended or {}
         missing = [
             Metric(key, float(value), int(ended.get(epoch, now) * 1000), epoch)
             for epoch, figures in epochs.items()
             for key, value in figures.items()
-            if math.isfinite(value) and epoch not in present[key]
+            if math.isfinite(value)
+            and not math.isclose(present[key].get(epoch, math.nan), value, rel_tol=1e-9)
         ]
         for part in _batches(missing, MAX_METRICS):
             self.client.log_batch(run_id, metrics=part)
         return len(missing)
 
-    def steps_of(self, run_id: str, key: str) -> set[int]:
-        """The epochs for which a figure is logged."""
-        return {metric.step for metric in self.client.get_metric_history(run_id, key)}
+    def read_epochs(self, run_id: str, key: str) -> dict[int, float]:
+        """A figure by epoch, as it was logged last."""
+        logged = self.client.get_metric_history(run_id, key)
+        return {own.step: own.value for own in sorted(logged, key=lambda own: own.timestamp)}
 
     def raise_figure(self, run_id: str, key: str, value: float) -> None:
         """Log a figure if there is none or a lower one."""

@@ -3,10 +3,15 @@
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lipnet.errors import InputError
+
+if TYPE_CHECKING:
+    from lipnet.doctor.speed import Workload
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,13 +31,15 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.report is not None and not parsed.report.resolve().parent.is_dir():
         raise InputError(f"--report {parsed.report}: its folder does not exist")
     lines, failed = [], 0
-    for line in make_report(parsed.disk):
-        print(line, flush=True)
-        lines.append(line)
-        failed += "FAILED" in line
-    if parsed.report is not None:
-        with write_atomic(parsed.report) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    try:
+        for line in make_report(parsed.disk):
+            print(line, flush=True)
+            lines.append(line)
+            failed += "FAILED" in line
+    finally:  # what was found until then is worth a report too
+        if parsed.report is not None:
+            with write_atomic(parsed.report) as temporary:
+                temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if failed:
         raise InputError(f"{failed} of the checks failed: attach the report to an issue")
 
@@ -53,11 +60,29 @@ def make_report(disk: Path) -> Iterator[str]:
         for check in run_checks(device, Path(folder)):
             yield check.line
     yield f"\nspeed on {device}"
-    products = measure_products(device, clock=clock)
-    yield f"{'matrix products':<36}{products / 1e12:.2f} T multiply-adds/s"
     rates = []
-    for workload in WORKLOADS[device.type]:
+
+    def multiply() -> str:
+        rate = measure_products(device, clock=clock)
+        return f"{'matrix products':<36}{rate / 1e12:.2f} T multiply-adds/s"
+
+    def train(workload: "Workload") -> str:
         speed = measure_training(workload, device, clock=clock)
-        yield speed.line
         rates.append(speed.rate)
-    yield f"\n{Rates(device.type, name_device(device), count_cores(), rates).line}"
+        return speed.line
+
+    yield _try_to("matrix products", multiply)
+    for workload in WORKLOADS[device.type]:
+        yield _try_to(workload.spec, partial(train, workload))
+    if rates:
+        yield f"\n{Rates(device.type, name_device(device), count_cores(), rates).line}"
+
+
+def _try_to(name: str, measure: Callable[[], str]) -> str:
+    """What is measured, as a line; an exception as one that failed: the others are still useful."""
+    from lipnet.doctor.checks import Check, describe_exception
+
+    try:
+        return measure()
+    except Exception as error:
+        return Check(name, describe_exception(error)).line

@@ -1,7 +1,8 @@
 """Checks of a device: the jobs, without a wait between steps, and equal results of equal runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,19 +31,29 @@ def run_checks(device: torch.device, folder: Path) -> Iterator[Check]:
     On CUDA, torch raises an error for an operation between steps that makes the host wait.
     """
     for number, job in enumerate(JOBS):
-        yield _check_job(job, device, folder / str(number))
-    yield check_determinism(device, folder)
+        yield _guard(job.name, partial(_check_job, job, device, folder / str(number)))
+    yield _guard("two equal trainings", lambda: check_determinism(device, folder))
+
+
+def _guard(name: str, check: Callable[[], Check]) -> Check:
+    """The check, or what its exception is: every other one is still worth a check."""
+    try:
+        return check()
+    except Exception as error:
+        return Check(name, describe_exception(error))
+
+
+def describe_exception(error: Exception) -> str:
+    """Its type and the first line of its text."""
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
 
 
 def _check_job(job: Job, device: torch.device, folder: Path) -> Check:
-    try:
+    run_job(job, device, folder, lambda on: forbid_waits(device, on))
+    if job.recorded:  # again, with the recorded logits
+        (folder / "checkpoint").unlink()
         run_job(job, device, folder, lambda on: forbid_waits(device, on))
-        if job.recorded:  # again, with the recorded logits
-            (folder / "checkpoint").unlink()
-            run_job(job, device, folder, lambda on: forbid_waits(device, on))
-    except Exception as error:  # every other job is still worth a check
-        first = (str(error).strip().splitlines() or [""])[0]
-        return Check(job.name, f"{type(error).__name__}: {first}")
     return Check(job.name)
 
 

@@ -55,7 +55,8 @@ class Speed:
 
     @property
     def lrw_hours(self) -> float:
-        """Hours for 80 epochs of LRW, if clips arrive as fast as here and without validation."""
+        """Hours for 80 epochs of LRW, if clips arrive as fast as here and without validation; fewer
+        if its training clips are cut, as in the paper."""
         return LRW_CLIPS * LRW_EPOCHS / self.clips_per_second / 3600
 
     @property
@@ -94,7 +95,8 @@ def measure_training(
     workload: Workload, device: torch.device, *, clock: Callable[[], float]
 ) -> Speed:
     """The speed of the workload's steps, on clips in the host's memory."""
-    recipe = Recipe(batch=workload.batch, input_size=workload.input_size)
+    # Whole clips: the rate is stored with their length.
+    recipe = Recipe(batch=workload.batch, input_size=workload.input_size, variable_length=False)
     store = _make_store((WARM_UP + workload.steps) * workload.batch, workload.crop_size)
     torch.manual_seed(0)
     model = build_model(ModelSpec.parse(workload.spec), LRW_LABELS).to(device).train()

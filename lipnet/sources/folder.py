@@ -100,8 +100,10 @@ def has_split_folders(root: Path) -> bool:
 
 
 def scan_split(root: Path, split: str) -> Iterator[Video | Rejected]:
-    """The words of one split's folder."""
+    """The words of one split's folder, without hidden ones."""
     for entry in list_entries(root / split):
+        if is_folder(entry) and entry.name.startswith("."):
+            continue
         place = f"{split}/{entry.name}"
         if is_folder(entry):
             yield from scan_word(root, place, entry.name, split=split)

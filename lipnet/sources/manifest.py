@@ -136,7 +136,7 @@ def count_split(clips: Sequence[Clip]) -> SplitSize:
         videos=len({clip.video for clip in clips}),
         labels=len({clip.label for clip in clips}),
         units=len({clip.unit for clip in clips}),
-        speakers=len({clip.speaker for clip in clips}),
+        speakers=len({clip.speaker for clip in clips} - {""}),
     )
 
 

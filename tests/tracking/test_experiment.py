@@ -114,6 +114,18 @@ def test_missing_figures_are_not_logged() -> None:
     assert experiment.fill_epochs(run_id, {0: {"train_kd": float("nan"), "lr": 0.1}}) == 1
 
 
+def test_epochs_of_another_training_take_the_place_of_the_earlier_ones() -> None:
+    experiment = Experiment.open("tiny")
+    run_id = experiment.ensure_run(identify())
+    first = {epoch: {"val_top1": value} for epoch, value in enumerate((0.5, 0.1 + 0.2))}
+    assert experiment.fill_epochs(run_id, first) == 2
+    assert experiment.fill_epochs(run_id, first) == 0
+    again = {0: {"val_top1": 0.5}, 1: {"val_top1": 0.7}}
+    assert experiment.fill_epochs(run_id, again) == 1
+    assert experiment.read_epochs(run_id, "val_top1") == {0: 0.5, 1: 0.7}
+    assert experiment.fill_epochs(run_id, again) == 0
+
+
 def test_training_continues_without_mlflow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,24 @@ def test_a_job_that_fails_is_reported_and_the_others_run(
     assert "FAILED: RuntimeError: no kernel image" in found[1].line
 
 
+def test_a_device_on_which_nothing_runs_has_a_whole_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no kernel image")
+
+    monkeypatch.setattr(checks, "run_job", refuse)
+    for name in ("measure_products", "measure_training"):
+        monkeypatch.setattr(speed, name, refuse)
+    monkeypatch.setattr(facts, "DISK_BYTES", facts.CHUNK)
+    report = tmp_path / "report.txt"
+    count = len(JOBS) + 2 + len(speed.WORKLOADS["cpu"])
+    with pytest.raises(SystemExit, match=f"{count} of the checks failed"):
+        main(["doctor", "--report", str(report), "--disk", str(tmp_path)])
+    lines = report.read_text().splitlines()
+    assert sum("FAILED: RuntimeError: no kernel image" in line for line in lines) == count
+
+
 def test_different_weights_of_equal_trainings_fail_on_a_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ def test_folders_named_for_splits_decide(tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         add_videos(tmp_path, f"{split}/yes", "1", "2")
         add_videos(tmp_path, split, "loose")
+        add_videos(tmp_path, f"{split}/.Trash-1000", "old")
     clips, rejected = discover_clips("folder", tmp_path, {})
     assert {clip.clip_id: clip.split for clip in clips} == {
         f"{split}/yes/{n}": split for split in ("train", "val", "test") for n in (1, 2)
