@@ -1,11 +1,14 @@
-"""Trainings of one profile with several seeds: each row's test top-1, and its difference to another
-one over seeds and clips together.
+"""Trainings with several seeds: each row's test top-1, and its difference to another one over seeds
+and clips together.
 
     python -m scripts.compare_seeds data1/synthetic data2/synthetic data3/synthetic \\
       --row small-int8:small --row small
+    python -m scripts.compare_seeds data/grid_beyond --row sn05-tcn1-ema-by-rn18:sn05-tcn1-by-rn18
 
-prints a table in markdown. ROW and OTHER each name a lineage (its best generation on validation), a
-model, a cascade or an ensemble. It reads the models and saved logits of finished studies.
+prints a table in markdown. Several studies are one profile by several seeds: ROW and OTHER each
+name a lineage (its best generation on validation), a model, a cascade or an ensemble. In one study
+they each name a lineage that was trained by several seeds, by any of its ids. It reads the models
+and saved logits of finished studies.
 """
 
 import argparse
@@ -22,6 +25,7 @@ from lipnet.measure.accuracy import Estimate, pooled_accuracy, pooled_difference
 from lipnet.report.markdown import gain, interval, join
 from lipnet.report.recipes import without_seed
 from lipnet.report.results import Entry, Outcome, Results, read_results
+from lipnet.report.seeds import find_families
 from lipnet.report.study import Study
 from pipeline.program import run_program
 
@@ -72,7 +76,9 @@ def _compare(found: Mapping[Path, Results], name: str, against: str) -> Row:
     sizes = [size for entry in own if (size := _file_bytes(entry)) is not None]
     difference = None
     if against:
-        _, others = _find_all(found, against)
+        bases, others = _find_all(found, against)
+        if [entry.seed for entry in bases] != [entry.seed for entry in own]:
+            raise InputError(f"{name} and {against} were trained by different seeds")
         base_MN = np.stack([outcome.correct_N for outcome in others])
         difference = pooled_difference(base_MN, right_MN, units_N)
     return Row(
@@ -98,6 +104,8 @@ def _find_all(
     found: Mapping[Path, Results], name: str
 ) -> tuple[Sequence[Entry], Sequence[Outcome]]:
     """Each study's entry of that name, and what it predicted for the test clips that all share."""
+    if len(found) == 1:
+        return _find_repeated(*found.items(), name)
     entries, parts = [], []
     for root, results in found.items():
         entry = find_entry(results, name)
@@ -112,6 +120,18 @@ def _find_all(
             raise InputError(f"{root} has other test clips than {next(iter(found))}")
     _check_seeds(name, parts)
     return entries, outcomes
+
+
+def _find_repeated(
+    study: tuple[Path, Results], name: str
+) -> tuple[Sequence[Entry], Sequence[Outcome]]:
+    """The models of one study that are repetitions of that lineage, by seed, and their outcomes."""
+    root, results = study
+    for family in find_families(results):
+        entries = [family.members[seed] for seed in sorted(family.members)]
+        if name in {entry.lineage for entry in entries}:
+            return entries, [entry.outcomes["test"] for entry in entries]
+    raise InputError(f"{root} has no lineage {name!r} that was trained by several seeds")
 
 
 def _check_seeds(name: str, parts: Sequence[Sequence[Entry]]) -> None:

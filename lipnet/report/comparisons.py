@@ -100,7 +100,8 @@ def _widths(results: Results) -> Iterator[tuple[str, Entry, Entry]]:
         how = How.parse(entry.packing.how) if entry.packing else None
         twin = scratch_twin(results.models, entry)
         if twin and how and how.width != 1 and how.coding is None:
-            yield _question(SLIMMABLE), twin, entry
+            differ = "" if trained_alike(twin, entry) else RECIPES_DIFFER
+            yield f"{_question(SLIMMABLE)}{differ}", twin, entry
 
 
 def _ensembles(results: Results) -> list[tuple[str, Entry, Entry]]:

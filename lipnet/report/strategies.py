@@ -6,7 +6,7 @@ from typing import Any
 
 from lipnet.lineage.generation import lineage_of
 from lipnet.measure.accuracy import Estimate, paired_difference
-from lipnet.report.comparisons import best_of, scratch_twin
+from lipnet.report.comparisons import best_of, scratch_twin, trained_alike
 from lipnet.report.results import Entry, Results
 from lipnet.report.rows import StrategyRow
 from lipnet.spec import ModelSpec
@@ -16,13 +16,15 @@ def strategy_rows(results: Results) -> Iterator[StrategyRow]:
     """One row per distilled lineage of a spec and seed that was distilled in several ways.
 
     `chosen` is the best of them on validation; the difference is to its twin from scratch on the
-    same test clips.
+    same test clips, if one has its recipe.
     """
     for (spec, seed), candidates in _find_candidates(results).items():
         best = best_of(candidates)
         differing = _find_differing([model.recipe for model in candidates])
         for model in candidates:
             scratch = scratch_twin(results.models, model)
+            if scratch and not trained_alike(scratch, model):
+                scratch = None
             gain = _gain_over(scratch, model) if scratch else None
             yield StrategyRow(
                 spec=spec,

@@ -66,6 +66,30 @@ def test_the_table_has_the_rows_that_were_asked_for(
     assert second.endswith("| - | - |")
 
 
+def test_the_repetitions_in_one_study_are_compared(tmp_path: Path) -> None:
+    study = Study(tmp_path / "one")
+    teacher = Fake("big", "resnet18_0.25x + tcn_0.25x", None, (0.7,))
+    fakes = [teacher]
+    for seed, skill in ((1, 0.5), (2, 0.6)):
+        fakes.append(Fake(f"plain-s{seed}", SPEC, "big-g0", (skill,), seed))
+        ema = {"ema": 0.9}
+        fakes.append(Fake(f"ema-s{seed}", SPEC, "big-g0", (skill + 0.1,), seed, recipe=ema))
+    fabricate(study, [*fakes, Fake("alone", SPEC, "big-g0", (0.5,), 1, recipe={"lr": 1e-3})])
+    write_selection(study.logits_val, study.selection)
+    (row,) = compare([study], ["ema-s1:plain-s2"])
+    ema, plain = (
+        np.stack(
+            [chosen_of(study, f"{name}-s{seed}").outcomes["test"].correct_N for seed in (1, 2)]
+        )
+        for name in ("ema", "plain")
+    )
+    units = read_results(study).models[0].outcomes["test"].units_N
+    assert row.difference == pooled_difference(plain, ema, units)
+    for name in ("alone", "other"):
+        with pytest.raises(InputError, match=f"no lineage '{name}' that was trained by several"):
+            compare([study], [name])
+
+
 def test_what_cannot_be_compared_is_named(studies: list[Study], tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"seed1 has no lineage, model, cascade or ensemble 'tiny'"

@@ -1,6 +1,7 @@
 """Seeds: which lineages are repetitions of each other, and their pooled difference."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,7 @@ def test_the_page_shows_means_and_the_pooled_difference(
     text = (study.report / "report.md").read_text(encoding="utf-8")
     assert "## Over seeds" in text
     assert "seeds 1, 2: `a-by-big` against `a`:" in text
+    assert re.search(r"against the same spec from scratch: \*\*.*; mean of 2 seeds", text)
     with (study.report / "tables/seeds.csv").open(encoding="utf-8") as lines:
         rows = {row["family"]: row for row in csv.DictReader(lines)}
     own = [results.entry(name).outcomes["test"].top1.value for name in ("a-g0", "a-s2-g0")]

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from lipnet.measure.accuracy import paired_difference
+from lipnet.recipe import NON_STREAM_FIELDS
 from lipnet.report.comparisons import compare_all
 from lipnet.report.csv_rows import read_rows
 from lipnet.report.metrics import write_metrics
 from lipnet.report.names import ModelNames
 from lipnet.report.paper_page import describe_strategies
+from lipnet.report.recipes import SEEDS, TEACHING
 from lipnet.report.results import Results, read_results
 from lipnet.report.rows import StrategyRow
 from lipnet.report.strategies import strategy_rows
@@ -71,11 +73,18 @@ def test_a_student_is_compared_with_its_twin_by_the_same_recipe(tmp_path: Path) 
     assert (pairs["a-mask-by-big-g1"].first, pairs["a-mask-by-big-g1"].question) == (
         *("a-long-g0", question),
     )
-    assert {row.scratch for row in strategy_rows(results) if row.model == "a-by-big-g1"} == {"a-g0"}
+    rows = {row.model: row for row in strategy_rows(results)}
+    assert rows["a-by-big-g1"].scratch == "a-g0"
+    assert (rows["a-mask-by-big-g1"].scratch, rows["a-mask-by-big-g1"].difference) == ("", None)
     own = [pair for pair in pairs.values() if pair.question == "distilled over scratch"]
     write_metrics(tmp_path / "metrics.json", results, pairs.values())
     gain = json.loads((tmp_path / "metrics.json").read_text())["gain"]
     assert gain == pytest.approx(np.mean([pair.difference.value for pair in own]), abs=1e-6)
+
+
+def test_the_fields_that_a_twin_may_differ_in_are_those_of_the_loss() -> None:
+    others = {"optimiser", "lr", "weight_decay", "epochs", "schedule", "warmup_epochs", "last_rate"}
+    assert set(NON_STREAM_FIELDS) - set(TEACHING) - set(SEEDS) == {*others, "ema", "eval_context"}
 
 
 def test_a_row_names_the_settings_in_which_recipes_differ(results: Results) -> None:
