@@ -30,11 +30,11 @@ from lipnet.lineage.generation import (
 )
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.models.build import build_model
-from lipnet.models.initial import load_initial
+from lipnet.models.initial import load_initial, name_model
 from lipnet.models.lengths import describe_lengths
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import choose_rejection, describe_rejection
-from lipnet.models.weights import TRAINED_ON, ModelCard, load_model
+from lipnet.models.weights import STARTED_FROM, TRAINED_ON, ModelCard, load_model
 from lipnet.recipe import Recipe
 from lipnet.seed import seed_of
 from lipnet.train.engine import Engine
@@ -237,6 +237,7 @@ class GenerationRun:
                 "teacher": generation.teacher,
                 "best_epoch": generation.best_epoch,
                 "fingerprint": generation.fingerprint,
+                **({} if self.start is None else {STARTED_FROM: name_model(self.start)}),
                 **self.plan.storage.origin,
                 **describe_rejection(choose_rejection(*validation)),
                 **describe_lengths(self.data.find_lengths(generation.recipe)),

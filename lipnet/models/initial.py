@@ -68,6 +68,11 @@ def load_initial(model: Lipreader, path: Path, labels: Sequence[str]) -> Initial
     return Initial(tuple(sorted(set(own) - set(whole) - set(taken))), tuple(new))
 
 
+def name_model(path: Path) -> str:
+    """The model that a weights file has: its name in its study, else the file's."""
+    return str(load_card(path).origin.get("model", path.name))
+
+
 def _take_rows(own: Tensor, found: Tensor, rows: Mapping[int, int]) -> Tensor:
     """`own` with row `rows[i]` of `found` in the place of its row i."""
     taken = own.clone()

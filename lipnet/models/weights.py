@@ -37,6 +37,7 @@ from lipnet.spec import ModelSpec
 # One header entry: safetensors writes several in no fixed order, and equal models must give
 # equal bytes.
 HEADER_KEY = "lipnet"
+STARTED_FROM = "started_from"  # in the card's origin: the model whose weights training started from
 TRAINED_ON = "trained_on"  # in the card's origin: the ClipSet of the training clips
 WIDTHS = "widths"  # in the origin: those that the file has tensors of
 COUNTS, VARIANCES = "num_batches_tracked", "running_var"  # of BatchNorm

@@ -14,7 +14,7 @@ from lipnet.errors import InputError
 from lipnet.inference.clip_model import ONNX, read_card
 from lipnet.landmark_names import DLIB, MESH
 from lipnet.lineage.generation import Generation, model_file, read_generation
-from lipnet.models.weights import is_packed, load_model, save_weights
+from lipnet.models.weights import STARTED_FROM, is_packed, load_model, save_weights
 from lipnet.report.columns import format_top1, format_top5
 from lipnet.report.conditions import MeasuredModel, measure_conditions, read_conditions
 from lipnet.report.conditions_page import describe_model_conditions
@@ -132,7 +132,9 @@ def _describe(
     splits, speakers = summary.splits, f" {summary.overlap}" if summary.overlap else ""
     counts = ", ".join(f"{own.clips} {split}" for split, own in splits.items())
     size, fit = path.stat().st_size, row.model_fit
-    how = read_card(path).origin.get("how")
+    origin = read_card(path).origin
+    how, start = origin.get("how"), origin.get(STARTED_FROM)
+    started = f" Its training started from the weights of `{start}`." if start else ""
     form = f"{'ONNX' if path.suffix == ONNX else 'packed'}, {how}" if how else "in half precision"
     measured = "Of this file" if is_exact else "Before the rounding to half precision"
     return [
@@ -144,7 +146,7 @@ def _describe(
         "",
         f"**Data.** {data} Clips: {counts}.{speakers}{describe_landmarks(summary.preprocessing)}",
         "",
-        f"**Lineage.** {_trace(row, models)}",
+        f"**Lineage.** {_trace(row, models)}{started}",
         "",
         f"**Recipe.** {_describe_recipe(row, generation)}",
         "",

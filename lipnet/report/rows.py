@@ -198,7 +198,7 @@ class SeedPairRow:
     difference: float
     low: float
     high: float
-    by_seed: Annotated[tuple[float, ...], Format("+.4f")]
+    by_seed: Annotated[tuple[float, ...], Format("+.6f")]
     clips: int
     units: int
     teachers: int

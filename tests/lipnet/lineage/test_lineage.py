@@ -12,7 +12,7 @@ from torch import Tensor
 from lipnet.data.batch import View
 from lipnet.distill.teacher import FrozenTeacher, StreamPosition
 from lipnet.errors import InputError
-from lipnet.files import read_json, write_json
+from lipnet.files import digest_files, read_json, write_json
 from lipnet.lineage.generation import (
     WEIGHTS_FILE,
     Generation,
@@ -303,7 +303,10 @@ def test_a_lineage_may_start_from_weights_of_other_labels(lineage: Path, tmp_pat
     frozen = replace(RECIPE, lr=1e-30, weight_decay=0.0, epochs=1)
     plan = make_plan(recipe=frozen, start=tmp_path / "w.safetensors", generations=0)
     train(plan, tmp_path / "work", listener)
-    started, _ = load_model(tmp_path / "work" / "g0" / WEIGHTS_FILE)
+    started, own = load_model(tmp_path / "work" / "g0" / WEIGHTS_FILE)
+    assert own.origin["started_from"] == card.origin["model"]
+    start = digest_files([tmp_path / "w.safetensors"])
+    assert read_generation(tmp_path / "work" / "g0").start == start
     theirs, ours = model.state_dict(), started.state_dict()
     assert torch.equal(
         ours["trunk.stages.0.0.conv1.weight"], theirs["trunk.stages.0.0.conv1.weight"]

@@ -20,6 +20,7 @@ from lipnet.lineage.generation import ONNX_FILE, read_generation
 from lipnet.models.build import build_model
 from lipnet.models.spotting import Spotting, describe_spotting
 from lipnet.models.weights import (
+    STARTED_FROM,
     ModelCard,
     copy_weights,
     load_model,
@@ -97,7 +98,7 @@ def test_the_card_of_weights_that_were_measured_in_half_precision_describes_the_
 
 @pytest.mark.slow
 def test_the_card_states_what_validation_chose_for_streams(study: Study, tmp_path: Path) -> None:
-    chosen = describe_spotting(Spotting(0.85, 0.12, 0.815, 2.66, 75))
+    chosen = describe_spotting(Spotting(0.85, 0.12, 0.815, 2.66, 75)) | {STARTED_FROM: "begun-g0"}
     copy_weights(_weights(study), _weights(study), chosen)
     text = release_model(study, MODEL, tmp_path / "released").with_suffix(".md").read_text()
     assert (
@@ -105,6 +106,7 @@ def test_the_card_states_what_validation_chose_for_streams(study: Study, tmp_pat
         "last one, as validation chose: F1 0.81 and 2.7 false words per minute of silence on 75 "
         "sentences of validation.\n"
     ) in text
+    assert "Its training started from the weights of `begun-g0`." in text
 
 
 def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) -> None:
