@@ -47,6 +47,7 @@ def make(folder: Path, url: str, fingerprint: str = "f1", count: int = 3) -> Sha
     return keeper.keep(ShardIndex("train/000000", contents, fingerprint))
 
 
+@pytest.mark.slow
 def test_a_kept_shard_is_listed_and_read_where_it_is(tmp_path: Path, url: str) -> None:
     index = make(tmp_path / "a", url)
     [ref] = list_shards(tmp_path / "a", "train")

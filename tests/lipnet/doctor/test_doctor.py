@@ -67,6 +67,7 @@ def test_different_weights_of_equal_trainings_fail_on_a_cpu(
     assert "differ by up to 1.0e-03" in checks.check_determinism(CPU, tmp_path).failure
 
 
+@pytest.mark.slow
 def test_speed_counts_the_clips_of_the_timed_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(speed.SQUARE, "cpu", 64)
     monkeypatch.setattr(speed, "LRW_FRAMES", 21)

@@ -180,6 +180,7 @@ def test_another_landmark_model_than_the_cards_is_reported(
     assert found["warning"].endswith("by mesh: its accuracy may differ")
 
 
+@pytest.mark.slow
 def test_conditions_are_compared_with_the_clips_as_they_are(tmp_path: Path, corpus: Corpus) -> None:
     weights = write_weights(tmp_path / "w.safetensors", eval_context=1)
     conditions = [*vary_context([1, -1]), *ROBUSTNESS]

@@ -37,6 +37,7 @@ def inners() -> st.SearchStrategy[Inner]:
     return st.builds(Inner, hundredths, st.none() | st.integers())
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(

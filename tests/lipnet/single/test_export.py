@@ -32,8 +32,9 @@ SPECS = (
 
 
 @pytest.fixture
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_once(tmp_path_factory)[0]
+def weights(tmp_path: Path) -> Path:
+    """The weights of which `exported` is the graph."""
+    return write_weights(tmp_path / "w.safetensors", SMALL)
 
 
 @pytest.fixture
@@ -84,6 +85,7 @@ def test_a_recurrent_head_takes_any_number_of_frames(head: str) -> None:
         assert np.abs(run_graph(session, inputs) - expected).max() <= 1e-5
 
 
+@pytest.mark.slow
 def test_the_file_holds_what_a_program_needs(weights: Path, exported: Path) -> None:
     _, card, facts = load_onnx(exported)
     assert card == load_model(weights)[1]
@@ -178,6 +180,7 @@ def test_another_reference_face_is_refused(tmp_path: Path) -> None:
         export_model(weights, tmp_path / "m.onnx")
 
 
+@pytest.mark.slow
 def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path, exported: Path) -> None:
     content = exported.read_bytes()
     truncated = tmp_path / "truncated.onnx"

@@ -75,6 +75,7 @@ def test_the_clips_own_mean_and_deviation_can_be_measured(tmp_path: Path) -> Non
     assert found == pytest.approx([pixels.mean(), pixels.std()], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_finished_model_is_not_trained_again(tmp_path: Path) -> None:
     weights = train(tmp_path / "model")
     before = weights.read_bytes()

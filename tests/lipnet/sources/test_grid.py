@@ -157,6 +157,7 @@ def test_root_without_alignments_is_an_error_with_the_layout(tmp_path: Path) -> 
         discover_clips("grid", tmp_path, {})
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(["s1", "s2", "u1"]), st.integers(1, 60), min_size=1),
     st.integers(0, 3),

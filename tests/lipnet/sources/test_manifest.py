@@ -70,6 +70,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.lists(CLIPS, unique_by=lambda clip: clip.clip_id, min_size=1), st.lists(RECORDS))
 def test_manifest_reads_back_as_written(clips: list[Clip], rejected: list[Rejected]) -> None:
