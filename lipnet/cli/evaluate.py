@@ -16,6 +16,7 @@ from lipnet.sources.discover import SOURCES
 from lipnet.text import describe_failed, format_counts
 
 if TYPE_CHECKING:
+    from lipnet.data.clip_set import KnownClips
     from lipnet.inference.conditions import ConditionScore
     from lipnet.inference.evaluate import Evaluation
     from lipnet.measure.accuracy import Estimate
@@ -105,7 +106,8 @@ def show_progress(done: int, total: int) -> None:
 def to_json(found: "Evaluation") -> dict[str, object]:
     """Counts and fractions (0 to 1): `clips` of `split` were read, `failed` were not, `failures`
     are their reasons; `rejected` counts the files of the corpus that are not clips. `trained_on`
-    counts training clips of the model, null if they are not known; `background` counts windows
+    counts clips with the digest of a training clip, null if those are not known, and
+    `trained_on_by_chance` is how many would have one if all were new; `background` counts windows
     without a word, `other_lengths` clips that were read at a length on which the model was not
     trained. `warning` is null if `landmarks`, the landmark model that was used, is that of
     the model's training crops. `conditions` are those that were asked for, each with `frames`, the
@@ -114,7 +116,7 @@ def to_json(found: "Evaluation") -> dict[str, object]:
     return {
         "split": found.split,
         "clips": found.clips,
-        "trained_on": found.trained_on,
+        **known_to_json(found.trained_on),
         "background": found.background,
         "failed": sum(found.failed.values()),
         "failures": dict(found.failed),
@@ -148,7 +150,7 @@ def format_lines(found: "Evaluation") -> list[str]:
     return [
         f"{found.clips} clips of {found.top1.units} units read, {describe_failed(found.failed)} "
         f"(split: {found.split})",
-        format_known(found),
+        format_known(found.trained_on),
         *format_background(found),
         *format_lengths(found),
         *([f"warning: {found.warning}"] if found.warning else []),
@@ -160,16 +162,30 @@ def format_lines(found: "Evaluation") -> list[str]:
     ]
 
 
-def format_known(found: "Evaluation") -> str:
-    """How many of the clips the model was trained on."""
-    if found.trained_on is None:
+def format_known(known: "KnownClips | None") -> str:
+    """How many of the clips the model was trained on, as a sentence."""
+    if known is None:
         return "the model's file does not list its training clips: some of these may be among them"
-    if not found.trained_on:
+    if not known.found:
         return "none of these clips is among the model's training clips"
+    if known.can_be_chance:
+        return (
+            f"{known.found} of these clips may be among the model's training clips, of which its "
+            f"file has short digests: of {known.asked} other clips about {known.by_chance:.1f} "
+            "match one"
+        )
     return (
-        f"{found.trained_on} of these clips have the ids of clips that the model was trained on: "
-        "this is not its accuracy on new clips"
+        f"{known.found} of these clips have the digests of clips that the model was trained on "
+        f"(by chance about {known.by_chance:.1f}): this is not its accuracy on new clips"
     )
+
+
+def known_to_json(known: "KnownClips | None") -> dict[str, object]:
+    """Clips with the digest of a training clip, and how many would have one by chance."""
+    return {
+        "trained_on": None if known is None else known.found,
+        "trained_on_by_chance": None if known is None else known.by_chance,
+    }
 
 
 def format_lengths(found: "Evaluation") -> list[str]:

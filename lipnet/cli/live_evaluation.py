@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from lipnet.cli.evaluate import read_options, show_progress
+from lipnet.cli.evaluate import format_known, known_to_json, read_options, show_progress
 from lipnet.cli.live_modes import make_reader, make_reporter
 from lipnet.errors import InputError
 
@@ -69,7 +69,7 @@ def to_json(found: "LiveEvaluation") -> dict[str, object]:
         "split": found.split,
         "sentences": score.sentences,
         "failed": len(found.failed),
-        "trained_on": found.trained_on,
+        **known_to_json(found.trained_on),
         "words": score.words,
         "reported": score.reported,
         "word_error_rate": score.word_error_rate.value,
@@ -88,7 +88,6 @@ def format_lines(found: "LiveEvaluation") -> list[str]:
     from lipnet.live.scores import TOLERANCE
 
     score = found.score
-    known = {None: "not known", 0: "none"}.get(found.trained_on, f"{found.trained_on} clips")
     delay = (
         f"{score.delay:.2f} s (median; longest {score.slowest:.2f})"
         if score.delay == (score.delay)
@@ -96,7 +95,8 @@ def format_lines(found: "LiveEvaluation") -> list[str]:
     )
     return [
         f"{score.sentences} sentences, {score.words} words, {len(found.failed)} failed "
-        f"(split: {found.split}; trained on: {known})",
+        f"(split: {found.split})",
+        format_known(found.trained_on),
         *(f"  {video}: {reason}" for video, reason in found.failed.items()),
         f"word error rate                 {_format(score.word_error_rate)}",
         f"F1 at +-{TOLERANCE:g} s                  {_format(score.f1)}",

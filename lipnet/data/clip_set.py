@@ -3,6 +3,7 @@
 
 import base64
 import hashlib
+import math
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,29 @@ from numpy.typing import NDArray
 from lipnet.records import Record
 
 SLOTS_PER_CLIP = 1024  # so that one in about 1,000 other clips passes for a member
+RARE = 1e-3  # a count of matches as high as chance gives this seldom is no chance
+
+
+@dataclass(frozen=True)
+class KnownClips:
+    """How many of the `asked` clips have the digest of a training clip."""
+
+    found: int
+    asked: int
+
+    @property
+    def by_chance(self) -> float:
+        """How many of as many other clips would be expected to match."""
+        return self.asked / SLOTS_PER_CLIP
+
+    @property
+    def can_be_chance(self) -> bool:
+        """Whether as many other clips would match as often with a probability above RARE."""
+        terms = (
+            math.exp(k * math.log(self.by_chance) - self.by_chance - math.lgamma(k + 1))
+            for k in range(self.found)
+        )
+        return 1 - math.fsum(terms) > RARE
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +59,11 @@ class ClipSet:
     def __len__(self) -> int:
         return len(self.slots_N)
 
-    def count(self, source: str, clip_ids: Iterable[str]) -> int:
-        """How many of these clips are in the set."""
+    def count(self, source: str, clip_ids: Iterable[str]) -> KnownClips:
+        """How many of these clips are in the set, with those that match by chance."""
         asked = [_slot(source, clip_id, len(self)) for clip_id in clip_ids]
-        return int(np.isin(np.array(asked, np.int64), self.slots_N).sum())
+        found = int(np.isin(np.array(asked, np.int64), self.slots_N).sum())
+        return KnownClips(found, len(asked))
 
     def dump(self) -> dict[str, object]:
         """The set as JSON: its source, number of clips, and the differences of its slots."""

@@ -13,7 +13,7 @@ from lipnet.clip import Clip, Rejected
 from lipnet.crops.crop import CropOptions
 from lipnet.cutting.window import cut_clip, fail_clip
 from lipnet.data.batch import Sample
-from lipnet.data.clip_set import ClipSet
+from lipnet.data.clip_set import ClipSet, KnownClips
 from lipnet.device import choose_device
 from lipnet.errors import InputError
 from lipnet.inference.clip_model import load_clip_model
@@ -74,7 +74,7 @@ class Predictions:
     failures: Sequence[ClipFailure]
     rejected: Sequence[Rejected]
     split: str
-    trained_on: int | None
+    trained_on: KnownClips | None
     landmarks: str
     lengths: Lengths
     warning: str = ""
@@ -101,7 +101,7 @@ class Evaluation:
     """Accuracy over the clips of `split` that could be read; `failed` counts the others by reason,
     and `rejected` the files of the whole corpus that are not clips of its layout.
 
-    `trained_on` is how many of the clips that were read have the id of a training clip of the
+    `trained_on` is how many of the clips that were read have the digest of a training clip of the
     model; None if the weights file does not list those. `background` is how many are windows
     without a word, which the accuracies count. `landmarks` is the landmark model that was used;
     `warning` is a sentence if the model was trained on crops by another. `conditions` are the
@@ -111,7 +111,7 @@ class Evaluation:
 
     split: str
     clips: int
-    trained_on: int | None
+    trained_on: KnownClips | None
     failed: Mapping[str, int]
     rejected: Mapping[str, int]
     top1: Estimate
@@ -233,8 +233,8 @@ def read_corpus(
     )
 
 
-def count_known(card: ModelCard, source: str, clips: Sequence[Clip]) -> int | None:
-    """How many of the clips the model was trained on, by their ids; None if its card has none."""
+def count_known(card: ModelCard, source: str, clips: Sequence[Clip]) -> KnownClips | None:
+    """How many of the clips the model was trained on, by digest; None if its card has none."""
     found = card.origin.get(TRAINED_ON)
     if not isinstance(found, Mapping):
         return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from lipnet.clip import Clip
+from lipnet.data.clip_set import KnownClips
 from lipnet.errors import InputError
 from lipnet.inference.evaluate import Corpus, choose_clips, count_known
 from lipnet.labels import BACKGROUND
@@ -51,7 +52,7 @@ class LiveEvaluation:
     split: str
     score: StreamScore
     failed: Mapping[str, str]
-    trained_on: int | None
+    trained_on: KnownClips | None
 
 
 def list_sentences(corpus: Corpus) -> tuple[str, list[Sentence]]:

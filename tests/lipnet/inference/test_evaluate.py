@@ -9,7 +9,7 @@ import pytest
 
 from lipnet.cli import main as cli
 from lipnet.crops.crop import CropOptions, describe_crops
-from lipnet.data.clip_set import ClipSet
+from lipnet.data.clip_set import ClipSet, KnownClips
 from lipnet.errors import InputError
 from lipnet.inference.conditions import ROBUSTNESS, parse_contexts, score_conditions, vary_context
 from lipnet.inference.evaluate import Corpus, choose_clips, evaluate, read_corpus
@@ -87,9 +87,11 @@ def test_clips_that_the_model_was_trained_on_are_counted(
     trained_on = ClipSet.of("folder", [*ids[:2], "another"])
     known = write_weights(tmp_path / "known.safetensors", trained_on=trained_on)
     found = evaluate(known, corpus, FakeDetector())
-    assert (found.split, found.clips, found.trained_on) == ("all", 6, 2)
+    assert (found.split, found.clips, found.trained_on) == ("all", 6, KnownClips(2, 6))
     run([str(known), "--source", "folder", "--root", str(corpus.root)])
-    assert "2 of these clips have the ids of clips that the model was" in capsys.readouterr().out
+    assert (
+        "2 of these clips have the digests of clips that the model was" in capsys.readouterr().out
+    )
 
 
 def test_a_model_that_lists_no_training_clips_says_so(
