@@ -8,12 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 
 from lipnet.errors import InputError
 from lipnet.inference.clip_model import ONNX, read_card
+from lipnet.inference.logits import read_logits
+from lipnet.labels import BACKGROUND
 from lipnet.landmark_names import DLIB, MESH
 from lipnet.lineage.generation import Generation, model_file, read_generation
+from lipnet.measure.accuracy import accuracy
 from lipnet.models.weights import STARTED_FROM, is_packed, load_model, save_weights
 from lipnet.report.columns import format_top1, format_top5
 from lipnet.report.conditions import MeasuredModel, measure_conditions, read_conditions
@@ -24,7 +28,7 @@ from lipnet.report.names import name_compression
 from lipnet.report.rows import LeaderboardRow, Score, files_of
 from lipnet.report.saved import read_corpus, read_results_rows
 from lipnet.report.study import Study
-from lipnet.shards.summary import read_summary_file
+from lipnet.shards.summary import read_labels_file, read_summary_file
 from lipnet.sources.discover import find_source
 
 MAX_BYTES = 20_000_000
@@ -156,9 +160,26 @@ def _describe(
         "",
         f"{measured}, by the study `{study.name}`. Intervals resample "
         "what is independent (GRID: the sentence). The test split chose nothing"
-        f"{'; validation chose this model of its lineage' if row.chosen else ''}.",
+        f"{'; validation chose this model of its lineage' if row.chosen else ''}."
+        f"{_describe_words(study, row)}",
         "",
     ]
+
+
+def _describe_words(study: Study, row: LeaderboardRow) -> str:
+    """A sentence about the test clips of words alone; empty if all test clips are of words."""
+    saved = read_logits(study.logits(row.lineage, row.generation, "test"))
+    labels = np.array(read_labels_file(study.labels_file))
+    is_word_N = labels[saved.labels] != BACKGROUND
+    if is_word_N.all() or not is_word_N.any():
+        return ""
+    is_correct_N = saved.logits.argmax(axis=1) == saved.labels
+    words = accuracy(is_correct_N[is_word_N], saved.units[is_word_N])
+    return (
+        f" {len(is_word_N) - words.clips:,} of the test clips are windows without a word; the "
+        f"{words.clips:,} words alone read {percent(words.value)} % "
+        f"[{percent(words.low)}, {percent(words.high)}]."
+    )
 
 
 def _describe_file(path: Path) -> list[str]:

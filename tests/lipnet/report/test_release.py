@@ -15,7 +15,9 @@ from lipnet.compress.compression import fit_compression
 from lipnet.errors import InputError
 from lipnet.export.onnx_file import write_onnx
 from lipnet.how import How
+from lipnet.inference.logits import read_logits
 from lipnet.inference.onnx_reader import load_onnx
+from lipnet.labels import BACKGROUND
 from lipnet.lineage.generation import ONNX_FILE, read_generation
 from lipnet.models.build import build_model
 from lipnet.models.spotting import Spotting, describe_spotting
@@ -94,6 +96,21 @@ def test_the_card_of_weights_that_were_measured_in_half_precision_describes_the_
     assert "Of this file, by the study" in text
     assert "Before the rounding" not in text
     assert "**Streams.**" not in text  # nothing was chosen for them
+    assert "windows without a word" not in text
+
+
+@pytest.mark.slow
+def test_the_card_has_the_accuracy_of_words_apart_from_windows_without_one(
+    study: Study, tmp_path: Path
+) -> None:
+    study.labels_file.write_text(json.dumps([BACKGROUND, *sorted(LABELS)[1:]]), encoding="utf-8")
+    text = release_model(study, MODEL, tmp_path / "released").with_suffix(".md").read_text()
+    saved = read_logits(study.logits("small-by-big", "g1", "test"))
+    words_N = saved.labels > 0
+    correct_N = saved.logits.argmax(axis=1) == saved.labels
+    top1 = f"{100 * correct_N[words_N].mean():.1f}"
+    assert f" {(~words_N).sum()} of the test clips are windows without a word; the " in text
+    assert f" {words_N.sum()} words alone read {top1} % [" in text
 
 
 @pytest.mark.slow
