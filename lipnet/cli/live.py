@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lipnet.video.decode import Pixels
 
 ABOUT = (
-    "A word is reported half a window and some frames after its middle (the released model: "
+    "A word is reported half a window and some frames after its middle (the released models: "
     "0.36 s). The weights need a background class to know when nothing is spoken "
     "(source.options.background); with others, use --grammar or --prompt."
 )
