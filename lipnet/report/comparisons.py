@@ -1,7 +1,7 @@
 """Which models are compared, on the same test clips: what may be called better."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lipnet.how import How
 from lipnet.measure.accuracy import Estimate, paired_difference
@@ -43,8 +43,8 @@ def compare_all(results: Results, *, split: str = "test") -> list[Comparison]:
 
 
 def scratch_twin(models: Iterable[Entry], entry: Entry) -> Entry | None:
-    """The model from scratch of the entry's spec, recipe (the teacher apart) and seed, or of other
-    recipes or seeds if there is none; the best of several on validation."""
+    """The model from scratch of the entry's spec, recipe (the teacher apart), start and seed, or of
+    others if there is none; the best of several on validation."""
     twins = [model for model in models if model.spec == entry.spec and model.training == "scratch"]
     twins = [model for model in twins if trained_alike(model, entry)] or twins
     twins = [model for model in twins if model.seed == entry.seed] or twins
@@ -52,8 +52,10 @@ def scratch_twin(models: Iterable[Entry], entry: Entry) -> Entry | None:
 
 
 def trained_alike(one: Entry, other: Entry) -> bool:
-    """Whether two recipes differ in the seed and the use of a teacher at most."""
-    return without_teacher(one.recipe) == without_teacher(other.recipe)
+    """Whether two trainings started from the same weights, or both at random, and their recipes
+    differ in the seed and the use of a teacher at most."""
+    same_start = one.start == other.start
+    return same_start and without_teacher(one.recipe) == without_teacher(other.recipe)
 
 
 def best_of(models: list[Entry]) -> Entry:
@@ -98,9 +100,12 @@ def _widths(results: Results) -> Iterator[tuple[str, Entry, Entry]]:
     """Each narrower width of a network of several against the model from scratch of its spec."""
     for entry in results.compressed:
         how = How.parse(entry.packing.how) if entry.packing else None
-        twin = scratch_twin(results.models, entry)
-        if twin and how and how.width != 1 and how.coding is None:
-            differ = "" if trained_alike(twin, entry) else RECIPES_DIFFER
+        if not how or how.width == 1 or how.coding is not None:
+            continue
+        trained = replace(entry, start=results.entry(entry.teacher).start)  # with its network
+        twin = scratch_twin(results.models, trained)
+        if twin:
+            differ = "" if trained_alike(twin, trained) else RECIPES_DIFFER
             yield f"{_question(SLIMMABLE)}{differ}", twin, entry
 
 

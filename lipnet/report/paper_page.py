@@ -74,8 +74,8 @@ def describe_students(
         "## Students",
         "",
         "As in the paper's Table 3. If a spec was distilled in several ways, validation chose the "
-        "one shown; it is compared with the scratch model of its recipe, the teacher apart, and "
-        "of its seed, or of others if there is none.",
+        "one shown; it is compared with the scratch model of its recipe (the teacher apart), start "
+        "and seed, or of others if there is none.",
         "",
         join(STUDENT_HEADINGS),
         join(["---", *["---:"] * (len(STUDENT_HEADINGS) - 2), "---"]),

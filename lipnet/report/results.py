@@ -66,7 +66,7 @@ class Entry:
     `training` is how it was made: "scratch", "born-again" (its teacher is of its own lineage),
     "distilled" (its lineage was, from another one), "slimmable" (the widest of several widths),
     "ensemble", "cascade" or "compressed", whose `teacher` is the model that it was made from.
-    `chosen`: the best of its lineage on validation.
+    `chosen`: the best of its lineage on validation. `start`: as in its Generation.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Entry:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     packing: Packing | None = None
     cascade: CascadeFacts | None = None
+    start: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +202,7 @@ def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
         recipe=asdict(recipe),
         outcomes=_read_outcomes([(lineage, generation)], study, n_classes),
         packing=found.packing,
+        start=found.start,
     )
 
 

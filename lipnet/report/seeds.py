@@ -91,7 +91,7 @@ def _group_of(lineage: str, by_lineage: Mapping[str, list[Entry]]) -> str:
         own = lineage_of(teacher)
         above = [_group_of(own, by_lineage) if own in by_lineage else own]
         above.append("all" if teacher.endswith("-all") else "best")
-    return digest_of([models[0].spec, models[0].training, recipes, above])
+    return digest_of([models[0].spec, models[0].training, models[0].start, recipes, above])
 
 
 def pool_pairs(families: Sequence[Family], split: str = "test") -> list[Pooled]:
@@ -111,8 +111,9 @@ def pool_pairs(families: Sequence[Family], split: str = "test") -> list[Pooled]:
 
 def _task_of(family: Family) -> str:
     """Equal for families that differ in the teacher alone."""
-    recipe = next(iter(family.members.values())).recipe
-    return digest_of([family.spec, without_teacher(recipe)])
+    members = family.members.values()
+    starts = sorted({str(member.start) for member in members})
+    return digest_of([family.spec, starts, without_teacher(next(iter(members)).recipe)])
 
 
 def _pool(first: Family, second: Family, seeds: Sequence[int], split: str) -> Pooled:

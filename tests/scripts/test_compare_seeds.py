@@ -101,6 +101,7 @@ def test_what_cannot_be_compared_is_named(studies: list[Study], tmp_path: Path) 
         ("clips", Fake("small", SPEC, None, (0.5,), 2), "elsewhere/", "has other test clips than"),
         ("seed", Fake("small", SPEC, None, (0.5,), 1), "", "have the same recipe.seed"),
         ("spec", Fake("small", "resnet18_0.25x + tcn_0.25x", None, (0.5,), 2), "", "in more than"),
+        ("start", Fake("small", SPEC, None, (0.5,), 2, start="f" * 16), "", "in more than"),
     ):
         other = Study(tmp_path / name)
         fabricate(other, [fake], fold=fold)

@@ -121,7 +121,8 @@ def _find_twins(scratch: list[Entry], distilled: list[Entry]) -> list[Entry]:
     twin = scratch_twin(scratch, best_of(distilled)) if distilled else best_of(scratch)
     assert twin is not None
     recipe = without_seed(twin.recipe)
-    return [model for model in scratch if without_seed(model.recipe) == recipe]
+    alike = [model for model in scratch if without_seed(model.recipe) == recipe]
+    return [model for model in alike if model.start == twin.start]
 
 
 def _best_of_lineages(models: list[Entry]) -> Iterator[Entry]:

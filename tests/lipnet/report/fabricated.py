@@ -29,7 +29,8 @@ ALIKE = {"bark": "park", "million": "millions", "could": "should", "fifty": "fif
 @dataclass(frozen=True)
 class Fake:
     """One made-up lineage; the `skill` of each generation is roughly its accuracy. `packing`: of a
-    compressed one; `widths`: of a network of several; `recipe`: what is changed in it."""
+    compressed one; `widths`: of a network of several; `recipe`: what is changed in it; `start`: the
+    digest of the weights that the first generation started from."""
 
     lineage: str
     spec: str
@@ -40,6 +41,7 @@ class Fake:
     packing: Packing | None = None
     widths: tuple[float, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    start: str | None = None
 
 
 SMALL = (
@@ -156,6 +158,7 @@ def _write_lineage(study: Study, fake: Fake, epochs: int) -> None:
             fingerprint=f"{crc32(model.encode()):016x}",
             packing=fake.packing,
             widths=fake.widths,
+            start=None if generations else fake.start,
         )
         write_generation(folder / f"g{number}", generation)
         write_history(folder / f"g{number}" / "history.csv", _history(skill, epochs))

@@ -76,6 +76,21 @@ def test_families_are_paired_by_their_recipe(tmp_path: Path) -> None:
     assert pair.models == ("a-by-big-g1", "a-s2-by-big-g1")
 
 
+def test_lineages_from_different_weights_are_no_family(tmp_path: Path) -> None:
+    fakes = [FAKES[0], FAKES[1]]
+    for seed in (1, 2):
+        fakes.append(Fake(f"a-s{seed}-start", SPEC, None, (0.9,), seed=seed, start="f" * 16))
+        fakes.append(Fake(f"a-s{seed}-by-big", SPEC, "big-g1", (0.66,), seed=seed))
+    study = Study(tmp_path / "fabricated")
+    fabricate(study, fakes)
+    write_selection(study.logits_val, study.selection)
+    families = find_families(read_results(study))
+    assert {(one.name, len(one.members)) for one in families} == {
+        *{("a-s1-start", 2), ("a-s1-by-big", 2)},
+    }
+    assert pool_pairs(families) == []
+
+
 def test_teachers_are_counted_by_run(tmp_path: Path) -> None:
     own = (
         Fake("big-s2", "resnet18_0.25x + tcn_0.25x", None, (0.7, 0.75), seed=2),

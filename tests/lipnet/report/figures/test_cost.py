@@ -22,8 +22,11 @@ FAKES = [
     *SMALL,
     *(Fake(f"small-s{seed}", SPEC, None, (0.5 + 0.02 * seed,), seed=seed) for seed in (2, 3)),
     *(Fake(f"small-s{seed}-by-big", SPEC, "big-g1", (0.63,), seed=seed) for seed in (2, 3)),
-    Fake("small-long", SPEC, None, (0.9,), recipe={"lr": 1e-3}),  # a control, no repetition
+    # OTHERS, no repetitions: a control, and one that started from other weights.
+    Fake("small-long", SPEC, None, (0.9,), recipe={"lr": 1e-3}),
+    Fake("small-start", SPEC, None, (0.9,), seed=4, start="f" * 16),
 ]
+OTHERS = ("small-long", "small-start")
 MAX_DODGE = 3.0  # pixels
 
 
@@ -101,7 +104,7 @@ def test_one_vertical_arrow_per_spec_from_the_mean_of_scratch(results: Results) 
     scratch = [
         100 * model.outcomes["test"].top1.value
         for model in results.models
-        if model.spec == SPEC and model.training == "scratch" and model.lineage != "small-long"
+        if model.spec == SPEC and model.training == "scratch" and model.lineage not in OTHERS
     ]
     assert len(scratch) == 3
     assert any(arrow.xyann[1] == pytest.approx(np.mean(scratch)) for arrow in arrows)

@@ -1,0 +1,45 @@
+"""Comparisons: which model from scratch is a twin, and whether more than the teacher differs."""
+
+from pathlib import Path
+
+import pytest
+
+from lipnet.report.comparisons import Comparison, compare_all
+from lipnet.report.results import Results, read_results
+from lipnet.report.study import Study
+from lipnet.selection.selection import write_selection
+from tests.lipnet.report.fabricated import SMALL, Fake, fabricate
+
+SPEC = SMALL[1].spec
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path / "fabricated")
+
+
+def read(study: Study, *fakes: Fake) -> Results:
+    fabricate(study, fakes)
+    write_selection(study.logits_val, study.selection)
+    return read_results(study)
+
+
+def compared(results: Results) -> dict[str, Comparison]:
+    return {pair.second: pair for pair in compare_all(results)}
+
+
+def test_a_model_from_other_weights_is_no_twin(study: Study) -> None:
+    big, small, taught = SMALL
+    started = Fake("small-start", SPEC, None, (0.9,), start="f" * 16)
+    also = Fake("small-start-by-big", SPEC, "big-g1", (0.6,), start="f" * 16)
+    pairs = compared(read(study, big, small, taught, started, also))
+    question = "distilled over scratch"
+    found = pairs["small-by-big-g1"], pairs["small-start-by-big-g1"]
+    assert [pair.first for pair in found] == ["small-g0", "small-start-g0"]
+    assert [pair.question for pair in found] == [question, question]
+
+
+def test_without_a_twin_of_the_same_start_the_recipes_differ(study: Study) -> None:
+    started = Fake("small-start-by-big", SPEC, "big-g1", (0.6,), start="f" * 16)
+    pair = compared(read(study, *SMALL[:2], started))["small-start-by-big-g1"]
+    assert (pair.first, pair.question) == ("small-g0", "distilled over scratch, recipes differ")
