@@ -84,7 +84,7 @@ def _twins(models: list[Entry]) -> list[tuple[str, Entry, Entry]]:
         scratch = own[0] if own else scratch_twin(models, best)
         if scratch is not None:
             question = "born-again over scratch" if own else _question(best.training)
-            if not own and not trained_alike(scratch, best):
+            if not trained_alike(scratch, best):
                 question += RECIPES_DIFFER
             pairs.append((question, scratch, best))
     return pairs

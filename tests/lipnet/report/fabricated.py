@@ -29,8 +29,8 @@ ALIKE = {"bark": "park", "million": "millions", "could": "should", "fifty": "fif
 @dataclass(frozen=True)
 class Fake:
     """One made-up lineage; the `skill` of each generation is roughly its accuracy. `packing`: of a
-    compressed one; `widths`: of a network of several; `recipe`: what is changed in it; `start`: the
-    digest of the weights that the first generation started from."""
+    compressed one; `widths`: of a network of several; `recipe`: what is changed in it, `initial`:
+    in that of g0; `start`: the digest of the weights that the first generation started from."""
 
     lineage: str
     spec: str
@@ -41,6 +41,7 @@ class Fake:
     packing: Packing | None = None
     widths: tuple[float, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    initial: Mapping[str, Any] = field(default_factory=dict)
     start: str | None = None
 
 
@@ -150,7 +151,7 @@ def _write_lineage(study: Study, fake: Fake, epochs: int) -> None:
             model=model,
             teacher=teacher,
             spec=fake.spec,
-            recipe=recipe,
+            recipe=recipe if number else replace(recipe, **fake.initial),
             best_epoch=epochs - 2,
             val_top1=skill,
             val_top5=1.0,

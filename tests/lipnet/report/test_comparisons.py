@@ -43,3 +43,11 @@ def test_without_a_twin_of_the_same_start_the_recipes_differ(study: Study) -> No
     started = Fake("small-start-by-big", SPEC, "big-g1", (0.6,), start="f" * 16)
     pair = compared(read(study, *SMALL[:2], started))["small-start-by-big-g1"]
     assert (pair.first, pair.question) == ("small-g0", "distilled over scratch, recipes differ")
+
+
+def test_a_g0_by_another_recipe_is_named_in_its_comparison(study: Study) -> None:
+    initial = {"optimiser": "adam", "lr": 1e-4}
+    other = Fake("other", SPEC, None, (0.5, 0.6), initial=initial)
+    pairs = compared(read(study, SMALL[0], other))
+    assert pairs["big-g1"].question == "born-again over scratch"
+    assert pairs["other-g1"].question == "born-again over scratch, recipes differ"
