@@ -138,7 +138,7 @@ def _check_seeds(name: str, parts: Sequence[Sequence[Entry]]) -> None:
     """InputError if the models of two studies have the same seed, or differ in more than that."""
     for models in zip(*parts, strict=False):
         kinds = {
-            digest_of([model.spec, _how_made(model), without_seed(model.recipe)])
+            digest_of([model.spec, *_how_made(model), without_seed(model.recipe)])
             for model in models
         }
         if len(kinds) > 1:
@@ -147,10 +147,11 @@ def _check_seeds(name: str, parts: Sequence[Sequence[Entry]]) -> None:
             raise InputError(f"{name}: two studies have the same recipe.seed")
 
 
-def _how_made(model: Entry) -> str | bool:
-    """The steps of a compressed model; of any other whether it started from a weights file, which
-    each study may have trained by its own seed."""
-    return model.packing.how if model.packing else model.start is not None
+def _how_made(model: Entry) -> list[object]:
+    """The steps of a compressed model; of any other its widths, and whether it started from a
+    weights file, which each study may have trained by its own seed."""
+    own = model.packing
+    return [own.how] if own else [list(model.widths), model.start is not None]
 
 
 def find_entry(results: Results, name: str) -> Entry | None:

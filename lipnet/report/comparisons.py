@@ -83,17 +83,19 @@ def _twins(models: list[Entry]) -> list[tuple[str, Entry, Entry]]:
         best = best_of(distilled)
         scratch = own[0] if own else scratch_twin(models, best)
         if scratch is not None:
-            question = "born-again over scratch" if own else _question(best.training)
+            question = "born-again over scratch" if own else _question(best)
             if not trained_alike(scratch, best):
                 question += RECIPES_DIFFER
             pairs.append((question, scratch, best))
     return pairs
 
 
-def _question(training: str) -> str:
-    return (
-        "one of several widths over scratch" if training == SLIMMABLE else "distilled over scratch"
-    )
+def _question(model: Entry) -> str:
+    """What sets a distilled model, or a network of several widths, apart from its twin."""
+    if model.training != SLIMMABLE:
+        return "distilled over scratch"
+    taught = "distilled, at several widths, over scratch"
+    return taught if model.teacher else "one of several widths over scratch"
 
 
 def _widths(results: Results) -> Iterator[tuple[str, Entry, Entry]]:
@@ -102,11 +104,12 @@ def _widths(results: Results) -> Iterator[tuple[str, Entry, Entry]]:
         how = How.parse(entry.packing.how) if entry.packing else None
         if not how or how.width == 1 or how.coding is not None:
             continue
-        trained = replace(entry, start=results.entry(entry.teacher).start)  # with its network
+        network = results.entry(entry.teacher)
+        trained = replace(entry, start=network.start)
         twin = scratch_twin(results.models, trained)
         if twin:
             differ = "" if trained_alike(twin, trained) else RECIPES_DIFFER
-            yield f"{_question(SLIMMABLE)}{differ}", twin, entry
+            yield f"{_question(network)}{differ}", twin, entry
 
 
 def _ensembles(results: Results) -> list[tuple[str, Entry, Entry]]:

@@ -8,6 +8,7 @@ from lipnet.report.rows import Compression, LeaderboardRow, models_of
 from lipnet.report.spec_names import name_spec
 
 OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+TAUGHT = ("distilled", "slimmable")  # what another lineage may teach
 ENSEMBLES = {
     "generations": "all {} generations",
     "greedy": "{} models, chosen greedily",
@@ -39,7 +40,7 @@ class ModelNames:
 
     def describe_teacher(self, row: LeaderboardRow) -> str:
         """The spec of the model that its lineage was distilled from; "" if there is none."""
-        first = self._first.get(row.lineage) if row.training == "distilled" else None
+        first = self._first.get(row.lineage) if row.training in TAUGHT else None
         if first is None or row.members:
             return ""
         teacher = self._rows.get(first.teacher)
@@ -88,7 +89,7 @@ def _name_training(row: LeaderboardRow, teacher: str) -> str:
     if row.training == "scratch":
         return "from scratch"
     if row.training == "slimmable":
-        return "the widest of several"
+        return "the widest of several" + (f", distilled from {teacher}" if teacher else "")
     if row.training == "born-again":
         return f"generation {number}"
     return f"distilled from {teacher}" + (f", generation {number}" if number > 1 else "")

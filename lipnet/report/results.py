@@ -27,9 +27,7 @@ from lipnet.spec import ModelSpec
 
 SPLITS = ("val", "test", "unseen")
 SLIMMABLE = "slimmable"
-TRAININGS = (
-    *("scratch", "born-again", "distilled", SLIMMABLE, "ensemble", "cascade", "compressed"),
-)
+TRAININGS = ("scratch", "born-again", "distilled", SLIMMABLE, "ensemble", "cascade", "compressed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +64,7 @@ class Entry:
     `training` is how it was made: "scratch", "born-again" (its teacher is of its own lineage),
     "distilled" (its lineage was, from another one), "slimmable" (the widest of several widths),
     "ensemble", "cascade" or "compressed", whose `teacher` is the model that it was made from.
-    `chosen`: the best of its lineage on validation. `start`: as in its Generation.
+    `chosen`: the best of its lineage on validation. `start`, `widths`: of its Generation.
     """
 
     name: str
@@ -92,6 +90,7 @@ class Entry:
     packing: Packing | None = None
     cascade: CascadeFacts | None = None
     start: str | None = None
+    widths: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,15 +202,15 @@ def _read_model(folder: Path, study: Study, n_classes: int) -> Entry:
         outcomes=_read_outcomes([(lineage, generation)], study, n_classes),
         packing=found.packing,
         start=found.start,
+        widths=found.widths,
     )
 
 
 def _training(lineage_teacher: str | None, found: Generation) -> str:
     if found.packing or found.widths:
         return "compressed" if found.packing else SLIMMABLE
-    if not found.teacher:
-        return "scratch"
-    return "distilled" if lineage_teacher else "born-again"
+    distilled = "distilled" if lineage_teacher else "born-again"
+    return distilled if found.teacher else "scratch"
 
 
 def _read_outcomes(

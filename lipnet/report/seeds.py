@@ -84,14 +84,16 @@ def _representatives(models: list[Entry]) -> Iterator[tuple[str, Entry]]:
 def _group_of(lineage: str, by_lineage: Mapping[str, list[Entry]]) -> str:
     """Equal for lineages that differ in the seed alone, including their teachers'."""
     models = by_lineage[lineage]
-    recipes = [without_seed(models[0].recipe), without_seed(models[-1].recipe)]
-    teacher = models[0].teacher
+    first, last = models[0], models[-1]
+    recipes = [without_seed(first.recipe), without_seed(last.recipe)]
+    teacher = first.teacher
     above: list[str] = []
     if teacher:
-        own = lineage_of(teacher)
-        above = [_group_of(own, by_lineage) if own in by_lineage else own]
+        source = lineage_of(teacher)
+        above = [_group_of(source, by_lineage) if source in by_lineage else source]
         above.append("all" if teacher.endswith("-all") else "best")
-    return digest_of([models[0].spec, models[0].training, models[0].start, recipes, above])
+    own = [first.spec, first.training, first.start, list(first.widths)]
+    return digest_of([own, recipes, above])
 
 
 def pool_pairs(families: Sequence[Family], split: str = "test") -> list[Pooled]:

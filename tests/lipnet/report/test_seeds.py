@@ -91,6 +91,19 @@ def test_lineages_from_different_weights_are_no_family(tmp_path: Path) -> None:
     assert pool_pairs(families) == []
 
 
+def test_networks_of_different_widths_are_no_family(tmp_path: Path) -> None:
+    all_widths = {1: (1, 0.5), 2: (1, 0.75, 0.5), 3: (1, 0.5)}
+    fakes = [
+        Fake(f"wide-s{seed}", FAKES[0].spec, None, (0.7,), seed=seed, widths=widths)
+        for seed, widths in all_widths.items()
+    ]
+    study = Study(tmp_path / "fabricated")
+    fabricate(study, fakes)
+    write_selection(study.logits_val, study.selection)
+    (family,) = find_families(read_results(study))
+    assert sorted(family.members) == [1, 3]
+
+
 def test_teachers_are_counted_by_run(tmp_path: Path) -> None:
     own = (
         Fake("big-s2", "resnet18_0.25x + tcn_0.25x", None, (0.7, 0.75), seed=2),
