@@ -1,7 +1,7 @@
 """Names of models for people: the spec, how it was trained and from which teacher."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lipnet.report.rows import Compression, LeaderboardRow, models_of
@@ -23,20 +23,20 @@ class ModelNames:
         self._rows = {row.model: row for row in rows}
         self._models = models_of(rows)
         self._first = {row.lineage: row for row in reversed(self._models)}
-        full = {row.model: self._join(row, self.describe_teacher(row)) for row in rows}
-        counts = Counter(full.values())
-        self._full = {
-            model: f"{name} ({model})" if counts[name] > 1 else name for model, name in full.items()
-        }
+        self._full = _tell_apart({row.model: self._join(row) for row in rows})
+        self._short: dict[str, str] = {}
+        for spec in dict.fromkeys(row.spec for row in self._models):
+            own = [row for row in self._models if row.spec == spec]
+            self._short |= _tell_apart({row.model: self._join_short(row) for row in own})
 
     def full(self, model: str) -> str:
         """The spec, the training and the teacher, such as "ResNet-18 + MS-TCN 3×, from scratch"."""
         return self._full.get(model, model)
 
     def short(self, row: LeaderboardRow) -> str:
-        """The same without the spec, and of the teacher its backbone alone."""
-        teacher = self.describe_teacher(row).partition(" + ")[0]
-        return self._join_training(row, teacher)
+        """The same without the spec, and of the teacher its backbone alone; differs from those of
+        the spec's other models."""
+        return self._short.get(row.model) or self._join_short(row)
 
     def describe_teacher(self, row: LeaderboardRow) -> str:
         """The spec of the model that its lineage was distilled from; "" if there is none."""
@@ -46,9 +46,12 @@ class ModelNames:
         teacher = self._rows.get(first.teacher)
         return spec_on_a_line(teacher.spec) if teacher and teacher.spec else first.teacher
 
-    def _join(self, row: LeaderboardRow, teacher: str) -> str:
+    def _join(self, row: LeaderboardRow) -> str:
         spec = f"{spec_on_a_line(row.spec)}, " if row.spec else ""
-        return spec + self._join_training(row, teacher)
+        return spec + self._join_training(row, self.describe_teacher(row))
+
+    def _join_short(self, row: LeaderboardRow) -> str:
+        return self._join_training(row, self.describe_teacher(row).partition(" + ")[0])
 
     def _join_training(self, row: LeaderboardRow, teacher: str) -> str:
         if row.compression:
@@ -68,7 +71,8 @@ class ModelNames:
         return spec_on_a_line(row.spec) + how
 
     def _list_differing(self, row: LeaderboardRow) -> list[str]:
-        """The settings in which models of this spec and training differ."""
+        """The settings in which models of this spec and training differ, and another loss than
+        the paper's."""
         alike = [
             other.model_fit
             for other in self._models
@@ -81,7 +85,16 @@ class ModelNames:
             f"temperature {fit.temperature:g}": {other.temperature for other in alike},
             f"seed {fit.seed}": {other.seed for other in alike},
         }
-        return [text for text, values in settings.items() if len(values) > 1]
+        own = [text for text, values in settings.items() if len(values) > 1]
+        return own + [setting.replace("=", " ") for setting in fit.settings or ()]
+
+
+def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Names by model, with the model's id where several are equal."""
+    counts = Counter(names.values())
+    return {
+        model: f"{name} ({model})" if counts[name] > 1 else name for model, name in names.items()
+    }
 
 
 def _name_training(row: LeaderboardRow, teacher: str) -> str:

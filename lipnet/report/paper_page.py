@@ -91,7 +91,8 @@ def describe_students(
         cells.append(format_top1(first.test) if first else "-")
         cells.append(format_top1(best.test))
         cells.append(gain(pair.difference, pair.low, pair.high) if pair else "-")
-        cells += [str(len(candidates)), names.short(best)]
+        other = "" if best.model_fit.has_paper_loss else "; not the paper's loss"
+        cells += [str(len(candidates)), names.short(best) + other]
         lines.append(join(cells))
     return [*lines, ""]
 

@@ -11,6 +11,7 @@ from typing import Annotated
 from lipnet.errors import InputError
 from lipnet.how import How
 from lipnet.report.csv_rows import Format, Prefix
+from lipnet.report.recipes import PAPER_LOSS
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a model was trained: its recipe's main settings, and the epoch that was kept."""
+    """How a model was trained: its recipe's main settings, and the epoch that was kept.
+
+    `settings`: further ones that differ among models of its spec and training, and a loss that is
+    not the paper's, such as "distillation=dkd"; None in reports from before they were listed.
+    """
 
     input_size: int
     epochs: int
@@ -43,6 +48,13 @@ class Fit:
     val_loss: float
     optimiser: str
     temperature: float = 1.0
+    settings: tuple[str, ...] | None = None
+
+    @property
+    def has_paper_loss(self) -> bool:
+        """Whether the distillation loss is the paper's, as far as the report states it."""
+        named = {setting.partition("=")[0] for setting in self.settings or ()}
+        return self.temperature == 1 and not named & set(PAPER_LOSS)
 
 
 @dataclass(frozen=True)

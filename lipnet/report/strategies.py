@@ -1,12 +1,12 @@
 """Ways to distil one student: from which teachers, through which intermediates (section 5.2)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from lipnet.lineage.generation import lineage_of
 from lipnet.measure.accuracy import Estimate, paired_difference
 from lipnet.report.comparisons import best_of, scratch_twin, trained_alike
+from lipnet.report.recipes import find_differing
 from lipnet.report.results import Entry, Results
 from lipnet.report.rows import StrategyRow
 from lipnet.spec import ModelSpec
@@ -20,7 +20,7 @@ def strategy_rows(results: Results) -> Iterator[StrategyRow]:
     """
     for (spec, seed), candidates in _find_candidates(results).items():
         best = best_of(candidates)
-        differing = _find_differing([model.recipe for model in candidates])
+        differing = find_differing([model.recipe for model in candidates])
         for model in candidates:
             scratch = scratch_twin(results.models, model)
             if scratch and not trained_alike(scratch, model):
@@ -59,12 +59,6 @@ def _find_candidates(results: Results) -> Mapping[tuple[str, int], list[Entry]]:
         best = best_of(models)
         found[best.spec, best.seed].append(best)
     return {place: models for place, models in found.items() if len(models) > 1}
-
-
-def _find_differing(recipes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The fields in which the candidates' recipes differ."""
-    names = sorted({name for recipe in recipes for name in recipe})
-    return [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
 
 
 def _chain(model: Entry, results: Results) -> list[str]:

@@ -1,10 +1,11 @@
 """The report's tables, from results: tracked, so no timings, and equal work gives equal bytes."""
 # N clips  K classes
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from lipnet.measure.confusion import confusion_matrix, find_lookalikes
 from lipnet.measure.homophenes import Homophenes, find_homophenes, spell
 from lipnet.report.comparisons import Comparison
 from lipnet.report.csv_rows import write_rows
+from lipnet.report.recipes import list_settings
 from lipnet.report.results import CascadeFacts, Entry, Outcome, Results
 from lipnet.report.rows import (
     CascadeCost,
@@ -40,7 +42,8 @@ ALL_SLOTS = "all"
 
 def leaderboard_rows(results: Results) -> list[LeaderboardRow]:
     """One row per model, then one per ensemble, cascade and compressed model; without latencies."""
-    rows = [_leaderboard_row(entry) for entry in results.entries]
+    settings = _settings_of(results.models)
+    rows = [_leaderboard_row(entry, settings.get(entry.name, ())) for entry in results.entries]
     rows += [
         replace(_leaderboard_row(entry), cascade=_cascade_of(entry, facts, results))
         for entry in results.cascades
@@ -53,7 +56,20 @@ def leaderboard_rows(results: Results) -> list[LeaderboardRow]:
     ]
 
 
-def _leaderboard_row(entry: Entry) -> LeaderboardRow:
+def _settings_of(models: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
+    """By model what sets its recipe apart from those of its spec and training."""
+    alike: defaultdict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for model in models:
+        alike[model.spec, model.training].append(model.recipe)
+    return {
+        model.name: list_settings(
+            model.recipe, alike[model.spec, model.training], is_taught=model.teacher != ""
+        )
+        for model in models
+    }
+
+
+def _leaderboard_row(entry: Entry, settings: tuple[str, ...] = ()) -> LeaderboardRow:
     unseen = entry.outcomes.get("unseen")
     return LeaderboardRow(
         model=entry.name,
@@ -68,7 +84,7 @@ def _leaderboard_row(entry: Entry) -> LeaderboardRow:
         params_m=entry.params_m,
         gflops=entry.gflops,
         gmacs=entry.gmacs,
-        fit=None if entry.members else _fit_of(entry),
+        fit=None if entry.members else _fit_of(entry, settings),
         val=_score_of(entry.outcomes["val"]),
         test=_score_of(entry.outcomes["test"]),
         unseen=_score_of(unseen) if unseen else None,
@@ -105,7 +121,7 @@ def _compression_of(entry: Entry, packing: Packing, results: Results) -> Compres
     )
 
 
-def _fit_of(entry: Entry) -> Fit:
+def _fit_of(entry: Entry, settings: tuple[str, ...]) -> Fit:
     return Fit(
         input_size=entry.input_size,
         epochs=entry.epochs,
@@ -114,6 +130,7 @@ def _fit_of(entry: Entry) -> Fit:
         val_loss=entry.val_loss,
         optimiser=str(entry.recipe["optimiser"]),
         temperature=float(entry.recipe["temperature"]),
+        settings=settings,
     )
 
 

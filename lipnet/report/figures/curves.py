@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lipnet.report.figures.colours import colours_of
+from lipnet.report.figures.colours import looks_of
 from lipnet.report.names import ModelNames, spec_on_a_line
 from lipnet.report.results import Entry, Results
 from lipnet.report.tables import leaderboard_rows
@@ -40,16 +40,16 @@ def _draw_spec(
     accuracy_axes: Axes, loss_axes: Axes, models: Sequence[Entry], labels: Sequence[str]
 ) -> None:
     ends = []
-    colours = colours_of(models)
     last = 1
-    for model, label, colour in zip(models, labels, colours, strict=True):
+    for model, label, (style, colour) in zip(models, labels, looks_of(models), strict=True):
         history = read_history(model.folder / "history.csv")
         epochs = [record.epoch for record in history]
         top1 = [100 * record.val_top1 for record in history]
-        accuracy_axes.plot(epochs, top1, lw=1.4, color=colour)
+        accuracy_axes.plot(epochs, top1, style, lw=1.4, color=colour)
         best = [100 * record.val_top1 for record in history if record.epoch == model.best_epoch]
         accuracy_axes.plot([model.best_epoch], best, "o", ms=4, color=colour)
-        loss_axes.plot(epochs, [record.train_loss for record in history], lw=1.4, color=colour)
+        losses = [record.train_loss for record in history]
+        loss_axes.plot(epochs, losses, style, lw=1.4, color=colour)
         last = max(last, epochs[-1])
         ends.append((top1[-1], epochs[-1], label, colour))
     tick_epochs([accuracy_axes, loss_axes], last)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lipnet.report.figures.colours import SCRATCH
+from lipnet.report.figures.colours import SCRATCH, looks_of
 from lipnet.report.figures.curves import draw_learning_curves
 from lipnet.report.figures.generations import draw_generations
 from lipnet.report.figures.style import house_style
@@ -39,6 +39,12 @@ def test_each_spec_has_its_row_with_a_name_per_line(results: Results) -> None:
     assert set(texts[1]) == {"from scratch", "distilled from ResNet-18 0.25×"}
     for named in texts:
         assert [name for name, colour in named.items() if colour in SCRATCH] == ["from scratch"]
+
+
+def test_lines_of_many_models_differ_in_colour_or_style(results: Results) -> None:
+    distilled = next(model for model in results.models if model.training == "distilled")
+    looks = looks_of([replace(distilled, name=f"small-{number}") for number in range(20)])
+    assert len(set(looks)) == 20
 
 
 def test_names_at_the_lines_do_not_overlap(results: Results) -> None:
