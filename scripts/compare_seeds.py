@@ -7,8 +7,8 @@ and clips together.
 
 prints a table in markdown. Several studies are one profile by several seeds: ROW and OTHER each
 name a lineage (its best generation on validation), a model, a cascade or an ensemble. In one study
-they each name a lineage that was trained by several seeds, by any of its ids. It reads the models
-and saved logits of finished studies.
+they each name a lineage that was trained by several seeds, by any of its ids, or one of its models.
+It reads the models and saved logits of finished studies.
 """
 
 import argparse
@@ -125,13 +125,26 @@ def _find_all(
 def _find_repeated(
     study: tuple[Path, Results], name: str
 ) -> tuple[Sequence[Entry], Sequence[Outcome]]:
-    """The models of one study that are repetitions of that lineage, by seed, and their outcomes."""
+    """The models of one study that are repetitions of that model, or of the generation of that
+    lineage that validation chose, by seed, and their outcomes."""
     root, results = study
-    for family in find_families(results):
-        entries = [family.members[seed] for seed in sorted(family.members)]
-        if name in {entry.lineage for entry in entries}:
-            return entries, [entry.outcomes["test"] for entry in entries]
-    raise InputError(f"{root} has no lineage {name!r} that was trained by several seeds")
+    families = [
+        [family.members[seed] for seed in sorted(family.members)]
+        for family in find_families(results)
+    ]
+    found = [own for own in families if name in {entry.name for entry in own}]
+    if not found:
+        families = [own for own in families if name in {entry.lineage for entry in own}]
+        found = [own for own in families if all(entry.chosen for entry in own)]
+    if not families:
+        raise InputError(f"{root} has no lineage {name!r} that was trained by several seeds")
+    if len(found) != 1:
+        models = [entry.name for own in families for entry in own if entry.lineage == name]
+        raise InputError(
+            f"{root}: validation did not choose the same generation of {name} for every seed: "
+            f"name a model, {' or '.join(models)}"
+        )
+    return found[0], [entry.outcomes["test"] for entry in found[0]]
 
 
 def _check_seeds(name: str, parts: Sequence[Sequence[Entry]]) -> None:

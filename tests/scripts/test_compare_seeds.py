@@ -15,6 +15,7 @@ from tests.lipnet.report.fabricated import Fake, fabricate
 from tests.sharing import make_once
 
 SPEC = "shufflenetv2_0.5x + tcn_0.125x"
+LONG = {"lr": 1e-3}
 
 
 def write_studies(folder: Path) -> None:
@@ -88,6 +89,29 @@ def test_the_repetitions_in_one_study_are_compared(tmp_path: Path) -> None:
     for name in ("alone", "other"):
         with pytest.raises(InputError, match=f"no lineage '{name}' that was trained by several"):
             compare([study], [name])
+
+
+def test_the_generation_that_validation_chose_is_compared_in_one_study(tmp_path: Path) -> None:
+    study, spec = Study(tmp_path / "one"), "resnet18_0.25x + tcn_0.25x"
+    fakes = [
+        *(Fake(f"later-s{seed}", spec, None, (0.5, 0.7), seed) for seed in (1, 2)),
+        *(Fake(f"first-s{seed}", SPEC, None, (0.7, 0.5), seed) for seed in (1, 2)),
+        *(Fake(f"mixed-s{seed}", SPEC, None, (0.6, 0.5 + 0.2 * (seed == 1)), seed, recipe=LONG)
+          for seed in (1, 2)),
+    ]  # fmt: skip
+    fabricate(study, fakes)
+    write_selection(study.logits_val, study.selection)
+    found = read_results(study)
+    for asked, models in (
+        ("later-s1", ("later-s1-g1", "later-s2-g1")),
+        ("later-s2-g0", ("later-s1-g0", "later-s2-g0")),
+        ("first-s2", ("first-s1-g0", "first-s2-g0")),
+        ("mixed-s2-g1", ("mixed-s1-g1", "mixed-s2-g1")),
+    ):
+        (row,) = compare([study], [asked])
+        assert row.by_study == [found.entry(name).outcomes["test"].top1.value for name in models]
+    with pytest.raises(InputError, match="name a model, mixed-s1-g0 or mixed-s1-g1$"):
+        compare([study], ["mixed-s1"])
 
 
 def test_what_cannot_be_compared_is_named(studies: list[Study], tmp_path: Path) -> None:
