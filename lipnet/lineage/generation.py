@@ -1,5 +1,6 @@
 """Generation: one finished model of a lineage, and the files of its folder."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from lipnet.train.history import beats
 GENERATION_FILE = "generation.json"
 WEIGHTS_FILE, HISTORY_FILE = "weights.safetensors", "history.csv"
 ONNX_FILE = "model.onnx"  # in place of the weights, of a model that only ONNX Runtime computes
+TOGETHER = " + "  # between the models of an ensemble of several lineages
 Described = TypeVar("Described")
 
 
@@ -153,10 +155,19 @@ def _parse_recipe(fields: Mapping[str, object]) -> Recipe:
 
 
 def name_teacher(models: Sequence[str]) -> str:
-    """The name of the teacher: a model's, or that of the ensemble of a lineage's generations."""
-    return models[0] if len(models) == 1 else f"{lineage_of(models[0])}-all"
+    """The name of the teacher: a model's, that of the ensemble of a lineage's generations, or all
+    models of another ensemble."""
+    if len(models) == 1:
+        return models[0]
+    lineages = {lineage_of(model) for model in models}
+    return f"{lineages.pop()}-all" if len(lineages) == 1 else TOGETHER.join(models)
 
 
 def lineage_of(teacher: str) -> str:
-    """The lineage of a model, or of the ensemble of a lineage's generations."""
-    return teacher.removesuffix("-all").rsplit("-g", 1)[0]
+    """The lineage of a model, or of the ensemble of a lineage's generations; those of the models of
+    another ensemble."""
+    lineages = [
+        own.removesuffix("-all") if own.endswith("-all") else re.sub(r"-g\d+$", "", own)
+        for own in teacher.split(TOGETHER)
+    ]
+    return TOGETHER.join(dict.fromkeys(lineages))

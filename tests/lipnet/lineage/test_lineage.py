@@ -18,6 +18,8 @@ from lipnet.lineage.generation import (
     Generation,
     TrainingFacts,
     best_generation,
+    lineage_of,
+    name_teacher,
     read_generation,
     write_generation,
 )
@@ -281,6 +283,23 @@ def test_all_generations_of_a_lineage_may_teach_together(lineage: Path, tmp_path
     generations = train(plan, tmp_path)
     assert [g.teacher for g in generations] == ["rn-tcn-all"]
     assert read_lineage(tmp_path).teacher == "rn-tcn"
+
+
+@pytest.mark.parametrize(
+    ("models", "teacher", "lineage"),
+    [
+        (["big-g0"], "big-g0", "big"),
+        (["rn18-gru-g0"], "rn18-gru-g0", "rn18-gru"),
+        (["rn18-gru-g0", "rn18-gru-g1"], "rn18-gru-all", "rn18-gru"),
+        (["big-g10", "other-gru-g0"], "big-g10 + other-gru-g0", "big + other-gru"),
+        (["resnet18-grid.safetensors"], "resnet18-grid.safetensors", "resnet18-grid.safetensors"),
+    ],
+)
+def test_the_lineages_of_a_teacher_are_in_its_name(
+    models: list[str], teacher: str, lineage: str
+) -> None:
+    assert name_teacher(models) == teacher
+    assert lineage_of(teacher) == lineage
 
 
 class WarningRecorder(Recorder):
