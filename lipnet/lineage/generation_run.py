@@ -164,7 +164,7 @@ class GenerationRun:
         for path, (_, card) in zip(self.teachers, opened, strict=True):
             _check_teacher(path, card, self.recipe, self.data.labels)
         models = [model for model, _ in opened]
-        name = name_teacher([str(card.origin["model"]) for _, card in opened])
+        name = name_teacher([name_model(path) for path in self.teachers])
         recording = self._open_recording()
         if recording is None:
             return FrozenTeacher(models, self.recipe), name

@@ -10,7 +10,7 @@ from lipnet.crops.crop import CropOptions
 from lipnet.data.clip_set import ClipSet
 from lipnet.errors import InputError
 from lipnet.inference.read import crop_options_of
-from lipnet.models.weights import load_model
+from lipnet.models.weights import load_model, save_weights
 from lipnet.recipe import Recipe
 from lipnet.single.train import LabelledCrops, stack_crops, train_model
 from lipnet.train.history import EpochRecord
@@ -90,6 +90,14 @@ def test_a_teacher_changes_what_is_learned(tmp_path: Path) -> None:
     taught = train(tmp_path / "taught", teachers=[first])
     assert load_model(taught)[1].origin["teacher"] == "first-g0"
     assert taught.read_bytes() != first.read_bytes()
+
+
+@pytest.mark.slow
+def test_an_imported_teacher_is_named_by_its_file(tmp_path: Path) -> None:
+    model, card = load_model(train(tmp_path / "first"))
+    save_weights(tmp_path / "imported.safetensors", model, replace(card, origin={}))
+    taught = train(tmp_path / "taught", teachers=[tmp_path / "imported.safetensors"])
+    assert load_model(taught)[1].origin["teacher"] == "imported.safetensors"
 
 
 @pytest.mark.parametrize(
