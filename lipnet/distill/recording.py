@@ -6,9 +6,11 @@ the same logits. An epoch of N clips and K classes takes 2 N K bytes.
 """
 # N clips of an epoch  R rows  K classes
 
+import fcntl
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +21,8 @@ from torch import Tensor
 
 from lipnet.errors import InputError
 
+PLANNED = "planned.txt"  # the bytes of the complete recording
+REMOVED = ".removed"
 Logits = NDArray[np.float16]
 
 
@@ -30,20 +34,55 @@ def recording_bytes(epochs: int, clips: int, classes: int) -> int:
 def make_room(folder: Path, needed: int, budget: int) -> bool:
     """Create `folder` for a recording of `needed` bytes; False if they exceed the budget.
 
-    The least recently used of the other recordings are removed as far as the budget requires. A
-    training that reads one of them computes its logits from the next epoch on.
+    The least recently used of the other recordings are removed as far as the budget requires; one
+    that is being made counts with the size that it will have. A training that reads or writes one
+    of them computes its logits from the next epoch on.
     """
     if needed > budget:
         return False
-    left = budget - needed
-    others = [other for other in folder.parent.glob("*") if other != folder]
-    for other in sorted(others, key=lambda path: _stat(path).st_mtime, reverse=True):
-        left -= sum(_stat(file).st_size for file in other.glob("*"))
-        if left < 0:
-            shutil.rmtree(other, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.touch()
+    with _lock(folder.parent):
+        for leftover in folder.parent.glob(f"*{REMOVED}"):  # of a killed process
+            shutil.rmtree(leftover, ignore_errors=True)
+        planned = max(needed, _read_planned(folder))
+        if planned > budget:  # by a larger budget, and a recipe of more epochs
+            _remove(folder)
+            planned = needed
+        left = budget - planned
+        others = [other for other in folder.parent.glob("*") if other != folder]
+        for other in sorted(others, key=lambda path: _stat(path).st_mtime, reverse=True):
+            held = sum(_stat(file).st_size for file in other.glob("*"))
+            left -= max(held, _read_planned(other))
+            if left < 0:
+                _remove(other)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PLANNED).write_text(f"{planned}\n", encoding="utf-8")
+        folder.touch()
     return True
+
+
+@contextmanager
+def _lock(recordings: Path) -> Iterator[None]:
+    """One training of the machine at a time; a lock ends with its process."""
+    recordings.parent.mkdir(parents=True, exist_ok=True)
+    with recordings.with_name(f"{recordings.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _read_planned(folder: Path) -> int:
+    """The bytes that a recording was started for; 0 if that is not known."""
+    try:
+        return int((folder / PLANNED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _remove(folder: Path) -> None:
+    """Remove a recording. It is renamed first, so that a training cannot add to it meanwhile."""
+    gone = folder.with_name(f"{folder.name}{REMOVED}")
+    with suppress(FileNotFoundError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _stat(path: Path) -> os.stat_result:
@@ -58,7 +97,8 @@ class Recording:
     """One file per epoch, [N, K] in half precision, in a folder for one teacher and stream.
 
     A file is written during the first training that needs its epoch and renamed when it is
-    complete; until then other trainings compute their own logits.
+    complete; until then other trainings compute their own logits. Nothing is written any more once
+    the folder is gone.
     """
 
     def __init__(self, folder: Path, *, clips: int, classes: int, writer: str = "") -> None:
@@ -112,7 +152,10 @@ class Recording:
         if self._complete is None and self._writer:
             path = self._partial_file(epoch)
             found = self._open(path, "r+")
-            self._partial = self._create(path) if found is None else found
+            try:
+                self._partial = self._create(path) if found is None else found
+            except FileNotFoundError:  # another training needed the space
+                self._writer = ""
 
     def _open(self, path: Path, mode: Literal["r", "r+"]) -> Logits | None:
         """The file's rows; None if it is missing, damaged or of another shape."""
@@ -124,13 +167,14 @@ class Recording:
 
     def _create(self, path: Path) -> Logits:
         """A file of NaN: the mark of a missing row."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         unmarked = path.with_suffix(".bare")
         created = np.lib.format.open_memmap(unmarked, "w+", np.float16, self._shape)
         try:
             with unmarked.open("r+b") as file:
                 # On a full disk, writing to a hole in a mapped file kills the process.
-                os.posix_fallocate(file.fileno(), 0, unmarked.stat().st_size)
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except FileNotFoundError:
+            raise
         except OSError as error:
             unmarked.unlink(missing_ok=True)
             raise InputError(

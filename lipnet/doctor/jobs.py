@@ -124,7 +124,9 @@ def _open_teacher(job: Job, recipe: Recipe, device: torch.device, folder: Path) 
     models = [make_model(SPEC, seed=1 + number).to(device) for number in range(job.teachers)]
     if not job.recorded:
         return FrozenTeacher(models, recipe)
-    recording = Recording(folder / "recorded", clips=CLIPS, classes=LABELS, writer=job.name)
+    recorded = folder / "recorded"
+    recorded.mkdir(parents=True, exist_ok=True)
+    recording = Recording(recorded, clips=CLIPS, classes=LABELS, writer=job.name)
     return RecordedTeacher(models, recipe, recording)
 
 

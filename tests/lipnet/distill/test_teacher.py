@@ -202,16 +202,39 @@ def test_a_damaged_recording_is_made_again(tmp_path: Path) -> None:
     assert len(Recorder.seen) == calls
 
 
-def test_a_recording_removed_by_another_training_is_made_again(
-    tmp_path: Path,
-) -> None:
+def test_a_recording_removed_by_another_training_is_not_made_again(tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
     first = recorded(tmp_path / "r")
     expected = first.logits(make_view(), POSITION)
     shutil.rmtree(tmp_path / "r")
     first.finish_epoch(0)
     assert torch.equal(first.logits(make_view(), POSITION), expected)
     first.finish_epoch(0)
-    assert [path.name for path in (tmp_path / "r").iterdir()] == ["epoch-000.npy"]
+    assert not (tmp_path / "r").exists()
+
+
+def start(folder: Path, *, when: int, epochs: int, budget: int) -> bool:
+    """Make room at a time: those of the file system may be equal within a test."""
+    size = recording_bytes(1, CLIPS, 3)
+    fits = make_room(folder, epochs * size, budget * size)
+    os.utime(folder, (when, when))
+    return fits
+
+
+def test_recordings_that_start_together_stay_within_the_budget(tmp_path: Path) -> None:
+    folder = tmp_path / "recorded"
+    for when, name in enumerate("abc"):
+        assert start(folder / name, when=when, epochs=3, budget=6)
+    assert sorted(path.name for path in folder.iterdir()) == ["b", "c"]
+
+
+def test_a_recording_keeps_the_size_that_it_was_started_for(tmp_path: Path) -> None:
+    folder = tmp_path / "recorded"
+    for when, (name, epochs) in enumerate((("long", 2), ("long", 1), ("short", 1), ("other", 1))):
+        assert start(folder / name, when=when, epochs=epochs, budget=3)
+    assert sorted(path.name for path in folder.iterdir()) == ["other", "short"]
+    assert start(folder / "short", when=4, epochs=1, budget=1)
+    assert [path.name for path in folder.iterdir()] == ["short"]
 
 
 def test_the_most_recently_used_recordings_stay_as_far_as_they_fit(tmp_path: Path) -> None:
