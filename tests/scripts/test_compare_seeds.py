@@ -91,6 +91,7 @@ def test_the_repetitions_in_one_study_are_compared(tmp_path: Path) -> None:
             compare([study], [name])
 
 
+@pytest.mark.slow
 def test_the_generation_that_validation_chose_is_compared_in_one_study(tmp_path: Path) -> None:
     study, spec = Study(tmp_path / "one"), "resnet18_0.25x + tcn_0.25x"
     fakes = [
