@@ -193,17 +193,30 @@ def show_all(updates: Iterable["Update"], screen: Screen) -> None:
 
 def open_frames(parsed: argparse.Namespace, pixels: "Pixels") -> "Iterator[TimedFrame]":
     """The frames of the file or the camera, with notes about their rate."""
-    from lipnet.live.camera import ReadAhead, Surroundings, open_capture, read_camera
-    from lipnet.live.frames import read_file, resample
+    from lipnet.live.camera import (
+        ReadAhead,
+        Surroundings,
+        describe_closed,
+        has_end,
+        open_capture,
+        read_camera,
+    )
+    from lipnet.live.frames import read_capture, read_file, resample
     from lipnet.live.session import check_camera_rate, check_file_rate
     from lipnet.video.decode import Decoding
 
+    found = Decoding()
     if parsed.file is not None:
-        found = Decoding()
         return check_file_rate(read_file(parsed.file, found, pixels=pixels), found, note)
     name = int(parsed.camera) if parsed.camera.isdecimal() else parsed.camera
+    capture = open_capture(name)
+    if capture is None:
+        raise InputError(describe_closed(name))
+    if isinstance(name, str) and has_end(capture):
+        video = read_capture(name, capture, found, pixels=pixels)
+        return check_file_rate(video, found, note)
     around = Surroundings(time.monotonic, time.sleep, open_capture, note)
-    camera = read_camera(name, around, patience=parsed.wait, pixels=pixels)
+    camera = read_camera(name, around, patience=parsed.wait, pixels=pixels, opened=capture)
     stamped = ReadAhead(camera, note)
     return resample(check_camera_rate(stamped, note))
 

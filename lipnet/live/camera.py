@@ -38,7 +38,7 @@ class Surroundings:
     report: Callable[[str], None]
 
 
-def open_capture(name: int | str) -> Capture | None:
+def open_capture(name: int | str) -> cv2.VideoCapture | None:
     """A camera by number, or anything else that OpenCV opens, such as a URL; None if it does not
     open it."""
     capture = cv2.VideoCapture(name)
@@ -48,15 +48,25 @@ def open_capture(name: int | str) -> Capture | None:
     return capture
 
 
+def has_end(capture: cv2.VideoCapture) -> bool:
+    """Whether it is a video of a known number of frames, not a camera or a broadcast."""
+    return float(capture.get(cv2.CAP_PROP_FRAME_COUNT)) > 0
+
+
 def read_camera(
-    name: int | str, around: Surroundings, *, patience: float, pixels: Pixels = "grey"
+    name: int | str,
+    around: Surroundings,
+    *,
+    patience: float,
+    pixels: Pixels = "grey",
+    opened: Capture | None = None,
 ) -> Iterator[Stamped]:
-    """Frames with the clock's time. A camera that stops is opened again for up to `patience`
-    seconds.
+    """Frames with the clock's time: many streams state no time of their own. A camera that stops is
+    opened again for up to `patience` seconds. `opened` is the camera if it is open already.
 
     InputError if it cannot be opened, or does not come back.
     """
-    capture = around.open(name)
+    capture = opened or around.open(name)
     if capture is None:
         raise InputError(describe_closed(name))
     given = False

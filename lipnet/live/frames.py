@@ -1,4 +1,4 @@
-"""Frames of a stream at 25 per second: of a file, or of a camera by the time at which they came."""
+"""Frames of a stream at 25 per second: of a video by its timestamps, of a camera by the clock."""
 # H W pixels
 
 import math
@@ -12,7 +12,15 @@ import numpy as np
 
 from lipnet.clip import FPS
 from lipnet.errors import InputError
-from lipnet.video.decode import TIE, Decoding, Frame, Pixels, VideoError, iter_frames
+from lipnet.video.decode import (
+    TIE,
+    Decoding,
+    Frame,
+    Pixels,
+    VideoError,
+    iter_capture,
+    iter_frames,
+)
 
 MAX_PAUSE = 0.5  # seconds without a frame, after which the stream starts again
 RATE_SECONDS = 2.0  # in which frames are counted
@@ -42,11 +50,22 @@ def read_file(
     path: Path, found: Decoding | None = None, *, pixels: Pixels = "grey"
 ) -> Iterator[TimedFrame]:
     """The frames of a video file, as training reads them; InputError if it has none."""
+    return _number(path, iter_frames(path, found, pixels=pixels))
+
+
+def read_capture(
+    name: str, capture: cv2.VideoCapture, found: Decoding | None = None, *, pixels: Pixels = "grey"
+) -> Iterator[TimedFrame]:
+    """The same of a video with an end, such as a file on a server, that OpenCV has opened."""
+    return _number(name, iter_capture(capture, found, pixels=pixels))
+
+
+def _number(name: Path | str, frames: Iterator[Frame]) -> Iterator[TimedFrame]:
     try:
-        for number, image in enumerate(iter_frames(path, found, pixels=pixels)):
+        for number, image in enumerate(frames):
             yield TimedFrame(number / FPS, image)
     except VideoError as error:
-        raise InputError(f"{path} cannot be read: {error.reason} ({error.detail})") from None
+        raise InputError(f"{name} cannot be read: {error.reason} ({error.detail})") from None
 
 
 def resample(stamped: Iterable[tuple[float, Frame]]) -> Iterator[TimedFrame]:

@@ -70,7 +70,13 @@ def iter_frames(
     whose pixels are not square are widened or heightened. Raises VideoError (missing, zero_bytes,
     unreadable, no_frames) before the first frame.
     """
-    capture = _open(path)
+    yield from iter_capture(_open(path), found, pixels=pixels)
+
+
+def iter_capture(
+    capture: cv2.VideoCapture, found: Decoding | None = None, *, pixels: Pixels = "grey"
+) -> Iterator[Frame]:
+    """The same of a video that is open already, which is released at the end."""
     found = found or Decoding()
     found.aspect = _aspect(capture)
     try:

@@ -64,6 +64,16 @@ def test_weights_without_background_are_noted(tmp_path: Path, video: Path, capsy
     assert "0.9 is used" in notes
 
 
+def test_a_video_given_as_a_camera_is_read_like_the_file(
+    weights: Path, video: Path, capsys: Printed
+) -> None:
+    run(weights, "--file", video, "--threshold", "0")
+    as_file = capsys.readouterr()
+    run(weights, "--camera", video.as_uri(), "--wait", "0", "--threshold", "0")
+    assert capsys.readouterr() == as_file
+    assert as_file.out
+
+
 def test_silence_is_printed(weights: Path, video: Path, capsys: Printed) -> None:
     run(weights, "--file", video, "--threshold", "1")
     lines = capsys.readouterr().out.splitlines()
