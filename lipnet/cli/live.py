@@ -194,15 +194,14 @@ def show_all(updates: Iterable["Update"], screen: Screen) -> None:
 def open_frames(parsed: argparse.Namespace, pixels: "Pixels") -> "Iterator[TimedFrame]":
     """The frames of the file or the camera, with notes about their rate."""
     from lipnet.live.camera import (
-        ReadAhead,
         Surroundings,
         describe_closed,
         has_end,
         open_capture,
         read_camera,
     )
-    from lipnet.live.frames import read_capture, read_file, resample
-    from lipnet.live.session import check_camera_rate, check_file_rate
+    from lipnet.live.frames import read_capture, read_file
+    from lipnet.live.session import check_file_rate, read_ahead
     from lipnet.video.decode import Decoding
 
     found = Decoding()
@@ -217,8 +216,7 @@ def open_frames(parsed: argparse.Namespace, pixels: "Pixels") -> "Iterator[Timed
         return check_file_rate(video, found, note)
     around = Surroundings(time.monotonic, time.sleep, open_capture, note)
     camera = read_camera(name, around, patience=parsed.wait, pixels=pixels, opened=capture)
-    stamped = ReadAhead(camera, note)
-    return resample(check_camera_rate(stamped, note))
+    return read_ahead(camera, note)
 
 
 def prompt_by_enter(frames: "Iterable[TimedFrame]", reporter: "Reporter") -> "Iterator[TimedFrame]":

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from lipnet.live.frames import RateCheck, TimedFrame, describe_rate
+from lipnet.live.camera import ReadAhead, Stamped
+from lipnet.live.frames import RateCheck, TimedFrame, describe_rate, resample
 from lipnet.live.reader import LiveReader, Step
 from lipnet.live.spotter import Event, Reading, Reporter, find_words
-from lipnet.video.decode import Decoding, Frame
+from lipnet.video.decode import Decoding
 
 QUIET = 0.6  # seconds without a likely word, after which nothing is spoken
 
@@ -69,10 +70,15 @@ def check_file_rate(
         yield frame
 
 
-def check_camera_rate(
-    stamped: Iterable[tuple[float, Frame]], report: Callable[[str], None]
-) -> Iterator[tuple[float, Frame]]:
-    """The same frames of a camera; `report` gets a line if there are too few."""
+def read_ahead(stamped: Iterable[Stamped], report: Callable[[str], None]) -> Iterator[TimedFrame]:
+    """A camera's frames at 25 per second, read in a thread; `report` gets a line if the camera
+    gives too few, and one when this machine drops some."""
+    return resample(ReadAhead(_check_camera_rate(stamped, report), report))
+
+
+def _check_camera_rate(
+    stamped: Iterable[Stamped], report: Callable[[str], None]
+) -> Iterator[Stamped]:
     check = RateCheck()
     for seconds, frame in stamped:
         line = check.count(seconds)

@@ -16,6 +16,7 @@ from lipnet.live.camera import (
     open_capture,
     read_camera,
 )
+from lipnet.live.session import read_ahead
 
 IMAGE = np.full((4, 6, 3), 7, np.uint8)
 
@@ -123,3 +124,29 @@ def test_frames_that_wait_too_long_are_dropped_with_one_line() -> None:
     assert done.wait(10)
     assert [seconds for seconds, _ in given] == [99 / 25]
     assert lines == ["this machine is too slow for the stream: 98 frames were dropped"]
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(30, []), (12, ["only 12 frames per second"])])
+def test_the_rate_is_that_of_the_camera_also_on_a_slow_machine(
+    rate: int, expected: list[str]
+) -> None:
+    lines: list[str] = []
+    taken, done = threading.Event(), threading.Event()
+
+    def fill() -> Iterator[Stamped]:
+        for number in range(100):
+            yield number / rate, IMAGE[..., 0]
+            if number == 1:  # the stream's first frame is known when the second comes
+                taken.wait(10)
+        done.set()
+
+    given = read_ahead(fill(), lines.append)
+    next(given)
+    taken.set()
+    assert done.wait(10)
+    list(given)
+    described = [line.partition(",")[0] for line in lines]
+    assert described == [
+        *expected,
+        "this machine is too slow for the stream: 97 frames were dropped",
+    ]
