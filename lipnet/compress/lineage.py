@@ -25,7 +25,7 @@ from lipnet.lineage.generation import (
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.lineage.summary import LineageSummary, write_lineage
 from lipnet.measure.accuracy import topk
-from lipnet.models.rejection import ORIGIN_KEY, choose_rejection, describe_rejection
+from lipnet.models.rejection import choose_rejection, describe_rejection
 from lipnet.models.weights import ModelCard, load_card, load_model
 from lipnet.train.history import write_history
 
@@ -88,7 +88,7 @@ def store_lineage(
         val_loss=float(F.cross_entropy(logits_NK, labels_N)),
         fingerprint=_fingerprint(plan, data, device, stored.facts),
     )
-    origin = {name: value for name, value in stored.card.origin.items() if name != ORIGIN_KEY}
+    origin = stored.card.without_thresholds().origin
     origin |= {"model": generation.model, "teacher": None, "best_epoch": generation.best_epoch}
     origin |= {"fingerprint": generation.fingerprint, **plan.storage.origin}
     origin |= describe_rejection(choose_rejection(logits_NK, labels_N))

@@ -5,7 +5,7 @@ several widths (lipnet/models/slimmable.py) gives a model of one of them.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -81,13 +81,20 @@ class ModelCard:
         return tuple(found.numbers(WIDTHS)) if WIDTHS in found else (1.0,)
 
     def of_part(self, *, width: float, exit: int) -> "ModelCard":
-        """The card of an ordinary model of one width, or up to an exit; validation chose the
-        thresholds for the whole network only."""
-        whole = width == 1 and exit == 0
-        dropped = {WIDTHS} if whole else {WIDTHS, ORIGIN_KEY, SPOTTING_KEY}
-        origin = {name: value for name, value in self.origin.items() if name not in dropped}
-        part = self.spec if whole else ModelSpec.parse(self.spec).at_width(width).at_exit(exit)
-        return replace(self, spec=str(part), origin=origin)
+        """The card of an ordinary model of one width, or up to an exit."""
+        card = self._without({WIDTHS})
+        if width == 1 and exit == 0:
+            return card
+        part = ModelSpec.parse(self.spec).at_width(width).at_exit(exit)
+        return replace(card.without_thresholds(), spec=str(part))
+
+    def without_thresholds(self) -> "ModelCard":
+        """The card of a model with other weights, for which validation chose no thresholds."""
+        return self._without({ORIGIN_KEY, SPOTTING_KEY})
+
+    def _without(self, names: Collection[str]) -> "ModelCard":
+        origin = {name: value for name, value in self.origin.items() if name not in names}
+        return replace(self, origin=origin)
 
 
 def save_weights(

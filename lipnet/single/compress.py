@@ -25,7 +25,7 @@ from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
 from lipnet.models.lipreader import Lipreader
-from lipnet.models.rejection import ORIGIN_KEY, choose_rejection, describe_rejection
+from lipnet.models.rejection import choose_rejection, describe_rejection
 from lipnet.models.weights import (
     ModelCard,
     is_packed,
@@ -144,7 +144,7 @@ def _check_files(weights: Path, out: Path, how: How) -> None:
 def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] | None) -> str:
     """Write the file without training; what became of BatchNorm's statistics."""
     card, model = source.card, source.model
-    origin = {name: value for name, value in card.origin.items() if name != ORIGIN_KEY}
+    origin = card.without_thresholds().origin
     origin |= CompressedStorage(how, digest_files([source.path])).origin
     statistics = KEPT
     if how.coding is None:

@@ -99,6 +99,7 @@ def export_model(
     parity = check_parity(model, open_reader(traced, model), recipe.input_size)
     quantised = None
     if shards is not None:
+        card = card.without_thresholds()
         traced, quantised = quantise(model, traced, shards, recipe)
     facts = [
         replace(_describe(graph, known_face, quantised, shards), reject_below=find_threshold(card))

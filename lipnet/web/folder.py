@@ -65,7 +65,7 @@ def write_page(
     card = load_card(weights)
     check_card(card, weights)
     runtime = read_runtime(modules)
-    facts = describe_model(card, weights, face)
+    facts = describe_model(card if int8 is None else card.without_thresholds(), weights, face)
     if example is not None:
         facts["example"] = f"example{example.suffix}"
     with tempfile.TemporaryDirectory() as scratch:

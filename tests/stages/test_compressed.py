@@ -17,13 +17,19 @@ from lipnet.inference.onnx_reader import load_onnx
 from lipnet.lineage.generation import Generation, model_file, read_generation, write_generation
 from lipnet.lineage.summary import LineageSummary, read_lineage, write_lineage
 from lipnet.measure.accuracy import topk
-from lipnet.models.weights import WIDTHS, is_packed, load_card, load_model
+from lipnet.models.weights import WIDTHS, copy_weights, is_packed, load_card, load_model
 from lipnet.train.history import read_history
 from pipeline.paths import Paths
 from stages import compressed, progress
 from stages.compressed import main
 from stages.predict import predict_split
-from tests.lipnet.inference.embedding import RECIPE, add_widths, write_shards, write_weights
+from tests.lipnet.inference.embedding import (
+    RECIPE,
+    THRESHOLDS,
+    add_widths,
+    write_shards,
+    write_weights,
+)
 from tests.pipeline.test_params import write
 from tests.stages.working import Untracked
 
@@ -124,12 +130,14 @@ def test_an_exit_is_packed_like_an_ordinary_model(run: Callable[[str], Generatio
 def test_a_row_is_a_lineage_with_its_size_and_its_source(
     run: Callable[[str], Generation], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = run("small-int8")
     folder = Paths("tiny").lineage("small-int8") / "g1"
     weights, source = (
         folder / "weights.safetensors",
         Paths("tiny").lineage("small") / "g0" / "weights.safetensors",
     )
+    copy_weights(source, source, THRESHOLDS)
+    made = run("small-int8")
+    assert load_card(weights).spotting is None
     assert is_packed(weights)
     assert made.packing is not None
     assert (made.packing.of, made.packing.how, made.packing.epochs) == ("x-g0", "int8", 0)

@@ -12,6 +12,7 @@ from lipnet.data.clip_set import ClipSet
 from lipnet.models.build import build_model
 from lipnet.models.rejection import Rejection, describe_rejection
 from lipnet.models.slimmable import Slimmable
+from lipnet.models.spotting import Spotting, describe_spotting
 from lipnet.models.weights import (
     TRAINED_ON,
     WIDTHS,
@@ -30,6 +31,11 @@ from lipnet.spec import ModelSpec
 SPEC = "resnet18_0.125x + dstcn_0.25x"
 RECIPE = Recipe(field=60, input_size=32)
 WORDS = ["A", "B", "C"]
+# Entries of a card's origin: what validation chose.
+THRESHOLDS = {
+    **describe_rejection(Rejection(0.5, 0.95, 0.2, 40)),
+    **describe_spotting(Spotting(0.7, 0.12, 0.8, 2.0, 75)),
+}
 
 
 def write_weights(

@@ -24,10 +24,16 @@ from lipnet.errors import InputError
 from lipnet.how import How
 from lipnet.models.build import build_model
 from lipnet.models.initial import Initial, load_initial
-from lipnet.models.weights import PACKED_DATA, load_card, load_model, save_packed
+from lipnet.models.weights import (
+    PACKED_DATA,
+    copy_weights,
+    load_card,
+    load_model,
+    save_packed,
+)
 from lipnet.single.compress import compress_model
 from lipnet.spec import ModelSpec
-from tests.lipnet.inference.embedding import RECIPE, write_shards, write_weights
+from tests.lipnet.inference.embedding import RECIPE, THRESHOLDS, write_shards, write_weights
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
 HOWS = (
@@ -59,6 +65,15 @@ def test_a_packed_file_gives_the_logits_that_were_measured(
     again = compress_model(weights, tmp_path / "again.safetensors", how)
     assert again.path.read_bytes() == made.path.read_bytes()
     assert made.file_bytes == made.path.stat().st_size < weights.stat().st_size / 1.9
+
+
+def test_thresholds_that_validation_chose_for_other_weights_are_dropped(
+    tmp_path: Path, weights: Path
+) -> None:
+    source = tmp_path / "w.safetensors"
+    copy_weights(weights, source, THRESHOLDS)
+    card = compress_model(source, tmp_path / "small.safetensors", "int8").card
+    assert (card.rejection, card.spotting) == (None, None)
 
 
 @pytest.mark.parametrize("how", HOWS)

@@ -17,10 +17,10 @@ from lipnet.inference.clip_model import load_clip_model
 from lipnet.inference.onnx_reader import GRAPH_KEY, load_onnx, open_session, run_graph
 from lipnet.models.build import build_model
 from lipnet.models.packing import find_valid_frames
-from lipnet.models.weights import load_model
+from lipnet.models.weights import copy_weights, load_model
 from lipnet.single.export import CPU, export_model
 from lipnet.spec import ModelSpec
-from tests.lipnet.inference.embedding import WORDS, write_shards, write_weights
+from tests.lipnet.inference.embedding import THRESHOLDS, WORDS, write_shards, write_weights
 from tests.lipnet.single.exported import SMALL, export_once
 
 # Every backbone and kind of head of the paper's tables, every activation, and the word's boundary.
@@ -123,6 +123,7 @@ def test_a_stream_in_int8_is_compared_with_float32(
 ) -> None:
     shards = write_shards(tmp_path / "shards", ("train", "val"))
     out = tmp_path / "s.onnx"
+    copy_weights(weights, weights, THRESHOLDS)
     main(["export", str(weights), "--out", str(out), "--stream", "--int8", str(shards), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert [file["graph"] for file in found["files"]] == ["frame", "head"]
@@ -138,8 +139,10 @@ def test_a_stream_in_int8_is_compared_with_float32(
         expected = model(*clip)
     for path in (frame, head):
         assert "QuantizeLinear" in {node.op_type for node in onnx.load(path).graph.node}
-        apart = (load_clip_model(path)[0](*clip) - expected).abs().max() / expected.std()
-        assert 1e-4 < apart < 0.5
+        reader, card = load_clip_model(path)
+        assert 1e-4 < (reader(*clip) - expected).abs().max() / expected.std() < 0.5
+        assert (card.rejection, card.spotting) == (None, None)  # chosen for float32
+        assert load_onnx(path)[2].reject_below is None
     head.unlink()
     with pytest.raises(InputError, match="s-head.onnx does not exist"):
         load_clip_model(frame)

@@ -9,12 +9,15 @@ import pytest
 from lipnet.cli.main import main
 from lipnet.crops.align import load_face
 from lipnet.errors import InputError
+from lipnet.export.parity import Parity
 from lipnet.labels import BACKGROUND
+from lipnet.models.weights import copy_weights, load_card
+from lipnet.single.export import Exported
 from lipnet.web import folder as pages
 from lipnet.web import runtime
 from lipnet.web.folder import PAGE, check_folder, describe_model, write_page
 from lipnet.web.runtime import FILES, MODULES, PACKAGE, read_runtime
-from tests.lipnet.inference.embedding import write_weights
+from tests.lipnet.inference.embedding import THRESHOLDS, write_weights
 
 NEEDS_RUNTIME = pytest.mark.skipif(
     not (MODULES / PACKAGE).is_dir(), reason=f"no {PACKAGE} in web/node_modules (make web)"
@@ -51,13 +54,26 @@ def test_the_policy_of_the_page_allows_nothing_from_elsewhere() -> None:
 
 
 def test_facts_of_a_model_with_a_background(tmp_path: Path) -> None:
-    from lipnet.models.weights import load_card
-
     weights = write_weights(tmp_path / "w.safetensors", labels=["A", "B", BACKGROUND])
     facts = describe_model(load_card(weights), weights, "")
     assert (facts["background"], facts["threshold"], facts["isChosen"]) == (BACKGROUND, 0.5, False)
     assert facts["landmarks"] == {"trained": "dlib", "used": "mesh"}
     assert facts["frames"] == 29
+
+
+@pytest.mark.parametrize(("int8", "expected"), [(None, 0.7), (Path("shards"), 0.9)])
+def test_a_threshold_is_that_of_the_exported_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, int8: Path | None, expected: float
+) -> None:
+    weights = write_weights(tmp_path / "w.safetensors")
+    copy_weights(weights, weights, THRESHOLDS)
+    exported = Exported([], load_card(weights), [], Parity({}))
+    monkeypatch.setattr(pages, "export_model", lambda *_, **__: exported)
+    monkeypatch.setattr(pages, "read_runtime", lambda _: {})
+    monkeypatch.setattr(pages, "convert", lambda _: b"")
+    write_page(weights, tmp_path / "page", int8=int8)
+    facts = json.loads((tmp_path / "page" / "model.json").read_text())
+    assert (facts["threshold"], facts["isChosen"]) == (expected, int8 is None)
 
 
 def test_a_folder_of_something_else_is_kept(tmp_path: Path) -> None:
