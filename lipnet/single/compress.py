@@ -24,10 +24,13 @@ from lipnet.lineage.generation import WEIGHTS_FILE
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
 from lipnet.measure.accuracy import Estimate, accuracy, paired_difference, topk
+from lipnet.models.lengths import ORIGIN_KEY as LENGTHS_KEY
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.rejection import choose_rejection, describe_rejection
 from lipnet.models.weights import (
+    TRAINED_ON,
     ModelCard,
+    copy_weights,
     is_packed,
     load_card,
     load_model,
@@ -191,7 +194,10 @@ def _tune(
     work, engine = out.with_suffix(".work"), Engine(choose_device())
     work.mkdir(exist_ok=True)
     done = train_lineage(plan, data, work=work, engine=engine, listener=EpochCallback(on_epoch))
-    (work / done[0].name / WEIGHTS_FILE).replace(out)
+    tuned, origin = work / done[0].name / WEIGHTS_FILE, source.card.origin
+    # What the source was trained on, cut at random; tuning sees the same clips whole.
+    kept = {name: origin[name] for name in (LENGTHS_KEY, TRAINED_ON) if name in origin}
+    copy_weights(tuned, out, kept)
     shutil.rmtree(work)
 
 

@@ -20,12 +20,15 @@ from lipnet.compress.compression import (
     fit_compression,
 )
 from lipnet.compress.quantisers import Clusters, Factors, Levels, Signs, cluster, keep_largest
+from lipnet.data.clip_set import ClipSet
 from lipnet.errors import InputError
 from lipnet.how import How
 from lipnet.models.build import build_model
 from lipnet.models.initial import Initial, load_initial
+from lipnet.models.lengths import Lengths, describe_lengths
 from lipnet.models.weights import (
     PACKED_DATA,
+    TRAINED_ON,
     copy_weights,
     load_card,
     load_model,
@@ -266,11 +269,17 @@ def test_tuning_lowers_the_loss_and_gives_equal_bytes_again(tmp_path: Path, weig
     shards = write_shards(tmp_path / "shards", ("train", "val"))
     recipe = replace(RECIPE, epochs=2, batch=5, lr=5e-4, schedule="constant", mixup=0.0)
     recipe = replace(recipe, variable_length=False, flip=0.0)
+    trained = {
+        **describe_lengths(Lengths(17, 1.0, 2)),
+        TRAINED_ON: ClipSet.of("grid", ["clip-0"]).dump(),
+    }
+    source = tmp_path / "w.safetensors"
+    copy_weights(weights, source, trained)
     files, losses = [], []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         made = compress_model(
-            weights,
+            source,
             tmp_path / name / "small.safetensors",
             "int2",
             shards=shards,
@@ -284,6 +293,7 @@ def test_tuning_lowers_the_loss_and_gives_equal_bytes_again(tmp_path: Path, weig
     assert losses[2:] == losses[:2]
     origin = made.card.origin
     assert (origin["how"], origin["teacher"]) == ("int2", "x-g0")
+    assert {name: origin[name] for name in trained} == trained
     assert made.compared is not None
     assert made.compared.statistics == "trained"
     assert made.file_bytes < 0.1 * weights.stat().st_size
