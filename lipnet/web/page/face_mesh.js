@@ -14,6 +14,11 @@ export class MeshTracker {
   // `points` are the numbers of the mesh's points that stand for the 68.
   constructor(detector, network, points) {
     Object.assign(this, { detector, network, points });
+    this.reset();
+  }
+
+  // Forget the face: the next frame is of another stream.
+  reset() {
     this.region = null;
     this.last = null; // the box of the face that was followed last
   }

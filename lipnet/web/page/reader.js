@@ -18,8 +18,14 @@ export class Reader {
     this.cropper = new Cropper(facts.crops);
     this.window = new StreamWindow(graphs, facts.frames, facts.view.inputSize);
     this.spotter = new Spotter(facts);
+    this.start();
+  }
+
+  // What follows is another stream.
+  start() {
     this.frames = 0;
     this.faces = 0;
+    this.tracker.reset();
     this.forget();
   }
 
@@ -35,7 +41,7 @@ export class Reader {
   // The stream is over: the word whose probability was still rising, or null.
   finish() {
     const event = this.spotter.interrupt();
-    this.forget();
+    this.start();
     return event;
   }
 
@@ -62,7 +68,9 @@ export class Reader {
   }
 
   lose(seconds) {
-    return { seconds, state: "no face", faces: this.faces, event: this.finish() };
+    const event = this.spotter.interrupt();
+    this.forget();
+    return { seconds, state: "no face", faces: this.faces, event };
   }
 
   async read(frame, seconds, state) {

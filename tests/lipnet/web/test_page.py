@@ -48,6 +48,40 @@ self.onmessage = ({ data: { kind, generation, bitmap, seconds, isRestart } }) =>
   }
 };
 """
+# Follows the small face of one stream, loses it, and reads another stream with a large one as well.
+READS_TWO_STREAMS = """async () => {
+  const { MeshTracker } = await import("./face_mesh.js");
+  const { Reader } = await import("./reader.js");
+  const { Region, boundsOf } = await import("./region.js");
+  const facts = await (await fetch("model.json")).json();
+  const faceAt = (x, side) => {
+    const box = { left: x - side / 2, top: 0, right: x + side / 2, bottom: side };
+    return { box, region: new Region(x, side / 2, side) };
+  };
+  const [small, large] = [faceAt(20, 20), faceAt(120, 60)];
+  let seen = [];
+  const detector = { find: async () => seen };
+  // The network finds a face in the middle of each region, so that a followed one stays in place.
+  const { left, top, right, bottom } = boundsOf(facts.crops.face);
+  const fit = (at, low, high) => 32 + (128 * (at - low)) / (high - low);
+  const face = facts.crops.face.map(([x, y]) => [fit(x, left, right), fit(y, top, bottom), 0]);
+  const values = [...Array(300).fill([96, 96, 0]), ...face];
+  const network = async () => [values.flat(), [seen.length ? 9 : -9]];
+  const places = face.map((_, n) => 300 + n);
+  const tracker = new MeshTracker(detector, network, places);
+  const reader = new Reader(facts, tracker, null);
+  const frame = { data: new Uint8ClampedArray(4 * 160 * 60), width: 160, height: 60 };
+  const found = [];
+  for (const faces of [[small], ...Array(13).fill([]), [small, large], "end", [small, large]]) {
+    if (faces === "end") reader.finish();
+    else {
+      seen = faces;
+      const step = await reader.push(frame, found.length / 25, false);
+      found.push([step.faces, step.box ? step.box.left < 60 : null]);
+    }
+  }
+  return found;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +197,13 @@ def worded(page: Page, address: str, tmp_path: Path) -> Iterator[Page]:
         yield page
     finally:
         page.unroute("**/worker.js")
+
+
+def test_a_stream_begins_with_its_own_largest_face(page: Page, address: str) -> None:
+    page.goto(address)
+    followed, *lost, found_again, next_stream = page.evaluate(READS_TWO_STREAMS)
+    assert (followed, lost[-1], found_again) == ([1, True], [1, None], [1, True])
+    assert next_stream == [2, False]
 
 
 def read_words(page: Page) -> list[str]:
