@@ -91,10 +91,11 @@ class Spotter:
             word, best = self._peak
             if probabilities_K[word] > best.probabilities_K[word]:
                 self._peak = word, reading
-                return []
-            events = self._report(reading.end)
+            else:
+                events = self._report(reading.end)
         self._armed_K |= probabilities_K < self._threshold
-        self._peak = self._find_peak(reading)
+        if self._peak is None:
+            self._peak = self._find_peak(reading)
         return events
 
     def interrupt(self) -> list[Event]:

@@ -25,12 +25,12 @@ export class Spotter {
       const { word, reading: best } = this.peak;
       if (reading.probabilities[word] > best.probabilities[word]) {
         this.peak = { word, reading };
-        return null;
+      } else {
+        event = this.report();
       }
-      event = this.report();
     }
     this.armed = this.armed.map((armed, n) => armed || reading.probabilities[n] < this.threshold);
-    this.peak = this.findPeak(reading);
+    this.peak ||= this.findPeak(reading);
     return event;
   }
 

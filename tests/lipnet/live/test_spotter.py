@@ -45,6 +45,11 @@ def test_a_peak_with_ripples_is_one_word_and_two_words_are_two() -> None:
     assert [event.word for event in spot([(0.8, 0), (0.2, 0.7), (0.1, 0.1)])] == ["a", "b"]
 
 
+def test_a_word_that_falls_below_the_threshold_while_another_rises_is_read_again() -> None:
+    rows = [(0.05, 0.9), (0.5, 0.46), (0.8, 0.1), (0.35, 0.6), (0.05, 0.9)]
+    assert [event.word for event in spot(rows, threshold=0.45)] == ["b", "a", "b"]
+
+
 def test_a_word_too_soon_after_another_is_left_out() -> None:
     rows = [(0.9, 0), (0.1, 0.8), (0.1, 0.1)]
     assert [event.word for event in spot(rows, wait=0.1)] == ["a", "b"]

@@ -1,6 +1,7 @@
 """The page in a real browser computes what the library computes, on the same PNG frames."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,14 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Page
 from scipy.special import softmax
 
+from lipnet.clip import FPS
 from lipnet.crops.crop import MIN_SCALE
+from lipnet.labels import BACKGROUND
+from lipnet.live.spotter import Reading, Spotter
+from lipnet.web.folder import PAGE
 from lipnet.web.server import serve_folder
 from tests.lipnet.inference.embedding import RECIPE, WORDS
 from tests.lipnet.landmarks.portrait import PHOTO
@@ -55,6 +61,14 @@ def compared(
     return list(zip(steps, own, strict=True))
 
 
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """The page's scripts, without a model."""
+    with serve_folder(PAGE) as address, open_page() as opened:
+        opened.goto(address)
+        yield opened
+
+
 Compared = list[tuple[dict[str, Any], Reference]]
 
 
@@ -92,3 +106,37 @@ def test_logits_are_equal(compared: Compared) -> None:
         best = softmax(own.logits_K)
         assert step["reading"]["top"][0]["word"] == WORDS[best.argmax()]
         assert step["reading"]["top"][0]["probability"] == pytest.approx(best.max(), abs=LOGIT)
+
+
+SPOTS = """async ([facts, readings]) => {
+  const { Spotter } = await import("/spotter.js");
+  const spotter = new Spotter(facts);
+  const events = readings.map((reading) => spotter.push(reading));
+  return [...events, spotter.interrupt()].filter(Boolean);
+}"""
+
+
+@pytest.mark.parametrize(("threshold", "refractory"), [(0.45, 0.0), (0.2, 0.12)])
+def test_words_of_equal_probabilities_are_equal(
+    page: Page, threshold: float, refractory: float
+) -> None:
+    """Of 500 readings, every second frame."""
+    labels = [*WORDS, BACKGROUND]
+    rows_NK = np.random.default_rng(1).dirichlet(np.full(len(labels), 0.4), 500)
+    times = np.arange(len(rows_NK)) * 2 / FPS
+    settings = {"threshold": threshold, "refractory": refractory}
+    spotter = Spotter(labels, **settings)
+    own = [
+        (event.word, event.probability, event.seconds)
+        for time, row_K in zip(times, rows_NK, strict=True)
+        for event in spotter.push(Reading(time, time, row_K))
+    ]
+    own += [(event.word, event.probability, event.seconds) for event in spotter.finish()]
+    readings = [
+        {"seconds": time, "probabilities": row_K}
+        for time, row_K in zip(times.tolist(), rows_NK.tolist(), strict=True)
+    ]
+    facts = {"labels": labels, "background": BACKGROUND, **settings}
+    found = page.evaluate(SPOTS, [facts, readings])
+    assert [(event["word"], event["probability"], event["seconds"]) for event in found] == own
+    assert len(own) > 50
