@@ -43,6 +43,11 @@ def write_folder_atomic(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def is_same_path(one: Path, other: Path) -> bool:
+    """Whether both name one file, present or not, directly or by links."""
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _temporary_path(path: Path) -> Path:
     """A unique name next to `path`: on a shared disk, pids of different nodes may be equal."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")

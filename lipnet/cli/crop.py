@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lipnet.cli.face import add_landmarks
 from lipnet.cli.output import make_printable
 from lipnet.errors import InputError
+from lipnet.files import is_same_path
 from lipnet.landmark_names import DLIB
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def check_outputs(parsed: argparse.Namespace) -> None:
         raise InputError("name the folder to write into with --out")
     if parsed.request is not None and not parsed.request.absolute().parent.is_dir():
         raise InputError(f"--request {parsed.request}: a file in a folder that exists")
+    if parsed.request is not None and any(is_same_path(parsed.request, v) for v in parsed.videos):
+        raise InputError(f"--request {parsed.request} is a video to be cropped: name another file")
 
 
 def write(path: Path, clips: "Sequence[NDArray[np.uint8]]") -> None:

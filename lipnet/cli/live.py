@@ -22,6 +22,7 @@ from lipnet.cli.live_screen import (
     open_window,
 )
 from lipnet.errors import InputError
+from lipnet.files import is_same_path
 from lipnet.sources.discover import SOURCES
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ def check_request(parsed: argparse.Namespace) -> None:
         raise InputError("--prompt cannot be evaluated on sentences: leave out one of them")
     if parsed.draw is not None and parsed.file is None:
         raise InputError("--draw needs --file")
+    if parsed.draw is not None and is_same_path(parsed.draw, parsed.file):
+        raise InputError(f"--draw {parsed.draw} is the video to be read: name another file")
     for name, low, high in (
         ("threshold", 0, 1),
         ("refractory", 0, 60),

@@ -14,6 +14,7 @@ from lipnet.cli.demo import MODEL, wait_for_interrupt
 from lipnet.cli.evaluate import format_estimate
 from lipnet.cli.output import make_printable
 from lipnet.errors import InputError
+from lipnet.files import is_same_path
 from lipnet.labels import BACKGROUND
 from lipnet.text import escape
 
@@ -90,6 +91,8 @@ def check_request(parsed: argparse.Namespace) -> None:
     out = find_out(parsed)
     if out.suffix != ".safetensors" or not out.parent.is_dir():
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
+    if is_same_path(out, parsed.start):
+        raise InputError(f"--out {out} has the weights to start from: name another file")
     if parsed.web is not None:
         check_web(parsed.web)
 

@@ -16,7 +16,7 @@ from lipnet.data.loader import ClipStore, open_split
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device
 from lipnet.errors import InputError
-from lipnet.files import digest_files
+from lipnet.files import digest_files, is_same_path
 from lipnet.how import How
 from lipnet.inference.embed import check_crops
 from lipnet.inference.predict import predict_logits
@@ -140,6 +140,8 @@ def _check_files(weights: Path, out: Path, how: How) -> None:
         )
     if out.suffix != ".safetensors" or not out.parent.is_dir():
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
+    if is_same_path(out, weights):
+        raise InputError(f"--out {out} is the file to be compressed: name another one")
     if is_packed(weights):
         raise InputError(f"{weights} is compressed already: take the model that it was made from")
 

@@ -62,6 +62,10 @@ def write_page(
     or a runtime that is not installed.
     """
     check_folder(folder)
+    if folder.resolve() in weights.resolve().parents:
+        raise InputError(
+            f"--web {folder} holds {weights}, which would be lost: name another folder"
+        )
     card = load_card(weights)
     check_card(card, weights)
     runtime = read_runtime(modules)

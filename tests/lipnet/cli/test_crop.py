@@ -60,6 +60,7 @@ def test_a_request_has_the_clips_that_were_cropped(tmp_path: Path, capsys: Print
     [
         ([], "name the folder to write into with --out"),
         (["--request", "none/crops.json"], "--request none/crops.json: a file in a folder"),
+        (["--request", "./a.mp4"], "--request a.mp4 is a video to be cropped: name another"),
     ],
 )
 def test_there_must_be_something_to_write(arguments: list[str], message: str) -> None:

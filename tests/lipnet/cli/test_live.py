@@ -123,6 +123,7 @@ def test_a_drawn_video_has_every_frame(weights: Path, tmp_path: Path, capsys: Pr
         (("--camera", "4321"), "error: .*camera"),
         (("--camera", "none.there/x"), "OpenCV finds no video there"),
         (("--camera", "0", "--draw", "x.mp4"), "--draw needs --file"),
+        (("--file", "x.mp4", "--draw", "./x.mp4"), "--draw x.mp4 is the video to be read"),
         (("--file", "v", "--threshold", "2"), r"--threshold must be in 0\.\.1, not 2"),
         (("--file", "v", "--top", "0"), "--top must be in 1"),
         (("--evaluate",), "--evaluate needs --source and --root"),

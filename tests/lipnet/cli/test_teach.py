@@ -126,6 +126,13 @@ def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
     assert not (tmp_path / "yes").exists()
 
 
+def test_the_weights_to_start_from_are_kept(released: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(released)
+    with pytest.raises(SystemExit, match="--out .* has the weights to start from"):
+        main(["teach", str(tmp_path), "--no-page", "--from", str(released), "--out", str(link)])
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

@@ -303,6 +303,14 @@ def test_tuning_lowers_the_loss_and_gives_equal_bytes_again(tmp_path: Path, weig
         compress_model(weights, tmp_path / "s.safetensors", "int2", tune=recipe)
 
 
+def test_the_file_to_be_compressed_is_kept(tmp_path: Path, weights: Path) -> None:
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(weights)
+    for out in (weights, link):
+        with pytest.raises(InputError, match="is the file to be compressed: name another one"):
+            compress_model(weights, out, "int2")
+
+
 def test_damaged_packed_files_are_one_line(tmp_path: Path, weights: Path) -> None:
     made = compress_model(weights, tmp_path / "small.safetensors", "cluster4")
     model, card = load_model(made.path)

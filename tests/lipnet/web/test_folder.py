@@ -86,6 +86,15 @@ def test_a_folder_of_something_else_is_kept(tmp_path: Path) -> None:
         check_folder(tmp_path / "absent" / "page")
 
 
+def test_a_folder_with_the_weights_is_kept(tmp_path: Path) -> None:
+    page = tmp_path / "page"
+    page.mkdir()
+    (page / "model.json").write_text("{}")
+    weights = write_weights(page / "w.safetensors")
+    with pytest.raises(InputError, match=r"holds .*w\.safetensors, which would be lost"):
+        write_page(weights, page)
+
+
 def test_a_model_that_needs_the_word_is_refused(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "w.safetensors", "resnet18_0.125x + tcn_0.25x + boundary")
     with pytest.raises(InputError, match="needs the frames of the word"):
