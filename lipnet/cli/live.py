@@ -136,6 +136,16 @@ def check_request(parsed: argparse.Namespace) -> None:
         raise InputError("--evaluate needs --source and --root, and these need --evaluate")
     if parsed.choose is not None and not (parsed.evaluate and parsed.split == VAL):
         raise InputError("--choose needs --evaluate and --split val: validation chooses")
+    given = {name: getattr(parsed, name) for name in ("grammar", "threshold", "refractory")}
+    unused = [f"--{name}" for name, value in given.items() if value is not None]
+    unused += ["--json"] if parsed.json else []
+    if parsed.choose is not None and unused:
+        raise InputError(
+            "--choose chooses the threshold and the refractory time of single words, and prints "
+            f"text: leave out {', '.join(unused)}"
+        )
+    if parsed.refractory is not None and (parsed.grammar or parsed.prompt):
+        raise InputError("--refractory goes with neither --grammar nor --prompt: leave it out")
     if parsed.evaluate and parsed.prompt:
         raise InputError("--prompt cannot be evaluated on sentences: leave out one of them")
     if parsed.draw is not None and parsed.file is None:

@@ -19,6 +19,10 @@ from tests.lipnet.video.making import FakeDetector, flat_frame, write_faces, wri
 
 Printed = pytest.CaptureFixture[str]
 FAST = ("--frames", "5", "--hop", "4")
+CHOOSE = (
+    *("--evaluate", "--source", "grid", "--root", "r", "--split", "val"),
+    *("--choose", "x.safetensors"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +133,10 @@ def test_a_drawn_video_has_every_frame(weights: Path, tmp_path: Path, capsys: Pr
         (("--evaluate",), "--evaluate needs --source and --root"),
         (("--file", "v", "--source", "grid", "--root", "r"), "these need --evaluate"),
         (("--file", "v", "--choose", "x"), "--choose needs --evaluate and --split val"),
+        ((*CHOOSE, "--grammar", "grid", "--json"), "leave out --grammar, --json"),
+        ((*CHOOSE, "--threshold", "0", "--refractory", "0"), "out --threshold, --refractory"),
+        (("--file", "v", "--grammar", "grid", "--refractory", "0"), "neither --grammar nor"),
+        (("--file", "v", "--prompt", "bin,at", "--refractory", "1"), "nor --prompt: leave it"),
         (("--file", "v", "--prompt", "bin,z"), "--prompt: the model has no label z"),
         (("--file", "v", "--grammar", "none"), "--grammar none: not a known grammar"),
     ],
