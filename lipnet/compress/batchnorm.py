@@ -8,9 +8,11 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from lipnet.data.augment import central_view
 from lipnet.data.loader import ClipStore
+from lipnet.models.efficientnet import StochasticDepth
 from lipnet.models.lipreader import Lipreader
 from lipnet.recipe import Recipe
 
+RANDOM = (_DropoutNd, StochasticDepth)  # layers that training draws from
 MAX_CLIPS = 4096
 BATCH = 32
 
@@ -19,11 +21,11 @@ def reestimate_batchnorm(
     model: Lipreader, clips: ClipStore, recipe: Recipe, *, device: torch.device
 ) -> Lipreader:
     """A copy in eval mode whose means and variances are the averages over batches of at most
-    MAX_CLIPS training clips, seen as in evaluation, without dropout."""
+    MAX_CLIPS training clips, seen as in evaluation, without dropout or stochastic depth."""
     measured = copy.deepcopy(model).to(device).train()
     norms = [module for module in measured.modules() if isinstance(module, _BatchNorm)]
     for module in measured.modules():
-        if isinstance(module, _DropoutNd):
+        if isinstance(module, RANDOM):
             module.eval()
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

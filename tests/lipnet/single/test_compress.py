@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from lipnet.cli.main import main
 from lipnet.coding.table import decode_rows, encode_table
 from lipnet.coding.tensors import unpack
+from lipnet.compress.batchnorm import reestimate_batchnorm
 from lipnet.compress.compression import (
     MIN_NUMBERS,
     StraightThrough,
@@ -21,6 +22,8 @@ from lipnet.compress.compression import (
 )
 from lipnet.compress.quantisers import Clusters, Factors, Levels, Signs, cluster, keep_largest
 from lipnet.data.clip_set import ClipSet
+from lipnet.data.loader import open_split
+from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.how import How
 from lipnet.models.build import build_model
@@ -301,6 +304,21 @@ def test_tuning_lowers_the_loss_and_gives_equal_bytes_again(tmp_path: Path, weig
     assert all(len(channel.unique()) <= 3 for channel in values)  # still two bits
     with pytest.raises(InputError, match="name --shards"):
         compress_model(weights, tmp_path / "s.safetensors", "int2", tune=recipe)
+
+
+@pytest.mark.parametrize("spec", ["efficientnetb0_0.25x + mean", "shufflenetv2_0.5x + tcn_0.25x"])
+def test_batchnorm_is_measured_without_random_layers(tmp_path: Path, spec: str) -> None:
+    shards = write_shards(tmp_path / "shards", ("train",))
+    clips = open_split(shards, "train", shrink=Shrink.for_recipe(RECIPE))
+    model = build_model(ModelSpec.parse(spec), 3)
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        measured = reestimate_batchnorm(model, clips, RECIPE, device=torch.device("cpu"))
+        found.append(measured.state_dict())
+    assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())
+    before = model.state_dict()
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in found[0].items())
 
 
 def test_the_file_to_be_compressed_is_kept(tmp_path: Path, weights: Path) -> None:
