@@ -5,26 +5,43 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from lipnet.doctor.checks import describe_exception
+
 DISK_BYTES = 256 * 2**20  # written and read to time a disk
 CHUNK = 2**22
+MEMINFO = Path("/proc/meminfo")
 Facts = dict[str, str]
 
 
 def collect_facts(folder: Path, *, clock: Callable[[], float]) -> Facts:
-    """Versions and hardware by name; `folder` is on the disk that is timed."""
-    facts = {
-        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "torch": torch.__version__,
-        "cores": f"{count_cores()}, torch uses {torch.get_num_threads()} threads",
-        "memory": f"{_available_memory() / 2**30:.1f} GiB available",
+    """Versions and hardware by name, each as text or as the exception that was raised instead;
+    `folder` is on the disk that is timed."""
+    facts: dict[str, Callable[[], str]] = {
+        "system": _describe_system,
+        "torch": lambda: torch.__version__,
+        "cores": lambda: f"{count_cores()}, torch uses {torch.get_num_threads()} threads",
+        "memory": lambda: f"{_available_memory() / 2**30:.1f} GiB available",
     }
-    facts |= _describe_gpus() if torch.cuda.is_available() else {"gpu": _explain_no_gpu()}
-    facts["disk"] = _time_disk(folder, clock)
-    return facts
+    if torch.cuda.is_available():
+        facts |= {"cuda": _describe_cuda, "nccl": _nccl_version, "driver": ask_driver}
+        for index in range(torch.cuda.device_count()):
+            facts[f"gpu {index}"] = partial(_describe_gpu, index)
+    else:
+        facts["gpu"] = _explain_no_gpu
+    facts["disk"] = partial(_time_disk, folder, clock)
+    return {name: _guard(find) for name, find in facts.items()}
+
+
+def _guard(find: Callable[[], str]) -> str:
+    try:
+        return find()
+    except Exception as error:
+        return f"unknown: {describe_exception(error)}"
 
 
 def count_cores() -> int:
@@ -37,20 +54,22 @@ def name_device(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
-def _describe_gpus() -> Facts:
-    facts = {
-        "cuda": f"{torch.version.cuda}, cuDNN {_cudnn_version()}",
-        "nccl": _nccl_version(),
-        "driver": ask_driver(),
-    }
-    for index in range(torch.cuda.device_count()):
-        found = torch.cuda.get_device_properties(index)
+def _describe_system() -> str:
+    return f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+
+
+def _describe_cuda() -> str:
+    return f"{torch.version.cuda}, cuDNN {_cudnn_version()}"
+
+
+def _describe_gpu(index: int) -> str:
+    found = torch.cuda.get_device_properties(index)
+    capability = f"compute capability {found.major}.{found.minor}"
+    try:
         free, total = torch.cuda.mem_get_info(index)
-        facts[f"gpu {index}"] = (
-            f"{found.name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, "
-            f"compute capability {found.major}.{found.minor}"
-        )
-    return facts
+    except RuntimeError as error:  # such as out of memory, if other processes use all of it
+        return f"{found.name}, memory unknown: {describe_exception(error)}, {capability}"
+    return f"{found.name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, {capability}"
 
 
 def _nccl_version() -> str:
@@ -76,13 +95,19 @@ def ask_driver() -> str:
     if program is None:
         return "unknown: no nvidia-smi"
     command = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"unknown: {describe_exception(error)}"
     lines = found.stdout.split()
     return lines[0] if found.returncode == 0 and lines else "unknown: nvidia-smi failed"
 
 
 def _available_memory() -> int:
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Bytes that programs can have; the page cache gives way to them."""
+    lines = MEMINFO.read_text(encoding="ascii").splitlines()
+    [kibibytes] = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(kibibytes) * 1024
 
 
 def _time_disk(folder: Path, clock: Callable[[], float]) -> str:

@@ -1,7 +1,10 @@
 """`lipnet doctor`: every part reports, failures are counted, the report is a file."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -24,6 +27,47 @@ def test_facts_name_versions_and_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
     assert found["torch"] == torch.__version__
     assert "MB/s" in found["disk"]
     assert not list(tmp_path.iterdir())
+
+
+def test_memory_counts_what_the_page_cache_gives_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "DISK_BYTES", facts.CHUNK)
+    monkeypatch.setattr(facts, "MEMINFO", tmp_path / "meminfo")
+    facts.MEMINFO.write_text("MemTotal: 9437184 kB\nMemFree: 1024 kB\nMemAvailable: 8388608 kB\n")
+    assert collect_facts(tmp_path, clock=Minutes())["memory"] == "8.0 GiB available"
+
+
+def test_facts_that_cannot_be_found_leave_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(command: list[str], *, timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(shutil, "which", lambda _: "nvidia-smi")
+    monkeypatch.setattr(subprocess, "run", hang)
+    found = collect_facts(tmp_path / "none", clock=Minutes())
+    assert "can use (driver: unknown: TimeoutExpired: " in found["gpu"]
+    assert found["disk"].startswith("unknown: FileNotFoundError: ")
+    assert found["torch"] == torch.__version__
+
+
+def test_a_gpu_without_free_memory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(index: int) -> None:
+        raise torch.OutOfMemoryError("CUDA error: out of memory\nCompile with ...")
+
+    properties = SimpleNamespace(name="H200", major=9, minor=0)
+    monkeypatch.setattr(facts, "DISK_BYTES", facts.CHUNK)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: properties)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", fail)
+    gpu = collect_facts(tmp_path, clock=Minutes())["gpu 0"]
+    assert gpu.startswith("H200, memory unknown: OutOfMemoryError: CUDA error: out of memory, comp")
 
 
 def test_a_job_that_fails_is_reported_and_the_others_run(
