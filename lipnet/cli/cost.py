@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 16 * 2**30  # of weights and activations; more is surely a typing error
 FILES = (".safetensors", ".onnx")
+ABOUT = (
+    "An .onnx is timed in ONNX Runtime, anything else in PyTorch with its BatchNorm layers. "
+    "lipnet read and the other commands fold these into the convolutions, and take less time."
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Measured:
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     cost = verbs.add_parser(
-        "cost", help="parameters, operations, memory, latency of a spec or file"
+        "cost", help="parameters, operations, memory, latency of a spec or file", epilog=ABOUT
     )
     cost.add_argument(
         "spec", help='such as "shufflenetv2_1x + dsmstcn_3x", a weights.safetensors or an .onnx'

@@ -27,9 +27,10 @@ def describe_compressed(rows: Sequence[LeaderboardRow], names: ModelNames) -> li
         "model was trained further in that form, taught by its source. Nothing was chosen from "
         "these models, and parameters and FLOPs are those of the source. A width or an exit is "
         "a smaller model, with its own, and its weights are some of the source's. Milliseconds are "
-        f"medians of one clip on one thread of {describe_machines(rows)}. Loaded weights are in "
-        "single precision, so packed files take the time of their source; w8a8 runs in ONNX "
-        "Runtime only.",
+        f"medians of one clip on one thread of {describe_machines(rows)}, in PyTorch with "
+        "BatchNorm layers and in ONNX Runtime with these folded into the convolutions. Loaded "
+        "weights are in single precision, so packed files take the time of their source; w8a8 "
+        "runs in ONNX Runtime only.",
         "",
         join(HEADINGS),
         join(["---", *["---:"] * (len(HEADINGS) - 2), "---"]),

@@ -225,8 +225,9 @@ def explain_leaderboard(rows: Sequence[LeaderboardRow]) -> list[str]:
     timed = next((row.latency for row in rows if row.latency), None)
     if timed:
         lines.append(
-            f"Latency: one clip on {timed.threads} thread of {describe_machines(rows)}; "
-            "an ensemble's is the sum of its members'."
+            f"Latency: one clip on {timed.threads} thread of {describe_machines(rows)}, in PyTorch "
+            "with BatchNorm layers (commands that read with a model fold them into the "
+            "convolutions, and take less time); an ensemble's is the sum of its members'."
         )
     if any(row.cascade for row in rows):
         lines.append(

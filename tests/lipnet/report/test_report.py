@@ -235,7 +235,7 @@ def test_without_weights_another_machines_latency_is_shown_with_its_name(
     row = _rows(reported.report / "leaderboard.csv")["big-all"]
     assert (row["latency_ms_p50"], row["latency_machine"]) == ("16.50", "Abacus")
     text = (reported.report / "report.md").read_text(encoding="utf-8")
-    assert "one clip on 1 thread of Abacus;" in text
+    assert "one clip on 1 thread of Abacus, in PyTorch with BatchNorm layers" in text
 
 
 def test_the_page_states_what_the_numbers_support_and_what_not(study: Study) -> None:
