@@ -11,7 +11,7 @@ from lipnet.sources.names import hash_name, make_id, normalise
 from lipnet.sources.options import check_known, read_fraction, read_frames, read_integer, read_text
 from lipnet.sources.scan import find_video_fault, is_folder, list_entries, list_root, reject
 from lipnet.sources.source import Source
-from lipnet.text import is_writable
+from lipnet.text import escape, is_writable
 
 LAYOUT = (
     "<word>/<any name>.mp4 (or avi, m4v, mkv, mov, mpeg, mpg, webm, wmv), split by fractions; or "
@@ -37,7 +37,8 @@ class FolderOptions:
     """How splits are drawn, how many frames are used, and who speaks.
 
     Of a video with more than `frames`, the middle ones are used. The part of a file's name before
-    `speaker_until` is its speaker, and then speakers are split, not videos; empty: not known.
+    `speaker_until` is its speaker, and then speakers are split, not videos, and a file without a
+    speaker is rejected; empty: not known.
     """
 
     val_fraction: float
@@ -50,7 +51,7 @@ class FolderOptions:
 def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], list[Rejected]]:
     """A clip for each video of each word's folder, and a record for everything else there."""
     chosen = read_options(options)
-    found = list(scan_root(root))
+    found = require_speakers(list(scan_root(root)), chosen)
     videos = [item for item in found if isinstance(item, Video)]
     rejected = [item for item in found if isinstance(item, Rejected)]
     splits = assign_splits([video for video in videos if not video.split], chosen)
@@ -160,6 +161,30 @@ def kind_of(name: str) -> str:
     return name.rpartition(".")[2].lower()
 
 
+def require_speakers(
+    found: list[Video | Rejected], options: FolderOptions
+) -> list[Video | Rejected]:
+    """The same, with a record in place of each video whose name has no speaker, if speakers are
+    split; InputError if none has."""
+    videos = [item for item in found if isinstance(item, Video)]
+    nameless = {video.place for video in videos if not name_speaker(video, options)}
+    if not options.speaker_until or not nameless:
+        return found
+    if len(nameless) == len(videos):
+        raise InputError(
+            f"source.options.speaker_until is {options.speaker_until!r}, but no video's name has a "
+            f"speaker before it (such as {escape(min(nameless))}): set it to what follows the "
+            "speaker in the names, or leave it empty"
+        )
+    detail = f"no speaker before {options.speaker_until!r} (source.options.speaker_until)"
+    return [
+        reject(item.place, "no_speaker", detail)
+        if isinstance(item, Video) and item.place in nameless
+        else item
+        for item in found
+    ]
+
+
 def assign_splits(videos: list[Video], options: FolderOptions) -> dict[str, str]:
     """Each video's split by its place: fractions of each word's videos, or of the speakers."""
     if options.speaker_until:
@@ -195,8 +220,11 @@ def count_held(count: int, fraction: float, *, room: int) -> int:
 
 
 def name_speaker(video: Video, options: FolderOptions) -> str:
-    """The file's name up to the separator; all of it if it has no separator."""
-    return video.stem.partition(options.speaker_until)[0] if options.speaker_until else ""
+    """The file's name up to the separator; empty if there is none."""
+    if not options.speaker_until:
+        return ""
+    speaker, separator, _ = video.stem.partition(options.speaker_until)
+    return speaker if separator else ""
 
 
 def make_clip(video: Video, split: str, options: FolderOptions) -> Clip:

@@ -224,6 +224,20 @@ def test_speakers_named_in_the_files_are_kept_in_one_split(tmp_path: Path) -> No
     assert all(by_speaker[clip.speaker] == clip.split for clip in clips)
 
 
+def test_a_name_without_a_speaker_is_recorded_and_only_such_names_are_an_error(
+    tmp_path: Path,
+) -> None:
+    add_videos(tmp_path, "yes", "anna-1", "ben-1", "caro-1")
+    with pytest.raises(InputError, match=r"speaker_until is '_', .*such as yes/anna-1\.mp4"):
+        discover_clips("folder", tmp_path, {"speaker_until": "_"})
+    add_videos(tmp_path, "yes", "anna_2", "_3")
+    clips, rejected = discover_clips("folder", tmp_path, {"speaker_until": "_"})
+    assert [clip.speaker for clip in clips] == ["anna"]
+    assert {record.path: record.reason for record in rejected} == {
+        f"yes/{name}.mp4": "no_speaker" for name in ("_3", "anna-1", "ben-1", "caro-1")
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
