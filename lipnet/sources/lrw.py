@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from lipnet.clip import CLIP_FRAMES, FPS, Clip, Rejected
+from lipnet.clip import FPS, Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources.options import check_known, read_names
 from lipnet.sources.scan import NAME, find_video_fault, is_folder, list_entries, list_root, reject
@@ -16,7 +16,7 @@ from lipnet.sources.source import Published, Source
 
 LAYOUT = "<WORD>/<train|val|test>/<WORD>_<NNNNN>.mp4, and next to it a .txt with a Duration line"
 LRW_SPLITS = ("train", "val", "test")
-MIDDLE = (CLIP_FRAMES - 1) // 2
+EARLIEST = -(10**6)  # counted from the middle: before the first frame of any video
 MAX_SECONDS = 60.0
 DURATION = re.compile(rb"^[ \t]*duration[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 SECONDS = re.compile(rb"([0-9.eE+-]+)[ \t]*(?:s|sec|seconds?)?", re.IGNORECASE)
@@ -146,7 +146,7 @@ def parse_seconds(text: bytes) -> float | None:
 
 
 def make_clip(place: str, seconds: float, speaker: str) -> Clip:
-    """The clip of a whole video, with its word around the middle frame."""
+    """The clip of a whole video, with its word around its middle frame, (frames - 1) // 2."""
     clip_id = place.removesuffix(".mp4")
     word, split, _ = clip_id.split("/")
     half = int(seconds / 2 * FPS)
@@ -158,10 +158,11 @@ def make_clip(place: str, seconds: float, speaker: str) -> Clip:
         speaker=speaker,
         unit=clip_id,
         slot="",
-        first=0,
+        first=EARLIEST,
         last=-1,
-        word_first=MIDDLE - half,
-        word_last=MIDDLE + half + 1,
+        word_first=-half,
+        word_last=half + 1,
+        centred=True,
     )
 
 

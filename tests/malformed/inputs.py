@@ -131,11 +131,9 @@ def list_counts_and_rates() -> list[Odd]:
     long = movie(partial(scenes.face, 3000, side=128))
     listed += [
         Odd("3000-frames", long),
-        Odd("1-frame-next-to-the-word", movie(partial(scenes.face, 1)), ("cut word_missing",),
-            put(SHORT_TEXT)),
-        Odd("5-frames-next-to-the-word", movie(partial(scenes.face, 5)), ("cut word_missing",),
-            put(SHORT_TEXT)),
-    ]  # fmt: skip
+        Odd("1-frame-of-a-short-word", movie(partial(scenes.face, 1)), text=put(SHORT_TEXT)),
+        Odd("5-frames-of-a-short-word", movie(partial(scenes.face, 5)), text=put(SHORT_TEXT)),
+    ]
     rates = (1, 2, 5, 12, 15, 23.976, 24, 29.97, 30, 48, 50, 59.94, 60, 90, 120, 240)
     listed += [Odd(f"{rate:g}-fps", movie(rate=rate)) for rate in rates]
     uneven = {

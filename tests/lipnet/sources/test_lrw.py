@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.clip import Clip, Rejected
+from lipnet.cutting.window import Window, find_window
 from lipnet.errors import InputError
 from lipnet.sources import lrw
 from lipnet.sources.discover import SOURCES, discover_clips
@@ -35,7 +36,8 @@ def test_clip_is_the_whole_video_with_its_word_in_the_middle(tmp_path: Path) -> 
     add_clip(tmp_path, "ABOUT/train/ABOUT_00001")
     clips, rejected = lrw.discover(tmp_path, {})
     place = "ABOUT/train/ABOUT_00001"
-    expected = Clip(place, f"{place}.mp4", "ABOUT", "train", "", place, "", 0, -1, 9, 20)
+    ends = lrw.EARLIEST, -1, -5, 6
+    expected = Clip(place, f"{place}.mp4", "ABOUT", "train", "", place, "", *ends, centred=True)
     assert clips == [expected]
     assert rejected == []
 
@@ -90,8 +92,16 @@ def test_duration_is_read_with_any_spaces(line: str) -> None:
 @given(st.floats(0.001, lrw.MAX_SECONDS))
 def test_word_is_centred_and_as_long_as_its_duration(seconds: float) -> None:
     clip = lrw.make_clip("W/train/W_1.mp4", seconds, "")
-    assert clip.word_first + clip.word_last - 1 == 2 * lrw.MIDDLE
+    assert clip.word_first + clip.word_last - 1 == 0
     assert abs(clip.word_last - clip.word_first - seconds * 25) <= 2
+
+
+@pytest.mark.parametrize(
+    ("frames", "word"), [(29, (9, 20)), (30, (9, 20)), (47, (18, 29)), (75, (32, 43))]
+)
+def test_word_is_in_the_middle_of_a_video_of_any_length(frames: int, word: tuple[int, int]) -> None:
+    window = find_window(lrw.make_clip("W/train/W_1.mp4", 0.47, ""), frames)
+    assert window == Window(0, frames, *word)
 
 
 @given(st.binary(max_size=40))
