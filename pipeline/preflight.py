@@ -258,6 +258,7 @@ def describe_changes(root: Path, inventory: Path) -> list[str]:
     if not changes:
         return []
     kinds = {"added": changes.added, "removed": changes.removed, "resized": changes.resized}
+    kinds["edited"] = changes.edited
     counts = ", ".join(f"{len(v)} {k} (such as {v[0]})" for k, v in kinds.items() if v)
     return [
         f"source.root {root} has changed since {inventory} was made: {counts}",

@@ -12,7 +12,7 @@ from cluster.pool import map_jobs
 from lipnet.code import code_digest
 from lipnet.errors import InputError
 from lipnet.files import digest_of, write_folder_atomic
-from lipnet.sources.inventory import scan_inventory, write_inventory
+from lipnet.sources.inventory import Entry, scan_inventory, write_inventory
 from lipnet.sources.synthetic.corpus import is_written, plan_corpus, write_clip
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.sources.synthetic.render import ClipPlan
@@ -40,15 +40,15 @@ def main() -> None:
 
 def list_corpus(root: Path, paths: Paths) -> int:
     """Write the inventory of the corpus at `root`; returns its number of entries."""
-    sizes = scan_inventory(root)
-    if not sizes:
+    entries = scan_inventory(root)
+    if not entries:
         raise InputError(
             f"source.root {root} has no folder with files in it; set source.root to the folder "
             "that holds the corpus"
         )
     with write_folder_atomic(paths.raw) as temporary:
-        write_inventory(temporary / paths.inventory.name, sizes)
-    return len(sizes)
+        write_inventory(temporary / paths.inventory.name, entries)
+    return len(entries)
 
 
 def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -> int:
@@ -65,7 +65,8 @@ def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -
         map_jobs(make_worker, jobs, name="raw", actors=actors, on_result=meter.advance)
     files = [f"{plan.stem}.{kind}" for plan in plans for kind in ("mp4", "txt")]
     write_inventory(
-        state / paths.inventory.name, {name: (videos / name).stat().st_size for name in files}
+        state / paths.inventory.name,
+        {name: Entry((videos / name).stat().st_size) for name in files},
     )
     kept = [f"{paths.rendered.name}/{name}" for name in files]
     move_into_place(state, paths.raw, [*kept, paths.inventory.name])

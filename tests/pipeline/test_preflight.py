@@ -390,8 +390,11 @@ def test_a_changed_corpus_is_reported_with_the_command_to_use_it(tmp_path: Path)
     assert preflight.describe_changes(root, inventory) == []
     (root / "A/train/A_1.mp4").write_bytes(b"longer")
     (root / "A/train/A_2.mp4").write_bytes(b"new")
+    text = root / "A/train/A_1.txt"
+    text.write_bytes(text.read_bytes().swapcase())
     warning = "\n".join(preflight.describe_changes(root, inventory))
     assert "1 added (such as A/train/A_2.mp4), 1 resized (such as A/train/A_1.mp4)" in warning
+    assert "1 edited (such as A/train/A_1.txt)" in warning
     assert "dvc repro --force --single-item raw" in warning
     assert "make reproduce" in warning
 
