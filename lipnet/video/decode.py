@@ -145,26 +145,51 @@ def _square(shape: tuple[int, ...], aspect: float) -> tuple[int, ...]:
     return round(height * max(1.0, 1 / aspect)), round(width * max(1.0, aspect))
 
 
+class _Clock:
+    """Seconds since a video's first frame, by its timestamps; they never decrease.
+
+    A broken timestamp counts as one period on, and the next may be right again. The clock is moved
+    only by two successive timestamps that agree with each other and not with it.
+    """
+
+    def __init__(self, period: float) -> None:
+        self._period = period
+        self._start: float | None = None  # the timestamp of 0 seconds
+        self._other: float | None = None  # the same by the last timestamp, if that is broken
+        self._good = self._given = 0.0  # the last seconds by a good timestamp, and by any
+
+    def read(self, stamp: float) -> float:
+        """The seconds of the next frame, by its timestamp in seconds."""
+        if self._start is None:
+            self._start = stamp
+            return 0.0
+        if not _follows(stamp - self._start, self._good):
+            if self._other is None or not _follows(stamp - self._other, self._given):
+                self._given += self._period
+                self._other = stamp - self._given
+                return self._given
+            self._start = self._other
+        self._good, self._other = stamp - self._start, None
+        self._given = max(self._given, self._good)
+        return self._given
+
+
+def _follows(seconds: float, earlier: float) -> bool:
+    """Whether a frame at `seconds` may be the next after one at `earlier`."""
+    return 0 < seconds - earlier <= MAX_GAP
+
+
 def _stamp(
     capture: cv2.VideoCapture, noted: Decoding, pixels: Pixels
 ) -> Iterator[tuple[float, Frame]]:
-    """Frames with their seconds since the first; a broken timestamp counts as one period on."""
-    period = _period(capture)
-    start = previous = None
+    """Frames with their seconds since the first, as a _Clock has them."""
+    clock = _Clock(_period(capture))
     shape: tuple[int, ...] | None = None
     while True:
         found, frame = capture.read()
         if not found:
             return
-        stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        if start is None or previous is None:
-            start, seconds = stamp, 0.0
-        else:
-            seconds = stamp - start
-            if not 0 < seconds - previous <= MAX_GAP:
-                seconds = previous + period
-                start = stamp - seconds
-        previous = seconds
+        seconds = clock.read(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         noted.frames += 1
         shape = shape or _square(frame.shape[:2], noted.aspect)
         yield seconds, _convert(np.asarray(frame, np.uint8), pixels, shape)

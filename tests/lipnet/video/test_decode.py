@@ -77,6 +77,26 @@ def test_broken_timestamps_count_as_one_frame_each(stamps: list[float]) -> None:
     assert [round(s, 6) for s, _ in stamped] == [0.0, 0.04, 0.08, 0.12, 0.16]
 
 
+@pytest.mark.parametrize("broken", [{3: 80.0}, {2: 0.0, 5: 9e12}, {3: 80.0, 4: 80.0, 5: 80.0}])
+def test_frames_after_a_broken_timestamp_keep_their_time(broken: dict[int, float]) -> None:
+    stamps = [broken.get(t, 40.0 * t) for t in range(9)]
+    stamped = decode._stamp(FakeCapture(stamps), decode.Decoding(), "grey")  # type: ignore[arg-type]
+    assert [round(s, 6) for s, _ in stamped] == [round(0.04 * t, 6) for t in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("stamps", "seconds"),
+    [
+        ([0, 40, 80, 5e9, 5e9 + 50, 5e9 + 90], [0, 0.04, 0.08, 0.12, 0.17, 0.21]),
+        ([0, 40, 80, 0, 40, 90], [0, 0.04, 0.08, 0.12, 0.16, 0.21]),
+        ([0, 40, 40, 60, 110], [0, 0.04, 0.08, 0.08, 0.11]),  # the guess was too late
+    ],
+)
+def test_the_clock_follows_timestamps_that_agree(stamps: list[float], seconds: list[float]) -> None:
+    stamped = decode._stamp(FakeCapture(stamps), decode.Decoding(), "grey")  # type: ignore[arg-type]
+    assert [round(s, 6) for s, _ in stamped] == seconds
+
+
 def outcome(path: Path) -> str:
     try:
         return str(len(read_frames(path)))
