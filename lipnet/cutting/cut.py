@@ -16,7 +16,7 @@ from lipnet.crops.crop import CropOptions, crop_matrices, crop_mouth
 from lipnet.cutting.plan import NO_TRACK, CutJob, VideoClips
 from lipnet.cutting.precropped import digest_precropped, read_precropped
 from lipnet.cutting.upload import make_keeper
-from lipnet.cutting.window import cut_clip, fail_clip
+from lipnet.cutting.window import check_whole, cut_clip, fail_clip
 from lipnet.files import digest_of
 from lipnet.landmarks.store import MISSING, digest_video, read_track
 from lipnet.shards.codec import DEFAULT_CODEC, Crops, find_codec
@@ -101,6 +101,7 @@ class Cutter:
                 continue
             try:
                 _check_video(video, digests[video.video][0])
+                check_whole(video.clips, self._folders.root / video.video)
                 crops_THW, outside_T = self._crop_video(video)
                 self._check_same(video, digests[video.video])
             except VideoError as error:

@@ -1,6 +1,8 @@
 """A clip's window: which frames of a video belong to the clip, and which of those to the word."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from lipnet.clip import FPS, Clip
 from lipnet.shards.codec import Crops
 from lipnet.shards.index import ClipFailure
 from lipnet.shards.meta import ClipMeta
+from lipnet.video.boxes import is_cut_short
 from lipnet.video.decode import VideoError
 
 # T frames  H W pixels
@@ -24,11 +27,18 @@ class Window:
     word_last: int
 
 
+def check_whole(clips: Iterable[Clip], video: Path) -> None:
+    """VideoError "cut_short" if a clip's middle is not known, because its video is not whole."""
+    if any(clip.centred for clip in clips) and video.is_file() and is_cut_short(video):
+        detail = "it ends within its media data, so that its middle is not known; copy it again"
+        raise VideoError("cut_short", detail)
+
+
 def find_window(clip: Clip, length: int) -> Window:
     """The clip's frames in a video of `length` frames at 25 fps.
 
     VideoError "window_empty" if the video has no frame in the window, "word_missing" if the
-    window, cut to the video, holds no frame of the word.
+    window, cut to the video, holds no frame of the word, or the video ends before its middle.
     """
     rate = FPS / clip.fps
     origin = (length - 1) // 2 if clip.centred else 0
@@ -39,7 +49,7 @@ def find_window(clip: Clip, length: int) -> Window:
         raise VideoError("window_empty", detail)
     ends = [origin + round(at * rate) for at in (clip.word_first, clip.word_last)]
     word = np.clip(ends, first, last)
-    if word[0] >= word[1]:
+    if word[0] >= word[1] or sum(ends) - 1 >= 2 * length:
         detail = f"word in frames {clip.word_first} to {clip.word_last}, video of {length}"
         raise VideoError("word_missing", detail)
     return Window(first, last, int(word[0]), int(word[1]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lipnet.clip import Clip, Rejected
 from lipnet.crops.crop import CropOptions
-from lipnet.cutting.window import cut_clip, fail_clip
+from lipnet.cutting.window import check_whole, cut_clip, fail_clip
 from lipnet.data.batch import Sample
 from lipnet.data.clip_set import ClipSet, KnownClips
 from lipnet.device import choose_device
@@ -281,6 +281,7 @@ class _Cut:
         videos = [(video, list(own)) for video, own in groupby(clips, key=lambda clip: clip.video)]
         for done, (video, own) in enumerate(videos):
             try:
+                check_whole(own, self.corpus.folder / video)
                 made = crop_video(
                     self.corpus.folder / video,
                     self.detector,

@@ -1,6 +1,7 @@
 """Cutting: shards made once, failures with reasons, and the share outside of the frame."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from lipnet.cutting.plan import CutJob, VideoClips
 from lipnet.landmarks import tracker
 from lipnet.landmarks.index import TrackIndex, locate_tracks
 from lipnet.landmarks.options import LandmarkOptions
+from lipnet.landmarks.store import digest_video
 from lipnet.landmarks.tracker import Tracker, TrackJob
 from lipnet.shards.tar import read_shard
 from lipnet.video.decode import Frame, iter_frames
@@ -83,6 +85,21 @@ def test_a_video_that_is_replaced_while_it_is_read_is_not_used(
     monkeypatch.undo()
     video.write_bytes(whole)
     assert [found.video for found in track().tracked] == ["v.mp4"]
+
+
+def test_a_video_that_is_cut_short_has_no_middle(tmp_path: Path) -> None:
+    write_faces(tmp_path / "v.mp4", 20)
+    options = LandmarkOptions()
+    track = Tracker(FakeDetector(), root=tmp_path, folder=tmp_path, options=options, made_by={})
+    span = dict(locate_tracks([track(TrackJob("000000", ("v.mp4",)))]))["v.mp4"]
+    # An index, and media data of which 90 of 99 bytes are missing.
+    (tmp_path / "v.mp4").write_bytes(b"\0\0\0\x08moov" + b"\0\0\0\x6bmdat" + bytes(9))
+    span = replace(span, digest=digest_video(tmp_path / "v.mp4"))
+    middle = clip("middle", first=-9, last=9, centred=True)
+    job = CutJob("train/000000", (VideoClips("v.mp4", span, (middle,)),))
+    folders = CutFolders(tmp_path, tmp_path, tmp_path / "out")
+    cutter = Cutter(folders, options=CropOptions(size=32), labels=["blue"], made_by={})
+    assert [failure.reason for failure in cutter(job).failures] == ["cut_short"]
 
 
 @pytest.mark.slow

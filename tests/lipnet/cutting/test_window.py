@@ -55,6 +55,7 @@ def test_a_centred_clip_is_the_middle_of_its_video(length: int, frames: range) -
     [
         ({"first": 75, "last": 104, "word_first": 80, "word_last": 90}, "window_empty"),
         ({"first": 60, "last": 89, "word_first": 76, "word_last": 80}, "word_missing"),
+        ({"first": 60, "last": 89, "word_first": 71, "word_last": 81}, "word_missing"),
         ({"word_first": 9, "word_last": 9}, "word_missing"),
     ],
 )
