@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lipnet.sources.discover import discover_clips
+from lipnet.sources.discover import discover_clips, find_source
 from lipnet.sources.manifest import ManifestSummary, check_complete, describe_gaps, write_manifest
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
@@ -27,7 +27,7 @@ def make_manifest(
 ) -> ManifestSummary:
     """Discover, check and write; an InputError leaves the folder unchanged."""
     clips, rejected = discover_clips(source, root, options)
-    check_complete(clips)
+    check_complete(clips, find_source(source).advise(root, options))
     for line in describe_gaps(clips):
         print(f"warning: {line}")
     return write_manifest(folder, clips, rejected, source=source, options=options)

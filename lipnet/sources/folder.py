@@ -10,7 +10,7 @@ from lipnet.errors import InputError
 from lipnet.sources.names import hash_name, make_id, normalise
 from lipnet.sources.options import check_known, read_fraction, read_frames, read_integer, read_text
 from lipnet.sources.scan import find_video_fault, is_folder, list_entries, list_root, reject
-from lipnet.sources.source import Source
+from lipnet.sources.source import CHANGE_FRACTIONS, Source, add_videos
 from lipnet.text import escape, is_writable
 
 LAYOUT = (
@@ -250,9 +250,18 @@ def make_clip(video: Video, split: str, options: FolderOptions) -> Clip:
     )
 
 
+def advise(root: Path, options: Mapping[str, object]) -> str:
+    """What helps if a split has no clip: it depends on what is split."""
+    if has_split_folders(root):
+        return add_videos(root, options)
+    what = "speakers" if read_options(options).speaker_until else "videos of a word"
+    return f"add videos to source.root ({MIN_TO_SPLIT} {what} are needed) or {CHANGE_FRACTIONS}"
+
+
 SOURCE = Source(
     discover,
     LAYOUT,
     frames_per_clip=lambda options: read_options(options).frames,
     gives_splits=has_split_folders,
+    advise=advise,
 )

@@ -22,7 +22,7 @@ from lipnet.sources.options import (
     read_text,
 )
 from lipnet.sources.scan import NAME, find_video_fault, list_entries, list_root, reject
-from lipnet.sources.source import Published, Source
+from lipnet.sources.source import CHANGE_FRACTIONS, Published, Source
 
 LAYOUT = "<speaker>/<sentence>.mpg or .mp4, with alignments/<speaker>/<sentence>.align"
 ALIGNMENTS = "alignments"
@@ -334,6 +334,7 @@ SOURCE = Source(
     LAYOUT,
     published=published,
     frames_per_video=75,
+    advise=lambda root, options: f"add videos to source.root or {CHANGE_FRACTIONS}",
     gives_every_word=True,
     attribution="The GRID audiovisual sentence corpus (M. Cooke, J. Barker, S. Cunningham, "
     "X. Shao, J. Acoust. Soc. Am. 120(5), 2006; doi:10.5281/zenodo.3625687), licensed CC BY 4.0.",

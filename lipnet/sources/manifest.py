@@ -31,6 +31,7 @@ REJECTED_COLUMNS = tuple(field.name for field in fields(Rejected))
 COLUMN_TYPES = {field.name: cast(type, field.type) for field in fields(Clip)}
 REQUIRED_SPLITS = ("train", "val", "test")
 AGAIN = "run the stage manifest again"
+ADD_VIDEOS = "add videos of it to source.root"
 MENTIONED = 8
 SUMMARY, LABELS = "summary.json", "labels.json"
 CLIPS, REJECTED = "clips.csv", "rejected.csv"
@@ -146,15 +147,16 @@ def count_splits(clips: Iterable[Clip]) -> dict[str, int]:
     return {split: counts[split] for split in SPLITS if counts[split]}
 
 
-def check_complete(clips: Sequence[Clip]) -> None:
-    """InputError if train, val or test has no clip, or a label has none to train on."""
+def check_complete(clips: Sequence[Clip], advice: str = ADD_VIDEOS) -> None:
+    """InputError if train, val or test has no clip, with the source's advice, or a label has none
+    to train on."""
     counts = count_splits(clips)
     missing = [split for split in REQUIRED_SPLITS if split not in counts]
     if missing:
         found = ", ".join(f"{split} {count}" for split, count in counts.items())
         raise InputError(
             f"no clip in split {', '.join(missing)} (found: {found or 'none'}); each needs at "
-            "least one: add videos to source.root or change the fractions in source.options"
+            f"least one: {advice}"
         )
     trained = {clip.label for clip in clips if clip.split == "train"}
     untrained = sorted({clip.label for clip in clips} - trained)

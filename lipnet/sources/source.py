@@ -33,6 +33,14 @@ def gives_no_size(options: Mapping[str, object]) -> Published | None:
     return None
 
 
+CHANGE_FRACTIONS = "change the fractions in source.options"
+
+
+def add_videos(root: Path, options: Mapping[str, object]) -> str:
+    """The advice for a layout that gives the splits."""
+    return "add videos of it to source.root"
+
+
 @dataclass(frozen=True)
 class Source:
     """A corpus, as the rest of the project needs to know it.
@@ -52,6 +60,8 @@ class Source:
     published: Callable[[Mapping[str, object]], Published | None] = gives_no_size
     # Whether the layout of a root gives the splits, so that its test split is the same for all.
     gives_splits: Callable[[Path], bool] = gives_no_splits
+    # What helps if a split of this root with these options has no clip.
+    advise: Callable[[Path, Mapping[str, object]], str] = add_videos
     # Whether the clips are images with the mouth cut out already, so that no face is looked for.
     cropped: bool = False
     # Whether the pipeline renders the videos if source.root is empty; they show no real people.

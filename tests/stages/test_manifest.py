@@ -1,5 +1,6 @@
 """Stage manifest: written whole, or not at all."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,9 +50,29 @@ def test_the_stage_writes_the_manifest_and_prints_its_counts(
 def test_split_with_no_clip_leaves_no_manifest(tmp_path: Path, lacking: str) -> None:
     places = [place for place in COMPLETE if f"/{lacking}/" not in place]
     root = make_lrw(tmp_path / "corpus", *places)
-    with pytest.raises(InputError, match=f"no clip in split {lacking}"):
+    message = f"no clip in split {lacking} .*: add videos of it to source.root$"
+    with pytest.raises(InputError, match=message):
         manifest.make_manifest("lrw", root, {}, folder=tmp_path / "manifest")
     assert not (tmp_path / "manifest").exists()
+
+
+@pytest.mark.parametrize(
+    ("places", "speaker_until", "advice"),
+    [
+        (("hi/a_1", "hi/b_1"), "", "3 videos of a word are needed) or change the fractions"),
+        (("hi/a_1", "hi/a_2", "hi/b_1"), "_", "3 speakers are needed) or change the fractions"),
+        (("train/hi/1", "test/hi/2"), "", "add videos of it to source.root"),
+    ],
+)
+def test_the_advice_for_own_words_is_about_what_is_split(
+    tmp_path: Path, places: tuple[str, ...], speaker_until: str, advice: str
+) -> None:
+    root, options = make_lrw(tmp_path / "corpus", *places), {"speaker_until": speaker_until}
+    for text in root.rglob("*.txt"):
+        text.unlink()
+    with pytest.raises(InputError, match=re.escape(advice)) as caught:
+        manifest.make_manifest("folder", root, options, folder=tmp_path / "manifest")
+    assert ("fractions" in str(caught.value)) == ("fractions" in advice)
 
 
 def test_label_with_nothing_to_train_on_is_named(tmp_path: Path) -> None:
