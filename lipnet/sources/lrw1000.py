@@ -1,6 +1,7 @@
 """LRW-1000's layout: three label files, and folders of numbered images with the mouth cut out."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ LAYOUT = (
 LABEL_FILES = {"trn_1000.txt": "train", "val_1000.txt": "val", "tst_1000.txt": "test"}
 KEPT_FIRST = ("test", "val", "train")  # which split keeps a window that is in several
 FIELDS = (4, 5)
+UNDECODABLE = re.compile("[\udc80-\udcff]")
 READERS = 8
 MENTIONED = 5
 
@@ -70,21 +72,36 @@ def discover(root: Path, options: Mapping[str, object]) -> tuple[list[Clip], lis
 
 
 def read_label_file(root: Path, folder: str, name: str) -> Iterator[Line | Rejected]:
-    """Each line that is not blank; InputError if there is no such file."""
+    """Each line that is not blank; InputError if there is no such file, or a label or folder in it
+    is not UTF-8. The word before the label may be in any encoding."""
     path = root / folder / name
     if PurePosixPath(folder) == PurePosixPath():
         # Files directly in the root are not in the inventory of a corpus.
         raise InputError("source.options.labels must name a folder below source.root, such as info")
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise InputError(
             f"label file {path} cannot be read ({error.strerror}); source.options.labels names "
             f"the folder of the three below source.root; expected layout: {LAYOUT}"
         ) from error
     for number, line in enumerate(text.splitlines(), start=1):
+        if has_undecodable_name(line):
+            raise InputError(
+                f"label file {path} line {number}: its label or folder is not UTF-8; convert the "
+                "file, such as by `iconv -f GB18030 -t UTF-8`"
+            )
         if line.strip():
             yield parse_line(line, f"{folder}/{name}:{number}", LABEL_FILES[name])
+
+
+def has_undecodable_name(line: str) -> bool:
+    """Whether the folder or the label has bytes that are not UTF-8, as "surrogateescape" has
+    them."""
+    fields = line.split(",")
+    if len(fields) not in FIELDS:
+        return False
+    return UNDECODABLE.search(fields[0] + fields[-3]) is not None
 
 
 def parse_line(line: str, place: str, split: str) -> Line | Rejected:

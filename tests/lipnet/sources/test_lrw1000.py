@@ -58,6 +58,13 @@ def test_a_line_is_a_clip_of_its_images_without_context(tmp_path: Path) -> None:
     ]
 
 
+def test_a_label_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
+    root = make_corpus(tmp_path)
+    (root / "info/val_1000.txt").write_text("good,shi,0.2,0.6\ngood,是,0.7,0.9\n", "gbk")
+    with pytest.raises(InputError, match=r"val_1000\.txt line 2: .* `iconv"):
+        discover_clips("lrw1000", root, {})
+
+
 @pytest.mark.parametrize(
     "line", ["good,shi,0.2,0.6", "good,是,shi,0.2,0.6", " good , shi,.2,6e-1 "]
 )
