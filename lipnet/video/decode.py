@@ -133,8 +133,11 @@ def _period(capture: cv2.VideoCapture) -> float:
 
 
 def _aspect(capture: cv2.VideoCapture) -> float:
-    """The width of a pixel divided by its height; 1 if the file does not state what is possible."""
+    """The width of a pixel divided by its height, as it is shown; 1 if the file does not state what
+    is possible."""
     width, height = (capture.get(name) for name in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+    if capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90:  # OpenCV turns the frames only
+        width, height = height, width
     possible = height > 0 and 1 / MAX_ASPECT <= width / height <= MAX_ASPECT
     return width / height if possible else 1.0
 

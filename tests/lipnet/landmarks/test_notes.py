@@ -1,5 +1,6 @@
 """Odd videos are read, and noted: pixels that are not square, stretched time, several streams."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,6 +47,26 @@ def test_pixels_are_made_square(tmp_path: Path, aspect: str, shape: tuple[int, i
     assert {frame.shape for frame in frames} == {shape}
     assert found.frames == len(frames) == 5
     assert (found.aspect != 1) == (shape != (48, 64))
+
+
+def turn(path: Path) -> Path:
+    """The same MP4, to be shown after a quarter turn."""
+    content = path.read_bytes()
+    upright = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    turned = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    track = content.index(b"tkhd")
+    path.write_bytes(content[:track] + content[track:].replace(upright, turned, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shape"), [("1", (64, 48)), ("2", (128, 48)), ("1/2", (64, 96))]
+)
+def test_pixels_of_a_turned_video_are_made_square(
+    tmp_path: Path, aspect: str, shape: tuple[int, int]
+) -> None:
+    frames = list(iter_frames(turn(write(tmp_path / "v.mp4", aspect=aspect))))
+    assert {frame.shape for frame in frames} == {shape}
 
 
 @pytest.mark.parametrize(
