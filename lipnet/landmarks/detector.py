@@ -79,7 +79,8 @@ class DlibDetector:
             raise InputError(f"{cnn} is not a dlib CNN face detector: {error}") from error
 
     def find(self, frame_HW: NDArray[np.uint8], *, upsample: int = 0) -> list[Face]:
-        """Every face of at least 80 pixels (halved by each upsampling), best first."""
+        """Every face of at least 80 pixels and an eighth of the frame's longer side (each halved by
+        an upsampling), best first."""
         scale = min(1.0, MAX_SIDE / max(frame_HW.shape))
         boxes, scores, _ = self._find.run(shrink_frame(frame_HW, scale), upsample, 0.0)
         return [Face(_unscale(box, scale), score) for box, score in zip(boxes, scores, strict=True)]
