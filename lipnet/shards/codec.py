@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipnet.errors import InputError
-from lipnet.image_size import find_size
+from lipnet.image_size import MAX_PIXELS, find_size
 from lipnet.npz import parse_npy
 
 # T frames  H W pixels
 Crops = NDArray[np.uint8]
 MEMBER = "crops"  # the part of a member's name between the clip's key and the suffix
 DEFAULT_CODEC = "delta"
-MAX_JPEG_HEIGHT = 65_500  # pixels
+MAX_JPEG_HEIGHT, MAX_PNG_HEIGHT = 65_500, 1_000_000  # pixels, by libjpeg and libpng
 SIZES = struct.Struct("<3I")  # T, H, W before the deflated differences
 PIXELS_PER_BYTE = 8  # a Huffman code takes at least one bit
 OPENCV = f"opencv {cv2.__version__}"
@@ -47,10 +47,10 @@ class Codec:
     max_height: int | None = None
 
     def pack(self, crops_THW: Crops) -> tuple[str, bytes]:
-        """The member's suffix and bytes; a clip too long for one image is packed as `delta`."""
-        if (
-            self.max_height is not None
-            and crops_THW.shape[0] * crops_THW.shape[1] > self.max_height
+        """The member's suffix and bytes; a clip too large for one image is packed as `delta`."""
+        height = crops_THW.shape[0] * crops_THW.shape[1]
+        if self.max_height is not None and (
+            height > self.max_height or crops_THW.size > MAX_PIXELS
         ):
             return CODECS["delta"].pack(crops_THW)
         return self.suffix, self.encode(crops_THW)
@@ -169,7 +169,7 @@ CODECS = {
     for codec in (
         Codec("raw", "npy", _encode_npy),
         Codec("delta", "delta", _encode_delta, f"zlib {zlib.ZLIB_RUNTIME_VERSION}"),
-        Codec("png", "png", _strip_encoder(".png", PNG_OPTIONS), OPENCV),
+        Codec("png", "png", _strip_encoder(".png", PNG_OPTIONS), OPENCV, MAX_PNG_HEIGHT),
     )
 }
 DECODERS: dict[str, Callable[[bytes], Crops]] = {

@@ -54,9 +54,18 @@ def test_higher_quality_is_closer_and_larger() -> None:
     assert errors[-1] < 1
 
 
-def test_a_clip_too_long_for_a_jpeg_is_kept_whole() -> None:
-    crops = noise(700, 96)
-    suffix, content = find_codec("jpeg95").pack(crops)
+@pytest.mark.parametrize(
+    ("codec", "frames", "side"),
+    [
+        ("jpeg95", 700, 96),
+        ("png", 62_501, 16),
+        pytest.param("png", 257, 512, marks=pytest.mark.slow),
+        pytest.param("jpeg95", 63, 1033, marks=pytest.mark.slow),
+    ],
+)
+def test_a_clip_too_large_for_one_image_is_kept_whole(codec: str, frames: int, side: int) -> None:
+    crops = np.ones((frames, side, side), np.uint8)
+    suffix, content = find_codec(codec).pack(crops)
     assert suffix == "delta"
     np.testing.assert_array_equal(unpack(suffix, content), crops)
 
