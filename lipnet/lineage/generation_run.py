@@ -37,6 +37,7 @@ from lipnet.models.rejection import choose_rejection, describe_rejection
 from lipnet.models.weights import STARTED_FROM, TRAINED_ON, ModelCard, load_model
 from lipnet.recipe import Recipe
 from lipnet.seed import seed_of
+from lipnet.train.aside import exchange
 from lipnet.train.engine import Engine
 from lipnet.train.form import Form
 from lipnet.train.history import EpochRecord, best_epoch, write_history
@@ -129,9 +130,15 @@ class GenerationRun:
         generation = read_generation(self.folder)
         return generation if generation.fingerprint == self.fingerprint else None
 
-    def clear(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def make_way(self) -> Generation | None:
+        """Remove the folder, or set aside another training's generation that is in it; returns this
+        training's own if that was set aside before and is now back in the folder."""
+        is_finished = (self.folder / GENERATION_FILE).exists()
+        found = read_generation(self.folder).fingerprint if is_finished else None
+        if found is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        exchange(self.folder, found=found, wanted=self.fingerprint)
+        return self.find_finished()
 
     def train(self, listener: LineageListener) -> Generation:
         """Train in all processes and save in the main one; resumes from a checkpoint."""

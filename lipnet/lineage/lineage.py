@@ -26,8 +26,9 @@ def train_lineage(
     """Train the lineage's generations into `work`/g0, g1, ..., except those already finished.
 
     Each folder gets weights.safetensors, history.csv and generation.json; lineage.json is the
-    summary. Resumes an interrupted call. With several processes, the main one writes. A mean and
-    deviation that are "auto" are those of the training crops.
+    summary. Resumes an interrupted call, also if one of another plan came in between. With several
+    processes, the main one writes. A mean and deviation that are "auto" are those of the training
+    crops.
     """
     measured, plan = plan.recipe.measured, plan.resolve(data.pixels)
     finished: list[Generation] = []
@@ -35,10 +36,9 @@ def train_lineage(
     for name in plan.generation_names:
         run = GenerationRun(plan, data, name, teachers, work / name, engine)
         run.check_processes()
-        generation = engine.processes.broadcast(run.find_finished() if engine.is_main else None)
+        found = (run.find_finished() or run.make_way()) if engine.is_main else None
+        generation = engine.processes.broadcast(found)
         if generation is None:
-            if engine.is_main:
-                run.clear()
             generation = run.train(listener)
         finished.append(generation)
         teachers = (work / name / WEIGHTS_FILE,)

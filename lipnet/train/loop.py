@@ -14,9 +14,11 @@ from lipnet.data.stream import MicroBatch, Stream, split_batch
 from lipnet.device import copy_to_host
 from lipnet.distill.teacher import Teacher
 from lipnet.errors import InputError
+from lipnet.files import digest_of
 from lipnet.inference.finite import NonFiniteOutput
 from lipnet.inference.predict import predict_logits
 from lipnet.recipe import WARMING, Recipe
+from lipnet.train.aside import aside_path, exchange
 from lipnet.train.average import RunningAverage
 from lipnet.train.checkpoint import (
     Checkpoint,
@@ -63,9 +65,9 @@ def fit(
 ) -> list[EpochRecord]:
     """Train to the recipe's last epoch, then load the weights that are best on validation.
 
-    Resumes from `checkpoint` if that file has the same `facts`; else keeps it under another name
-    and warns of what differs. On one machine's CPU the result is bit for bit that of an
-    uninterrupted training.
+    Resumes from `checkpoint` if that file has the same `facts`; else keeps it under another name,
+    warns of what differs, and resumes from what was kept of this training, if anything. On one
+    machine's CPU the result is bit for bit that of an uninterrupted training.
     """
     return _Fit(training, checkpoint, dict(facts), listener).run()
 
@@ -238,21 +240,21 @@ class _Fit:
         self._loss.reset(found.sums)
 
     def _find_checkpoint(self) -> Checkpoint | None:
-        """The checkpoint of this training; one of another training is set aside."""
+        """The checkpoint of this training, also one that was set aside; one of another training is
+        set aside."""
         found = load_checkpoint(self._path)
         changes = differences(found.facts, self._facts) if found else []
-        if changes:
-            self._set_aside(changes)
-            return None
-        return found
-
-    def _set_aside(self, changes: Sequence[str]) -> None:
-        aside = self._path.with_name(f"{self._path.name}.other")
-        self._path.replace(aside)
-        self._listener.on_warning(
-            f"{self._path.name} belongs to another training ({'; '.join(changes)}): it is kept as "
-            f"{aside.name}, and this training starts from the beginning"
-        )
+        if found and not changes:
+            return found
+        other, own = digest_of(found.facts) if found else None, digest_of(self._facts)
+        is_kept = exchange(self._path, found=other, wanted=own)
+        if other:
+            self._listener.on_warning(
+                f"{self._path.name} belongs to another training ({'; '.join(changes)}): it is kept "
+                f"as {aside_path(self._path, other).name}, and this training "
+                + ("continues from its own" if is_kept else "starts from the beginning")
+            )
+        return load_checkpoint(self._path) if is_kept else None
 
     def _check_finite(self, epoch: int) -> None:
         """Raise TrainingDiverged in all processes at once, so that none waits for another."""

@@ -68,9 +68,11 @@ def test_a_finished_lineage_moves_whole_and_without_what_served_resuming(tmp_pat
     work, place = tmp_path / "work", tmp_path / "models" / "rn18"
     (work / "g0").mkdir(parents=True)
     (work / "g5").mkdir()
+    (work / "g0.89abcdef01234567").mkdir()
     finished = ["g0/generation.json", "g0/history.csv", "g0/weights.safetensors", "lineage.json"]
+    aside = ["g1.checkpoint.89abcdef01234567", "g0.89abcdef01234567/history.csv"]
     leftovers = [".g1.checkpoint.77.tmp", "g1.checkpoint", "g5/history.csv", "progress.jsonl"]
-    for name in finished + leftovers:
+    for name in finished + leftovers + aside:
         (work / name).touch()
     (place / "g7").mkdir(parents=True)
     publish_lineage(work, place, ["g0"])

@@ -155,6 +155,19 @@ def test_a_generation_of_another_recipe_is_trained_again(lineage: Path, tmp_path
     assert listener.begun == ["rn-tcn-g0", "rn-tcn-g1"]
 
 
+@pytest.mark.slow
+def test_generations_are_found_again_after_another_recipe_in_between(tmp_path: Path) -> None:
+    short = make_plan(recipe=replace(RECIPE, epochs=1))
+    train(short, tmp_path)
+    before = all_bytes(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(make_plan(recipe=replace(RECIPE, lr=1e-3)), tmp_path, Recorder(stop_after=1))
+    listener = Recorder()
+    train(short, tmp_path, listener)
+    assert listener.begun == []
+    assert before.items() <= all_bytes(tmp_path).items()
+
+
 def test_measured_pixels_are_the_numbers_that_a_recipe_could_have_had(tmp_path: Path) -> None:
     """The card and the digest have the numbers, and lineage.json names what was measured."""
     short = replace(RECIPE, epochs=1)

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from lipnet.distill.teacher import NoTeacher
 from lipnet.errors import InputError
+from lipnet.files import digest_of
 from lipnet.models.build import build_model
 from lipnet.recipe import Recipe
 from lipnet.spec import ModelSpec
+from lipnet.train.aside import MAX_KEPT, aside_path, exchange
 from lipnet.train.history import EpochRecord, beats, best_epoch, read_history, write_history
 from lipnet.train.loop import Training, TrainingDiverged, fit
 from lipnet.train.sanity import warn_after
@@ -116,7 +118,40 @@ def test_a_checkpoint_of_another_training_is_set_aside(tmp_path: Path) -> None:
     history = fit(training, checkpoint=tmp_path / "c", facts={"f": 2}, listener=listener)
     assert len(history) == 1
     assert "f was 1, is 2" in listener.warnings[0]
-    assert (tmp_path / "c.other").read_bytes() == before
+    assert (tmp_path / f"c.{digest_of({'f': 1})}").read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_checkpoint_that_was_set_aside_is_resumed_by_its_training(
+    tmp_path: Path, others: int
+) -> None:
+    """However many trainings came in between, and also if the last one wrote no checkpoint."""
+    short = replace(RECIPE, epochs=1)
+    trained = fit(make_training(short), checkpoint=tmp_path / "c", facts={}, listener=Quiet())
+    before = (tmp_path / "c").read_bytes()
+    for other in range(others):
+        training, facts = make_training(short), {"f": other}
+        fit(training, checkpoint=tmp_path / "c", facts=facts, listener=Quiet())
+    if others == 1:
+        (tmp_path / "c").unlink()
+    listener = Quiet()
+    training = make_training(short)
+    assert fit(training, checkpoint=tmp_path / "c", facts={}, listener=listener) == trained
+    assert (tmp_path / "c").read_bytes() == before
+    assert all("continues from its own" in text for text in listener.warnings)
+
+
+def test_few_of_what_was_set_aside_are_kept(tmp_path: Path) -> None:
+    folder, names = tmp_path / "g0", [digest_of(number) for number in range(9)]
+    for own, following in zip(names, names[1:], strict=False):
+        folder.mkdir()
+        assert not exchange(folder, found=own, wanted=following)
+    assert set(tmp_path.iterdir()) == {aside_path(folder, own) for own in names[-1 - MAX_KEPT : -1]}
+    folder.mkdir()
+    oldest = names[-1 - MAX_KEPT]
+    assert exchange(folder, found=names[-1], wanted=oldest)
+    assert not aside_path(folder, oldest).exists()
 
 
 def test_history_round_trips_exactly(tmp_path: Path) -> None:
