@@ -29,8 +29,9 @@ held: profile
 	@$(PY) -m pipeline.leaderboard
 	@$(PY) -m tracking.publish
 
-flow: $(STAMP) profile
-	@$(PY) -m flows.deployments
+# The flow composes the profile itself, while it holds the checkout's lock.
+flow: $(STAMP)
+	@$(PY) -m flows.deployments $(if $(PROFILE),--profile $(PROFILE)) $(SET)
 
 test: $(STAMP)
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)

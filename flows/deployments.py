@@ -79,6 +79,7 @@ def reproduce(
     changes: tuple[str, ...] = (),
     parallel: int = 0,
     force: bool = False,
+    fresh: bool = False,
 ) -> State[Any]:
     """Run all stages of a profile that are out of date, from raw video to the leaderboard.
 
@@ -89,8 +90,16 @@ def reproduce(
             profile that this checkout ran last keeps the settings of that run.
         parallel: The number of stages to run at a time; 0 for one per GPU, or one without a GPU.
         force: Also run stages that are up to date.
+        fresh: Do not keep the settings of an earlier run of this profile.
     """
-    return run_flow(Wanted(publish=True), _named(profile), changes, parallel=parallel, force=force)
+    return run_flow(
+        Wanted(publish=True),
+        _named(profile),
+        changes,
+        parallel=parallel,
+        force=force,
+        fresh=fresh,
+    )
 
 
 @flow_named_by(name_by_profile)
@@ -160,6 +169,9 @@ def main() -> None:
     """Run the flow `reproduce`, as `make flow` does."""
     parser = argparse.ArgumentParser(prog="python -m flows.deployments", description=__doc__)
     parser.add_argument(
+        "changes", nargs="*", metavar="KEY=VALUE", help="settings of the profile to replace"
+    )
+    parser.add_argument(
         "--profile", help="a name from conf/profile (default: the profile in params.yaml)"
     )
     parser.add_argument(
@@ -170,15 +182,18 @@ def main() -> None:
     )
     parser.add_argument("--force", action="store_true", help="also run stages that are up to date")
     options = parser.parse_args()
-    try:
-        load_params()
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    if options.profile is None:
+        try:
+            load_params()
+        except InputError as error:
+            sys.exit(f"error: {error}")
     with find_server():
         state = reproduce(
             profile=options.profile or LATEST,
+            changes=tuple(options.changes),
             parallel=options.parallel,
             force=options.force,
+            fresh=options.profile is not None,
             return_state=True,
         )
     if state.is_cancelled():

@@ -55,10 +55,12 @@ def run_flow(
     *,
     parallel: int = 0,
     force: bool = False,
+    fresh: bool = False,
 ) -> State[Any]:
     """Run the wanted stages of a profile, with changes to it; returns the flow's final state.
 
-    Waits while another run uses the checkout.
+    Waits while another run uses the checkout. `fresh`: a profile that the checkout ran last does
+    not keep the changes of that run.
     """
     commands = Commands()
     try:
@@ -70,7 +72,7 @@ def run_flow(
         with drop_repeated_logs(), lock_checkout(wait=True, on_wait=get_run_logger().info) as lock:
             commands.keep_open(lock)
             try:
-                if changes or (profile and profile != load_params().profile):
+                if changes or fresh or (profile and profile != load_params().profile):
                     chosen = profile or load_params().profile
                     run_step("profile", ["pipeline.profile", chosen, *changes], commands)
                 return walk_profile(wanted, parallel, force=force, commands=commands)

@@ -29,6 +29,7 @@ from lipnet.report.rows import LeaderboardRow
 from pipeline import checkout
 from pipeline.profile import LATEST, known_profiles
 from tests.contract.deployments import DEPLOYMENTS
+from tests.contract.imports import ROOT
 from tests.tracking.fabricated import model_row
 
 FAILING = """
@@ -353,6 +354,43 @@ def test_a_second_walk_waits_for_the_checkout(
     assert state.is_completed()
     assert "waiting: another run, or a stage" in caplog.text
     assert checkout.HELD not in os.environ
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_the_command_line_composes_its_profile_while_it_holds_the_checkouts_lock(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the profile that params.yaml has already, which then loses its earlier changes."""
+    folder = make_repository()
+    prepare(folder, monkeypatch, preflight="raise SystemExit('error: 3 GB missing')\n")
+    script = f"import os, sys; print(*sys.argv[1:], {checkout.HELD!r} in os.environ)"
+    (folder / "pipeline" / "profile.py").write_text(f"{script[:-1]}, file=open('composed', 'w'))")
+    for arguments, composed in (
+        (["--profile", "tiny", "a.b=1", "c={}"], "tiny a.b=1 c={} True"),
+        (["--profile", "tiny"], "tiny True"),
+        (["a.b=2"], "tiny a.b=2 True"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["flows.deployments", *arguments])
+        with pytest.raises(SystemExit, match="3 GB missing"):
+            deployments.main()
+        assert (folder / "composed").read_text() == f"{composed}\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "arguments"),
+    [
+        ([], ""),
+        (["PROFILE=tiny"], " --profile tiny"),
+        (["PROFILE=tiny", "SET=a.b=1 'c=[x, y]'"], " --profile tiny a.b=1 'c=[x, y]'"),
+        (["SET=a.b=1"], " a.b=1"),
+    ],
+)
+def test_make_leaves_the_profile_to_the_flow(given: list[str], arguments: str) -> None:
+    command = ["make", "-n", "--no-print-directory", "-o.venv/.installed", "flow", *given]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    (line,) = listed.stdout.splitlines()
+    assert " ".join(line.split()) == f".venv/bin/python -m flows.deployments{arguments}"
 
 
 @pytest.mark.slow
