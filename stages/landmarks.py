@@ -17,6 +17,7 @@ from lipnet.landmarks.summary import SUMMARY, LandmarksSummary, write_summary
 from lipnet.landmarks.tracker import Tracker, TrackJob, describe_maker, plan_tracks
 from lipnet.sources.manifest import read_clips
 from lipnet.text import describe_failed
+from pipeline.corpus import CorpusWorker
 from pipeline.meter import Meter
 from pipeline.outputs import move_into_place, write_failures
 from pipeline.params import load_params
@@ -65,16 +66,17 @@ def track_jobs(
     jobs: Sequence[TrackJob], folders: LandmarkFolders, options: LandmarkOptions, *, actors: int
 ) -> list[TrackIndex]:
     """The index of each job's tracks, in the order of the jobs."""
-    make_worker = partial(
+    root = folders.root.absolute()
+    make_tracker = partial(
         Tracker.with_own_model,
-        root=folders.root.absolute(),
+        root=root,
         folder=folders.state.absolute(),
         options=options,
         made_by=describe_maker(options, code_digest(CODE)),
     )
     with Meter(sum(len(job.videos) for job in jobs), "landmarks: videos") as meter:
         return map_jobs(
-            make_worker,
+            partial(CorpusWorker, make_tracker, root),
             jobs,
             name="landmarks",
             actors=actors,

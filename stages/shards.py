@@ -26,6 +26,7 @@ from lipnet.shards.summary import LABELS, SUMMARY, ShardsSummary, SplitSummary, 
 from lipnet.sources.manifest import check_complete, describe_gaps, read_clips, read_labels
 from lipnet.speakers import SpeakerOverlap
 from lipnet.text import describe_failed, format_counts
+from pipeline.corpus import CorpusWorker
 from pipeline.meter import Meter
 from pipeline.outputs import move_into_place, write_failures
 from pipeline.params import load_params
@@ -76,7 +77,7 @@ def make_shards(
         print(f"warning: {line}")
     check_survivors(clips, failures)
     jobs = plan_shards(cuttable, tracks, clips_per_shard)
-    make_worker = partial(
+    make_cutter = partial(
         Cutter,
         locate(folders),
         options=crops.for_landmarks(model),
@@ -84,6 +85,7 @@ def make_shards(
         made_by={"crops": cropping, "code": code_digest(CODE)},
         codec=codec,
     )
+    make_worker = partial(CorpusWorker, make_cutter, folders.root.absolute())
     indexes = cut_jobs(jobs, make_worker, actors=actors, timings=folders.timings)
     failures += [failure for index in indexes for failure in index.failures]
     check_survivors(clips, failures)
@@ -220,7 +222,7 @@ def locate(folders: ShardFolders) -> CutFolders:
 
 def cut_jobs(
     jobs: Sequence[CutJob],
-    make_worker: Callable[[], Cutter],
+    make_worker: Callable[[], Callable[[CutJob], ShardIndex]],
     *,
     actors: int,
     timings: Path | None,

@@ -1,10 +1,12 @@
 """Stage landmarks: counts that add up, and outputs that do not depend on a kill and a rerun."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
 
+from lipnet.errors import InputError
 from lipnet.landmarks.index import TrackIndex
 from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.summary import read_summary
@@ -48,6 +50,23 @@ def test_every_video_is_tracked_or_failed_with_a_reason(tmp_path: Path, videos: 
         ("w/dark.mp4", "no_face"),
         ("w/gone.mp4", "missing"),
     ]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_node_without_the_corpus_ends_the_stage(
+    tmp_path: Path, videos: list[str], there: bool
+) -> None:
+    """Its videos are not missing: they are found once it sees the corpus."""
+    places = folders(tmp_path, "out")
+    places.root.rename(tmp_path / "elsewhere")
+    if there:
+        places.root.mkdir()
+    fault = "is empty" if there else "cannot be read"
+    with pytest.raises(InputError, match=rf"root {fault}.* on node {os.uname().nodename}"):
+        make_landmarks(videos, places, OPTIONS)
+    assert not places.out.exists()
+    (tmp_path / "elsewhere").replace(places.root)
+    assert make_landmarks(videos, places, OPTIONS).tracked_videos == 6
 
 
 def test_precropped_clips_need_no_landmarks_and_no_detector(

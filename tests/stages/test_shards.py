@@ -170,6 +170,15 @@ def test_a_label_without_a_training_clip_left_is_named(tmp_path: Path, clips: li
         make_shards(prepare(tmp_path, clips), CROPS)
 
 
+def test_a_node_without_the_corpus_ends_the_stage(tmp_path: Path, clips: list[Clip]) -> None:
+    places = prepare(tmp_path, clips)
+    places.root.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"root cannot be read \(No such file.* on node "):
+        make_shards(places, CROPS)
+    (tmp_path / "elsewhere").rename(places.root)
+    assert make_shards(places, CROPS).splits["train"].failed == {}
+
+
 def test_missing_landmarks_are_named(tmp_path: Path, clips: list[Clip]) -> None:
     places = prepare(tmp_path, clips)
     newer = clip("train", "red", 99)
