@@ -10,6 +10,8 @@ import os
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,7 +27,13 @@ Result = TypeVar("Result")
 MAX_RETRIES = 3
 ACTOR_BYTES = 700 * 1024**2  # an actor's peak memory, by which Ray schedules it
 POLL_SECONDS = 10.0  # how often the pool checks for nodes that joined or left
-LIBRARIES = ("ai_edge_litert", "cv2", "dlib", "numpy")  # their versions can change results
+# Modules whose versions can change results, and the distributions that may have installed them
+LIBRARIES = {
+    "ai_edge_litert": ("ai-edge-litert",),
+    "cv2": ("opencv-python-headless", "opencv-python"),
+    "dlib": ("dlib-bin", "dlib"),
+    "numpy": ("numpy",),
+}
 
 _log = logging.getLogger(__name__)
 _serials = itertools.count(1)
@@ -95,14 +103,24 @@ def _build_worker(
 
 
 def describe_process() -> dict[str, str]:
-    """The code that can change results: digests of lipnet's loaded modules, library versions."""
+    """The code that can change results: digests of lipnet's loaded modules, and the versions of
+    installed libraries, loaded or not."""
     files = {
         name: digest_files([Path(module.__file__)])
         for name, module in list(sys.modules.items())
         if name.split(".")[0] == "lipnet" and module.__file__
     }
-    loaded = {name: sys.modules[name] for name in LIBRARIES if name in sys.modules}
-    return files | {name: str(vars(library)["__version__"]) for name, library in loaded.items()}
+    installed = {name: _find_versions(made_by) for name, made_by in LIBRARIES.items()}
+    return files | {name: found for name, found in installed.items() if found}
+
+
+def _find_versions(distributions: Sequence[str]) -> str:
+    """The versions of those that are installed, "" if none is."""
+    found = []
+    for name in distributions:
+        with suppress(PackageNotFoundError):
+            found.append(version(name))
+    return " ".join(found)
 
 
 class _Actor(Generic[Job, Result]):

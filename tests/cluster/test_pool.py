@@ -256,9 +256,11 @@ class TestOnOneRay:
     def test_a_node_with_other_code_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         here = cluster.describe_process()
         assert here["lipnet.errors"]
-        other = {**here, "lipnet.errors": "0" * 16, "cv2": "3.0"}
+        libraries = {"ai_edge_litert": "0.9", "cv2": "3.0"}
+        other = {**here, "lipnet.errors": "0" * 16, **libraries}
         monkeypatch.setattr(cluster, "describe_process", lambda: other)
-        with pytest.raises(InputError, match=r"another version of cv2, lipnet\.errors than"):
+        named = r"another version of ai_edge_litert, cv2, lipnet\.errors than"
+        with pytest.raises(InputError, match=named):
             map_jobs(lambda: abs, [-1, -2], actors=2)
 
     def test_a_node_without_the_folder_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
