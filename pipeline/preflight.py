@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import yaml
 from rich.console import Console
 
 from lipnet.doctor.rates import read_rates
@@ -36,6 +37,7 @@ from pipeline.estimate import (
     estimate,
     format_seconds,
 )
+from pipeline.inputs import PARAMS
 from pipeline.machine import (
     GPU_CORES,
     Rated,
@@ -49,7 +51,7 @@ from pipeline.paths import Paths, source_root
 from pipeline.plan_table import Plan, list_cells, make_table, time_on, time_remaining
 from pipeline.program import run_program
 from pipeline.reported import rate_reported
-from pipeline.sections import find_start
+from pipeline.sections import Source, find_start
 from pipeline.work import (
     add_operations,
     check_cascades,
@@ -68,6 +70,7 @@ USAGE = (
 )
 WARN_HOURS = 6.0
 EXPORT = ("onnx", "onnxruntime", "onnxscript")  # the extra of this name
+LOCK = Path("dvc.lock")
 REFRESH = "dvc repro --force --single-item raw"
 
 
@@ -83,7 +86,10 @@ def main() -> None:
         if asked.profile is None:
             check_starts(params, paths)
         if params.source.root:
-            warn(console, describe_changes(source_root(params), paths.inventory))
+            recorded = read_recorded(paths.raw)
+            if recorded in (None, params.source):
+                root = source_root(params)
+                warn(console, describe_changes(root, paths.inventory, recorded=bool(recorded)))
         warn(console, describe_starts(params, paths))
     rated = rate_machine(asked)
     if is_planned:
@@ -250,10 +256,26 @@ def describe_starts(params: Params, paths: Paths) -> list[str]:
     return lines
 
 
-def describe_changes(root: Path, inventory: Path) -> list[str]:
-    """A warning, as lines, if the corpus differs from its inventory; [] without an inventory."""
+def read_recorded(raw: Path) -> Source | None:
+    """The source that DVC made the folder `raw` from, by dvc.lock; None if that has no such folder,
+    as after a run of another profile."""
+    try:
+        stage = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]["raw"]
+        made = [out["path"] for out in stage["outs"]]
+        return Source(**stage["params"][str(PARAMS)]["source"]) if str(raw) in made else None
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return None
+
+
+def describe_changes(root: Path, inventory: Path, *, recorded: bool) -> list[str]:
+    """A warning, as lines, if the corpus differs from its inventory, or if DVC, which has
+    `recorded` that inventory, may restore it; [] without either."""
     if not inventory.is_file():
-        return []
+        restored = (
+            f"{inventory} was deleted: DVC restores it from its cache if it can, and does not look "
+            f"for new files; if source.root {root} has changed since, first run: {REFRESH}"
+        )
+        return [restored] if recorded else []
     changes = compare_inventories(read_inventory(inventory), scan_inventory(root))
     if not changes:
         return []

@@ -13,11 +13,12 @@ from lipnet.errors import InputError
 from lipnet.files import digest_files
 from lipnet.lineage.generation import Generation, write_generation
 from lipnet.recipe import Recipe
-from lipnet.sources.inventory import scan_inventory, write_inventory
+from lipnet.sources.inventory import Entry, scan_inventory, write_inventory
 from lipnet.spec import ModelSpec
 from pipeline import disk, machine, preflight, work
 from pipeline.estimate import Corpus, Estimate, Machine, estimate
 from pipeline.paths import Paths
+from pipeline.sections import Source
 from stages.manifest import make_manifest
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
@@ -385,18 +386,58 @@ def test_lineages_count_g0_and_their_teachers() -> None:
 
 def test_a_changed_corpus_is_reported_with_the_command_to_use_it(tmp_path: Path) -> None:
     root, inventory = make_lrw(tmp_path / "corpus"), tmp_path / "inventory.tsv"
-    assert preflight.describe_changes(root, inventory) == []
+    assert preflight.describe_changes(root, inventory, recorded=False) == []
     write_inventory(inventory, scan_inventory(root))
-    assert preflight.describe_changes(root, inventory) == []
+    assert preflight.describe_changes(root, inventory, recorded=True) == []
     (root / "A/train/A_1.mp4").write_bytes(b"longer")
     (root / "A/train/A_2.mp4").write_bytes(b"new")
     text = root / "A/train/A_1.txt"
     text.write_bytes(text.read_bytes().swapcase())
-    warning = "\n".join(preflight.describe_changes(root, inventory))
+    warning = "\n".join(preflight.describe_changes(root, inventory, recorded=True))
     assert "1 added (such as A/train/A_2.mp4), 1 resized (such as A/train/A_1.mp4)" in warning
     assert "1 edited (such as A/train/A_1.txt)" in warning
     assert "dvc repro --force --single-item raw" in warning
     assert "make reproduce" in warning
+    inventory.unlink()
+    assert (
+        "was deleted: DVC restores it"
+        in preflight.describe_changes(root, inventory, recorded=True)[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "warned"),
+    [
+        ("", "uses the old list of files"),
+        ("deleted", "does not look for new files"),
+        ("another root", ""),
+        ("another profile", "uses the old list of files"),
+    ],
+)
+def test_only_a_list_of_files_that_dvc_keeps_is_called_old(
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: str,
+    warned: str,
+) -> None:
+    root, paths = make_lrw(workplace / "corpus"), Paths("tiny")
+    params = make_params(root=str(root), name="lrw")
+    params.source = Source(name="lrw", root=str(root))
+    monkeypatch.setattr(preflight, "load_params", lambda: params)
+    write_inventory(paths.inventory, {"A/train/A_0.mp4": Entry(1)})
+    listed = "elsewhere" if change == "another root" else str(root)
+    stage = {
+        "params": {"params.yaml": {"source": {"name": "lrw", "root": listed, "options": {}}}},
+        "outs": [{"path": f"data/{'other' if change == 'another profile' else 'tiny'}/raw"}],
+    }
+    Path("dvc.lock").write_text(json.dumps({"stages": {"raw": stage}}))
+    if change == "deleted":
+        paths.inventory.unlink()
+    preflight.main()
+    printed = capsys.readouterr().out
+    assert warned in printed
+    assert bool(warned) == (preflight.REFRESH in printed)
 
 
 def test_a_long_run_on_a_cpu_is_warned_of() -> None:
