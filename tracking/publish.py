@@ -21,6 +21,7 @@ from lipnet.report.csv_rows import read_rows
 from lipnet.report.json_files import read_mapping
 from lipnet.report.rows import ComparisonRow, LeaderboardRow
 from lipnet.report.saved import read_leaderboard, read_results_rows
+from lipnet.report.study import Study
 from lipnet.shards.summary import read_summary_file
 from lipnet.train.history import read_history
 from pipeline.pages import list_pages
@@ -113,7 +114,7 @@ def publish(paths: Paths, *, source: str) -> Published:
     published = Published()
     current: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
-    for model in find_models(paths.models):
+    for model in find_models(paths.study):
         identity = model.identify(source)
         run_id = experiment.ensure_run(identity)
         publish_model(experiment, run_id, model, rows.get(model.model_id), published)
@@ -144,7 +145,7 @@ def find_pages(
     """MLflow's page of the profile's runs, and pages that compare: the generations of each lineage,
     and each student with the model from scratch of its spec."""
     lineages: dict[str, list[str]] = {}
-    for model in find_models(paths.models):
+    for model in find_models(paths.study):
         lineages.setdefault(model.model_id.rpartition("-")[0], []).append(model.model_id)
     comparisons = read_rows(paths.report / "tables" / "comparisons.csv", ComparisonRow)
     students = {
@@ -233,9 +234,14 @@ def remove_links(page: str) -> str:
     return FILE_LINK.sub(r"\1", page)
 
 
-def find_models(models: Path) -> Iterator[ModelFolder]:
-    """Every finished model of every finished lineage, by lineage and generation."""
-    for path in sorted(models.glob(f"*/{LINEAGE_FILE}")):
+def find_models(study: Study) -> Iterator[ModelFolder]:
+    """The models that the report shows, by lineage and generation: folders of lineages that left
+    the study may still exist."""
+    selection = read_mapping(study.selection)
+    names = {*selection["best_of_lineage"], *selection.get("compressed", ())}
+    for path in sorted(study.models.glob(f"*/{LINEAGE_FILE}")):
+        if path.parent.name not in names:
+            continue
         lineage = read_lineage(path.parent)
         for entry in lineage.generations:
             folder = path.parent / entry.name

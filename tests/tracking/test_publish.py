@@ -19,8 +19,10 @@ from mlflow.pyfunc.model import PythonModelContext
 from flows.servers import Server, end_servers, start_server, wait_until_up
 from lipnet.code import PACKAGE
 from lipnet.errors import InputError
-from lipnet.report.csv_rows import write_rows
-from lipnet.report.rows import LeaderboardRow
+from lipnet.files import write_json
+from lipnet.report.csv_rows import read_rows, write_rows
+from lipnet.report.json_files import read_mapping
+from lipnet.report.rows import ComparisonRow, LeaderboardRow
 from lipnet.report.saved import read_results_rows
 from pipeline.paths import Paths
 from tests.tracking.fabricated import (
@@ -139,6 +141,7 @@ def test_publish_fills_everything_and_then_changes_nothing(paths: Paths) -> None
     assert again.registered == 0
     assert snapshot(experiment) == before
     _check_retrained(paths, experiment)
+    _check_left_lineage(paths, experiment)
 
 
 def _check_report(paths: Paths, experiment: Experiment) -> None:
@@ -185,6 +188,20 @@ def _check_retrained(paths: Paths, experiment: Experiment) -> None:
     assert children(experiment, model="big-g1", superseded="false") == ["big-g1"]
     (run,) = experiment.find({"model": "big-g0"})
     assert run.data.metrics["cost/latency_ms_p50"] == 4.0
+
+
+def _check_left_lineage(paths: Paths, experiment: Experiment) -> None:
+    """A lineage that left the study is superseded, although its folder still exists."""
+    selection = read_mapping(paths.study.selection)
+    del selection["best_of_lineage"]["small-by-big"]
+    write_json(paths.study.selection, selection)
+    for name in ("results.csv", "leaderboard.csv"):
+        rows = read_rows(paths.report / name, LeaderboardRow)
+        kept = [row for row in rows if row.lineage != "small-by-big"]
+        write_rows(paths.report / name, LeaderboardRow, kept)
+    write_rows(paths.report / "tables" / "comparisons.csv", ComparisonRow, [])
+    assert publish(paths, source="synthetic").superseded == ["small-by-big-g1"]
+    assert (paths.lineage("small-by-big") / "lineage.json").exists()
 
 
 @pytest.mark.slow
