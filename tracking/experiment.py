@@ -93,6 +93,8 @@ class Experiment:
         try:
             with _hold_lock(profile):
                 return cls._connect(profile)
+        except InputError:
+            raise
         except Exception as error:  # of requests, SQL, MLflow itself or a missing package
             reason = hide_password(str(error).strip() or type(error).__name__).splitlines()[0]
             message = f"MLflow at {shown_uri()} cannot be used: {reason[:200]}"
@@ -101,10 +103,17 @@ class Experiment:
     @classmethod
     def _connect(cls, profile: str) -> "Experiment":
         from mlflow import MlflowClient
+        from mlflow.entities import LifecycleStage
 
         client = MlflowClient(tracking_uri())
         name = f"lipnet-{profile}"
         found = client.get_experiment_by_name(name)
+        if found and found.lifecycle_stage == LifecycleStage.DELETED:
+            raise InputError(
+                f"MLflow at {shown_uri()} cannot be used: its experiment {name} was deleted; "
+                f"`MLFLOW_TRACKING_URI={shown_uri()} mlflow experiments restore --experiment-id "
+                f"{found.experiment_id}` restores it with its runs"
+            )
         place = artifact_location(name)
         experiment_id = found.experiment_id if found else client.create_experiment(name, place)
         experiment = cls(profile, client, experiment_id)

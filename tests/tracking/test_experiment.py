@@ -43,6 +43,16 @@ def test_parent_and_model_runs_are_found_again() -> None:
     assert first.ensure_run(identify("b" * 16)) != second.ensure_run(identify())
 
 
+def test_an_experiment_that_was_deleted_is_named_with_the_command_that_restores_it() -> None:
+    experiment = Experiment.open("tiny")
+    experiment.client.delete_experiment(experiment.experiment_id)
+    restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+    with pytest.raises(InputError, match=f"lipnet-tiny was deleted; .*{restore}"):
+        Experiment.open("tiny")
+    experiment.client.restore_experiment(experiment.experiment_id)
+    assert Experiment.open("tiny").parent_id == experiment.parent_id
+
+
 def test_model_run_is_a_named_child_with_tags_and_params() -> None:
     experiment = Experiment.open("tiny")
     run = experiment.client.get_run(experiment.ensure_run(identify()))
