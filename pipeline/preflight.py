@@ -147,7 +147,9 @@ def find_params(asked: argparse.Namespace) -> Params:
     from pipeline.profile import compose_profile  # imports DVC, which takes a second
 
     with TemporaryDirectory() as folder:
-        return compose_profile(asked.profile, asked.changes, Path(folder) / "params.yaml")
+        place = Path(folder) / "params.yaml"
+        any_root = asked.clips is not None  # of a corpus that is not here yet
+        return compose_profile(asked.profile, asked.changes, place, any_root=any_root)
 
 
 def rate_machine(asked: argparse.Namespace) -> Rated:

@@ -66,15 +66,20 @@ def choose_profile(profile: str, changes: Sequence[str]) -> Params:
     return params
 
 
-def compose_profile(profile: str, changes: Sequence[str], place: Path) -> Params:
+def compose_profile(
+    profile: str, changes: Sequence[str], place: Path, *, any_root: bool = False
+) -> Params:
     """Write the profile with `changes` to the file `place` and check it.
 
-    InputError for an unknown profile, or a change that is wrong or changes nothing.
+    With `any_root`, a source.root that its user has yet to set is the folder of `place`: enough to
+    plan with. InputError for an unknown profile, or a change that is wrong or changes nothing.
     """
     if profile not in known_profiles():
         raise InputError(f"unknown profile {profile!r}; known: {', '.join(known_profiles())}")
     check_effects(profile, changes, place)
-    compose(profile, changes, place)
+    content = compose(profile, changes, place)
+    if any_root and not content["source"]["root"] and content["synthetic"] is None:
+        compose(profile, [*changes, f"source.root={place.parent}"], place)
     try:
         params = load_params(place)
     except InputError as error:  # it names a file that is not there afterwards

@@ -18,11 +18,11 @@ from rich.table import Table
 from lipnet.doctor.rates import read_rates
 from lipnet.errors import InputError
 from pipeline.estimate import Machine, format_seconds
-from pipeline.params import Params, load_params
+from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.plan_table import Plan, time_on
 from pipeline.preflight import make_plan
-from pipeline.profile import compose, known_profiles
+from pipeline.profile import compose_profile, known_profiles
 from pipeline.program import run_program
 from pipeline.reported import rate_reported
 from pipeline.work import find_corpus
@@ -98,11 +98,7 @@ def project(machine: Machine) -> Iterator[Projection]:
 def load_profile(profile: str) -> Params:
     """The profile's params, with any folder as a source.root that its user has yet to set."""
     with TemporaryDirectory() as folder:
-        place = Path(folder) / "params.yaml"
-        content = compose(profile, [], place)
-        if not content["source"]["root"] and content["synthetic"] is None:
-            compose(profile, [f"source.root={folder}"], place)
-        return load_params(place)
+        return compose_profile(profile, [], Path(folder) / "params.yaml", any_root=True)
 
 
 def make_table(projections: list[Projection], device: str, gpus: int | None) -> Table:

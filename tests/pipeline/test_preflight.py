@@ -18,8 +18,10 @@ from lipnet.spec import ModelSpec
 from pipeline import disk, machine, preflight, work
 from pipeline.estimate import Corpus, Estimate, Machine, estimate
 from pipeline.paths import Paths
+from pipeline.profile import CONF
 from pipeline.sections import Source
 from stages.manifest import make_manifest
+from tests.contract.imports import ROOT
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 CORPUS = Corpus(videos=6, frames_per_video=29, clips={"train": 4}, labels=500, rendered=False)
@@ -195,6 +197,18 @@ def test_a_rate_measured_on_a_busy_machine_is_marked(
     monkeypatch.setattr(machine, "count_busy_cores", lambda: 3.2)
     printed = plan(monkeypatch, capsys, *LRW)
     assert "other processes used about 3.2 cores at the time" in printed
+
+
+@pytest.mark.slow
+def test_a_profile_is_planned_before_its_root_is_set(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / CONF).symlink_to(ROOT / CONF)
+    profile = ("--profile", "folder", "source.options.frames=50", "--gpu", "h200")
+    size = ("--clips", "100/20/20", "--labels", "5")
+    assert "Preflight: folder" in plan(monkeypatch, capsys, *profile, *size)
+    with pytest.raises(InputError, match=r"source\.root is empty"):
+        plan(monkeypatch, capsys, *profile)
 
 
 @pytest.mark.parametrize(
