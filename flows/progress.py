@@ -51,9 +51,11 @@ class TrainingProgress:
 
     def _show(self, record: dict[str, Any]) -> None:
         model, epoch = str(record["model"]), int(record["epoch"]) + 1
-        done = 100.0 * epoch / max(epoch, self._epochs)
+        # A line of an earlier version lacks the number, which may be another one for g0.
+        epochs = int(record.get("epochs", self._epochs))
+        done = 100.0 * epoch / max(epoch, epochs)
         text = (
-            f"{model}, epoch {epoch} of {self._epochs}: training loss {record['train_loss']:.3f}, "
+            f"{model}, epoch {epoch} of {epochs}: training loss {record['train_loss']:.3f}, "
             f"validation {record['val_top1']:.1%} (loss {record['val_loss']:.3f}), "
             f"{record['seconds']:.0f} s"
         )

@@ -123,12 +123,13 @@ class ModelProgress:
         took = round(epoch_seconds, 3) if self._is_whole else None
         self._is_whole = True
         timed = {"seconds": round(seconds, 1), "epoch_seconds": took}
-        own = {"model": self._model, "fingerprint": self._facts.fingerprint}
+        epochs, fingerprint = self._facts.recipe.epochs, self._facts.fingerprint
+        own = {"model": self._model, "fingerprint": fingerprint, "epochs": epochs}
         line = {**own, **asdict(record), **timed}
         with self._lines.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
         text = (
-            f"epoch {record.epoch + 1}/{self._facts.recipe.epochs}  loss {record.train_loss:.3f}  "
+            f"epoch {record.epoch + 1}/{epochs}  loss {record.train_loss:.3f}  "
             f"validation {record.val_top1:.1%}{' *' if record.best else ''}"
         )
         self._bar.update(self._task, completed=self._done, note=text)

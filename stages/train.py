@@ -69,9 +69,11 @@ def train(
 
 
 def check_before_start(params: Params, plan: LineagePlan) -> None:
-    """InputError if the processes could not share a batch: Ray takes a minute to start them."""
+    """InputError if the processes could not share a batch of one of the generations: Ray takes a
+    minute to start them."""
     clips = read_summary(Paths(params.profile).shards).splits["train"].clips
-    check_batches(plan.recipe, clips, params.compute.workers)
+    for name in plan.generation_names:
+        check_batches(plan.recipe_of(name), clips, params.compute.workers)
 
 
 def train_one(

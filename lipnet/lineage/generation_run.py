@@ -83,8 +83,8 @@ class GenerationRun:
 
     @property
     def recipe(self) -> Recipe:
-        """The plan's initial recipe for g0, if it has one."""
-        return self.plan.initial if self.name == "g0" and self.plan.initial else self.plan.recipe
+        """The recipe of this generation."""
+        return self.plan.recipe_of(self.name)
 
     @property
     def start(self) -> Path | None:

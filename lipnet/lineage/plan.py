@@ -88,6 +88,10 @@ class LineagePlan:
         first = 1 if self.teachers else 0
         return [f"g{number}" for number in range(first, self.generations + 1)]
 
+    def recipe_of(self, generation: str) -> Recipe:
+        """The initial recipe for g0, if there is one."""
+        return self.initial if generation == "g0" and self.initial else self.recipe
+
     def resolve(self, pixels: PixelStats) -> "LineagePlan":
         """The plan with the training crops' statistics where its recipes have "auto"."""
         found = {"mean": pixels.mean, "std": pixels.std}

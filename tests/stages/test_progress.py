@@ -50,6 +50,8 @@ def test_the_seconds_of_epochs_add_up(tmp_path: Path, monkeypatch: pytest.Monkey
     train(lines, 0, range(2), monkeypatch)
     assert read_seconds(lines) == [3, 3]
     assert add_up_epochs(lines, FACTS.fingerprint, 2) == 6
+    written = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert {own["epochs"] for own in written} == {FACTS.recipe.epochs}
 
 
 @pytest.mark.parametrize("first_step", [1, 2])
