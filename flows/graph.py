@@ -46,14 +46,6 @@ class StageGraph:
             kept |= self.needs[name] if name in kept else set()
         return StageGraph({name: self.needs[name] & kept for name in kept})
 
-    def downstream(self, stage: str) -> set[str]:
-        """Every stage that needs this one, directly or indirectly."""
-        found: set[str] = set()
-        for name in self.order:
-            if self.needs[name] & (found | {stage}):
-                found.add(name)
-        return found
-
 
 def parse_dot(text: str) -> StageGraph:
     """The graph from the output of `dvc dag --dot`."""

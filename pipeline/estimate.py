@@ -88,11 +88,6 @@ class LineageWork:
     teacher_operations: int = 0
     done: int = 0
 
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left to train."""
-        return self.done >= self.generations
-
 
 @dataclass(frozen=True)
 class Machine:
