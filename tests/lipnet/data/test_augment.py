@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
+from lipnet.cutting.window import find_window
 from lipnet.data.augment import Draws, central_view, draw, random_view
 from lipnet.data.batch import ClipBatch, View
 from lipnet.data.masks import place_time_mask
@@ -173,8 +174,8 @@ def test_a_boundary_ends_where_its_clip_does() -> None:
 
 def test_the_boundary_of_a_clip_of_lrw_is_the_authors() -> None:
     """They mark the frames [mid - half - 1, mid + half + 1) of 29, as measured from their code."""
-    clip = make_clip("WORD/test/WORD_00001.mp4", 0.47, "")
-    batch = make_batch([29], [[clip.word_first, clip.word_last]])
+    window = find_window(make_clip("WORD/test/WORD_00001.mp4", 0.47, ""), 29)
+    batch = make_batch([29], [[window.word_first, window.word_last]])
     marked_T = central_view(batch, Recipe(input_size=16)).word_BT[0]
     half = int(0.47 / 2 * 25)
     assert marked_T.nonzero().flatten().tolist() == list(range(14 - half - 1, 14 + half + 1))
