@@ -97,6 +97,11 @@ class Record:
         found = self.record(key)
         return {name: found.count(name) for name in found._fields}
 
+    def texts(self, key: str) -> dict[str, str]:
+        """An object of strings by name."""
+        found = self.record(key)
+        return {name: found.text(name) for name in found._fields}
+
     def numbers(self, key: str) -> "list[float]":
         """A list of finite numbers."""
         items = self.list(key)

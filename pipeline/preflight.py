@@ -17,14 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
 from rich.console import Console
 
 from lipnet.doctor.rates import read_rates
 from lipnet.errors import InputError
-from lipnet.files import digest_files, write_json
+from lipnet.files import write_json
 from lipnet.how import How
-from lipnet.lineage.generation import read_generation
 from lipnet.sources.discover import find_source
 from lipnet.sources.inventory import compare_inventories, read_inventory, scan_inventory
 from pipeline.disk import check_disk
@@ -37,7 +35,6 @@ from pipeline.estimate import (
     estimate,
     format_seconds,
 )
-from pipeline.inputs import PARAMS
 from pipeline.machine import (
     GPU_CORES,
     Rated,
@@ -46,6 +43,7 @@ from pipeline.machine import (
     rate_gpu,
     rate_this_machine,
 )
+from pipeline.named_files import describe_files, is_recorded, read_recorded
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths, source_root
 from pipeline.plan_table import Plan, list_cells, make_table, time_on, time_remaining
@@ -70,7 +68,6 @@ USAGE = (
 )
 WARN_HOURS = 6.0
 EXPORT = ("onnx", "onnxruntime", "onnxscript")  # the extra of this name
-LOCK = Path("dvc.lock")
 REFRESH = "dvc repro --force --single-item raw"
 
 
@@ -86,11 +83,11 @@ def main() -> None:
         if asked.profile is None:
             check_starts(params, paths)
         if params.source.root:
-            recorded = read_recorded(paths.raw)
-            if recorded in (None, params.source):
+            recorded = read_recorded("raw", paths.raw).get("source")
+            if recorded is None or is_recorded(Source, recorded, params.source):
                 root = source_root(params)
                 warn(console, describe_changes(root, paths.inventory, recorded=bool(recorded)))
-        warn(console, describe_starts(params, paths))
+        warn(console, describe_files(params, paths))
     rated = rate_machine(asked)
     if is_planned:
         corpus = plan_corpus(params, asked.clips, asked.labels)
@@ -233,40 +230,6 @@ def check_starts(params: Params, paths: Paths) -> None:
         for lineage, entry in section.items():
             if not paths.lineage(lineage).is_dir():
                 find_start(lineage, entry.init)
-
-
-def describe_starts(params: Params, paths: Paths) -> list[str]:
-    """A warning for each lineage whose file to start from is missing, or has changed since then:
-    DVC sees its name only."""
-    lines = []
-    for name, section, first in (("scratch", params.scratch, 0), ("taught", params.taught, 1)):
-        for lineage, entry in section.items():
-            folder, init = paths.lineage(lineage) / f"g{first}", Path(entry.init)
-            if not entry.init:
-                continue
-            if not init.is_file():
-                lines.append(
-                    f"{lineage} cannot be trained: it starts from {init}, which is missing"
-                )
-                continue
-            known = read_generation(folder).start if folder.is_dir() else None
-            if known and known != digest_files([init]):
-                lines.append(
-                    f"{lineage} started from other contents of {init}; to train it again: "
-                    f"dvc repro --force --single-item {name}@{lineage}"
-                )
-    return lines
-
-
-def read_recorded(raw: Path) -> Source | None:
-    """The source that DVC made the folder `raw` from, by dvc.lock; None if that has no such folder,
-    as after a run of another profile."""
-    try:
-        stage = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]["raw"]
-        made = [out["path"] for out in stage["outs"]]
-        return Source(**stage["params"][str(PARAMS)]["source"]) if str(raw) in made else None
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
-        return None
 
 
 def describe_changes(root: Path, inventory: Path, *, recorded: bool) -> list[str]:

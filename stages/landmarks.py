@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from lipnet.code import code_digest
 from lipnet.files import digest_of
 from lipnet.landmark_names import DLIB
 from lipnet.landmarks.index import TrackIndex
+from lipnet.landmarks.models import digest_model_files
 from lipnet.landmarks.notes import NOTES
 from lipnet.landmarks.options import LandmarkOptions
 from lipnet.landmarks.summary import SUMMARY, LandmarksSummary, write_summary
@@ -51,7 +52,10 @@ def make_landmarks(
     """
     jobs = plan_tracks(videos, options.videos_per_shard)
     indexes = track_jobs(jobs, folders, options, actors=actors) if jobs else []
-    summary = summarise(indexes, len(set(videos)), precropped=precropped, model=options.model)
+    summary = replace(
+        summarise(indexes, len(set(videos)), precropped=precropped, model=options.model),
+        files=digest_model_files(options) if jobs else {},
+    )
     for line in describe_notes(indexes):
         print(f"warning: {line}")
     failures = [asdict(failure) for index in indexes for failure in index.failures]

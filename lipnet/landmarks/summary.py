@@ -1,7 +1,7 @@
 """The landmarks of a profile as a whole: summary.json, and its only reader."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lipnet.errors import InputError
@@ -16,7 +16,8 @@ SUMMARY = "summary.json"
 class LandmarksSummary:
     """All tracks: a digest of their fingerprints, how many videos there were, how many were tracked
     and how many failed, by reason; `precropped_videos` need no landmarks and are not among them.
-    `model` is the landmark model."""
+    `model` is the landmark model, and `files` are the digests of those of its files that
+    parameters name."""
 
     fingerprint: str
     videos: int
@@ -26,6 +27,7 @@ class LandmarksSummary:
     interpolated_frames: int
     precropped_videos: int = 0
     model: str = DLIB
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_summary(folder: Path, summary: LandmarksSummary) -> None:
@@ -42,6 +44,7 @@ def write_summary(folder: Path, summary: LandmarksSummary) -> None:
         "videos": videos,
         "frames": frames,
         "ready_videos": summary.precropped_videos,
+        **({"files": dict(summary.files)} if summary.files else {}),
     }
     write_json(folder / SUMMARY, record)
 
@@ -62,6 +65,7 @@ def read_summary(folder: Path) -> LandmarksSummary:
             # Summaries of earlier versions do not have these.
             precropped_videos=found.count("ready_videos") if "ready_videos" in found else 0,
             model=found.text("model") if "model" in found else DLIB,
+            files=found.texts("files") if "files" in found else {},
         )
     except FileNotFoundError:
         raise InputError(f"no landmarks in {folder}; run the stage landmarks first") from None

@@ -17,6 +17,7 @@ KINDS = {
     "list": st.lists(st.integers()),
     "fields": st.dictionaries(st.text(), st.integers()),
     "counts": st.dictionaries(st.text(), st.integers(min_value=0)),
+    "texts": st.dictionaries(st.text(), st.text()),
 }
 ACCEPTS = {
     "text": ("text",),
@@ -26,6 +27,7 @@ ACCEPTS = {
     "list": ("list",),
     "fields": ("fields",),
     "counts": ("counts", "fields"),
+    "texts": ("texts", "fields"),
 }
 
 
@@ -57,6 +59,7 @@ def test_a_value_is_read_as_its_own_kind(kind: str, data: st.DataObject) -> None
         ("fields", []),
         ("counts", {"a": -1}),
         ("counts", {"a": "1"}),
+        ("texts", {"a": 1}),
         ("records", {"a": 1}),
     ],
 )

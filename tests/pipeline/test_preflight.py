@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from lipnet.crops.crop import CropOptions
 from lipnet.errors import InputError
 from lipnet.files import digest_files
+from lipnet.landmarks.options import LandmarkOptions
 from lipnet.lineage.generation import Generation, write_generation
 from lipnet.recipe import Recipe
 from lipnet.sources.inventory import Entry, scan_inventory, write_inventory
@@ -33,13 +35,13 @@ def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
     specs = {"big": "resnet18_0.25x + tcn_0.25x", "small": "resnet18_0.125x + tcn_0.25x"}
     return SimpleNamespace(
         profile="tiny",
-        crops=SimpleNamespace(size=96),
+        crops=CropOptions(),
         shards=SimpleNamespace(codec="raw", url=""),
         source=SimpleNamespace(name=name, root=root, options={}),
         synthetic=SimpleNamespace(words=["a", "b"], clips_per_word={"train": 4, "val": 2}),
         scratch={"big": SimpleNamespace(generations=1, init="")},
         taught={"small": SimpleNamespace(generations=1, teacher="big", members="best", init="")},
-        landmarks=SimpleNamespace(model="dlib"),
+        landmarks=LandmarkOptions(),
         cascades={},
         compressed={},
         lineages=["big", "small"],
@@ -320,7 +322,7 @@ def test_a_rendered_corpus_is_counted_from_the_parameters() -> None:
     assert (corpus.videos, corpus.labels, corpus.rendered) == (12, 2, True)
     assert corpus.clips == {"train": 8, "val": 4}
     params = make_params()
-    params.crops.size = 48
+    params.crops = CropOptions(size=48)
     assert work.count_corpus(params, Paths("tiny")).crop_size == 48
 
 
@@ -362,7 +364,7 @@ def test_ready_crops_need_no_landmarks(workplace: Path) -> None:
         for number in range(1, 21):
             (root / f"images/{name}/{number}.jpg").write_bytes(b"x")
     params = make_params(root=str(root), name="lrw1000")
-    params.crops.size = 122
+    params.crops = CropOptions(size=122)
     corpus = work.count_corpus(params, Paths("tiny"))
     assert (corpus.videos, corpus.all_clips, corpus.ready) == (3, 6, True)
     rows = {row.step: row for row in estimate(corpus, [], Machine(2, 50.0))}

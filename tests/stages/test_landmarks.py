@@ -44,6 +44,7 @@ def test_every_video_is_tracked_or_failed_with_a_reason(tmp_path: Path, videos: 
     assert summary.failed == {"missing": 1, "no_face": 1}
     assert (summary.frames, summary.interpolated_frames) == (33, 0)
     assert read_summary(tmp_path / "out") == summary
+    assert summary.files == {}
     with (tmp_path / "out" / "failures.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [(r["video"], r["reason"]) for r in rows] == [
