@@ -136,7 +136,7 @@ def _parse_row(
             values[own.name] = None if is_missing else _parse_row(own.base, cells, place, below)
             continue
         if own.may_lack_column and prefix + own.name not in cells:
-            values[own.name] = None
+            values[own.name] = () if own.is_many else None
             continue
         text = cells.get(prefix + own.name)
         if text is None:
@@ -176,7 +176,7 @@ def _fields_of(row_type: type) -> tuple[_Field, ...]:
 def _inspect(row_type: type) -> tuple[_Field, ...]:
     hints = get_type_hints(row_type, include_extras=True)
     return tuple(
-        _field_of(own.name, hints[own.name], may_lack_column=own.default is None)
+        _field_of(own.name, hints[own.name], may_lack_column=own.default in (None, ()))
         for own in fields(row_type)
     )
 

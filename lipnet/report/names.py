@@ -86,7 +86,7 @@ class ModelNames:
             f"seed {fit.seed}": {other.seed for other in alike},
         }
         own = [text for text, values in settings.items() if len(values) > 1]
-        return own + [setting.replace("=", " ") for setting in fit.settings or ()]
+        return own + [setting.replace("=", " ") for setting in fit.settings]
 
 
 def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:

@@ -38,7 +38,7 @@ class Fit:
     """How a model was trained: its recipe's main settings, and the epoch that was kept.
 
     `settings`: further ones that differ among models of its spec and training, and a loss that is
-    not the paper's, such as "distillation=dkd"; None in reports from before they were listed.
+    not the paper's, such as "distillation=dkd"; none in reports from before they were listed.
     """
 
     input_size: int
@@ -48,12 +48,12 @@ class Fit:
     val_loss: float
     optimiser: str
     temperature: float = 1.0
-    settings: tuple[str, ...] | None = None
+    settings: tuple[str, ...] = ()
 
     @property
     def has_paper_loss(self) -> bool:
         """Whether the distillation loss is the paper's, as far as the report states it."""
-        named = {setting.partition("=")[0] for setting in self.settings or ()}
+        named = {setting.partition("=")[0] for setting in self.settings}
         return self.temperature == 1 and not named & set(PAPER_LOSS)
 
 

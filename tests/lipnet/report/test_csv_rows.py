@@ -72,6 +72,24 @@ def test_columns_are_the_fields_and_unused_ones_are_left_out(tmp_path: Path) -> 
     assert column_values(row) == {**known, "counts": ()}
 
 
+@dataclass(frozen=True)
+class Later:
+    name: str
+    words: tuple[str, ...] = ()
+    number: int | None = None
+
+
+def test_columns_that_earlier_files_lack_are_read_and_written_again_as_empty(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("name\na\n")
+    rows = read_rows(path, Later)
+    assert rows == [Later("a")]
+    write_rows(path, Later, rows)
+    assert read_rows(path, Later) == rows
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -53,7 +53,7 @@ def test_names_without_settings_that_tell_them_apart_have_the_id(
     rows: list[LeaderboardRow],
 ) -> None:
     """As in reports from before settings were listed, or of repetitions."""
-    old = [replace(row, fit=row.fit and replace(row.fit, settings=None)) for row in rows]
+    old = [replace(row, fit=row.fit and replace(row.fit, settings=())) for row in rows]
     names = ModelNames(old)
     assert {names.short(row) for row in old if row.training == "distilled"} == {
         f"{BY_BIG} ({row.model})" for row in old if row.training == "distilled"
