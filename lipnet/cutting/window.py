@@ -28,8 +28,15 @@ class Window:
 
 
 def check_whole(clips: Iterable[Clip], video: Path) -> None:
-    """VideoError "cut_short" if a clip's middle is not known, because its video is not whole."""
-    if any(clip.centred for clip in clips) and video.is_file() and is_cut_short(video):
+    """VideoError "cut_short" if a clip's middle is not known, because its video is not whole.
+
+    A file that cannot be opened is left to the decoder, which states the reason.
+    """
+    try:
+        is_short = any(clip.centred for clip in clips) and is_cut_short(video)
+    except OSError:
+        return
+    if is_short:
         detail = "it ends within its media data, so that its middle is not known; copy it again"
         raise VideoError("cut_short", detail)
 

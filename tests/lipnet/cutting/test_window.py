@@ -1,9 +1,11 @@
 """Windows: words counted from their start, and a reason for a clip without frames."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from lipnet.cutting.window import cut_clip
+from lipnet.cutting.window import check_whole, cut_clip
 from lipnet.video.decode import VideoError
 from tests.lipnet.cutting.clips import clip
 
@@ -35,6 +37,12 @@ def test_indices_of_another_rate_are_converted() -> None:
     crops, meta = cut_clip(wanted, CROPS, 0)
     assert crops[:, 0, 0].tolist() == list(range(25, 50))
     assert (meta.word_first, meta.word_last) == (5, 10)
+
+
+def test_a_file_that_cannot_be_opened_is_left_to_the_decoder(tmp_path: Path) -> None:
+    wanted = clip(first=-14, last=15, word_first=-2, word_last=3, centred=True)
+    for place in (tmp_path, tmp_path / "missing.mp4"):
+        check_whole([wanted], place)
 
 
 @pytest.mark.parametrize(
