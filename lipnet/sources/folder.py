@@ -164,9 +164,9 @@ def kind_of(name: str) -> str:
 def require_speakers(
     found: list[Video | Rejected], options: FolderOptions
 ) -> list[Video | Rejected]:
-    """The same, with a record in place of each video whose name has no speaker, if speakers are
-    split; InputError if none has."""
-    videos = [item for item in found if isinstance(item, Video)]
+    """The same, with a record in place of each video whose name has no speaker, if its speaker
+    decides its split; InputError if none of these has one."""
+    videos = [item for item in found if isinstance(item, Video) and not item.split]
     nameless = {video.place for video in videos if not name_speaker(video, options)}
     if not options.speaker_until or not nameless:
         return found

@@ -227,11 +227,15 @@ def test_speakers_named_in_the_files_are_kept_in_one_split(tmp_path: Path) -> No
 def test_a_name_without_a_speaker_is_recorded_and_only_such_names_are_an_error(
     tmp_path: Path,
 ) -> None:
-    add_videos(tmp_path, "yes", "anna-1", "ben-1", "caro-1")
+    root = add_videos(tmp_path / "own", "yes", "anna-1", "ben-1", "caro-1")
     with pytest.raises(InputError, match=r"speaker_until is '_', .*such as yes/anna-1\.mp4"):
-        discover_clips("folder", tmp_path, {"speaker_until": "_"})
-    add_videos(tmp_path, "yes", "anna_2", "_3")
-    clips, rejected = discover_clips("folder", tmp_path, {"speaker_until": "_"})
+        discover_clips("folder", root, {"speaker_until": "_"})
+    for split in ("train", "val", "test"):  # given by the folders, whoever speaks
+        add_videos(tmp_path / "laid" / split, "yes", "anna-1")
+    laid = discover_clips("folder", tmp_path / "laid", {"speaker_until": "_"})
+    assert ({clip.speaker for clip in laid[0]}, laid[1]) == ({""}, [])
+    add_videos(root, "yes", "anna_2", "_3")
+    clips, rejected = discover_clips("folder", root, {"speaker_until": "_"})
     assert [clip.speaker for clip in clips] == ["anna"]
     assert {record.path: record.reason for record in rejected} == {
         f"yes/{name}.mp4": "no_speaker" for name in ("_3", "anna-1", "ben-1", "caro-1")
