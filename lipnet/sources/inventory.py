@@ -85,22 +85,25 @@ def look_at(file: os.DirEntry[str]) -> Entry:
     """The entry of one file; of size -1 for a broken link."""
     try:
         found = file.stat()
-        is_read = file.name.endswith(ANNOTATIONS) and stat.S_ISREG(found.st_mode)
-        return Entry(found.st_size, digest_annotation(file.path) if is_read else "")
     except OSError:
         return Entry(-1)
+    is_read = file.name.endswith(ANNOTATIONS) and stat.S_ISREG(found.st_mode)
+    return Entry(found.st_size, digest_annotation(file.path) if is_read else "")
 
 
 def digest_annotation(path: str) -> str:
-    """16 hex characters of the SHA-256 of a file's contents, with as few system calls as
-    possible."""
+    """16 hex characters of the SHA-256 of a file's contents, with as few system calls as possible;
+    empty if it cannot be read."""
     digest = hashlib.sha256()
-    handle = os.open(path, os.O_RDONLY)
     try:
-        while content := os.read(handle, CHUNK):
-            digest.update(content)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            while content := os.read(handle, CHUNK):
+                digest.update(content)
+        finally:
+            os.close(handle)
+    except OSError:
+        return ""
     return digest.hexdigest()[:16]
 
 
