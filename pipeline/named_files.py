@@ -46,12 +46,12 @@ def describe_landmark_files(params: Params, paths: Paths) -> Iterator[str]:
 
 def describe_face(params: Params, paths: Paths) -> Iterator[str]:
     """A warning if crops were aligned to other contents of the file of the reference face."""
-    face = params.crops.face
-    if not face or face in OWN_FACES or not (paths.shards / SUMMARY).is_file():
+    face, recorded = params.crops.face, read_recorded("shards", paths.shards).get("crops")
+    if not is_recorded(CropOptions, recorded, params.crops):
         return
-    if not is_recorded(
-        CropOptions, read_recorded("shards", paths.shards).get("crops"), params.crops
-    ):
+    if face in ("", *OWN_FACES) or not Path(face).is_file():
+        return
+    if not (paths.shards / SUMMARY).is_file():
         return
     if read_summary(paths.shards).preprocessing.get("reference_face") != face_digest(face):
         yield _describe(f"crops were aligned to other contents of {face}", "shards")

@@ -88,17 +88,20 @@ def test_changed_contents_are_reported_with_the_command_that_uses_them(
 
 
 @pytest.mark.parametrize("make", [made_landmarks, made_crops])
-@pytest.mark.parametrize("change", ["parameters", "folder", "no file", "no record"])
+@pytest.mark.parametrize("change", ["parameters", "folder", "no file", "no record", "missing"])
 def test_nothing_is_reported_of_what_dvc_makes_again_itself(
     make: Callable[[], tuple[Params, Path, Callable[[], None]]], change: str
 ) -> None:
-    params, path, _ = make()
-    path.write_bytes(b"broken")
+    params, path, change_it = make()
+    change_it()
+    align._load_face.cache_clear()
     if change == "parameters":
         params.landmarks = LandmarkOptions(predictor="points.dat", cnn="cnn.dat", prefer="centre")
         params.crops = CropOptions(face=params.crops.face, size=88)
     elif change == "folder":
         Path("data/tiny").rename("data/elsewhere")
+    elif change == "missing":
+        path.unlink()
     elif change == "no file":
         params = params_with()
     else:
