@@ -187,7 +187,8 @@ def count_done(paths: Paths, lineage: str, models: int) -> int:
     if (paths.lineage(lineage) / LINEAGE_FILE).is_file():
         return models
     folder = paths.tmp / "models" / lineage
-    return sum(1 for _ in folder.glob(f"g*/{GENERATION_FILE}"))
+    found = (path.parent.name for path in folder.glob(f"g*/{GENERATION_FILE}"))
+    return sum(name[1:].isdecimal() for name in found)  # not g0.<digest>, which is set aside
 
 
 def weigh_recordings(params: Params, corpus: Corpus) -> int:

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from lipnet.errors import InputError
+from lipnet.lineage.generation import GENERATION_FILE
 from pipeline import work
 from pipeline.estimate import Corpus
 from pipeline.params import load_params
+from pipeline.paths import Paths
 from pipeline.projection import load_profile
-from pipeline.work import check_cascades, count_models, list_work, weigh_decoded
+from pipeline.work import check_cascades, count_done, count_models, list_work, weigh_decoded
 from tests.contract.imports import ROOT
 from tests.pipeline.test_params import COMPRESSED, PAIR, write
 
@@ -34,6 +36,18 @@ def test_a_cascade_in_the_wrong_order_is_refused_before_anything_is_trained(tmp_
     params = load_params(write(tmp_path, cascades={"a": swapped}))
     with pytest.raises(InputError, match=r"cascades\.a: rn18-tcn costs .* has to be the cheaper"):
         check_cascades(params, labels=3)
+
+
+def test_generations_that_were_set_aside_are_not_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = Paths("tiny")
+    for name in ("g0", f"g0.{'a' * 16}", f"g1.{'b' * 16}"):
+        made = paths.tmp / "models" / "big" / name / GENERATION_FILE
+        made.parent.mkdir(parents=True)
+        made.write_text("{}")
+    assert count_done(paths, "big", 3) == 1
 
 
 @pytest.mark.parametrize(
