@@ -9,6 +9,7 @@ the same logits. An epoch of N clips and K classes takes 2 N K bytes.
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,7 +49,7 @@ def make_room(folder: Path, needed: int, budget: int) -> bool:
             _remove(folder)
             planned = needed
         left = budget - planned
-        others = [other for other in folder.parent.glob("*") if other != folder]
+        others = [own for own in folder.parent.glob("*") if own != folder and own.suffix != REMOVED]
         for other in sorted(others, key=lambda path: _stat(path).st_mtime, reverse=True):
             held = sum(_stat(file).st_size for file in other.glob("*"))
             left -= max(held, _read_planned(other))
@@ -79,7 +80,7 @@ def _read_planned(folder: Path) -> int:
 
 def _remove(folder: Path) -> None:
     """Remove a recording. It is renamed first, so that a training cannot add to it meanwhile."""
-    gone = folder.with_name(f"{folder.name}{REMOVED}")
+    gone = folder.with_name(f"{folder.name}.{time.time_ns()}{REMOVED}")
     with suppress(FileNotFoundError):
         folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

@@ -237,6 +237,17 @@ def test_a_recording_keeps_the_size_that_it_was_started_for(tmp_path: Path) -> N
     assert [path.name for path in folder.iterdir()] == ["short"]
 
 
+def test_what_a_removed_recording_leaves_behind_is_no_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On NFS a file that a training has open stays in its folder, under another name."""
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    for when in range(3):
+        assert start(tmp_path / "a", when=when, epochs=1, budget=1)
+        assert start(tmp_path / "b", when=when, epochs=1, budget=1)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".removed"] == ["b"]
+
+
 def test_the_most_recently_used_recordings_stay_as_far_as_they_fit(tmp_path: Path) -> None:
     size = recording_bytes(1, CLIPS, 3)
     for number, name in enumerate(("old", "older", "new")):
