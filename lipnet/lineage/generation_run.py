@@ -38,6 +38,7 @@ from lipnet.models.weights import STARTED_FROM, TRAINED_ON, ModelCard, load_mode
 from lipnet.recipe import Recipe
 from lipnet.seed import seed_of
 from lipnet.train.aside import exchange
+from lipnet.train.checkpoint import checkpoint_path
 from lipnet.train.engine import Engine
 from lipnet.train.form import Form
 from lipnet.train.history import EpochRecord, best_epoch, write_history
@@ -154,7 +155,7 @@ class GenerationRun:
         training = Training(
             trained, data.train, data.val, self.recipe, teacher, classes, engine, form
         )
-        checkpoint = self.folder.with_name(f"{self.name}.checkpoint")
+        checkpoint = checkpoint_path(self.folder)
         history = fit(training, checkpoint=checkpoint, facts=self.identity, listener=progress)
         generation = self._describe(facts, best_epoch(history))
         if engine.is_main:

@@ -27,6 +27,8 @@ from lipnet.recipe import Recipe
 from lipnet.shards.index import PixelStats, ShardContents, pixel_stats
 from lipnet.shards.meta import ClipMeta
 from lipnet.spec import ModelSpec
+from lipnet.train.aside import remove_others
+from lipnet.train.checkpoint import checkpoint_path
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
 from lipnet.train.listener import Silent
@@ -78,6 +80,9 @@ def train_model(
     engine = Engine(choose_device() if device is None else device)
     folder.mkdir(parents=True, exist_ok=True)
     done = train_lineage(plan, data, work=folder, engine=engine, listener=EpochCallback(on_epoch))
+    for made in done:
+        remove_others(folder / made.name)
+        remove_others(checkpoint_path(folder / made.name))
     return folder / done[0].name / WEIGHTS_FILE
 
 

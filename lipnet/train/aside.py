@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+DIGEST = 16  # characters of a fingerprint
 MAX_KEPT = 3  # of each name: a checkpoint can have hundreds of megabytes
 
 
@@ -27,10 +28,19 @@ def exchange(path: Path, *, found: str | None, wanted: str) -> bool:
     is_kept = own.exists()
     if is_kept:
         own.replace(path)
-    others = path.parent.glob(f"{path.name}.{'[0-9a-f]' * len(wanted)}")
-    for old in sorted(others, key=lambda own: own.stat().st_mtime_ns)[:-MAX_KEPT]:
+    for old in sorted(_find(path), key=lambda own: own.stat().st_mtime_ns)[:-MAX_KEPT]:
         _remove(old)
     return is_kept
+
+
+def remove_others(path: Path) -> None:
+    """Remove all that was set aside from `path`."""
+    for old in _find(path):
+        _remove(old)
+
+
+def _find(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"{path.name}.{'[0-9a-f]' * DIGEST}"))
 
 
 def _remove(path: Path) -> None:

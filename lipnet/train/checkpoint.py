@@ -20,6 +20,11 @@ State = dict[str, Tensor]
 CHANGING = ("model", "optimiser", "average", "sums")
 
 
+def checkpoint_path(folder: Path) -> Path:
+    """Where the training into a generation's folder keeps its checkpoint, next to it."""
+    return folder.with_name(f"{folder.name}.checkpoint")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A training after `step` batches of the epoch that follows `history`.

@@ -82,6 +82,8 @@ def test_a_finished_model_is_not_trained_again(tmp_path: Path) -> None:
     epochs: list[EpochRecord] = []
     assert train(tmp_path / "model", on_epoch=epochs.append) == weights
     assert (epochs, weights.read_bytes()) == ([], before)
+    train(tmp_path / "model", recipe=replace(RECIPE, lr=1e-3))
+    assert {path.name for path in weights.parents[1].iterdir()} == {"g0", "lineage.json"}
 
 
 @pytest.mark.slow
