@@ -165,6 +165,8 @@ def train_ours(
         if device != "cpu":
             torch.cuda.synchronize()
         teacher.finish_epoch(0)
+        if taught == RECORDED and not any((corpus.folder / "recorded").glob("*.npy")):
+            raise RuntimeError("the teacher's logits were not recorded")
         return watch.stop()
 
     return epoch
@@ -179,6 +181,7 @@ def find_teacher(taught: str, corpus: Corpus) -> Teacher:
     if taught == FROZEN:
         return FrozenTeacher([model], Recipe())
     folder = corpus.folder / "recorded"
+    folder.mkdir(parents=True, exist_ok=True)
     recording = Recording(folder, clips=corpus.clips, classes=CLASSES, writer="benchmark")
     return RecordedTeacher([model], Recipe(), recording)
 
@@ -280,6 +283,8 @@ def main() -> None:
     rows = choose(asked.models)
     found, where = find_clips(asked.grid, asked.steps * asked.batch // 2)
     clips = found[: asked.steps * asked.batch]
+    if len(clips) < asked.batch:
+        parser.error(f"{len(clips)} clips do not fill a batch of {asked.batch}: raise --steps")
     print(
         f"Epochs of {len(clips)} clips from {where}, batch {asked.batch}, float32. "
         f"{describe_machine(asked.threads)}"

@@ -86,7 +86,7 @@ class InThisProcess:
         (
             training,
             [
-                *("--models", training.STUDENT, "--steps", "1", "--batch", "2"),
+                *("--models", training.STUDENT, "--steps", "2", "--batch", "2"),
                 *("--repeats", "1", "--loaders", "0"),
             ],
             [re.escape(training.STUDENT) + r" +\d", *training.TEACHING],
