@@ -230,7 +230,7 @@ def test_a_name_without_a_speaker_is_recorded_and_only_such_names_are_an_error(
     root = add_videos(tmp_path / "own", "yes", "anna-1", "ben-1", "caro-1")
     with pytest.raises(InputError, match=r"speaker_until is '_', .*such as yes/anna-1\.mp4"):
         discover_clips("folder", root, {"speaker_until": "_"})
-    for split in ("train", "val", "test"):  # given by the folders, whoever speaks
+    for split in ("train", "val", "test"):  # given by the folders, not by speakers
         add_videos(tmp_path / "laid" / split, "yes", "anna-1")
     laid = discover_clips("folder", tmp_path / "laid", {"speaker_until": "_"})
     assert ({clip.speaker for clip in laid[0]}, laid[1]) == ({""}, [])
