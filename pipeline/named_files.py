@@ -40,8 +40,8 @@ def describe_landmark_files(params: Params, paths: Paths) -> Iterator[str]:
     known = landmarks_summary.read_summary(paths.landmarks).files
     for name, digest in digest_model_files(params.landmarks).items():
         if known.get(name, digest) != digest:
-            path = getattr(params.landmarks, name)
-            yield _describe(f"landmarks were made by other contents of {path}", "landmarks")
+            path, again = getattr(params.landmarks, name), _again("make them", "landmarks")
+            yield f"landmarks were made by other contents of {path}; {again}"
 
 
 def describe_face(params: Params, paths: Paths) -> Iterator[str]:
@@ -54,7 +54,7 @@ def describe_face(params: Params, paths: Paths) -> Iterator[str]:
     if not (paths.shards / SUMMARY).is_file():
         return
     if read_summary(paths.shards).preprocessing.get("reference_face") != face_digest(face):
-        yield _describe(f"crops were aligned to other contents of {face}", "shards")
+        yield f"crops were aligned to other contents of {face}; {_again('make them', 'shards')}"
 
 
 def describe_starts(params: Params, paths: Paths) -> Iterator[str]:
@@ -69,8 +69,8 @@ def describe_starts(params: Params, paths: Paths) -> Iterator[str]:
                 continue
             known = read_generation(folder).start if folder.is_dir() else None
             if known and known != digest_files([init]):
-                fault = f"{lineage} started from other contents of {init}"
-                yield _describe(fault, f"{name}@{lineage}")
+                again = _again("train it", f"{name}@{lineage}")
+                yield f"{lineage} started from other contents of {init}; {again}"
 
 
 def read_recorded(stage: str, folder: Path) -> Mapping[str, object]:
@@ -93,5 +93,5 @@ def is_recorded(kind: type[object], recorded: object, now: object) -> bool:
         return False
 
 
-def _describe(fault: str, stage: str) -> str:
-    return f"{fault}; to make them again, first run: dvc repro --force --single-item {stage}"
+def _again(action: str, stage: str) -> str:
+    return f"to {action} again, first run: dvc repro --force --single-item {stage}"
