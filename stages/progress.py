@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lipnet.lineage.generation import Generation, TrainingFacts
 from lipnet.lineage.plan import LineagePlan
+from lipnet.models.initial import name_model
 from lipnet.report.trainings import TrainingRow
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
@@ -36,6 +37,7 @@ class LineageProgress:
         self._machine = describe_hardware(engine.device, engine.processes.world_size)
         self._commit = describe_commit()
         self._is_taught = bool(plan.teachers)
+        self._start = plan.start
         self._how = str(plan.storage.origin.get("how", ""))
         self._lines = lines
         self._model: ModelProgress | None = None
@@ -47,11 +49,16 @@ class LineageProgress:
         )
         tracked = ModelRun(self._params.profile, identity)
         self._model = ModelProgress(model, facts, tracked, self._lines)
-        origin = f"distilled from {facts.teacher}" if facts.teacher else "from scratch"
-        if self._how:
-            origin = f"{self._how} of {facts.teacher}, tuned"
-        print(f"{model}: {facts.spec}, {origin}", flush=True)
+        print(f"{model}: {facts.spec}, {self._describe_origin(facts)}", flush=True)
         return self._model
+
+    def _describe_origin(self, facts: TrainingFacts) -> str:
+        if self._how:
+            return f"{self._how} of {facts.teacher}, tuned"
+        parts = [f"distilled from {facts.teacher}"] if facts.teacher else []
+        if facts.start and self._start:
+            parts.append(f"fine-tuned from {name_model(self._start)}")
+        return ", ".join(parts) or "from scratch"
 
     def end(self, generation: Generation) -> None:
         if self._model is not None:

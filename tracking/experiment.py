@@ -59,6 +59,7 @@ class Identity:
         named = {"lineage": lineage, "generation": generation, "teacher": teacher}
         kind = kind_of(facts.teacher, is_taught=is_taught, how=how)
         steps = {"how": how} if how else {}
+        steps |= {"start": facts.start} if facts.start else {}
         tags = {**named, "spec": facts.spec, "kind": kind, "source": source, **steps}
         params = {"spec": facts.spec, **named, **steps, **asdict(facts.recipe)}
         return cls(model_id, facts.fingerprint, tags, params)

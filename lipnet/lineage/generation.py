@@ -21,12 +21,14 @@ Described = TypeVar("Described")
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """What identifies a model's training; `teacher` is a model or an ensemble, None for scratch."""
+    """What identifies a model's training; `teacher` is a model or an ensemble, None for scratch;
+    `start`: the digest of the weights file that it is fine-tuned from, None for random weights."""
 
     spec: str
     recipe: Recipe
     teacher: str | None
     fingerprint: str
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Generation:
     @property
     def facts(self) -> TrainingFacts:
         """What identifies its training."""
-        return TrainingFacts(self.spec, self.recipe, self.teacher, self.fingerprint)
+        return TrainingFacts(self.spec, self.recipe, self.teacher, self.fingerprint, self.start)
 
 
 def model_file(folder: Path) -> Path:

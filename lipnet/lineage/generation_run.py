@@ -145,7 +145,13 @@ class GenerationRun:
         """Train in all processes and save in the main one; resumes from a checkpoint."""
         data, engine, classes = self.data, self.engine, len(self.data.labels)
         teacher, teacher_name = self._open_teacher()
-        facts = TrainingFacts(str(self.plan.spec), self.recipe, teacher_name, self.fingerprint)
+        facts = TrainingFacts(
+            spec=str(self.plan.spec),
+            recipe=self.recipe,
+            teacher=teacher_name,
+            fingerprint=self.fingerprint,
+            start=self.identity["start"],
+        )
         progress = listener.begin(self.model_id, facts)
         torch.manual_seed(seed_of("init", self.recipe.seed, self.name))
         model = build_model(self.plan.spec, classes)

@@ -98,14 +98,15 @@ def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _name_training(row: LeaderboardRow, teacher: str) -> str:
-    number = int(row.generation[1:])
+    number, is_tuned = int(row.generation[1:]), row.model_fit.start is not None
     if row.training == "scratch":
-        return "from scratch"
-    if row.training == "slimmable":
-        return "the widest of several" + (f", distilled from {teacher}" if teacher else "")
+        return "fine-tuned" if is_tuned else "from scratch"
     if row.training == "born-again":
         return f"generation {number}"
-    return f"distilled from {teacher}" + (f", generation {number}" if number > 1 else "")
+    parts = ["the widest of several"] if row.training == "slimmable" else []
+    parts += [f"distilled from {teacher}"] if teacher else []
+    parts += [f"generation {number}"] if number > 1 else []
+    return ", ".join([*parts, *["fine-tuned"] * is_tuned])
 
 
 def name_compression(own: Compression) -> str:

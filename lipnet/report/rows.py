@@ -39,6 +39,7 @@ class Fit:
 
     `settings`: further ones that differ among models of its spec and training, and a loss that is
     not the paper's, such as "distillation=dkd"; none in reports from before they were listed.
+    `start`: the digest of the weights that the model was fine-tuned from; none for random ones.
     """
 
     input_size: int
@@ -49,6 +50,7 @@ class Fit:
     optimiser: str
     temperature: float = 1.0
     settings: tuple[str, ...] = ()
+    start: str | None = None
 
     @property
     def has_paper_loss(self) -> bool:

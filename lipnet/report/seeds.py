@@ -138,10 +138,12 @@ def _top1(model: Entry, split: str) -> float:
 def family_rows(families: Sequence[Family], split: str = "test") -> Iterator[FamilyRow]:
     """One row per family: the mean over its seeds, and how far the seeds are apart."""
     for family in families:
+        first = next(iter(family.members.values()))
+        is_tuned = family.kind == "scratch" and first.start is not None
         values = [_top1(model, split) for model in family.members.values()]
         yield FamilyRow(
             family=family.name,
-            kind=family.kind,
+            kind="fine-tuned" if is_tuned else family.kind,
             spec=family.spec,
             split=split,
             seeds=tuple(family.members),

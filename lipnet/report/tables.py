@@ -131,6 +131,7 @@ def _fit_of(entry: Entry, settings: tuple[str, ...]) -> Fit:
         optimiser=str(entry.recipe["optimiser"]),
         temperature=float(entry.recipe["temperature"]),
         settings=settings,
+        start=entry.start,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -30,9 +31,11 @@ from pipeline.trainings import (
     record_training,
 )
 from stages import progress
+from tests.contract.imports import ROOT
 
 ROW = TrainingRow("a-g0", "a" * 16, "2026-11-29T10:00:00+00:00", "1234567", "Abacus, 2 cores", 90)
 SPEC = "resnet18_0.25x + tcn_0.25x"
+RELEASED = ROOT / "data" / "released"
 
 
 def write_lines(place: Path, lines: list[dict[str, Any]]) -> Path:
@@ -120,3 +123,24 @@ def test_a_generation_that_ends_is_written_down(
     (row,) = read_rows(Paths("tiny").trainings / f"{'a' * 16}.csv", TrainingRow)
     assert (row.model, row.machine) == ("a-g0", describe_hardware(torch.device("cpu")))
     assert row.seconds is not None
+
+
+@pytest.mark.parametrize("taught", [False, True])
+def test_what_a_training_starts_from_is_printed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    taught: bool,
+) -> None:
+    (start,) = RELEASED.glob("*-rn18-mstcn-*.safetensors")
+    monkeypatch.setattr(progress, "ModelRun", lambda *_: MagicMock())
+    params: Any = SimpleNamespace(profile="tiny", source=SimpleNamespace(name="grid"))
+    plan = LineagePlan("a", ModelSpec.parse(SPEC), Recipe(), generations=1, patience=1, start=start)
+    shown = progress.LineageProgress(params, plan, tmp_path / "progress.jsonl", Engine())
+    teacher = "b-g0" if taught else None
+    for digest in ("f" * 16, None):  # the first generation, and one born again
+        shown.begin("a-g0", TrainingFacts(SPEC, Recipe(), teacher, "a" * 16, digest)).finish()
+    by = "distilled from b-g0" if taught else ""
+    first = f"{by}, fine-tuned from rn18-mstcn-g0".removeprefix(", ")
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("a-g0: ")]
+    assert printed == [f"a-g0: {SPEC}, {first}", f"a-g0: {SPEC}, {by or 'from scratch'}"]

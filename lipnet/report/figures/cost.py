@@ -1,6 +1,6 @@
 """The figure of accuracy against cost: specs from scratch and distilled (paper, Figure 3)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import log10
 from typing import Any
@@ -33,6 +33,7 @@ NAMES = {
     "slimmable": "one of several widths",
     "ensemble": "ensemble",
 }
+TUNED = {"scratch": "without a teacher"}  # if any model was fine-tuned from given weights
 COSTS = {"params_m": "parameters", "gflops": "FLOPs"}
 AXES = {"params_m": "Parameters (millions)", "gflops": "GFLOPs per clip"}
 TICKS = (1, 2, 3, 5, 7)
@@ -84,6 +85,7 @@ def draw_accuracy_by_cost(
 ) -> Figure:
     """Test top-1 against `cost` (params_m or gflops), one arrow per spec: scratch to distilled."""
     columns = [*_find_specs(results, cost), *_find_ensembles(results, cost)]
+    tuned = any(model.start is not None for model in results.models)
     figure = Figure(figsize=(9.5, 5.8), layout="constrained")
     axes = figure.subplots()
     for column in columns:
@@ -91,7 +93,7 @@ def draw_accuracy_by_cost(
     _set_scale(axes, columns, ceiling)
     axes.set(title=f"Accuracy against {COSTS[cost]}", xlabel=f"{AXES[cost]}, log scale")
     axes.set_ylabel("Test top-1 (%), 95 % interval")
-    _draw_legend(axes, columns)
+    _draw_legend(axes, columns, NAMES | TUNED if tuned else NAMES)
     figure.draw_without_rendering()  # fixes the layout, so pixel positions are final
     _draw_labels(axes, columns, ceiling)
     return figure
@@ -252,11 +254,11 @@ def _set_scale(axes: Axes, columns: list[Column], ceiling: float | None) -> None
         )
 
 
-def _draw_legend(axes: Axes, columns: list[Column]) -> None:
+def _draw_legend(axes: Axes, columns: list[Column], names: Mapping[str, str]) -> None:
     shown = {training for column in columns for training, _ in column.dots}
     shown |= {mark.training for column in columns for mark in column.marks}
     handles = [
-        Line2D([], [], **_look_of(training), label=NAMES[training])
+        Line2D([], [], **_look_of(training), label=names[training])
         for training in COLOURS
         if training in shown
     ]

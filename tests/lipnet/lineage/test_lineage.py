@@ -339,6 +339,7 @@ def test_a_lineage_may_start_from_weights_of_other_labels(lineage: Path, tmp_pat
     assert own.origin["started_from"] == card.origin["model"]
     start = digest_files([tmp_path / "w.safetensors"])
     assert read_generation(tmp_path / "work" / "g0").start == start
+    assert {facts.start for facts in listener.facts} == {start}
     theirs, ours = model.state_dict(), started.state_dict()
     assert torch.equal(
         ours["trunk.stages.0.0.conv1.weight"], theirs["trunk.stages.0.0.conv1.weight"]

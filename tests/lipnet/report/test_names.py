@@ -71,3 +71,14 @@ def test_another_loss_is_named_where_all_students_have_it(tmp_path: Path) -> Non
     names = {row.model: ModelNames(rows).short(row) for row in rows}
     assert names["small-by-big-g1"] == f"{BY_BIG}, distillation dkd"
     assert names["small-g0"] == "from scratch"
+
+
+def test_a_model_that_started_from_given_weights_is_not_named_from_scratch(tmp_path: Path) -> None:
+    big = replace(SMALL[0], start="e" * 16)  # its g0 alone starts from them
+    small = Fake("small", SPEC, None, (0.5,), start="f" * 16)
+    taught = Fake("small-by-big", SPEC, "big-g1", (0.6,), start="f" * 16)
+    rows = read_rows(tmp_path, big, small, taught)
+    names = {row.model: ModelNames(rows).short(row) for row in rows}
+    assert names["big-g0"] == names["small-g0"] == "fine-tuned"
+    assert names["big-g1"] == "generation 1"
+    assert names["small-by-big-g1"] == f"{BY_BIG}, fine-tuned"

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from lipnet.report.findings import describe_seeds
 from lipnet.report.leaderboard import write_leaderboard
 from lipnet.report.results import Results, read_results
 from lipnet.report.rows import FamilyRow, SeedPairRow
-from lipnet.report.seeds import find_families, pool_pairs
+from lipnet.report.seeds import family_rows, find_families, pool_pairs
 from lipnet.report.study import Study
 from lipnet.report.tables import write_tables
 from lipnet.report.write import write_report
@@ -50,6 +51,14 @@ def test_lineages_that_differ_in_the_seed_alone_are_a_family(results: Results) -
         1: "a-by-big-g1",
         2: "a-s2-by-big-g1",
     }
+
+
+def test_a_family_that_started_from_given_weights_is_not_called_from_scratch(study: Study) -> None:
+    fabricate(study, [replace(fake, start="f" * 16) for fake in FAKES])
+    write_selection(study.logits_val, study.selection)
+    rows = list(family_rows(find_families(read_results(study))))
+    assert [row.kind for row in rows] == ["fine-tuned", "distilled"]
+    assert "| fine-tuned | 1, 2 |" in "\n".join(describe_seeds(rows, []))
 
 
 def test_a_pooled_difference_is_the_mean_of_the_seeds(results: Results) -> None:

@@ -1,5 +1,6 @@
 """Everything that is drawn for a model is at the model's cost; arrows are vertical."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,16 @@ def test_one_vertical_arrow_per_spec_from_the_mean_of_scratch(results: Results) 
     ]
     assert len(scratch) == 3
     assert any(arrow.xyann[1] == pytest.approx(np.mean(scratch)) for arrow in arrows)
+
+
+@pytest.mark.parametrize("start", [None, "f" * 16])
+def test_the_legend_does_not_call_fine_tuned_models_from_scratch(
+    tmp_path: Path, start: str | None
+) -> None:
+    study = Study(tmp_path)
+    fabricate(study, [replace(SMALL[0], start=start), *SMALL[1:]])
+    write_selection(study.logits_val, study.selection)
+    legend = draw(read_results(study), "params_m").axes[0].get_legend()
+    assert legend is not None
+    shown = {text.get_text() for text in legend.get_texts()}
+    assert ("from scratch" in shown, "without a teacher" in shown) == (not start, bool(start))
