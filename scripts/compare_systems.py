@@ -46,8 +46,8 @@ WIDTHS = {"from scratch": 6.0, "taught": 1.5}
 
 @dataclass(frozen=True)
 class System:
-    """A model from scratch and its distilled twin, if it has one: test top-1, and the same less
-    that of the reference trained in the same way."""
+    """A model from scratch and its distilled twin, if it has one: test top-1, the same less that
+    of the reference trained in the same way, and the gain of the twin."""
 
     name: str
     spec: str
@@ -58,6 +58,7 @@ class System:
     scratch_difference: Estimate | None
     taught: Estimate | None
     taught_difference: Estimate | None
+    gain: Estimate | None
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ class System:
             *(f"{spec_on_a_line(self.spec)} (`{self.name}`)", f"{self.params_m:.2f}"),
             *(f"{self.gflops:.3f}", "-" if self.ms is None else f"{self.ms:.1f}"),
             *(_show(self.scratch), _show_gain(self.scratch_difference)),
-            *(_show(self.taught), _show_gain(self.taught_difference)),
+            *(_show(self.taught), _show_gain(self.gain), _show_gain(self.taught_difference)),
         )
 
 
@@ -111,6 +112,7 @@ def _describe(
         scratch_difference=_compare(base[0], scratch),
         taught=taught.outcomes["test"].top1 if taught else None,
         taught_difference=_compare(base[1], taught),
+        gain=_compare(scratch, taught),
     )
 
 
@@ -135,7 +137,7 @@ def make_table(systems: Sequence[System], reference: str) -> str:
     over = f"over `{reference}`"
     headings = (
         *("system", "params M", "GFLOPs", "ms", "from scratch, test top-1 [95 %]", over),
-        *("taught, test top-1 [95 %]", f"{over}, taught"),
+        *("taught, test top-1 [95 %]", "over scratch", f"{over}, taught"),
     )
     rule = ["---", *["---:"] * (len(headings) - 1)]
     return "\n".join([join(headings), f"|{'|'.join(rule)}|", *(join(own.cells) for own in systems)])

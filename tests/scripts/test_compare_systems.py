@@ -57,10 +57,12 @@ def test_each_system_has_its_twin_and_is_paired_with_the_reference(study: Study)
     assert set(systems) == {"big", "small", "alone"}
     assert systems["small"].scratch_difference is systems["small"].taught_difference is None
     assert systems["alone"].taught is systems["alone"].taught_difference is None
+    assert systems["alone"].gain is None
     assert systems["big"].scratch == results.entry("big-g0").outcomes["test"].top1
     for own, first, second in (
         (systems["big"].taught_difference, "small-by-big-g1", "big-by-big-g1"),
         (systems["alone"].scratch_difference, "small-g0", "alone-g0"),
+        (systems["small"].gain, "small-g0", "small-by-big-g1"),
     ):
         base, other = (results.entry(name).outcomes["test"] for name in (first, second))
         assert own == paired_difference(base.correct_N, other.correct_N, base.units_N)
