@@ -1,4 +1,4 @@
-# Eight verbs: reproduce, test, lint, flow, ui, web, demo, faults. PROFILE and SET go with reproduce and flow:
+# Nine verbs: reproduce, test, lint, phrases, flow, ui, web, demo, faults. PROFILE and SET go with reproduce and flow:
 # make reproduce PROFILE=grid SET="source.root=/data/grid"
 VENV := .venv
 # or: make PYTHON=python3.12 ...
@@ -51,7 +51,7 @@ lint: $(STAMP)
 	@$(PY) -m mypy
 	@$(PY) scripts/check_phrases.py
 
-# Lists the phrases that scripts/check_phrases.py bans, and what to write instead
+# Lists uses of the phrases that scripts/check_phrases.py bans, and what to write instead
 phrases: $(STAMP)
 	@$(PY) scripts/check_phrases.py
 

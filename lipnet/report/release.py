@@ -37,7 +37,8 @@ LANDMARK_TERMS = {
     MESH: "MediaPipe's face mesh (Apache 2.0)",
 }
 LIMITS = (
-    "It knows the labels in its header and no others, and names one of them for any video. "
+    "It knows the labels in its header and no others: it reads another word as one of them, or "
+    "rejects it if its probability is below the threshold; how often was not measured. "
     "Accuracy on people, cameras and poses that it was not trained on is lower. Not for "
     "following what somebody says without their consent."
 )
@@ -219,7 +220,8 @@ def _trace(row: LeaderboardRow, models: Mapping[str, LeaderboardRow]) -> str:
             f"smaller and differs by {change:+.1f} points on test, of "
         )
         row = models[row.teacher]
-    parts = [f"{made}`{row.model}` ({row.training})"]
+    is_tuned = row.training == "scratch" and row.model_fit.start is not None
+    parts = [f"{made}`{row.model}` ({'fine-tuned' if is_tuned else row.training})"]
     while row.teacher in models:
         row = models[row.teacher]
         parts.append(

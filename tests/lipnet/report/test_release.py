@@ -30,9 +30,12 @@ from lipnet.models.weights import (
     save_weights,
 )
 from lipnet.report import release, write
+from lipnet.report.csv_rows import write_rows
 from lipnet.report.front_matter import front_matter
 from lipnet.report.release import describe_landmarks, release_model
 from lipnet.report.results import read_results
+from lipnet.report.rows import LeaderboardRow
+from lipnet.report.saved import read_results_rows
 from lipnet.report.study import Study
 from lipnet.report.write import write_report
 from lipnet.spec import ModelSpec
@@ -117,13 +120,18 @@ def test_the_card_has_the_accuracy_of_words_apart_from_windows_without_one(
 def test_the_card_states_what_validation_chose_for_streams(study: Study, tmp_path: Path) -> None:
     chosen = describe_spotting(Spotting(0.85, 0.12, 0.815, 2.66, 75)) | {STARTED_FROM: "begun-g0"}
     copy_weights(_weights(study), _weights(study), chosen)
+    rows = [
+        replace(row, training="scratch", teacher="", fit=row.fit and replace(row.fit, start="f"))
+        for row in read_results_rows(study)
+    ]
+    write_rows(study.report / "results.csv", LeaderboardRow, rows)
     text = release_model(study, MODEL, tmp_path / "released").with_suffix(".md").read_text()
     assert (
         "**Streams.** A word is reported from probability 0.85 on, and at least 0.12 s after the "
         "last one, as validation chose: F1 0.81 and 2.7 false words per minute of silence on 75 "
         "sentences of validation.\n"
     ) in text
-    assert "Its training started from the weights of `begun-g0`." in text
+    assert f"`{MODEL}` (fine-tuned). Its training started from the weights of `begun-g0`." in text
 
 
 def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) -> None:
