@@ -99,9 +99,10 @@ def compress_model(
     """Write a packed copy of a weights file, or of one width of a file of several.
 
     With `shards`, of the model's own preprocessing, BatchNorm's statistics are measured again on
-    training clips, and kept if they are better on validation; the accuracies are of `split`. With
-    the recipe `tune` the packed model is then trained, taught by the source; an interrupted call
-    with the same arguments resumes from the folder <out>.work. InputError, with nothing written,
+    training clips, and kept if they are better on validation, which also chooses the threshold of
+    rejection; the accuracies are of `split`. With the recipe `tune` the packed model is then
+    trained, taught by the source; an interrupted call with the same arguments resumes from the
+    folder <out>.work. InputError, with nothing written,
     for weights, shards or a recipe that do not fit.
 
     >>> lipnet.compress_model("weights.safetensors", "small.safetensors", "int8").ratio
@@ -153,6 +154,8 @@ def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] |
     origin |= CompressedStorage(how, digest_files([source.path])).origin
     statistics = KEPT
     if how.coding is None:
+        if clips is not None:
+            origin |= _choose_threshold(card, model, clips[VAL])
         save_weights(out, model, replace(card, origin=origin))
         return statistics
     compression = fit_compression(how.coding, model)
@@ -163,6 +166,13 @@ def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] |
         origin |= describe_rejection(choose_rejection(*chosen.validation))
     save_packed(out, compression.pack(model), replace(card, origin=origin))
     return statistics
+
+
+def _choose_threshold(card: ModelCard, model: Lipreader, val: ClipStore) -> dict[str, object]:
+    """The entry of the origin for a model whose weights are stored as they are."""
+    recipe, device = Recipe.for_input(card.preprocessing), choose_device()
+    validation = predict_logits(model.to(device), val, recipe, device=device)
+    return describe_rejection(choose_rejection(*validation))
 
 
 def _tune(

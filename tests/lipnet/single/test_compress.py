@@ -26,9 +26,12 @@ from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.how import How
+from lipnet.inference.predict import predict_logits
+from lipnet.models import rejection
 from lipnet.models.build import build_model
 from lipnet.models.initial import Initial, load_initial
 from lipnet.models.lengths import Lengths, describe_lengths
+from lipnet.models.rejection import choose_rejection
 from lipnet.models.weights import (
     PACKED_DATA,
     TRAINED_ON,
@@ -39,7 +42,13 @@ from lipnet.models.weights import (
 )
 from lipnet.single.compress import compress_model
 from lipnet.spec import ModelSpec
-from tests.lipnet.inference.embedding import RECIPE, THRESHOLDS, write_shards, write_weights
+from tests.lipnet.inference.embedding import (
+    RECIPE,
+    THRESHOLDS,
+    add_widths,
+    write_shards,
+    write_weights,
+)
 
 SPEC = "resnet18_0.125x + tcn_0.25x"
 HOWS = (
@@ -80,6 +89,20 @@ def test_thresholds_that_validation_chose_for_other_weights_are_dropped(
     copy_weights(weights, source, THRESHOLDS)
     card = compress_model(source, tmp_path / "small.safetensors", "int8").card
     assert (card.rejection, card.spotting) == (None, None)
+
+
+def test_with_shards_a_width_gets_the_threshold_of_its_own_validation_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejection, "MIN_RIGHT", 1)
+    source = write_weights(tmp_path / "w.safetensors", "resnet18_0.25x + tcn_0.125x")
+    add_widths(source, (1, 0.5))
+    shards = write_shards(tmp_path / "shards", ("train", "val"))
+    made = compress_model(source, tmp_path / "half.safetensors", "width_0.5", shards=shards)
+    narrow, _ = load_model(source, width=0.5)
+    clips = open_split(shards, "val", shrink=Shrink.for_recipe(RECIPE))
+    expected = choose_rejection(*predict_logits(narrow, clips, RECIPE, device=torch.device("cpu")))
+    assert made.card.rejection == expected is not None
 
 
 @pytest.mark.parametrize("how", HOWS)
