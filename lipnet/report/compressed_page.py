@@ -45,14 +45,15 @@ def describe_compressed(rows: Sequence[LeaderboardRow], names: ModelNames) -> li
 
 
 def _describe_source(row: LeaderboardRow, copy: Compression) -> str:
+    file_bytes = copy.ratio * copy.file_bytes
     return join(
         [
             "as trained",
-            f"{copy.ratio * copy.file_bytes:,.0f}",
+            f"{file_bytes:,.0f}",
             format_top1(row.test),
             "-",
             "1.0",
-            f"{copy.ratio * copy.bits_per_weight:.2f}",
+            f"{8 * file_bytes / (1e6 * row.params_m):.2f}",
             percent(row.val.top1),
             *_latencies(row),
             "-",

@@ -22,6 +22,7 @@ from lipnet.models.weights import ModelCard, save_packed
 from lipnet.report import cascade, latencies, write
 from lipnet.report.cascade import judge_cascade
 from lipnet.report.comparisons import compare_all
+from lipnet.report.compressed_page import describe_compressed
 from lipnet.report.figures.cost import draw_accuracy_by_cost
 from lipnet.report.figures.size import draw_accuracy_by_size
 from lipnet.report.figures.style import house_style
@@ -104,7 +105,7 @@ def test_widths_are_compared_with_the_models_from_scratch_of_their_specs(tmp_pat
     """And their network is no twin of a model from scratch, nor distilled."""
     study, full, half = Study(tmp_path), "resnet18_0.25x + tcn_0.5x", "resnet18_0.125x + tcn_0.25x"
     packings = {
-        how: Packing("wide-g0", how, 0, 10, 40) for how in ("width_0.5", "width_0.5 + int8")
+        how: Packing("wide-g0", how, 0, 10, 4_000_000) for how in ("width_0.5", "width_0.5 + int8")
     }
     fakes = [
         Fake("wide", full, None, (0.7,), widths=(1, 0.5)),
@@ -125,6 +126,10 @@ def test_widths_are_compared_with_the_models_from_scratch_of_their_specs(tmp_pat
     names = ModelNames(list(rows.values()))
     assert names.full("wide-g0") == "ResNet-18 0.25× + TCN 0.5×, the widest of several"
     assert names.full("wide-half-g1") == "ResNet-18 0.125× + TCN 0.25×, width_0.5"
+    page = describe_compressed(list(rows.values()), names)
+    (source,) = (line.split(" | ") for line in page if line.startswith("| as trained"))
+    assert source[1] == "4,000,000"
+    assert source[5] == f"{8 * 4 / rows['wide-g0'].params_m:.2f}"  # of all its weights
     with house_style():
         draw_accuracy_by_cost(results, "gflops", ceiling=None)
 
