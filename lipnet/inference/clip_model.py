@@ -90,7 +90,8 @@ class EarlyClipModel:
 def load_early_model(
     path: Path | str, leave: Leave, device: str = "cpu"
 ) -> tuple[EarlyClipModel, ModelCard]:
-    """The model of a weights file with exits, and its card; InputError if it has none."""
+    """The model of a weights file with exits, and its card without thresholds, which validation
+    chose for the whole network alone; InputError if it has no such exit."""
     if Path(path).suffix == ONNX:
         raise InputError(f"{path}: a graph has no exits; take the weights file")
     load_model(path, exit=leave.exit)  # InputError if the file has no such exit
@@ -99,7 +100,7 @@ def load_early_model(
     model, card = load_model(path, device)
     folded = fold_batchnorm(model)
     assert isinstance(folded, ExitingLipreader)
-    return EarlyClipModel(folded, leave), card
+    return EarlyClipModel(folded, leave), card.without_thresholds()
 
 
 def load_clip_model(

@@ -64,7 +64,8 @@ class Reader:
     below which no label counts as read; None takes the weights file's, which validation chose, if
     it has one. Of a network of several widths or with exits, `budget`, in GFLOPs per clip, or
     `battery` chooses a part (`choose_part`), which has no threshold unless it is the whole. With
-    `leave`, clips that are sure at an exit leave the whole network there.
+    `leave`, clips that are sure at an exit leave the whole network there, and there is no threshold
+    either.
     InputError if the weights cannot be used.
 
         >>> reader = lipnet.Reader("weights.safetensors")

@@ -11,6 +11,7 @@ from lipnet.inference.budget import BATTERY, WHOLE, Part, choose_part, list_gflo
 from lipnet.inference.clip_model import Leave
 from lipnet.inference.read import Reader
 from lipnet.measure.cost import cost_of
+from lipnet.models.rejection import Rejection
 from lipnet.models.weights import ModelCard, load_card, load_model, save_weights
 from lipnet.spec import ModelSpec
 from tests.lipnet.inference.embedding import RECIPE, add_widths, write_weights
@@ -107,6 +108,17 @@ def test_a_reader_leaves_early_if_it_is_sure(tmp_path: Path) -> None:
         Reader(path, leave=Leave(1, 1.5))
     with pytest.raises(InputError, match="has no exit 1"):
         Reader(tmp_path / "early.safetensors", leave=Leave(1, 0.5))
+
+
+@pytest.mark.slow
+def test_the_whole_network_s_threshold_is_not_that_of_clips_that_leave_early(
+    tmp_path: Path,
+) -> None:
+    spec, chosen = "resnet18_0.125x + mean + exits", Rejection(0.9, 0.95, 0.2, 40)
+    path = write_weights(tmp_path / "w.safetensors", spec, rejection=chosen)
+    assert Reader(path).reject_below == 0.9
+    assert Reader(path, leave=Leave(1, 0.5)).reject_below is None
+    assert Reader(path, leave=Leave(1, 0.5), reject_below=0.7).reject_below == 0.7
 
 
 def test_an_ordinary_file_has_one_width_and_the_command_ends_in_one_line(
