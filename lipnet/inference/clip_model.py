@@ -94,6 +94,8 @@ def load_early_model(
     chose for the whole network alone; InputError if it has no such exit."""
     if Path(path).suffix == ONNX:
         raise InputError(f"{path}: a graph has no exits; take the weights file")
+    if leave.exit < 1:
+        raise InputError(f"leave at exit {leave.exit}: the first one is 1")
     load_model(path, exit=leave.exit)  # InputError if the file has no such exit
     if not 0 <= leave.threshold <= 1:
         raise InputError(f"leave at {leave.threshold:g}: a probability, 0 to 1")

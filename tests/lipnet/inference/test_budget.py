@@ -106,6 +106,9 @@ def test_a_reader_leaves_early_if_it_is_sure(tmp_path: Path) -> None:
         Reader(path, leave=Leave(1, 0.5), budget=1.0)
     with pytest.raises(InputError, match="a probability, 0 to 1"):
         Reader(path, leave=Leave(1, 1.5))
+    for number in (0, -1):
+        with pytest.raises(InputError, match=f"leave at exit {number}: the first one is 1"):
+            Reader(path, leave=Leave(number, 0.5))
     with pytest.raises(InputError, match="has no exit 1"):
         Reader(tmp_path / "early.safetensors", leave=Leave(1, 0.5))
 
