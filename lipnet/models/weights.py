@@ -105,15 +105,15 @@ def save_weights(
     With `half` in half precision, which `load_model` reads as well; InputError if a weight is
     out of its range.
     """
-    path = Path(path)
-    tensors: dict[str, Tensor] = model.state_dict()
+    save_tensors(Path(path), model.state_dict(), card, half=half)
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], card: ModelCard, *, half: bool = False
+) -> None:
+    """The same for tensors by name, such as those of several widths."""
     if half:
         tensors = {name: _halve(path, name, tensor) for name, tensor in tensors.items()}
-    save_tensors(path, tensors, card)
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
-    """The same for tensors by name, such as those of several widths."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     _write(path, stored, card, outputs=stored["classifier.bias"].numel())
 

@@ -18,7 +18,14 @@ from lipnet.labels import BACKGROUND
 from lipnet.landmark_names import DLIB, MESH
 from lipnet.lineage.generation import Generation, model_file, read_generation
 from lipnet.measure.accuracy import accuracy
-from lipnet.models.weights import STARTED_FROM, is_packed, load_model, save_weights
+from lipnet.models.weights import (
+    STARTED_FROM,
+    is_packed,
+    load_card,
+    load_model,
+    read_tensors,
+    save_tensors,
+)
 from lipnet.report.columns import format_top1, format_top5
 from lipnet.report.conditions import MeasuredModel, measure_conditions, read_conditions
 from lipnet.report.conditions_page import describe_model_conditions
@@ -49,7 +56,8 @@ def release_model(
 ) -> Path:
     """Write <study>-<model>.safetensors (or .onnx) and .md into `folder`; returns the first's path.
 
-    A packed file and a graph are copied as they are; other weights are rounded to half precision.
+    A packed file and a graph are copied as they are; other weights, of all widths of a file of
+    several, are rounded to half precision.
     The card has the context curve and robustness if they were measured; `curves` measures them on
     the study's test shards.
     `attribution` names the training data and its licence if the source's are not known;
@@ -111,15 +119,16 @@ def _write_weights(weights: Path, path: Path, fingerprint: str) -> bool:
     if is_copied:
         shutil.copyfile(weights, path)
         return True
-    model, card = load_model(weights)
-    save_weights(path, model, card, half=True)
-    tensors = [own for own in model.state_dict().values() if own.is_floating_point()]
-    return all(torch.equal(own, own.half().float()) for own in tensors)
+    load_model(weights)  # InputError if the file is damaged
+    card = load_card(weights)
+    tensors = read_tensors(weights, card)
+    save_tensors(path, tensors, card, half=True)
+    floats = [own.float() for own in tensors.values() if own.is_floating_point()]
+    return all(torch.equal(own, own.half().float()) for own in floats)
 
 
 def _halved_bytes(weights: Path) -> int:
-    tensors = load_model(weights)[0].state_dict().values()
-    return sum(2 * tensor.numel() for tensor in tensors)
+    return sum(2 * tensor.numel() for tensor in read_tensors(weights, load_card(weights)).values())
 
 
 def _describe(

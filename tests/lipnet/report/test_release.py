@@ -20,13 +20,17 @@ from lipnet.inference.onnx_reader import load_onnx
 from lipnet.labels import BACKGROUND
 from lipnet.lineage.generation import ONNX_FILE, read_generation
 from lipnet.models.build import build_model
+from lipnet.models.slimmable import Slimmable
 from lipnet.models.spotting import Spotting, describe_spotting
 from lipnet.models.weights import (
     STARTED_FROM,
+    WIDTHS,
     ModelCard,
     copy_weights,
+    load_card,
     load_model,
     save_packed,
+    save_tensors,
     save_weights,
 )
 from lipnet.report import release, write
@@ -132,6 +136,24 @@ def test_the_card_states_what_validation_chose_for_streams(study: Study, tmp_pat
         "sentences of validation.\n"
     ) in text
     assert f"`{MODEL}` (fine-tuned). Its training started from the weights of `begun-g0`." in text
+
+
+@pytest.mark.slow
+def test_a_released_network_of_several_widths_has_all_of_them(study: Study, tmp_path: Path) -> None:
+    spec = ModelSpec.parse("resnet18_0.25x + tcn_0.0625x")
+    origin = {"fingerprint": _fingerprint(study), WIDTHS: [1, 0.5]}
+    card = ModelCard(str(spec), sorted(LABELS), {"size": 96}, origin)
+    slimmable = Slimmable(build_model(spec, len(LABELS)), spec, (1, 0.5))
+    save_tensors(_weights(study), slimmable.file_tensors(), card)
+    path = release_model(study, MODEL, tmp_path / "released")
+    assert path.stat().st_size < 0.55 * _weights(study).stat().st_size
+    assert load_card(path) == card
+    (own, own_card), (narrow, narrow_card) = (
+        load_model(file, width=0.5) for file in (_weights(study), path)
+    )
+    assert narrow_card == own_card
+    for name, tensor in own.state_dict().items():
+        torch.testing.assert_close(narrow.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
 
 
 def test_a_packed_model_is_released_byte_for_byte(study: Study, tmp_path: Path) -> None:
