@@ -104,6 +104,7 @@ def to_json(made: "Compressed") -> dict[str, object]:
         "bytes": made.file_bytes,
         "ratio": made.ratio,
         "bits_per_weight": made.bits_per_weight,
+        "left_out_widths": list(made.left_out),
         "accuracy": found
         and {
             "batchnorm": found.statistics,
@@ -114,10 +115,13 @@ def to_json(made: "Compressed") -> dict[str, object]:
 
 def format_lines(made: "Compressed") -> list[str]:
     """The same as lines of text."""
+    whole = "the whole network " if made.how.is_part else ""
+    missing = ", ".join(f"{width:g}" for width in made.left_out)
     return [
         f"{made.path}: {made.card.spec}, {made.how}",
-        f"{made.file_bytes:,} bytes, {made.ratio:.1f} times smaller than in single precision, "
-        f"{made.bits_per_weight:.2f} bits per weight",
+        f"{made.file_bytes:,} bytes, {made.ratio:.1f} times smaller than {whole}in single "
+        f"precision, {made.bits_per_weight:.2f} bits per weight",
+        *([f"the widest network alone, without the widths {missing}"] if missing else []),
         *([] if made.compared is None else _compared_lines(made.compared)),
     ]
 

@@ -64,7 +64,10 @@ class Compared:
 @dataclass(frozen=True)
 class Compressed:
     """A packed file, or one of a single width; `ratio` is the bytes of the source's tensors in
-    single precision over the file's."""
+    single precision over the file's, of a source of several widths those of the widest.
+
+    `left_out`: the narrower widths of the source, if its widest network alone was packed.
+    """
 
     path: Path
     card: ModelCard
@@ -73,6 +76,7 @@ class Compressed:
     ratio: float
     bits_per_weight: float
     compared: Compared | None
+    left_out: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,15 @@ def compress_model(
     tune: Recipe | None = None,
     on_epoch: Callable[[EpochRecord], None] = lambda record: None,
 ) -> Compressed:
-    """Write a packed copy of a weights file, or of one width of a file of several.
+    """Write a packed copy of a weights file, or of one width of a file of several: the widest, if
+    `how` names none.
 
     With `shards`, of the model's own preprocessing, BatchNorm's statistics are measured again on
     training clips, and kept if they are better on validation, which also chooses the threshold of
     rejection; the accuracies are of `split`. With the recipe `tune` the packed model is then
     trained, taught by the source; an interrupted call with the same arguments resumes from the
-    folder <out>.work. InputError, with nothing written,
-    for weights, shards or a recipe that do not fit.
+    folder <out>.work. InputError, with nothing written, for weights, shards or a recipe that do
+    not fit.
 
     >>> lipnet.compress_model("weights.safetensors", "small.safetensors", "int8").ratio
     3.9
@@ -227,7 +232,8 @@ def _compare(source: Source, out: Path, clips: ClipStore, split: str, statistics
 def _describe(source: Source, out: Path, how: How, compared: Compared | None) -> Compressed:
     size, model = out.stat().st_size, source.model
     figures = (size, dense_bytes(source.widest) / size, bits_per_weight(size, model))
-    return Compressed(out, load_card(out), how, *figures, compared)
+    left_out = () if how.is_part else load_card(source.path).widths[1:]
+    return Compressed(out, load_card(out), how, *figures, compared, left_out)
 
 
 def _open_splits(source: Source, shards: Path, splits: set[str]) -> dict[str, ClipStore]:

@@ -91,6 +91,22 @@ def test_thresholds_that_validation_chose_for_other_weights_are_dropped(
     assert (card.rejection, card.spotting) == (None, None)
 
 
+@pytest.mark.slow
+def test_what_a_file_lacks_of_a_network_of_several_widths_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_weights(tmp_path / "w.safetensors", "resnet18_0.25x + tcn_0.0625x")
+    add_widths(source, (1, 0.5))
+    printed = []
+    for how in ("half", "width_0.5"):
+        main(["compress", str(source), "--how", how, "--out", str(tmp_path / "s.safetensors")])
+        printed.append(capsys.readouterr().out)
+    assert "\nthe widest network alone, without the widths 0.5\n" in printed[0]
+    assert "the widest" not in printed[1]
+    assert " times smaller than the whole network in single precision, " in printed[1]
+
+
+@pytest.mark.slow
 def test_with_shards_a_width_gets_the_threshold_of_its_own_validation_clips(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
