@@ -44,9 +44,10 @@ def run(parsed: argparse.Namespace) -> None:
 def format_lines(found: "JudgedCascade") -> list[str]:
     """The same as lines of text."""
     share = found.gflops / found.large_gflops
+    chosen = ", whose clips also chose the threshold" if found.split == "val" else ""
     return [
         f"threshold {found.threshold:.3f}: {found.small} answers {found.leaves_val:.1%} of the "
-        f"validation clips and {found.leaves:.1%} on {found.split}",
+        f"validation clips and {found.leaves:.1%} on {found.split}{chosen}",
         f"cascade  {format_estimate(found.top1)}",
         f"small    {format_estimate(found.top1_small)}",
         f"large    {format_estimate(found.top1_large)}",

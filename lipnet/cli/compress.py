@@ -108,6 +108,7 @@ def to_json(made: "Compressed") -> dict[str, object]:
         "accuracy": found
         and {
             "batchnorm": found.statistics,
+            "split_also_chose": found.also_chose or None,
             **describe_pair(found.split, _accuracies(found), found.difference),
         },
     }
@@ -127,8 +128,9 @@ def format_lines(made: "Compressed") -> list[str]:
 
 
 def _compared_lines(found: "Compared") -> list[str]:
+    chosen = f", whose clips also chose {found.also_chose}" if found.also_chose else ""
     return [
-        f"BatchNorm's statistics: {found.statistics}; top-1 on {found.split}:",
+        f"BatchNorm's statistics: {found.statistics}; top-1 on {found.split}{chosen}:",
         *format_pair(_accuracies(found), found.difference),
     ]
 

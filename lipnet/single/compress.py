@@ -51,14 +51,18 @@ KEPT, MEASURED, TRAINED = "kept", "measured again", "trained"
 
 @dataclass(frozen=True)
 class Compared:
-    """Top-1 on a split before and after, and the paired difference. `statistics`: those of
-    BatchNorm were kept or measured again, as validation chose, or trained."""
+    """Top-1 on a split before and after, and the paired difference.
+
+    `statistics`: those of BatchNorm were kept or measured again, as validation chose, or trained.
+    `also_chose`: what the clips of the split chose of the file, empty if nothing.
+    """
 
     split: str
     statistics: str
     source: Estimate
     compressed: Estimate
     difference: Estimate
+    also_chose: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,11 @@ def compress_model(
     else:
         _tune(source, out, how, clips, Path(shards), tune, on_epoch)
         statistics = TRAINED
-    return _describe(source, out, how, _compare(source, out, clips[split], split, statistics))
+    compared = _compare(source, out, clips[split], split, statistics)
+    if split == VAL and how.coding is not None:
+        also_chose = "the epoch" if statistics == TRAINED else "these statistics"
+        compared = replace(compared, also_chose=also_chose)
+    return _describe(source, out, how, compared)
 
 
 def _check_files(weights: Path, out: Path, how: How) -> None:

@@ -52,7 +52,9 @@ def test_the_command_reads_a_kept_study(capsys: pytest.CaptureFixture[str]) -> N
     own = found["worst_gflops"] - found["large_gflops"]
     assert found["gflops"] == pytest.approx(own + (1 - found["leaves"]) * found["large_gflops"])
     main(["cascade", str(STUDY), *PAIR, "--split", "val"])
-    assert "worst case" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert " on val, whose clips also chose the threshold\n" in printed
+    assert "worst case" in printed
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,8 @@ def test_with_shards_a_width_gets_the_threshold_of_its_own_validation_clips(
     clips = open_split(shards, "val", shrink=Shrink.for_recipe(RECIPE))
     expected = choose_rejection(*predict_logits(narrow, clips, RECIPE, device=torch.device("cpu")))
     assert made.card.rejection == expected is not None
+    assert made.compared is not None
+    assert made.compared.also_chose == ""
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -296,8 +298,11 @@ def test_the_command_compares_on_a_split(
     accuracy = found["accuracy"]
     low, high = accuracy["difference_95"]
     assert low <= accuracy["top1_compressed"] - accuracy["top1_source"] <= high
+    assert accuracy["split_also_chose"] is None
     main(arguments)
-    assert "paired" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "; top-1 on val, whose clips also chose these statistics:\n" in printed
+    assert "paired" in printed
     with pytest.raises(SystemExit, match="compressed already"):
         main(["compress", str(out), "--how", "int4", "--out", str(tmp_path / "t.safetensors")])
     with pytest.raises(SystemExit, match="trained on its clips"):
@@ -337,7 +342,7 @@ def test_tuning_lowers_the_loss_and_gives_equal_bytes_again(tmp_path: Path, weig
     assert (origin["how"], origin["teacher"]) == ("int2", "x-g0")
     assert {name: origin[name] for name in trained} == trained
     assert made.compared is not None
-    assert made.compared.statistics == "trained"
+    assert (made.compared.statistics, made.compared.also_chose) == ("trained", "the epoch")
     assert made.file_bytes < 0.1 * weights.stat().st_size
     values = load_model(made.path)[0].get_parameter("trunk.stages.0.0.conv1.weight")
     assert all(len(channel.unique()) <= 3 for channel in values)  # still two bits
