@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from lipnet.errors import InputError
-from lipnet.spec import MAX_EXITS
+from lipnet.spec import MAX_EXITS, OWN_FRONT_ENDS, ModelSpec
 
 _STEP = re.compile(r"(w8a8|[a-z]+?)(?:([0-9])|_([0-9]\.[0-9]{1,6}))?")
 
@@ -56,6 +56,7 @@ REFUSED = {
     frozenset({"prune", GRAPH}): "ONNX Runtime stores zeros in 8 bits as well: leave prune out",
 }
 ONE_CODING = "a weight is stored in one way"
+NO_HEAD = ("", "mean")  # heads without weights; "" of a network that takes a clip at once
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,15 @@ class How:
     def pruned(self) -> float:
         """The share of the head's weights that are zero."""
         return sum(step.number for step in self.steps if step.name == "prune")
+
+    def check_spec(self, spec: ModelSpec) -> None:
+        """InputError if no model of this spec, after `width` or `exit`, can be compressed so."""
+        if self.pruned and spec.head in NO_HEAD:
+            raise InputError(f"how {self}: prune takes the head's weights, and {spec} has none")
+        own_front_end = spec.takes_clip or spec.backbone in OWN_FRONT_ENDS
+        if self.is_graph and (own_front_end or spec.head == "convlstm"):
+            part = spec.backbone if own_front_end else spec.head
+            raise InputError(f"how {self}: no ONNX graph expresses {part}: leave out {GRAPH}")
 
 
 def _place(step: Step) -> int:

@@ -208,8 +208,10 @@ def _check_compressed(params: Params, lineage: str) -> None:
         )
     if how.is_graph and entry.recipe:
         raise InputError(f"{where}.recipe: {how} is calibrated and not tuned: leave recipe out")
-    if how.pruned and params.spec_of(entry.of).head == "mean":
-        raise InputError(f"{where}: prune takes the head's weights, and the head mean has none")
+    try:
+        how.check_spec(params.spec_of(lineage))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     if entry.recipe and "epochs" not in entry.recipe:
         raise InputError(f"{where}.recipe has no epochs: set for how many it is tuned")
     if params.recipe_of(lineage).input_facts != params.recipe_of(entry.of).input_facts:

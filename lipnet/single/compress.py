@@ -123,6 +123,7 @@ def compress_model(
     source = Source(
         weights, load_model(weights)[0], *load_model(weights, width=how.width, exit=how.exit)
     )
+    how.check_spec(ModelSpec.parse(source.card.spec))
     if how.is_part and tune is not None:
         raise InputError(f"how {how}: a part is not tuned, because all parts trained together")
     if shards is None:

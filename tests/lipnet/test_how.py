@@ -1,11 +1,19 @@
 """How a compression is written: what parses, what is refused and why."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lipnet.errors import InputError
+from lipnet.export.graph import check_expressible
 from lipnet.how import How
+from lipnet.models.build import build_empty
+from lipnet.spec import CLIP_NETS, HEADS, OWN_FRONT_ENDS, ModelSpec
+from tests.lipnet.specs import SUFFIXES, backbone_for, is_spec, narrow_spec
 
 SHARES = st.integers(1, 99).map(lambda percent: f"{percent / 100:g}")
 VALUES = st.one_of(st.integers(2, 8).map("int{}".format), st.integers(2, 6).map("cluster{}".format))
@@ -64,3 +72,27 @@ def test_what_makes_no_sense_is_refused_with_a_reason(text: str, reason: str) ->
     with pytest.raises(InputError) as caught:
         How.parse(text)
     assert reason in str(caught.value)
+
+
+@pytest.mark.slow
+def test_what_a_spec_can_become_is_known_without_its_model() -> None:
+    texts = [
+        *(narrow_spec(backbone, "mean") for backbone in OWN_FRONT_ENDS),
+        *(narrow_spec(backbone_for(head, "resnet18"), head) for head in HEADS),
+        *(next(filter(is_spec, (net + size for size in SUFFIXES))) for net in CLIP_NETS),
+    ]
+    for text in texts:
+        spec = ModelSpec.parse(text)
+        model = build_empty(spec, 3, device="meta")
+        expressible = is_allowed(partial(check_expressible, stream=False), model)
+        assert is_allowed(How.parse("w8a8").check_spec, spec) == expressible, text
+        has_head = any(True for _ in model.head.parameters())
+        assert is_allowed(How.parse("prune_0.5").check_spec, spec) == has_head, text
+
+
+def is_allowed(check: Callable[[Any], object], value: object) -> bool:
+    try:
+        check(value)
+    except InputError:
+        return False
+    return True

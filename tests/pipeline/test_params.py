@@ -306,6 +306,31 @@ def test_a_row_that_cannot_be_compressed_is_named_with_the_reason(
         load_params(write(tmp_path, compressed=rows))
 
 
+@pytest.mark.parametrize(
+    ("spec", "how", "words"),
+    [
+        ("densenet3d + convlstm_8", "w8a8", "how w8a8: no ONNX graph expresses convlstm"),
+        ("alexnet + tcn_1x", "w8a8", "how w8a8: no ONNX graph expresses alexnet"),
+        ("vggm_ef", "w8a8", "how w8a8: no ONNX graph expresses vggm_ef"),
+        ("vggm_mt", "prune_0.5", "prune takes the head's weights, and vggm_mt has none"),
+        ("resnet18 + mean", "prune_0.5 + int4", r"head's weights, and resnet18 \+ mean has none"),
+    ],
+)
+def test_what_no_model_of_the_spec_can_become_is_refused_before_training(
+    tmp_path: Path, spec: str, how: str, words: str
+) -> None:
+    rows = {"a": {"of": "small", "how": how}}
+    with pytest.raises(InputError, match=rf"compressed\.a: .*{words}"):
+        load_params(write(tmp_path, scratch={"small": {"spec": spec}}, taught={}, compressed=rows))
+
+
+def test_an_exit_has_a_head_to_prune(tmp_path: Path) -> None:
+    rows = {"a": {"of": "deep", "how": "exit1 + prune_0.5"}}
+    scratch = {"deep": {"spec": "resnet18 + mean + exits"}}
+    params = load_params(write(tmp_path, scratch=scratch, taught={}, compressed=rows))
+    assert params.spec_of("a").head == "dstcn"
+
+
 WIDE = {"wide": {"spec": "resnet18 + tcn_1x", "widths": [0.5, 1]}}
 
 
@@ -345,10 +370,6 @@ def test_a_compressed_lineage_teaches_none_and_has_a_name_of_its_own(tmp_path: P
         load_params(write(tmp_path, compressed=rows, taught={"b": entry("a")}))
     with pytest.raises(InputError, match="rn18-tcn is in both scratch and compressed"):
         load_params(write(tmp_path, compressed={"rn18-tcn": COMPRESSED}))
-    pruned = {"a": {"of": "mean", "how": "prune_0.5"}}
-    scratch = {"mean": {"spec": "resnet18 + mean"}}
-    with pytest.raises(InputError, match=r"compressed\.a: prune takes the head's weights"):
-        load_params(write(tmp_path, compressed=pruned, scratch=scratch, taught={}))
 
 
 PAIR = {"small": "rn18-dstcn-by-rn18-tcn", "large": "rn18-tcn"}
