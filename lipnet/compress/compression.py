@@ -1,6 +1,7 @@
 """Compression: the quantisers of a whole model, fitted to a trained one."""
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,12 @@ from lipnet.how import STEPS, How
 from lipnet.models.lipreader import Lipreader
 
 MIN_NUMBERS = 512  # of a tensor that is compressed; smaller ones are in half precision
-ENDS = ("frontend.", "classifier.")  # the first and the last layer
+# The first layers, with a front end or of a trunk without one, and the last ones, with exits.
+ENDS = re.compile(
+    r"(frontend|trunk\.(column|context|fovea)\.convs\.0|trunk\.(still|flow)\.c2"
+    r"|trunk\.first\.(conv|tower)\.0|(exits\.\d+\.)?classifier)\."
+)
+BIAS = ".bias"  # some networks have biases of two dimensions
 HEAD = "head."
 
 
@@ -58,7 +64,7 @@ def fit_compression(how: How, model: Lipreader) -> Compression:
     large = {
         name: weight.detach().cpu()
         for name, weight in model.named_parameters()
-        if weight.dim() > 1 and weight.numel() >= MIN_NUMBERS
+        if weight.dim() > 1 and weight.numel() >= MIN_NUMBERS and not name.endswith(BIAS)
     }
     if how.pruned and not any(name.startswith(HEAD) for name in large):
         raise InputError(f"how {how}: prune takes the head's weights, and this head has none")
@@ -67,7 +73,7 @@ def fit_compression(how: How, model: Lipreader) -> Compression:
     for name, weight in large.items():
         pruned = how.pruned if name.startswith(HEAD) else 0.0
         kept = keep_largest(weight, pruned) if pruned else None
-        is_whole = name.startswith(ENDS) and not STEPS[step.name].ends
+        is_whole = ENDS.match(name) and not STEPS[step.name].ends
         fit = FITTERS["half" if is_whole else step.name]
         quantisers[name] = fit(step, weight, kept)
     return Compression(how, quantisers)

@@ -20,7 +20,15 @@ from lipnet.compress.compression import (
     codebook_ratio,
     fit_compression,
 )
-from lipnet.compress.quantisers import Clusters, Factors, Levels, Signs, cluster, keep_largest
+from lipnet.compress.quantisers import (
+    Clusters,
+    Factors,
+    Halves,
+    Levels,
+    Signs,
+    cluster,
+    keep_largest,
+)
 from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
@@ -121,6 +129,32 @@ def test_with_shards_a_width_gets_the_threshold_of_its_own_validation_clips(
     assert made.card.rejection == expected is not None
     assert made.compared is not None
     assert made.compared.also_chose == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "ends"),
+    [
+        ("resnet18_0.125x + mean", ["frontend.conv.weight"]),
+        (
+            "resnet18_0.125x + mean + exits",
+            ["frontend.conv.weight", "exits.0.classifier.weight", "exits.1.classifier.weight"],
+        ),
+        ("alexnet_0.0625x + mean", ["trunk.column.convs.0.weight"]),
+        (
+            "alexnet2_0.0625x + mean",
+            ["trunk.context.convs.0.weight", "trunk.fovea.convs.0.weight"],
+        ),
+        ("ji3d + mean", ["trunk.still.c2.weight", "trunk.flow.c2.weight"]),
+        ("vggm_ef_0.0625x", ["trunk.first.conv.0.weight"]),
+    ],
+)
+def test_first_and_last_layers_and_biases_are_not_binary(spec: str, ends: list[str]) -> None:
+    model = build_model(ModelSpec.parse(spec), 20)
+    quantisers = fit_compression(How.parse("binary"), model).quantisers
+    whole = {name for name, own in quantisers.items() if isinstance(own, Halves)}
+    assert whole - {"classifier.weight"} == set(ends)
+    assert any(isinstance(own, Signs) for own in quantisers.values())
+    assert not any(name.endswith("bias") for name in quantisers)
 
 
 @pytest.mark.parametrize("how", HOWS)
