@@ -36,7 +36,8 @@ def load_initial(model: Lipreader, path: Path, labels: Sequence[str]) -> Initial
     """Start a model of these labels from a weights file of any spec and labels.
 
     Tensors of the same name and shape are taken; of last layers the rows of those labels that the
-    file has too, if their features are as many. InputError if nothing else fits.
+    file has too, weights and biases, if the layer has as many features. InputError if nothing else
+    fits.
     """
     card = load_card(path)
     own, found = model.state_dict(), read_tensors(path, card)
@@ -57,7 +58,7 @@ def load_initial(model: Lipreader, path: Path, labels: Sequence[str]) -> Initial
     last = {
         name: tensor
         for name, tensor in found.items()
-        if name in own and name.endswith(LAST_LAYERS) and own[name].shape[1:] == tensor.shape[1:]
+        if name in own and name.endswith(LAST_LAYERS) and _has_features_of(own, found, name)
     }
     taken = last if rows else {}
     check_values({**whole, **taken}, where=str(path))
@@ -71,6 +72,12 @@ def load_initial(model: Lipreader, path: Path, labels: Sequence[str]) -> Initial
 def name_model(path: Path) -> str:
     """The model that a weights file has: its name in its study, else the file's."""
     return str(load_card(path).origin.get("model", path.name))
+
+
+def _has_features_of(own: Mapping[str, Tensor], found: Mapping[str, Tensor], name: str) -> bool:
+    """Whether the layer of this tensor has as many features in both."""
+    weight = f"{name.rpartition('.')[0]}.weight"
+    return weight in found and own[weight].shape[1:] == found[weight].shape[1:]
 
 
 def _take_rows(own: Tensor, found: Tensor, rows: Mapping[int, int]) -> Tensor:

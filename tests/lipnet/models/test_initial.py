@@ -101,9 +101,11 @@ def test_exits_of_other_words_do_not_take_each_other_s_rows(tmp_path: Path) -> N
 
 def test_another_head_has_nothing_for_the_last_layer(tmp_path: Path, path: Path) -> None:
     model = build("resnet18_0.125x + tcn_0.5x", LABELS, 2)
-    initial = load_initial(model, path, LABELS)
-    assert "classifier.weight" in initial.tensors
+    torch.nn.init.ones_(model.classifier.bias)
+    initial = load_initial(model, path, ["park", "cab", "bark"])
+    assert {"classifier.weight", "classifier.bias"} <= set(initial.tensors)
     assert initial.labels == ()
+    assert bool((model.classifier.bias == 1).all())
 
 
 def test_a_file_of_another_backbone_and_head_is_refused(path: Path) -> None:
