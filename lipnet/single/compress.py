@@ -126,6 +126,8 @@ def compress_model(
     how.check_spec(ModelSpec.parse(source.card.spec))
     if how.is_part and tune is not None:
         raise InputError(f"how {how}: a part is not tuned, because all parts trained together")
+    if tune is not None:
+        _check_recipe(source, tune)
     if shards is None:
         if tune is not None:
             raise InputError("tuning needs the shards with the clips to train on: name --shards")
@@ -159,6 +161,15 @@ def _check_files(weights: Path, out: Path, how: How) -> None:
         raise InputError(f"--out {out} is the file to be compressed: name another one")
     if is_packed(weights):
         raise InputError(f"{weights} is compressed already: take the model that it was made from")
+
+
+def _check_recipe(source: Source, recipe: Recipe) -> None:
+    """Raise InputError unless the recipe shows the model the clips as its source sees them."""
+    known = Recipe.for_input(source.card.preprocessing)
+    for name in (*known.input_facts, "eval_context"):
+        own, theirs = getattr(recipe, name), getattr(known, name)
+        if own != theirs and name not in recipe.measured:
+            raise InputError(f"recipe.{name} is {own}, but that of {source.path} is {theirs}")
 
 
 def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] | None) -> str:

@@ -4,6 +4,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -382,6 +383,17 @@ def test_tuning_lowers_the_loss_and_gives_equal_bytes_again(tmp_path: Path, weig
     assert all(len(channel.unique()) <= 3 for channel in values)  # still two bits
     with pytest.raises(InputError, match="name --shards"):
         compress_model(weights, tmp_path / "s.safetensors", "int2", tune=recipe)
+
+
+@pytest.mark.parametrize("changed", [{"eval_context": 2}, {"input_size": 28}], ids=str)
+def test_tuning_sees_the_clips_as_the_source_does(
+    tmp_path: Path, weights: Path, changed: dict[str, Any]
+) -> None:
+    shards, recipe = write_shards(tmp_path / "shards", ("train", "val")), replace(RECIPE, **changed)
+    ((name, value),) = changed.items()
+    with pytest.raises(InputError, match=rf"recipe\.{name} is {value}, but that of .* is "):
+        compress_model(weights, tmp_path / "s.safetensors", "int4", shards=shards, tune=recipe)
+    assert [path.name for path in tmp_path.iterdir()] == ["shards"]
 
 
 @pytest.mark.parametrize("spec", ["efficientnetb0_0.25x + mean", "shufflenetv2_0.5x + tcn_0.25x"])
