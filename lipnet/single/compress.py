@@ -47,6 +47,7 @@ from lipnet.train.history import EpochRecord
 
 # What became of BatchNorm's statistics.
 KEPT, MEASURED, TRAINED = "kept", "measured again", "trained"
+MARKER = "lipnet-compress"  # the empty file in the folder of a tuning
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,10 @@ def compress_model(
     With `shards`, of the model's own preprocessing, BatchNorm's statistics are measured again on
     training clips, and kept if they are better on validation, which also chooses the threshold of
     rejection; the accuracies are of `split`. With the recipe `tune` the packed model is then
-    trained, taught by the source; an interrupted call with the same arguments resumes from the
-    folder <out>.work. InputError, with nothing written, for weights, shards or a recipe that do
-    not fit.
+    trained, taught by the source; an interrupted call with the same arguments resumes from a
+    folder next to `out`, small.work for small.safetensors, which is removed at the end. InputError,
+    with nothing written, for weights, shards or a recipe that do not fit, and for another folder of
+    that name.
 
     >>> lipnet.compress_model("weights.safetensors", "small.safetensors", "int8").ratio
     3.9
@@ -193,6 +195,19 @@ def _write(source: Source, out: Path, how: How, clips: Mapping[str, ClipStore] |
     return statistics
 
 
+def _open_work(out: Path) -> Path:
+    """The folder of a tuning, new or of an interrupted one; InputError for any other, because it
+    is removed at the end."""
+    work = out.with_suffix(".work")
+    if work.exists() and not (work / MARKER).is_file():
+        raise InputError(
+            f"{work} is not of a tuning that was interrupted: move it, or change --out"
+        )
+    work.mkdir(exist_ok=True)
+    (work / MARKER).touch()
+    return work
+
+
 def _choose_threshold(card: ModelCard, model: Lipreader, val: ClipStore) -> dict[str, object]:
     """The entry of the origin for a model whose weights are stored as they are."""
     recipe, device = Recipe.for_input(card.preprocessing), choose_device()
@@ -228,8 +243,7 @@ def _tune(
         digest=summary.fingerprint,
         pixels=PixelStats(summary.pixel_mean, summary.pixel_std),
     )
-    work, engine = out.with_suffix(".work"), Engine(choose_device())
-    work.mkdir(exist_ok=True)
+    work, engine = _open_work(out), Engine(choose_device())
     done = train_lineage(plan, data, work=work, engine=engine, listener=EpochCallback(on_epoch))
     tuned, origin = work / done[0].name / WEIGHTS_FILE, source.card.origin
     # What the source was trained on, cut at random; tuning sees the same clips whole.

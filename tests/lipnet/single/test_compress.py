@@ -51,6 +51,7 @@ from lipnet.models.weights import (
 )
 from lipnet.single.compress import compress_model
 from lipnet.spec import ModelSpec
+from lipnet.train.history import EpochRecord
 from tests.lipnet.inference.embedding import (
     RECIPE,
     THRESHOLDS,
@@ -383,6 +384,31 @@ def test_tuning_lowers_the_loss_and_gives_equal_bytes_again(tmp_path: Path, weig
     assert all(len(channel.unique()) <= 3 for channel in values)  # still two bits
     with pytest.raises(InputError, match="name --shards"):
         compress_model(weights, tmp_path / "s.safetensors", "int2", tune=recipe)
+
+
+@pytest.mark.slow
+def test_an_interrupted_tuning_resumes_in_its_own_folder_alone(
+    tmp_path: Path, weights: Path
+) -> None:
+    shards = write_shards(tmp_path / "shards", ("train", "val"))
+    recipe = replace(RECIPE, epochs=1, batch=5, mixup=0.0, variable_length=False)
+    out, work = tmp_path / "s.safetensors", tmp_path / "s.work"
+    work.mkdir()
+    (work / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"s\.work is not of a tuning that was interrupted"):
+        compress_model(weights, out, "int4", shards=shards, tune=recipe)
+    assert [path.name for path in work.iterdir()] == ["notes.txt"]
+    work.rename(tmp_path / "other")
+
+    def interrupt(record: EpochRecord) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compress_model(weights, out, "int4", shards=shards, tune=recipe, on_epoch=interrupt)
+    assert work.is_dir()
+    compress_model(weights, out, "int4", shards=shards, tune=recipe)
+    assert out.is_file()
+    assert not work.exists()
 
 
 @pytest.mark.parametrize("changed", [{"eval_context": 2}, {"input_size": 28}], ids=str)
