@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lipnet.crops.align import load_face
 from lipnet.errors import InputError
-from lipnet.files import write_folder_atomic
+from lipnet.files import read_json, write_folder_atomic
 from lipnet.inference.onnx_reader import import_runtime
 from lipnet.inference.read import crop_options_of, find_landmarks
 from lipnet.labels import BACKGROUND
@@ -18,13 +18,15 @@ from lipnet.live.reader import find_window
 from lipnet.live.spotter import find_settings
 from lipnet.models.weights import ModelCard, load_card
 from lipnet.recipe import Recipe
+from lipnet.records import Record
 from lipnet.single.export import Exported, export_model
 from lipnet.spec import ModelSpec
+from lipnet.web.runtime import FILES as RUNTIME_FILES
 from lipnet.web.runtime import read_runtime
 from lipnet.web.tflite import convert
 
 PAGE = Path(__file__).with_name("page")
-FACTS = "model.json"
+FACTS, EXAMPLE = "model.json", "example"  # the file of the facts, and the one that is optional
 NETWORKS = {name: f"networks/{name}.onnx" for name in ("detector", "mesh", "frame", "head")}
 MAX_BYTES = 30_000_000  # that a phone loads in a few seconds
 LICENCES = ("mediapipe.LICENSE", "mediapipe.NOTICE")  # next to the networks' files
@@ -62,16 +64,12 @@ def write_page(
     or a runtime that is not installed.
     """
     check_folder(folder)
-    if folder.resolve() in weights.resolve().parents:
-        raise InputError(
-            f"--web {folder} holds {weights}, which would be lost: name another folder"
-        )
     card = load_card(weights)
     check_card(card, weights)
     runtime = read_runtime(modules)
     facts = describe_model(card if int8 is None else card.without_thresholds(), weights, face)
     if example is not None:
-        facts["example"] = f"example{example.suffix}"
+        facts[EXAMPLE] = f"example{example.suffix}"
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "model.onnx"
         made = export_model(weights, out, stream=True, face=face, int8=int8, split=split)
@@ -88,8 +86,8 @@ def write_page(
         FACTS: json.dumps(facts, sort_keys=True, ensure_ascii=False).encode(),
     }
     if example is not None:
-        files[str(facts["example"])] = example.read_bytes()
-    with write_folder_atomic(folder) as temporary:
+        files[str(facts[EXAMPLE])] = example.read_bytes()
+    with write_folder_atomic(folder.resolve()) as temporary:
         for name, content in files.items():
             path = temporary / name
             path.parent.mkdir(exist_ok=True)
@@ -98,13 +96,47 @@ def write_page(
 
 
 def check_folder(folder: Path) -> None:
-    """InputError if the folder holds something that is not a page, which would be lost."""
+    """InputError if the folder cannot be replaced: it is the current one, or holds an entry that
+    `write_page` did not write, which would be lost."""
     if not folder.parent.is_dir():
         raise InputError(f"--web {folder}: {folder.parent} is not a folder")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--web {folder} is not a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file():
-        raise InputError(f"--web {folder} is not empty and holds no page: name a new folder")
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise InputError(f"--web {folder} would replace the current folder: name another folder")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    written = list_written(folder)
+    entries = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    other = next((name for name in entries if name not in written), None)
+    if other is not None:
+        raise InputError(
+            f"--web {folder} holds {other}, which is not part of a page and would be lost: name a "
+            "new folder"
+        )
+
+
+def list_written(folder: Path) -> set[str]:
+    """The files that `write_page` wrote there, and their folders; InputError without a page."""
+    try:
+        facts = Record(read_json(folder / FACTS))
+        if facts.texts("files") != NETWORKS:
+            raise ValueError("it names other networks")
+        example = {facts.text(EXAMPLE)} if EXAMPLE in facts else set()
+    except (OSError, ValueError):
+        raise InputError(
+            f"--web {folder} is not empty and holds no page: name a new folder"
+        ) from None
+    files = {
+        *(path.name for path in PAGE.iterdir()),
+        *(f"runtime/{name}" for name in RUNTIME_FILES),
+        *NETWORKS.values(),
+        *(f"licences/{name}.txt" for name in (*LICENCES, *RUNTIME_LICENCES.values())),
+        "licences/index.html",
+        FACTS,
+        *example,
+    }
+    return files | {str(Path(name).parent) for name in files}
 
 
 def check_card(card: ModelCard, weights: Path) -> None:

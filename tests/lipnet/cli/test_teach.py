@@ -145,6 +145,7 @@ def test_the_weights_to_start_from_are_kept(released: Path, tmp_path: Path) -> N
         ([".", "--takes", "2"], "--takes must be in 3..999"),
         ([".", "--port", "70000"], "--port must be in 0..65535"),
         ([".", "--no-page", "--web", "none/page"], "--web none/page: none is not a folder"),
+        ([".", "--no-page", "--web", "."], "--web . would replace the current folder"),
         ([".", "--delete"], "nothing was deleted"),
     ],
 )

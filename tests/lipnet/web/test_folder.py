@@ -61,16 +61,22 @@ def test_facts_of_a_model_with_a_background(tmp_path: Path) -> None:
     assert facts["frames"] == 29
 
 
-@pytest.mark.parametrize(("int8", "expected"), [(None, 0.7), (Path("shards"), 0.9)])
-def test_a_threshold_is_that_of_the_exported_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, int8: Path | None, expected: float
-) -> None:
-    weights = write_weights(tmp_path / "w.safetensors")
-    copy_weights(weights, weights, THRESHOLDS)
-    exported = Exported([], load_card(weights), [], Parity({}))
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Weights of which a page is written, without its networks and its runtime."""
+    path = write_weights(tmp_path / "w.safetensors")
+    copy_weights(path, path, THRESHOLDS)
+    exported = Exported([], load_card(path), [], Parity({}))
     monkeypatch.setattr(pages, "export_model", lambda *_, **__: exported)
     monkeypatch.setattr(pages, "read_runtime", lambda _: {})
     monkeypatch.setattr(pages, "convert", lambda _: b"")
+    return path
+
+
+@pytest.mark.parametrize(("int8", "expected"), [(None, 0.7), (Path("shards"), 0.9)])
+def test_a_threshold_is_that_of_the_exported_weights(
+    weights: Path, tmp_path: Path, int8: Path | None, expected: float
+) -> None:
     write_page(weights, tmp_path / "page", int8=int8)
     facts = json.loads((tmp_path / "page" / "model.json").read_text())
     assert (facts["threshold"], facts["isChosen"]) == (expected, int8 is None)
@@ -86,13 +92,34 @@ def test_a_folder_of_something_else_is_kept(tmp_path: Path) -> None:
         check_folder(tmp_path / "absent" / "page")
 
 
-def test_a_folder_with_the_weights_is_kept(tmp_path: Path) -> None:
-    page = tmp_path / "page"
-    page.mkdir()
-    (page / "model.json").write_text("{}")
-    weights = write_weights(page / "w.safetensors")
-    with pytest.raises(InputError, match=r"holds .*w\.safetensors, which would be lost"):
+@pytest.mark.parametrize("name", [".git/HEAD", "CNAME", "runtime/notes.txt", "w.safetensors"])
+def test_a_page_with_other_files_is_kept(weights: Path, tmp_path: Path, name: str) -> None:
+    page, example = tmp_path / "page", tmp_path / "a.mp4"
+    example.write_bytes(b"a video")
+    for _ in range(2):  # a page alone is replaced
+        write_page(weights, page, example=example)
+    (page / name).parent.mkdir(exist_ok=True)
+    (page / name).write_text("mine")
+    with pytest.raises(InputError, match=r"page holds \S+, which is not part of a page and would"):
         write_page(weights, page)
+    assert (page / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", ["{}", "[", '{"files": {"head": "a.onnx"}}'])
+def test_a_model_json_of_another_program_is_no_page(tmp_path: Path, content: str) -> None:
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(InputError, match="holds no page"):
+        check_folder(tmp_path)
+
+
+@pytest.mark.parametrize("folder", [".", "..", "../page"])
+def test_the_current_folder_is_not_replaced(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "page").mkdir()
+    monkeypatch.chdir(tmp_path / "page")
+    with pytest.raises(InputError, match="would replace the current folder: name another"):
+        write_page(weights, Path(folder))
 
 
 def test_a_model_that_needs_the_word_is_refused(tmp_path: Path) -> None:
