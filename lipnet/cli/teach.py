@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,8 +145,20 @@ def delete(parsed: argparse.Namespace) -> None:
     with lock_root(parsed.root) if taught else nullcontext():
         found = delete_takes(parsed.root)
     print(f"{found.takes} takes deleted, and the crops of all takes")
+    if found.others:
+        print(make_printable(format_others(found.others)))
     if found.left:
         print(make_printable(f"left in {parsed.root}: {', '.join(map(escape, found.left))}"))
+
+
+def format_others(takes: Sequence[str]) -> str:
+    """The videos that are named like takes and stay, and why."""
+    named = ", ".join(map(escape, takes[:MENTIONED]))
+    more = f" and {len(takes) - MENTIONED} more" if len(takes) > MENTIONED else ""
+    return (
+        f"kept: {named}{more}: not in the list of what the page recorded, as are your own videos "
+        "and takes of earlier versions"
+    )
 
 
 def train(parsed: argparse.Namespace) -> None:

@@ -11,25 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lipnet.errors import InputError
-from lipnet.files import write_atomic
+from lipnet.files import digest_files, read_json, write_atomic, write_json
 from lipnet.labels import BACKGROUND
+from lipnet.records import Record
 from lipnet.sources.folder import MIN_TO_SPLIT, SPLIT_FOLDERS, has_split_folders
 from lipnet.sources.names import normalise
 from lipnet.sources.scan import is_folder, list_entries
 from lipnet.text import is_writable
 
 WORK = ".lipnet"  # for crops and trainings; hidden, so that the source `folder` does not list it
-TAKE = re.compile(r"take-(\d{3,6})\.(?:webm|mp4)")  # recorded by the page; only these are deleted
+RECORDED = "recorded.json"  # in WORK: the digests of what the page recorded; only that is deleted
+TAKE = re.compile(r"take-(\d{3,6})\.(?:webm|mp4)")
 MIN_TAKES = MIN_TO_SPLIT  # of a word: one to train on, to validate and to measure on
 MIN_WORDS, MAX_WORDS, MAX_WORD_BYTES = 2, 200, 100
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """What `delete_takes` removed: the number of takes, and the entries that it left."""
+    """What `delete_takes` removed and left: the number of takes, the entries of the folder, and the
+    videos that are named like takes but were not recorded by the page."""
 
     takes: int
     left: Sequence[str]
+    others: Sequence[str]
 
 
 def check_words(words: Sequence[str]) -> list[str]:
@@ -74,7 +78,7 @@ def list_words(root: Path) -> list[str]:
 
 
 def list_takes(root: Path, word: str) -> list[str]:
-    """The names of the takes of a word that the page recorded, sorted by number."""
+    """The names of a word's takes, recorded by the page or named like those, sorted by number."""
     folder = root / word
     names = os.listdir(folder) if folder.is_dir() else []
     return sorted((name for name in names if TAKE.fullmatch(name)), key=_number_of)
@@ -89,6 +93,8 @@ def add_take(root: Path, word: str, recorded: Path) -> str:
     """Move a complete recording to the word's folder under the next number; its name there."""
     number = max(map(_number_of, list_takes(root, word)), default=0) + 1
     name = f"take-{number:03d}{recorded.suffix}"
+    known = {**read_recorded(root), f"{word}/{name}": digest_files([recorded])}
+    write_json(root / WORK / RECORDED, {"takes": known})
     folder = root / word
     folder.mkdir(exist_ok=True)
     with write_atomic(folder / name) as temporary:
@@ -96,11 +102,25 @@ def add_take(root: Path, word: str, recorded: Path) -> str:
     return name
 
 
+def read_recorded(root: Path) -> dict[str, str]:
+    """The digest of each take that the page recorded, by "word/name"; InputError if the file cannot
+    be read."""
+    path = root / WORK / RECORDED
+    try:
+        return Record(read_json(path)).texts("takes") if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+
+
 def discard_take(root: Path, word: str, name: str) -> None:
     """Delete one take that the page recorded; InputError for any other file."""
-    if name not in list_takes(root, word):
-        raise InputError(f"{name} is not a take of {word}")
+    if name not in list_takes(root, word) or not _is_recorded(root, f"{word}/{name}"):
+        raise InputError(f"{name} is not a recorded take of {word}")
     (root / word / name).unlink()
+
+
+def _is_recorded(root: Path, take: str) -> bool:
+    return read_recorded(root).get(take) == digest_files([root / take])
 
 
 def delete_takes(root: Path) -> Deleted:
@@ -109,19 +129,18 @@ def delete_takes(root: Path) -> Deleted:
 
     InputError if the folder was never taught from.
     """
-    words = [word for word in list_words(root) if list_takes(root, word)]
-    if not words and not (root / WORK).is_dir():
+    if not (root / WORK).is_dir():
         raise InputError(f"{root} has no takes that `lipnet teach` recorded: nothing was deleted")
-    deleted = 0
-    for word in words:
-        for name in list_takes(root, word):
-            (root / word / name).unlink()
-            deleted += 1
+    takes = [f"{word}/{name}" for word in list_words(root) for name in list_takes(root, word)]
+    recorded = [take for take in takes if _is_recorded(root, take)]
+    for take in recorded:
+        (root / take).unlink()
         with contextlib.suppress(OSError):  # it has other files
-            (root / word).rmdir()
-    if (root / WORK).is_dir() and not (root / WORK).is_symlink():
+            (root / take).parent.rmdir()
+    if not (root / WORK).is_symlink():
         shutil.rmtree(root / WORK)
-    return Deleted(deleted, [entry.name for entry in list_entries(root)])
+    others = [take for take in takes if take not in recorded]
+    return Deleted(len(recorded), [entry.name for entry in list_entries(root)], others)
 
 
 def check_root(root: Path, *, create: bool) -> None:

@@ -16,7 +16,7 @@ from lipnet.measure.accuracy import Estimate
 from lipnet.measure.confusion import LookAlike
 from lipnet.models.weights import ModelCard
 from lipnet.shards.index import ClipFailure
-from lipnet.teach.takes import lock_root
+from lipnet.teach.takes import add_take, lock_root
 from lipnet.teach.training import HeldBack, Taught
 from tests.lipnet.inference.embedding import write_weights
 
@@ -114,8 +114,8 @@ def test_the_page_is_served_until_it_is_interrupted(
 
 
 def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
-    (tmp_path / "yes").mkdir()
-    (tmp_path / "yes" / "take-001.webm").write_bytes(b"x")
+    (tmp_path / "recorded.webm").write_bytes(b"x")
+    add_take(tmp_path, "yes", tmp_path / "recorded.webm")
     (tmp_path / "taught.safetensors").write_bytes(b"x")
     with lock_root(tmp_path), pytest.raises(SystemExit, match="another `lipnet teach` uses"):
         main(["teach", str(tmp_path), "--delete"])
@@ -124,6 +124,23 @@ def test_takes_are_deleted(tmp_path: Path, capsys: Printed) -> None:
     assert "1 takes deleted" in printed
     assert printed.endswith(": taught.safetensors\n")
     assert not (tmp_path / "yes").exists()
+
+
+def test_videos_that_the_page_did_not_record_are_kept(tmp_path: Path, capsys: Printed) -> None:
+    mine = [tmp_path / "yes" / f"take-00{number}.mp4" for number in range(1, 8)]
+    (tmp_path / "yes").mkdir()
+    for video in mine:
+        video.write_bytes(b"mine")
+    with pytest.raises(SystemExit, match="nothing was deleted"):
+        main(["teach", str(tmp_path), "--delete"])
+    with lock_root(tmp_path):
+        pass
+    main(["teach", str(tmp_path), "--delete"])
+    printed = capsys.readouterr().out
+    assert "0 takes deleted" in printed
+    assert "kept: yes/take-001.mp4" in printed
+    assert "yes/take-005.mp4 and 2 more: not in the list of what the page recorded" in printed
+    assert all(video.exists() for video in mine)
 
 
 def test_the_weights_to_start_from_are_kept(released: Path, tmp_path: Path) -> None:

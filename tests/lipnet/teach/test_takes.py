@@ -80,7 +80,7 @@ def test_takes_are_numbered_and_discarded(tmp_path: Path) -> None:
     assert list_takes(root, "yes") == ["take-001.webm", "take-003.webm", "take-004.mp4"]
     assert sorted(path.name for path in (root / "yes").iterdir()) == list_takes(root, "yes")
     for name in ("take-002.webm", "../yes/take-001.webm", ".."):
-        with pytest.raises(InputError, match="is not a take of yes"):
+        with pytest.raises(InputError, match="is not a recorded take of yes"):
             discard_take(root, "yes", name)
     assert list_takes(root, "no") == []
 
@@ -89,14 +89,29 @@ def test_only_recorded_takes_and_crops_are_deleted(tmp_path: Path) -> None:
     (tmp_path / "takes").mkdir()
     root = record(record(tmp_path / "takes", "yes", 2), "no")
     (root / "no" / "holiday.mp4").write_bytes(b"mine")
+    (root / "no" / "take-002.mp4").write_bytes(b"mine")
+    (root / "yes" / "take-002.webm").write_bytes(b"put in its place")
     (root / "taught.safetensors").write_bytes(b"a model")
     with lock_root(root):
         (root / WORK / "crops").mkdir()
+    for name in ("holiday.mp4", "take-002.mp4"):
+        with pytest.raises(InputError, match="is not a recorded take of no"):
+            discard_take(root, "no", name)
     found = delete_takes(root)
-    assert (found.takes, sorted(found.left)) == (3, ["no", "taught.safetensors"])
-    assert [path.name for path in (root / "no").iterdir()] == ["holiday.mp4"]
+    assert (found.takes, sorted(found.left)) == (2, ["no", "taught.safetensors", "yes"])
+    assert found.others == ["no/take-002.mp4", "yes/take-002.webm"]
+    assert sorted(path.name for path in (root / "no").iterdir()) == ["holiday.mp4", "take-002.mp4"]
+    assert [path.name for path in (root / "yes").iterdir()] == ["take-002.webm"]
     with pytest.raises(InputError, match="has no takes that `lipnet teach` recorded"):
         delete_takes(root)
+
+
+def test_a_list_of_takes_that_cannot_be_read(tmp_path: Path) -> None:
+    root = record(tmp_path, "yes")
+    (root / WORK / "recorded.json").write_text("[")
+    with pytest.raises(InputError, match=r"recorded\.json cannot be read"):
+        delete_takes(root)
+    assert list_takes(root, "yes") == ["take-001.webm"]
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
