@@ -239,6 +239,12 @@ class ModelSpec:
         """Whether the front end sees gradients and optical flow besides the grey values."""
         return "motion" in self.options
 
+    @property
+    def has_frame_features(self) -> bool:
+        """Whether a feature depends on a frame and two neighbours on either side only."""
+        others = (*OWN_FRONT_ENDS, *MAPPED)
+        return not (self.motion or self.takes_clip or self.backbone in others)
+
 
 def check_widths(spec: ModelSpec, widths: Sequence[float]) -> tuple[ModelSpec, ...]:
     """The specs of a network of several widths, shares of `spec` from 1 down; InputError for

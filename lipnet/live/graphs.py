@@ -13,9 +13,7 @@ from lipnet.errors import InputError
 from lipnet.export.graph import FrameGraph, HeadGraph
 from lipnet.inference.clip_model import ONNX
 from lipnet.inference.onnx_reader import Session, load_onnx, run_graph
-from lipnet.models.densenet3d import DenseNet3D
 from lipnet.models.fold import fold_batchnorm
-from lipnet.models.frontend import FrontEnd
 from lipnet.models.lipreader import Lipreader
 from lipnet.models.weights import ModelCard, load_model
 from lipnet.spec import ModelSpec
@@ -64,17 +62,27 @@ class OnnxGraphs:
         return torch.from_numpy(run_graph(self.sessions[1], {"features": features_TC.numpy()}))[0]
 
 
-def _has_frame_features(model: Lipreader) -> bool:
-    frontend = model.frontend
-    is_plain = isinstance(frontend, FrontEnd) and not frontend.motion
-    return is_plain and not isinstance(model.trunk, DenseNet3D)
+def check_stream(card: ModelCard, path: Path) -> None:
+    """InputError for a model that cannot read a stream: one that needs to know the word's frames,
+    or computes its features from all frames of a clip."""
+    spec = ModelSpec.parse(card.spec)
+    if not spec.has_frame_features:
+        raise InputError(
+            f"{path} ({card.spec}) cannot read a stream: its features are not those of a frame "
+            "and two neighbours on either side; use a spec without motion, densenet3d and "
+            "backbones with an input of their own"
+        )
+    if spec.boundary:
+        raise InputError(
+            f"{path} ({card.spec}) needs the frames of the word, which are not known in a stream: "
+            "use a model without boundary"
+        )
 
 
 def load_graphs(path: Path) -> tuple[StreamGraphs, ModelCard]:
     """The graphs of a weights file, or of either .onnx of an export with --stream, and the card.
 
-    InputError for a model that cannot read a stream: one that needs to know the word's frames, or
-    computes its features from all frames of a clip, or an .onnx of whole clips.
+    InputError for a model that cannot read a stream, or an .onnx of whole clips.
     """
     if path.suffix == ONNX:
         reader, card, facts = load_onnx(path, threads=torch.get_num_threads())
@@ -83,19 +91,8 @@ def load_graphs(path: Path) -> tuple[StreamGraphs, ModelCard]:
                 f"{path} is the graph of a whole clip: export the model with --stream, or use its "
                 "weights file"
             )
-        graphs: StreamGraphs = OnnxGraphs(reader.sessions)
-    else:
-        model, card = load_model(path)
-        if not _has_frame_features(model):
-            raise InputError(
-                f"{path} ({card.spec}) cannot read a stream: its features are not those of a frame "
-                "and two neighbours on either side; use a spec without motion, densenet3d and "
-                "backbones with an input of their own"
-            )
-        graphs = TorchGraphs(model)
-    if ModelSpec.parse(card.spec).boundary:
-        raise InputError(
-            f"{path} ({card.spec}) needs the frames of the word, which are not known in a stream: "
-            "use a model without boundary"
-        )
-    return graphs, card
+        check_stream(card, path)
+        return OnnxGraphs(reader.sessions), card
+    model, card = load_model(path)
+    check_stream(card, path)
+    return TorchGraphs(model), card

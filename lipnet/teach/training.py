@@ -17,7 +17,6 @@ from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import ClipFacts, MemoryStore
 from lipnet.data.shrink import Shrink
 from lipnet.device import choose_device, keep_freed_memory
-from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.inference.predict import predict_logits
 from lipnet.inference.read import crop_options_of
@@ -27,6 +26,7 @@ from lipnet.lineage.generation import WEIGHTS_FILE, Generation, TrainingFacts
 from lipnet.lineage.generation_run import LineageListener
 from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan
+from lipnet.live.graphs import check_stream
 from lipnet.measure.accuracy import Estimate, accuracy
 from lipnet.measure.confusion import LookAlike, confusion_matrix, find_lookalikes
 from lipnet.models.weights import ModelCard, load_card, load_model
@@ -155,11 +155,7 @@ def train_clips(
 def check_start(card: ModelCard, start: Path) -> CropOptions:
     """How takes are cropped for a model that starts from these weights: as its training crops
     were, but by the landmark model `mesh`. InputError if it cannot be taught."""
-    if ModelSpec.parse(card.spec).boundary:
-        raise InputError(
-            f"{start} ({card.spec}) needs the frames of the word, which are not known in a "
-            "stream: start from a model without boundary"
-        )
+    check_stream(card, start)
     trained = crop_options_of(card.preprocessing, start)
     return replace(trained, face="").for_landmarks(MESH)
 

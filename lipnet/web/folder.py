@@ -14,13 +14,13 @@ from lipnet.labels import BACKGROUND
 from lipnet.landmark_names import MESH
 from lipnet.landmarks import blaze_face, mesh
 from lipnet.landmarks.mesh_points import IBUG
+from lipnet.live.graphs import check_stream
 from lipnet.live.reader import find_window
 from lipnet.live.spotter import find_settings
 from lipnet.models.weights import ModelCard, load_card
 from lipnet.recipe import Recipe
 from lipnet.records import Record
 from lipnet.single.export import Exported, export_model
-from lipnet.spec import ModelSpec
 from lipnet.web.runtime import FILES as RUNTIME_FILES
 from lipnet.web.runtime import read_runtime
 from lipnet.web.tflite import convert
@@ -65,7 +65,7 @@ def write_page(
     """
     check_folder(folder)
     card = load_card(weights)
-    check_card(card, weights)
+    check_stream(card, weights)
     runtime = read_runtime(modules)
     facts = describe_model(card if int8 is None else card.without_thresholds(), weights, face)
     if example is not None:
@@ -137,15 +137,6 @@ def list_written(folder: Path) -> set[str]:
         *example,
     }
     return files | {str(Path(name).parent) for name in files}
-
-
-def check_card(card: ModelCard, weights: Path) -> None:
-    """InputError if the model needs more than a stream of frames."""
-    if ModelSpec.parse(card.spec).boundary:
-        raise InputError(
-            f"{weights} ({card.spec}) needs the frames of the word, which are not known in a "
-            "stream: use a model without boundary"
-        )
 
 
 def describe_model(card: ModelCard, weights: Path, face: str) -> dict[str, object]:

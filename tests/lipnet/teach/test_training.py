@@ -11,10 +11,9 @@ from lipnet.inference.read import Reader
 from lipnet.labels import BACKGROUND
 from lipnet.live.reader import LiveModel
 from lipnet.measure.accuracy import wilson
-from lipnet.models.weights import load_card, load_model
+from lipnet.models.weights import ModelCard, load_card, load_model, save_tensors
 from lipnet.teach.clips import collect_clips
 from lipnet.teach.training import CROPPING, TRAINING, check_start, make_recipe, teach
-from tests.lipnet.inference.embedding import write_weights
 from tests.lipnet.teach.conftest import TAKES, WORDS
 
 LABELS = [BACKGROUND, *WORDS]
@@ -80,8 +79,21 @@ def test_epochs_follow_from_the_clips(released: Path) -> None:
     assert make_recipe(card, 140, epochs=1).warmup_epochs == 0
 
 
-def test_weights_that_need_the_words_frames_are_refused(tmp_path: Path, takes: Path) -> None:
-    weights = write_weights(tmp_path / "w.safetensors", "resnet18_0.125x + tcn_0.25x + boundary")
-    with pytest.raises(InputError, match="start from a model without boundary"):
-        teach(takes, weights, tmp_path / "out.safetensors")
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        ("resnet18_0.125x + tcn_0.25x + boundary", "use a model without boundary"),
+        ("resnet18_0.125x + tcn_0.25x + motion", "cannot read a stream"),
+        ("densenet3d + mean", "cannot read a stream"),
+        ("alexnet_slow_0.0625x", "cannot read a stream"),
+    ],
+)
+def test_weights_that_cannot_read_a_stream_are_refused(
+    tmp_path: Path, spec: str, fault: str
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    tensors = {"classifier.bias": torch.zeros(2)}
+    save_tensors(weights, tensors, ModelCard(spec, ["a", "b"], {}, {}))
+    with pytest.raises(InputError, match=fault):
+        teach(tmp_path, weights, tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
