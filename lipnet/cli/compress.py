@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipnet.cli.pair import describe_pair, format_pair
+from lipnet.cli.unused import refuse_unused
 from lipnet.how import GRAPH, STEPS
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ ABOUT = (
     + ". prune_<share> goes with int<bits> or cluster<bits>, as in 'prune_0.5 + cluster4'. The "
     "file is used like any weights file."
 )
+
+LR, BATCH, SPLIT = 5e-4, 16, "val"
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -44,10 +47,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="epochs to tune the stored weights, on --shards, taught by WEIGHTS (default: none)",
     )
     verb.add_argument(
-        "--lr", type=float, default=5e-4, help="of the tuning: the rate that falls to 0"
+        "--lr", type=float, help=f"of the tuning: the rate that falls to 0 (default: {LR:g})"
     )
-    verb.add_argument("--batch", type=int, default=16, metavar="CLIPS", help="of the tuning")
-    verb.add_argument("--split", default="val", help="of --shards: where top-1 is compared")
+    verb.add_argument(
+        "--batch", type=int, metavar="CLIPS", help=f"of the tuning (default: {BATCH})"
+    )
+    verb.add_argument("--split", help=f"of --shards: where top-1 is compared (default: {SPLIT})")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=run)
 
@@ -57,13 +62,19 @@ def run(parsed: argparse.Namespace) -> None:
     from lipnet.lease import lease_device
     from lipnet.single.compress import compress_model
 
+    if not parsed.epochs:
+        refuse_unused(
+            {"--lr": parsed.lr, "--batch": parsed.batch}, "nothing is tuned without --epochs"
+        )
+    if parsed.shards is None:
+        refuse_unused({"--split": parsed.split}, "nothing is compared without --shards")
     with lease_device():
         made = compress_model(
             parsed.weights,
             parsed.out,
             parsed.how,
             shards=parsed.shards,
-            split=parsed.split,
+            split=parsed.split or SPLIT,
             tune=make_recipe(parsed) if parsed.epochs else None,
             on_epoch=show_epoch,
         )
@@ -78,8 +89,8 @@ def make_recipe(parsed: argparse.Namespace) -> "Recipe":
     return replace(
         Recipe.for_input(load_card(parsed.weights).preprocessing),
         epochs=parsed.epochs,
-        lr=parsed.lr,
-        batch=parsed.batch,
+        lr=LR if parsed.lr is None else parsed.lr,
+        batch=BATCH if parsed.batch is None else parsed.batch,
         schedule="cosine_by_step",
         mixup=0.0,
         variable_length=False,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipnet.cli.face import add_face
+from lipnet.cli.unused import refuse_unused
 from lipnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,13 +17,15 @@ ABOUT = (
     "the exit status is 1 only if nothing could be embedded."
 )
 
+SPLIT = "test"
+
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
     embed = verbs.add_parser("embed", help="features of shards or videos, as .npz", epilog=ABOUT)
     embed.add_argument("videos", type=Path, nargs="*", metavar="VIDEO")
     embed.add_argument("--shards", type=Path, metavar="DIR", help="output of the stage shards")
-    embed.add_argument("--split", default="test", help="a split of the shards")
+    embed.add_argument("--split", help=f"a split of the shards (default: {SPLIT})")
     embed.add_argument("--weights", type=Path, required=True, help="a weights.safetensors")
     embed.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
     add_face(embed)
@@ -33,6 +36,10 @@ def run(parsed: argparse.Namespace) -> None:
     """Embed, write, and print each failure."""
     if bool(parsed.videos) == bool(parsed.shards):
         raise InputError("embed takes either videos or --shards DIR")
+    if parsed.shards:
+        refuse_unused({"--face": parsed.face}, "the clips of --shards are cropped already")
+    else:
+        refuse_unused({"--split": parsed.split}, "videos have no splits")
     if parsed.out.suffix != ".npz" or not parsed.out.parent.is_dir():
         raise InputError(f"--out {parsed.out}: must be an .npz file in a folder that exists")
     made = embed(parsed)
@@ -52,7 +59,7 @@ def embed(parsed: argparse.Namespace) -> "Embeddings":
 
     with lease_device():
         if parsed.shards:
-            return embed_shards(parsed.weights, parsed.shards, parsed.split)
+            return embed_shards(parsed.weights, parsed.shards, parsed.split or SPLIT)
         return embed_videos(parsed.weights, parsed.videos, face=parsed.face)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lipnet.cli.face import add_face
 from lipnet.cli.pair import describe_pair, format_pair
+from lipnet.cli.unused import refuse_unused
 
 if TYPE_CHECKING:
     from lipnet.measure.accuracy import Estimate
@@ -18,6 +19,8 @@ ABOUT = (
     "Needs the extra `export` (pip install '.[export]' in the repository). lipnet read, evaluate "
     "and cost take the file in place of the weights."
 )
+
+SPLIT = "val"
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,7 +38,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar="SHARDS",
         help="quantise to int8; the training clips of these shards calibrate it",
     )
-    verb.add_argument("--split", default="val", help="of the shards: where top-1 is compared")
+    verb.add_argument("--split", help=f"of the shards: where top-1 is compared (default: {SPLIT})")
     verb.add_argument(
         "--stream",
         action="store_true",
@@ -50,6 +53,8 @@ def run(parsed: argparse.Namespace) -> None:
     """Write the files and print what they are and what was checked."""
     from lipnet.single.export import export_model
 
+    if parsed.int8 is None:
+        refuse_unused({"--split": parsed.split}, "nothing is compared without --int8")
     if parsed.web is not None:
         write_web(parsed)
         return
@@ -57,7 +62,7 @@ def run(parsed: argparse.Namespace) -> None:
         parsed.weights,
         parsed.out,
         int8=parsed.int8,
-        split=parsed.split,
+        split=parsed.split or SPLIT,
         stream=parsed.stream,
         face=parsed.face,
     )
@@ -69,7 +74,7 @@ def write_web(parsed: argparse.Namespace) -> None:
     from lipnet.web.folder import write_page
 
     page = write_page(
-        parsed.weights, parsed.web, face=parsed.face, int8=parsed.int8, split=parsed.split
+        parsed.weights, parsed.web, face=parsed.face, int8=parsed.int8, split=parsed.split or SPLIT
     )
     if parsed.json:
         print(json.dumps({**to_json(page.exported), **page_json(page)}))

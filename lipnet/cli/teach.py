@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lipnet.cli.demo import MODEL, wait_for_interrupt
 from lipnet.cli.evaluate import format_estimate
 from lipnet.cli.output import make_printable
+from lipnet.cli.unused import refuse_unused
 from lipnet.errors import InputError
 from lipnet.files import is_same_path
 from lipnet.labels import BACKGROUND
@@ -28,6 +29,7 @@ ABOUT = (
     "Nothing leaves this machine. Needs the extra `mesh`."
 )
 MODEL_NAME = "taught.safetensors"  # in DIR
+TAKES = 15
 MENTIONED = 5
 BAR = 30  # characters
 
@@ -39,12 +41,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     verb.add_argument("root", type=Path, metavar="DIR", help="the folder of the takes")
     verb.add_argument("--words", default="", metavar="A,B,...", help="by default DIR's folders")
-    verb.add_argument("--takes", type=int, default=15, metavar="N", help="takes of each word")
+    verb.add_argument("--takes", type=int, metavar="N", help=f"of each word (default: {TAKES})")
     verb.add_argument(
         "--from",
         dest="start",
         type=Path,
-        default=MODEL,
         metavar="WEIGHTS",
         help="the weights to start from, by default a released model's",
     )
@@ -79,22 +80,46 @@ def check_request(parsed: argparse.Namespace) -> None:
     """InputError for options out of range, and for paths that cannot be read or written."""
     from lipnet.teach.takes import MIN_TAKES, check_root
 
+    check_mode(parsed)
     check_root(parsed.root, create=not (parsed.delete or parsed.no_page))
     if parsed.delete:
         return
-    if not parsed.start.is_file():
-        raise InputError(f"--from {parsed.start} does not exist: name a weights file")
+    if not find_start(parsed).is_file():
+        raise InputError(f"--from {find_start(parsed)} does not exist: name a weights file")
     for name, low, high in (("epochs", 0, 1000), ("takes", MIN_TAKES, 999), ("port", 0, 65535)):
         value = getattr(parsed, name)
-        if not low <= value <= high:
+        if value is not None and not low <= value <= high:
             raise InputError(f"--{name} must be in {low}..{high}, not {value}")
     out = find_out(parsed)
     if out.suffix != ".safetensors" or not out.parent.is_dir():
         raise InputError(f"--out {out}: a .safetensors in a folder that exists")
-    if is_same_path(out, parsed.start):
+    if is_same_path(out, find_start(parsed)):
         raise InputError(f"--out {out} has the weights to start from: name another file")
     if parsed.web is not None:
         check_web(parsed.web)
+
+
+def check_mode(parsed: argparse.Namespace) -> None:
+    """InputError for options that the page, the training without it or the deletion ignores."""
+    page = {
+        "--takes": parsed.takes,
+        "--port": parsed.port,
+        "--no-browser": parsed.no_browser,
+    }
+    training = {
+        "--words": parsed.words,
+        "--from": parsed.start,
+        "--out": parsed.out,
+        "--epochs": parsed.epochs,
+        "--web": parsed.web,
+    }
+    if parsed.delete:
+        options = {**training, **page, "--json": parsed.json}
+        refuse_unused(options, "--delete goes with no other option")
+    if parsed.no_page:
+        refuse_unused(page, "--no-page records no takes")
+    elif parsed.json:
+        raise InputError("--json needs --no-page")
 
 
 def check_web(folder: Path) -> None:
@@ -115,14 +140,27 @@ def open_page(parsed: argparse.Namespace) -> None:
     from lipnet.teach.takes import list_words, lock_root
 
     words = split_words(parsed.words) or list_words(parsed.root)
-    out, takes, epochs = find_out(parsed), parsed.takes, parsed.epochs
-    with lock_root(parsed.root):
-        plan = Plan(parsed.root, parsed.start, out, takes=takes, epochs=epochs, web=parsed.web)
-        with serve_session(TeachSession(plan, words), parsed.port) as address:
-            print(f"{address} is open until Ctrl+C; takes are kept in {parsed.root}", flush=True)
-            if not parsed.no_browser:
-                webbrowser.open(address)
-            wait_for_interrupt()
+    plan = Plan(
+        parsed.root,
+        find_start(parsed),
+        find_out(parsed),
+        takes=parsed.takes or TAKES,
+        epochs=parsed.epochs,
+        web=parsed.web,
+    )
+    with (
+        lock_root(parsed.root),
+        serve_session(TeachSession(plan, words), parsed.port) as address,
+    ):
+        print(f"{address} is open until Ctrl+C; takes are kept in {parsed.root}", flush=True)
+        if not parsed.no_browser:
+            webbrowser.open(address)
+        wait_for_interrupt()
+
+
+def find_start(parsed: argparse.Namespace) -> Path:
+    """The weights to start from."""
+    return Path(parsed.start or MODEL)
 
 
 def find_out(parsed: argparse.Namespace) -> Path:
@@ -170,7 +208,7 @@ def train(parsed: argparse.Namespace) -> None:
     with lock_root(parsed.root), lease_device():
         taught = teach(
             parsed.root,
-            parsed.start,
+            find_start(parsed),
             find_out(parsed),
             words=split_words(parsed.words),
             epochs=parsed.epochs,

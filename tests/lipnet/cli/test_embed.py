@@ -102,6 +102,8 @@ def test_nothing_embedded_is_exit_status_1(tmp_path: Path, weights: Path) -> Non
             r"where/e\.npz: must be an \.npz file in a folder that exists",
         ),
         ("e.npz", ["--shards", "nowhere"], "no shards in nowhere"),
+        ("e.npz", ["a.mp4", "--split", "val"], "videos have no splits: leave out --split"),
+        ("e.npz", ["--shards", "s", "--face", "f.npy"], "cropped already: leave out --face"),
     ],
 )
 def test_wrong_arguments_are_one_line(

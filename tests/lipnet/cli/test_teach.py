@@ -164,6 +164,15 @@ def test_the_weights_to_start_from_are_kept(released: Path, tmp_path: Path) -> N
         ([".", "--no-page", "--web", "none/page"], "--web none/page: none is not a folder"),
         ([".", "--no-page", "--web", "."], "--web . would replace the current folder"),
         ([".", "--delete"], "nothing was deleted"),
+        (
+            [".", "--delete", "--words", "yes", "--json"],
+            "--delete goes with no other option: leave out --words, --json",
+        ),
+        ([".", "--json"], "--json needs --no-page"),
+        (
+            [".", "--no-page", "--takes", "9", "--port", "80", "--no-browser"],
+            "--no-page records no takes: leave out --takes, --port, --no-browser",
+        ),
     ],
 )
 def test_what_cannot_be_taught_is_one_line(

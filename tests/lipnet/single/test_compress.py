@@ -445,6 +445,18 @@ def test_the_file_to_be_compressed_is_kept(tmp_path: Path, weights: Path) -> Non
             compress_model(weights, out, "int2")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--lr", "1e-3", "--batch", "8"], "without --epochs: leave out --lr, --batch"),
+        (["--split", "val"], "nothing is compared without --shards: leave out --split"),
+    ],
+)
+def test_options_without_use_are_refused(arguments: list[str], error: str, weights: Path) -> None:
+    with pytest.raises(SystemExit, match=error):
+        main(["compress", str(weights), "--how", "int8", "--out", "s.safetensors", *arguments])
+
+
 def test_damaged_packed_files_are_one_line(tmp_path: Path, weights: Path) -> None:
     made = compress_model(weights, tmp_path / "small.safetensors", "cluster4")
     model, card = load_model(made.path)

@@ -217,3 +217,8 @@ def test_without_a_name_that_ends_in_onnx_nothing_is_written(tmp_path: Path, wei
         SystemExit, match="error: --out .*: must be an .onnx file in a folder that exists"
     ):
         main(["export", str(weights), "--out", str(tmp_path / "m.pt")])
+
+
+def test_a_split_without_int8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="nothing is compared without --int8: leave out --split"):
+        main(["export", "w.safetensors", "--web", str(tmp_path / "page"), "--split", "test"])
