@@ -259,7 +259,7 @@ def format_lines(taught: "Taught") -> list[str]:
         *format_failures(taught),
         f"{', '.join(f'{count} {name}' for name, count in taught.clips.items())} clips, "
         f"{taught.epochs} epochs",
-        *format_held_back(taught.held_back),
+        *format_held_back(taught.held_back, taught.card.labels),
         f"read a camera: lipnet live --weights {path} --camera 0",
         f"the page of a phone: lipnet export {path} --web page",
     ]
@@ -276,9 +276,14 @@ def format_failures(taught: "Taught") -> list[str]:
     return [*lines, f"not used: {more} more takes"] if more > 0 else lines
 
 
-def format_held_back(found: "HeldBack") -> list[str]:
-    """What the model reads of the takes that it has not seen."""
-    none = "no take has pauses: the model has no background, and reads a word at every moment"
+def format_held_back(found: "HeldBack", labels: Sequence[str]) -> list[str]:
+    """What a model of these labels reads of the takes that it has not seen."""
+    none = (
+        "pauses  no take that was held back has any"
+        if BACKGROUND in labels
+        else "no take that was trained on has pauses: the model has no background, and reads a "
+        "word at every moment"
+    )
     missed = [
         f"{word} ({right} of {all_} read right)"
         for word, (right, all_) in found.per_word.items()

@@ -53,8 +53,8 @@ class HeldBack:
     """What the model reads of the takes that it was neither trained on nor chosen by.
 
     `words` is the share of the words that are read right, `pauses` that of the pauses in which no
-    word is read (None: there are no pauses); `confused` are the labels that are mistaken for each
-    other, the worst first.
+    word is read (None: no held-back take has any); `confused` are the labels that are mistaken for
+    each other, the worst first.
     """
 
     words: Estimate

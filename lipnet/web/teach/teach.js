@@ -6,6 +6,7 @@ import { Recorder } from "./recorder.js";
 const POLL = 500; // milliseconds
 const FRAME = 40; // milliseconds of a frame in the last take's picture
 const MAX_REFUSED = 3; // takes in a row, after which recording stops
+const BACKGROUND = "<background>"; // the label of pauses
 const STAGES = { cropping: "Looking at the takes", training: "Training" };
 const NAMES = [
   ...["screen", "video", "cue", "camera", "record", "stop", "train", "notice", "notice-title"],
@@ -86,7 +87,13 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 const describe = ({ top1, low, high, clips }) =>
   `${percent(top1)} (95 %: ${percent(low)} to ${percent(high)}, ${clips} clips)`;
 
-const nameLabel = (label) => (label === "<background>" ? "pauses" : label);
+const nameLabel = (label) => (label === BACKGROUND ? "pauses" : label);
+
+function describePauses({ pauses, labels }) {
+  if (pauses) return `Pauses read as such: ${describe(pauses)}`;
+  if (labels.includes(BACKGROUND)) return "No take that was held back has pauses.";
+  return "No take that was trained on has pauses: the model reads a word at every moment.";
+}
 
 function showLearned() {
   const { taught } = state;
@@ -95,7 +102,7 @@ function showLearned() {
   const missed = Object.entries(taught.per_word).filter(([, [right, all]]) => right < all);
   const lines = [
     `Words read right: ${describe(taught.words)}`,
-    taught.pauses ? `Pauses read as such: ${describe(taught.pauses)}` : "No pauses were recorded.",
+    describePauses(taught),
     ...missed.map(([word, [right, all]]) => `${word}: ${right} of ${all} read right`),
     ...taught.confused.map(
       ([one, other, mistaken, clips]) => `${nameLabel(one)} and ${nameLabel(other)} confused: ${mistaken} of ${clips}`,

@@ -80,9 +80,12 @@ def test_the_page_that_reads_is_written_too(
 
 
 def test_no_pauses_is_stated() -> None:
-    lines = teach.format_held_back(replace(HELD_BACK, pauses=None, confused=[]))
+    without = replace(HELD_BACK, pauses=None, confused=[])
+    lines = teach.format_held_back(without, ["no", "yes"])
     assert any("the model has no background" in line for line in lines)
     assert "confused: none" in lines
+    lines = teach.format_held_back(without, CARD.labels)
+    assert "pauses  no take that was held back has any" in lines
 
 
 def test_the_bar_is_a_line_per_tenth_without_a_terminal(capsys: Printed) -> None:
