@@ -46,7 +46,7 @@ def format_lines(found: "JudgedCascade") -> list[str]:
     share = found.gflops / found.large_gflops
     chosen = ", whose clips also chose the threshold" if found.split == "val" else ""
     return [
-        f"threshold {found.threshold:.3f}: {found.small} answers {found.leaves_val:.1%} of the "
+        f"threshold {found.threshold}: {found.small} answers {found.leaves_val:.1%} of the "
         f"validation clips and {found.leaves:.1%} on {found.split}{chosen}",
         f"cascade  {format_estimate(found.top1)}",
         f"small    {format_estimate(found.top1_small)}",

@@ -46,7 +46,7 @@ def _describe_row(row: LeaderboardRow, own: CascadeCost, names: ModelNames) -> s
             f"{row.gflops:.3f}",
             f"{100 * row.gflops / own.large_gflops:.0f} %",
             f"{own.worst_gflops:.3f}",
-            "none" if own.threshold == NO_CLIP else f"{own.threshold:.3f}",
+            "none" if own.threshold == NO_CLIP else str(own.threshold),  # as --leave-at takes it
             f"{percent(own.leaves_val)} %",
             f"{percent(own.leaves)} %",
             f"`{row.model}`",

@@ -55,6 +55,7 @@ def test_the_command_reads_a_kept_study(capsys: pytest.CaptureFixture[str]) -> N
     printed = capsys.readouterr().out
     assert " on val, whose clips also chose the threshold\n" in printed
     assert "worst case" in printed
+    assert f"threshold {found['threshold']!r}: " in printed  # to be given to --leave-at
 
 
 @pytest.mark.parametrize(
