@@ -79,7 +79,7 @@ def _choose_labels(file: Path | None, classes: int) -> list[str]:
         print(f"no --labels: the classes are named class-000, class-001, ... ({ORDER})")
         return [f"class-{number:03d}" for number in range(classes)]
     try:
-        labels = file.read_text(encoding="utf-8").split("\n")
+        labels = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} is not a readable list of labels: {error}") from None
     labels = [label.strip() for label in labels if label.strip()]

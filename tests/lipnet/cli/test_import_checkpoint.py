@@ -93,7 +93,7 @@ def test_labels_are_one_word_per_line(
 ) -> None:
     words = sorted(f"WORD{number}" for number in range(500))
     file = tmp_path / "words.txt"
-    file.write_text("\n".join(words) + "\n")
+    file.write_text("\n".join(words) + "\n", encoding="utf-8-sig")  # as Windows writes it
     assert load_card(import_released(released, tmp_path, "--labels", file)).labels == words
     assert "sorted" not in capsys.readouterr().out
     file.write_text("\r\n".join(reversed(words)))
