@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from lipnet.errors import InputError
 
 if TYPE_CHECKING:
+    import torch
+
     from lipnet.doctor.speed import Workload
 
 
@@ -45,16 +47,24 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def make_report(disk: Path) -> Iterator[str]:
-    """The report's lines: facts, checks, speed, and the rates for programs."""
-    from lipnet.device import choose_device
+    """The report's lines: facts, and what is measured on a device that no other program uses."""
+    from lipnet.doctor.facts import collect_facts
+    from lipnet.lease import lease_device
+
+    for name, text in collect_facts(disk, clock=time.perf_counter).items():
+        yield f"{name:<12}{text}"
+    with lease_device() as device:
+        yield from measure(device)
+
+
+def measure(device: "torch.device") -> Iterator[str]:
+    """The lines of the device: checks, speed, and the rates for programs."""
     from lipnet.doctor.checks import run_checks
-    from lipnet.doctor.facts import collect_facts, count_cores, name_device
+    from lipnet.doctor.facts import count_cores, name_device
     from lipnet.doctor.rates import Rates
     from lipnet.doctor.speed import WORKLOADS, measure_products, measure_training
 
-    clock, device = time.perf_counter, choose_device()
-    for name, text in collect_facts(disk, clock=clock).items():
-        yield f"{name:<12}{text}"
+    clock = time.perf_counter
     yield f"\nchecks on {device}"
     with tempfile.TemporaryDirectory() as folder:
         for check in run_checks(device, Path(folder)):

@@ -3,12 +3,14 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from lipnet import lease
 from lipnet.cli import doctor
 from lipnet.cli.main import main
 from lipnet.doctor import checks, facts, speed
@@ -122,6 +124,30 @@ def test_speed_counts_the_clips_of_the_timed_steps(monkeypatch: pytest.MonkeyPat
     assert found.wait_share == pytest.approx(2 / 5)
     assert measure_products(CPU, clock=Minutes()) > 0
     assert Speed(workload, LRW_CLIPS * 80 / 3600, 0, 0).lrw_hours == pytest.approx(1)
+
+
+def test_a_device_is_leased_for_checks_and_speed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+
+    @contextmanager
+    def lease_device() -> Iterator[torch.device]:
+        held.append("leased")
+        yield CPU
+        held.append("released")
+
+    def measure(*_: object, **__: object) -> float:
+        held.append("measured")
+        return 1e12
+
+    monkeypatch.setattr(lease, "lease_device", lease_device)
+    monkeypatch.setattr(checks, "run_checks", lambda *_: iter([]))
+    monkeypatch.setattr(speed, "measure_products", measure)
+    monkeypatch.setitem(speed.WORKLOADS, "cpu", ())
+    monkeypatch.setattr(facts, "DISK_BYTES", facts.CHUNK)
+    main(["doctor", "--disk", str(tmp_path)])
+    assert held == ["leased", "measured", "released"]
 
 
 def test_the_report_is_printed_and_written(
