@@ -17,6 +17,8 @@ const at = Object.fromEntries(NAMES.map((name) => [name, document.getElementById
 const recorder = new Recorder(at.video);
 let state = null;
 let isRecording = false;
+let isOpening = false; // the camera
+let isTyped = false; // words that are not saved
 let last = null; // { word, name, frames, size, pixels } of the last take
 let playing = 0;
 
@@ -50,7 +52,7 @@ function show() {
   const isBusy = Boolean(state.job);
   const next = state.words.length > 1 ? findNext() : null;
   at.folder.textContent = state.folder;
-  if (document.activeElement !== at.words) at.words.value = state.words.map(({ word }) => word).join(", ");
+  if (!isTyped) at.words.value = state.words.map(({ word }) => word).join(", ");
   at.takes.replaceChildren(
     ...state.words.map(({ word, takes }) => {
       const bar = document.createElement("progress");
@@ -61,7 +63,7 @@ function show() {
     }),
   );
   const isReady = state.words.length > 1 && state.words.every(({ takes }) => takes.length >= state.minimum);
-  at.camera.disabled = isBusy || recorder.isOpen;
+  at.camera.disabled = isBusy || isOpening || recorder.isOpen;
   at.record.disabled = isBusy || isRecording || !recorder.isOpen || !next;
   at.stop.disabled = !isRecording;
   at.train.disabled = isBusy || isRecording || !isReady;
@@ -133,6 +135,8 @@ function play() {
 }
 
 async function useCamera() {
+  if (isOpening) return; // clicked twice: each would open a stream
+  isOpening = true;
   try {
     await recorder.open(() => {
       isRecording = false;
@@ -144,6 +148,7 @@ async function useCamera() {
     recorder.close();
     notify(...describeCamera(error), true);
   }
+  isOpening = false;
   show();
 }
 
@@ -158,9 +163,9 @@ async function record() {
   let refused = 0;
   while (isRecording && findNext() && refused < MAX_REFUSED) {
     const word = findNext();
-    const take = await recorder.take(word, cue);
-    if (!take) break;
     try {
+      const take = await recorder.take(word, cue);
+      if (!take) break;
       const answer = await ask(`take?word=${encodeURIComponent(word)}`, take, "application/octet-stream");
       last = { word, ...answer };
       refused = 0;
@@ -181,6 +186,7 @@ async function record() {
 async function change(path, value) {
   try {
     state = await ask(path, JSON.stringify(value));
+    if (path === "words") isTyped = false;
   } catch (error) {
     notify("Not possible", error.message, true);
   }
@@ -208,6 +214,9 @@ async function watch() {
   else notify("Trained", `The model is ${state.taught.path}.`);
 }
 
+at.words.addEventListener("input", () => {
+  isTyped = true;
+});
 at.form.addEventListener("submit", (event) => {
   event.preventDefault();
   at.words.blur();

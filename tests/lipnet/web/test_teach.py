@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from lipnet.labels import BACKGROUND
 from lipnet.models.weights import load_card
 from lipnet.sources.synthetic.options import SyntheticOptions
 from lipnet.sources.synthetic.render import ClipPlan, render_clip
@@ -114,3 +115,72 @@ def test_takes_without_a_face_are_refused(page: Page, session: TeachSession) -> 
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("#record")).to_be_enabled()
     assert list_takes(session.plan.root, "bark") == []
+
+
+def test_words_that_are_not_saved_stay_and_one_camera_is_opened(
+    page: Page, session: TeachSession
+) -> None:
+    session.set_words(WORDS)
+    with serve_session(session) as address:
+        page.goto(address)
+        page.evaluate(
+            """() => {
+              const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+              window.opened = 0;
+              navigator.mediaDevices.getUserMedia = (wanted) => {
+                window.opened += 1;
+                return open(wanted);
+              };
+            }"""
+        )
+        words = page.get_by_label("Your words")
+        expect(words).to_have_value("bark, family")
+        words.fill("bark, family, =help")
+        page.get_by_role("button", name="Use the camera").dblclick()
+        expect(page.locator("#record")).to_be_enabled()
+        assert page.evaluate("window.opened") == 1
+        expect(words).to_have_value("bark, family, =help")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("the word '=help' has control characters")).to_be_visible()
+        expect(words).to_have_value("bark, family, =help")
+        words.fill(" bark,help,")
+        page.get_by_role("button", name="Save").click()
+        expect(words).to_have_value("bark, help")
+
+
+def test_a_recorder_that_fails_is_reported(page: Page, session: TeachSession) -> None:
+    session.set_words(WORDS)
+    with serve_session(session) as address:
+        page.goto(address)
+        page.evaluate(
+            """() => {
+              MediaRecorder.prototype.start = () => { throw new Error("no encoder"); };
+            }"""
+        )
+        page.get_by_role("button", name="Use the camera").click()
+        page.get_by_role("button", name="Record").click()
+        expect(page.get_by_text("bark: not used")).to_be_visible()
+        expect(page.get_by_text("no encoder")).to_be_visible()
+        expect(page.locator("#record")).to_be_enabled()
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (WORDS, "No take that was trained on has pauses"),
+        ((BACKGROUND, *WORDS), "No take that was held back has pauses"),
+    ],
+)
+def test_why_there_are_no_pauses(
+    page: Page, session: TeachSession, labels: tuple[str, ...], text: str
+) -> None:
+    share = {"top1": 1.0, "low": 0.5, "high": 1.0, "clips": 2}
+    taught = {"path": "a.safetensors", "labels": labels, "words": share, "pauses": None}
+    state = {**session.state(), "taught": {**taught, "per_word": {}, "confused": []}}
+    with serve_session(session) as address:
+        page.route("**/state", lambda route: route.fulfill(json=state))
+        try:
+            page.goto(address)
+            expect(page.get_by_text(text)).to_be_visible()
+        finally:
+            page.unroute("**/state")
