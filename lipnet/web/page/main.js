@@ -146,7 +146,7 @@ function send({ frame, times, isRestart }) {
 }
 
 function resume() {
-  if (!playing.isPaused || playing.pending > PLAY_AT) return;
+  if (!playing.isPaused || playing.pending > PLAY_AT || video.ended) return; // it would start again
   playing.isPaused = false;
   video.play().catch(() => {});
 }

@@ -6,6 +6,7 @@ The pictures are in SCREENSHOTS, if that names a folder.
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -46,6 +47,18 @@ self.onmessage = ({ data: { kind, generation, bitmap, seconds, isRestart } }) =>
     self.postMessage({ kind: "ended", generation, event: word });
     word = null;
   }
+};
+"""
+# A worker that answers each frame late, so that a short video is over before the first answer.
+ANSWERS_LATE = """
+self.onmessage = ({ data: { kind, generation, bitmap, seconds } }) => {
+  if (kind === "load") self.postMessage({ kind: "ready", facts: FACTS });
+  if (kind === "frame") {
+    const { width, height } = bitmap;
+    const step = { seconds, state: "no face", faces: 0, event: null, took: 1, parts: {} };
+    setTimeout(() => self.postMessage({ kind: "step", generation, width, height, ...step }), 2000);
+  }
+  if (kind === "end") self.postMessage({ kind: "ended", generation, event: null });
 };
 """
 # Follows the small face of one stream, loses it, and reads another stream with a large one as well.
@@ -179,24 +192,53 @@ def test_a_video_of_too_few_frames_is_read_to_its_end(
     expect(page.get_by_text("The video is over")).to_be_visible()
 
 
+@contextmanager
+def replace_worker(page: Page, address: str, script: str) -> Iterator[None]:
+    """Open the page with another worker."""
+    with urlopen(f"{address.rstrip('/')}/model.json") as answer:
+        body = script.replace("FACTS", answer.read().decode())
+    page.route(
+        "**/worker.js",
+        lambda route: route.fulfill(content_type="text/javascript", body=body),
+    )
+    try:
+        open_ready(page, address)
+        yield
+    finally:
+        page.unroute("**/worker.js")
+
+
+def write_webm(path: Path, count: int) -> None:
+    frames = [np.ascontiguousarray(FACE[..., ::-1])] * count
+    write_movie(path, frames, codec="libvpx", kind="webm", rate=25)
+
+
 @pytest.fixture
 def worded(page: Page, address: str, tmp_path: Path) -> Iterator[Page]:
     """The page with a worker that knows a last word of each video, which are a.webm and b.webm."""
-    with urlopen(f"{address.rstrip('/')}/model.json") as answer:
-        facts = answer.read().decode()
-    script = KNOWS_A_LAST_WORD.replace("FACTS", facts)
-    page.route(
-        "**/worker.js",
-        lambda route: route.fulfill(content_type="text/javascript", body=script),
-    )
-    for name, count in (("a.webm", 250), ("b.webm", 10)):
-        frames = [np.ascontiguousarray(FACE[..., ::-1])] * count
-        write_movie(tmp_path / name, frames, codec="libvpx", kind="webm", rate=25)
-    try:
-        open_ready(page, address)
+    write_webm(tmp_path / "a.webm", 250)
+    write_webm(tmp_path / "b.webm", 10)
+    with replace_worker(page, address, KNOWS_A_LAST_WORD):
         yield page
-    finally:
-        page.unroute("**/worker.js")
+
+
+def test_a_video_that_is_over_is_not_played_again(page: Page, address: str, tmp_path: Path) -> None:
+    """Its last frame is the first that makes one too many wait."""
+    write_webm(tmp_path / "a.webm", 13)
+    with replace_worker(page, address, ANSWERS_LATE):
+        page.evaluate(
+            """() => {
+              const { play } = HTMLMediaElement.prototype;
+              window.played = 0;
+              HTMLMediaElement.prototype.play = function () {
+                window.played += 1;
+                return play.call(this);
+              };
+            }"""
+        )
+        page.locator("#file").set_input_files(tmp_path / "a.webm")
+        expect(page.get_by_text("The video is over")).to_be_visible()
+        assert page.evaluate("window.played") == 1
 
 
 def test_a_stream_begins_with_its_own_largest_face(page: Page, address: str) -> None:
