@@ -68,8 +68,8 @@ export function describeLimits({ labels, source, landmarks, frames, isChosen, ba
     `It knows ${words} words${source ? ` (of the corpus ${source})` : ""} and no others: any other ` +
       "word is read as one of them, or as nothing.",
     `It reads single words within ${(frames / 25).toFixed(1)} seconds, from the front, of one person.`,
-    "It was trained on few people: for others it is often wrong. Look-alike words (pat, bat, mat) " +
-      "cannot be told apart by lips alone.",
+    "It reads the people best that it was trained on: if they were few, it is often wrong for others. " +
+      "Look-alike words (pat, bat, mat) cannot be told apart by lips alone.",
     background
       ? "It was trained on pauses as well, so that it can report that nothing is said."
       : "It was not trained on pauses: some word is likely at most moments, so words are also " +
