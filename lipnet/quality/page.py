@@ -98,20 +98,21 @@ def format_faces(quality: Quality) -> list[str]:
 
 
 def format_speakers(speakers: Sequence[SpeakerQuality]) -> list[str]:
-    """The speakers next to each other, the least steady first."""
+    """The speakers next to each other, those with the most failures first."""
     if not speakers:
         return []
     rest = len(speakers) - LISTED_SPEAKERS
     rows = (
-        f"| {one.speaker} | {one.clips} | {one.failed} | {percent(one.interpolated, 2)} | "
-        f"{one.jitter:.2f} |"
+        f"| {one.speaker} | {one.clips} | {one.failed} | "
+        f"{'-' if one.interpolated is None else percent(one.interpolated, 2)} | "
+        f"{'-' if one.jitter is None else f'{one.jitter:.2f}'} |"
         for one in speakers[:LISTED_SPEAKERS]
     )
     return [
         "## Speakers",
         "",
-        "The least steady first"
-        + (f"; {rest} steadier ones are in quality.json" if rest > 0 else "")
+        "Those with the largest share of failed clips first, then the least steady"
+        + (f"; {rest} more are in quality.json" if rest > 0 else "")
         + ". A speaker who stands out may be one whom the landmark model does not fit.",
         "",
         "| speaker | clips | failed | frames without a face | jump of the mouth's centre, px |",

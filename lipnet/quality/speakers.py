@@ -11,18 +11,19 @@ from lipnet.clip import Clip
 
 @dataclass(frozen=True)
 class SpeakerQuality:
-    """A speaker's clips, how many failed, and means over the others: the share of frames without a
-    face, and the jumps of the mouth's centre in the crop's pixels."""
+    """A speaker's clips, how many failed, and means over the others, None if there are none: the
+    share of frames without a face, and the jumps of the mouth's centre in the crop's pixels."""
 
     speaker: str
     clips: int
     failed: int
-    interpolated: float
-    jitter: float
+    interpolated: float | None
+    jitter: float | None
 
 
 def compare_speakers(clips: Sequence[Clip], table: pd.DataFrame) -> list[SpeakerQuality]:
-    """The speakers, the least steady first; none if fewer than two are known.
+    """The speakers, none if fewer than two are known: by the share of failed clips, the largest
+    first, and then the least steady first.
 
     `table` has a row per clip that was cut, with the columns `interpolated` and `jitter`.
     """
@@ -38,9 +39,13 @@ def compare_speakers(clips: Sequence[Clip], table: pd.DataFrame) -> list[Speaker
             speaker,
             clips=count,
             failed=count - int(cut.get(speaker, 0)),
-            interpolated=float(means["interpolated"].get(speaker, 0.0)),
-            jitter=float(means["jitter"].get(speaker, 0.0)),
+            interpolated=float(means["interpolated"][speaker]) if speaker in cut else None,
+            jitter=float(means["jitter"][speaker]) if speaker in cut else None,
         )
         for speaker, count in counts.items()
     ]
-    return sorted(speakers, key=lambda one: (-one.jitter, one.speaker))
+    return sorted(speakers, key=_rank)
+
+
+def _rank(one: SpeakerQuality) -> tuple[float, float, str]:
+    return -one.failed / one.clips, -(one.jitter or 0.0), one.speaker
