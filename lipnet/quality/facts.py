@@ -39,7 +39,8 @@ class Quality:
     """Everything in the report; `faces` is None if the corpus is precropped, and `speakers` is
     empty unless there are several.
 
-    `clips` has one row per clip that was cut: its video, measures of its pixels and face.
+    `clips` has one row per clip that was cut: its video, measures of its pixels and face; what was
+    outside of the frame is not known of a precropped one.
     `training` is the recipe's normalisation, and `measured` names what of it is "auto".
     """
 
@@ -151,7 +152,9 @@ def gather(profile: str, folders: QualityFolders, crops: CropOptions, recipe: Re
         {"clip_id": [clip.clip_id for clip in clips], "video": [clip.video for clip in clips]}
     )
     table = pixels.clips.merge(videos, on="clip_id", how="left", validate="one_to_one")
-    if faces is not None:
+    if faces is None:
+        table = table.drop(columns="outside")
+    else:
         table = table.merge(faces.clips, on="clip_id", how="left", validate="one_to_one")
     brightness = read_brightness(folders.shards)
     bright = brightness["train"]
@@ -205,16 +208,12 @@ def read_brightness(shards: Path) -> dict[str, PixelStats]:
 def check_quality(quality: Quality) -> list[Check]:
     """All checks; the limits are rules of thumb."""
     clips = sum(count.clips for count in quality.splits.values())
-    outside = float((quality.clips["outside"] > MAX_OUTSIDE).mean())
     seen = quality.normalised
     return [
         _share("files rejected", quality.manifest.rejected_files, quality.manifest.files),
         _share("clips failed", quality.failed, clips),
         *(_check_faces(quality.faces) if quality.faces is not None else []),
-        Check(
-            f"clips with over {percent(MAX_OUTSIDE)} of their pixels outside of the frame",
-            percent(outside, 2), "up to 1 %", outside <= 0.01,
-        ),
+        *(_check_outside(quality.clips["outside"]) if "outside" in quality.clips else []),
         Check(
             "mean of the training crops after the recipe's normalisation",
             f"{seen.mean:+.2f}", "{:g} to {:g}".format(*USUAL_MEAN),
@@ -239,6 +238,12 @@ def _check_faces(faces: FaceMeasures) -> list[Check]:
         ),
         Check("median jump of the mouth's centre", f"{jitter:.2f} px", "up to 1 px", jitter <= 1),
     ]
+
+
+def _check_outside(outside: "pd.Series[float]") -> list[Check]:
+    share = float((outside > MAX_OUTSIDE).mean())
+    what = f"clips with over {percent(MAX_OUTSIDE)} of their pixels outside of the frame"
+    return [Check(what, percent(share, 2), "up to 1 %", share <= 0.01)]
 
 
 def _share(what: str, part: int, whole: int) -> Check:
@@ -271,9 +276,10 @@ def list_numbers(quality: Quality) -> dict[str, Any]:
         "normalised": {
             "mean": round(quality.normalised.mean, 4), "std": round(quality.normalised.std, 4),
         },
-        "outside": percentiles(quality.clips["outside"].to_numpy()),
         "signs": {check.what: check.fine for check in check_quality(quality)},
     }  # fmt: skip
+    if "outside" in quality.clips:
+        numbers["outside"] = percentiles(quality.clips["outside"].to_numpy())
     if quality.speakers:
         numbers["speakers"] = [asdict(one) for one in quality.speakers]
     if quality.faces is not None:

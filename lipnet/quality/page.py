@@ -134,8 +134,6 @@ def format_crops(quality: Quality) -> list[str]:
     for split, found in quality.brightness.items():
         mean, std = (found.mean - wanted.mean) / wanted.std, found.std / wanted.std
         lines.append(f"| {split} | {found.mean:.3f} | {found.std:.3f} | {mean:+.2f} | {std:.2f} |")
-    outside = quality.clips["outside"]
-    largest = percent(max(outside, default=0.0))
     return [
         *lines,
         "",
@@ -145,14 +143,25 @@ def format_crops(quality: Quality) -> list[str]:
         "cropping or the range of the pixels differs from theirs.",
         *([f"To normalise this corpus: {quality.advice}."] if quality.advice else []),
         "",
-        f"{int((outside > 0).sum())} of {len(outside)} clips have pixels outside of their video's "
-        f"frame (at most {largest} of a clip); the frame's edge is repeated there.",
-        "",
+        *format_outside(quality),
         "![distributions](distributions.png)",
         "",
         "## Contact sheet",
         "",
         "![random crops](contact_sheet.png)",
+        "",
+    ]
+
+
+def format_outside(quality: Quality) -> list[str]:
+    """How many clips have pixels outside of the frame; nothing if that is not known."""
+    if "outside" not in quality.clips:
+        return []
+    outside = quality.clips["outside"]
+    largest = percent(max(outside, default=0.0))
+    return [
+        f"{int((outside > 0).sum())} of {len(outside)} clips have pixels outside of their video's "
+        f"frame (at most {largest} of a clip); the frame's edge is repeated there.",
         "",
     ]
 

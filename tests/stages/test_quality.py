@@ -80,6 +80,8 @@ def test_precropped_clips_have_pictures_and_no_faces(
     assert "Landmarks: 0 videos = 0 tracked + 0 failed; 1 are precropped" in page
     assert "Darkest" in page
     assert "detection" not in page
+    assert "outside of the" not in page  # not measured
+    assert "outside" not in (paths.quality / "quality.json").read_text(encoding="utf-8")
     assert all((paths.quality / name).is_file() for name in PICTURES)
 
 
