@@ -26,24 +26,23 @@ def make_manifest(
     source: str, root: Path, options: Mapping[str, object], *, folder: Path
 ) -> ManifestSummary:
     """Discover, check and write; an InputError leaves the folder unchanged."""
+    adapter = find_source(source)
     clips, rejected = discover_clips(source, root, options)
-    check_complete(clips, find_source(source).advise(root, options))
+    check_complete(clips, adapter.advise(root, options))
     for line in describe_gaps(clips):
         print(f"warning: {line}")
-    return write_manifest(folder, clips, rejected, source=source, options=options)
+    counted = adapter.counted
+    return write_manifest(folder, clips, rejected, source=source, options=options, counted=counted)
 
 
 def print_summary(summary: ManifestSummary, folder: Path) -> None:
-    """Print clips by split, labels, and rejected files by reason."""
+    """Print clips by split, labels, and rejected files or lines by reason."""
     table = Table("split", "clips", "videos", "labels", "speakers", title="Manifest")
     for split, size in summary.splits.items():
         table.add_row(split, *map(str, (size.clips, size.videos, size.labels, size.speakers)))
     console = Console()
     console.print(table)
-    console.print(
-        f"{summary.clips} clips of {summary.labels} labels; {summary.files} files = "
-        f"{summary.videos} videos with clips + {summary.rejected_files} rejected"
-    )
+    console.print(f"{summary.clips} clips of {summary.labels} labels; {summary.describe_total()}")
     if summary.overlap is not None:
         console.print(str(summary.overlap), soft_wrap=True)
     for reason, count in summary.rejected.items():

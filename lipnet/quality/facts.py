@@ -207,10 +207,11 @@ def read_brightness(shards: Path) -> dict[str, PixelStats]:
 
 def check_quality(quality: Quality) -> list[Check]:
     """All checks; the limits are rules of thumb."""
+    manifest = quality.manifest
     clips = sum(count.clips for count in quality.splits.values())
     seen = quality.normalised
     return [
-        _share("files rejected", quality.manifest.rejected_files, quality.manifest.files),
+        _share(f"{manifest.counted} rejected", manifest.total_rejected, manifest.total),
         _share("clips failed", quality.failed, clips),
         *(_check_faces(quality.faces) if quality.faces is not None else []),
         *(_check_outside(quality.clips["outside"]) if "outside" in quality.clips else []),

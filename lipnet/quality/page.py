@@ -50,8 +50,8 @@ def format_counts(quality: Quality) -> list[str]:
     lines = [
         "## Outcomes",
         "",
-        f"- Source `{manifest.source}`: {manifest.files} files = {manifest.videos} with "
-        f"clips + {manifest.rejected_files} rejected{_in_brackets(manifest.rejected)}.",
+        f"- Source `{manifest.source}`: {manifest.describe_total()}"
+        f"{_in_brackets(manifest.rejected)}.",
         f"- Landmarks{by}: {landmarks.videos} videos = "
         f"{landmarks.tracked_videos} tracked + {sum(landmarks.failed.values())} failed"
         f"{_in_brackets(landmarks.failed)}{rest}.",

@@ -228,6 +228,7 @@ WHOLE = Published(718_018, 1000, {"train": 603_193, "val": 63_237, "test": 51_58
 SOURCE = Source(
     discover,
     LAYOUT,
+    counted="lines",
     published=lambda options: None if read_names(options, "words") else WHOLE,
     frames_per_clip=lambda options: 8,  # the mean; a clip is its word, without context
     gives_splits=lambda root: True,

@@ -50,8 +50,10 @@ class SplitSize:
 
 @dataclass(frozen=True)
 class ManifestSummary:
-    """The source and a digest of its options, and counts: files = videos + rejected files.
+    """The source and a digest of its options, and counts.
 
+    `counted` is what the source lists: files = videos + rejected files, or "lines" of label files =
+    clips + rejected lines (in manifests of earlier versions, files for each source).
     `digests` are those of the manifest's other files, by name. `overlap` of speakers is None and
     `digests` are empty in manifests of earlier versions, whose clips are not read.
     """
@@ -65,15 +67,24 @@ class ManifestSummary:
     rejected: Mapping[str, int]
     overlap: SpeakerOverlap | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    counted: str = "files"
 
     @property
-    def rejected_files(self) -> int:
+    def total_rejected(self) -> int:
+        """The rejected files or lines."""
         return sum(self.rejected.values())
 
     @property
-    def files(self) -> int:
-        """The source's files: videos with clips, and rejected files."""
-        return self.videos + self.rejected_files
+    def total(self) -> int:
+        """The source's files or lines: those with clips, and the rejected ones."""
+        return (self.clips if self.counted == "lines" else self.videos) + self.total_rejected
+
+    def describe_total(self) -> str:
+        """The sum as text, such as "4 files = 3 videos with clips + 1 rejected"."""
+        found = f"{self.videos} videos with clips"
+        if self.counted == "lines":
+            found = f"{self.clips} clips"
+        return f"{self.total} {self.counted} = {found} + {self.total_rejected} rejected"
 
 
 def write_manifest(
@@ -83,19 +94,22 @@ def write_manifest(
     *,
     source: str,
     options: Mapping[str, object],
+    counted: str = "files",
 ) -> ManifestSummary:
     """Write clips.csv, labels.json, rejected.csv, summary.json; equal input gives equal bytes."""
     clips = sorted(clips, key=lambda clip: clip.clip_id)
     rejected = sorted(rejected, key=lambda record: (record.path, record.reason))
-    summary = summarise(clips, rejected, source=source, options=options)
+    summary = summarise(clips, rejected, source=source, options=options, counted=counted)
     with write_folder_atomic(folder) as temporary:
         write_rows(temporary / CLIPS, CLIP_COLUMNS, clips)
         write_rows(temporary / REJECTED, REJECTED_COLUMNS, rejected)
         write_json(temporary / LABELS, sorted({clip.label for clip in clips}))
         digests = {name: digest_files([temporary / name]) for name in (CLIPS, LABELS, REJECTED)}
         summary = replace(summary, digests=digests)
-        sums = {"files": summary.files, "rejected_files": summary.rejected_files}
-        write_json(temporary / SUMMARY, {**asdict(summary), **sums})
+        values = asdict(summary)
+        del values["counted"]  # the names of the sums tell it
+        sums = {counted: summary.total, f"rejected_{counted}": summary.total_rejected}
+        write_json(temporary / SUMMARY, {**values, **sums})
     return summary
 
 
@@ -113,6 +127,7 @@ def summarise(
     *,
     source: str,
     options: Mapping[str, object],
+    counted: str,
 ) -> ManifestSummary:
     """Counts by split and by reason."""
     return ManifestSummary(
@@ -127,6 +142,7 @@ def summarise(
         },
         rejected=dict(sorted(Counter(record.reason for record in rejected).items())),
         overlap=SpeakerOverlap.of((clip.split, clip.speaker) for clip in clips),
+        counted=counted,
     )
 
 
@@ -296,12 +312,11 @@ def _parse_summary(found: Record) -> ManifestSummary:
         rejected=found.counts("rejected"),
         overlap=SpeakerOverlap.parse(found.record("overlap")) if "overlap" in found else None,
         digests=_parse_digests(found),
+        counted="lines" if "lines" in found else "files",
     )
-    if (found.count("files"), found.count("rejected_files")) != (
-        summary.files,
-        summary.rejected_files,
-    ):
-        raise ValueError("its files are not videos + rejected files")
+    sums = found.count(summary.counted), found.count(f"rejected_{summary.counted}")
+    if sums != (summary.total, summary.total_rejected):
+        raise ValueError(f"its {summary.counted} are not the sum of its other counts")
     return summary
 
 

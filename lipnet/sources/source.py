@@ -46,12 +46,14 @@ class Source:
     """A corpus, as the rest of the project needs to know it.
 
     `discover` takes source.root and source.options, and returns the clips sorted by id and a record
-    of each file that was left out; equal trees give equal lists.
+    of each file, or line of a label file, that was left out; equal trees give equal lists.
     """
 
     discover: Callable[[Path, Mapping[str, object]], Discovered]
     # The expected files, in words.
     layout: str
+    # What `discover` has a record of: "files", or "lines" of label files, each of which is a clip.
+    counted: str = "files"
     # Frames of a clip with these options (the mean, if clips differ), and of a whole video: for
     # estimates of disk and time.
     frames_per_clip: Callable[[Mapping[str, object]], int] = count_default_frames

@@ -56,7 +56,7 @@ def test_lrw1000(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_lrw1000(root, tmp_path / "rendered", render(tmp_path / "rendered"))
     made = run_stages(tmp_path / "work", root, capsys)
     manifest = read(made / "manifest/summary.json")
-    assert manifest["clips"] + manifest["rejected_files"] == 18
+    assert manifest["clips"] + manifest["rejected_lines"] == manifest["lines"] == 18
     assert manifest["rejected"] == {"bad_times": 1, "empty_window": 1, "frame_missing": 1}
     assert read(made / "landmarks/summary.json")["ready_videos"] == 15
     assert not list((made / "landmarks").glob("*.npz"))

@@ -124,8 +124,8 @@ def test_it_ends_where_it_belongs(number: int, ends: Ends) -> None:
 
 def test_what_goes_in_comes_out_or_is_counted_as_failed(ends: Ends) -> None:
     manifest, landmarks, shards = ends.manifest, ends.landmarks, ends.shards
-    assert manifest.files == manifest.clips + manifest.rejected_files == len(ends.by_file)
-    assert manifest.files == len(INPUTS) + len(WHOLE)
+    assert manifest.total == manifest.clips + manifest.total_rejected == len(ends.by_file)
+    assert manifest.total == len(INPUTS) + len(WHOLE)
     assert landmarks.videos == manifest.clips
     assert landmarks.videos == landmarks.tracked_videos + sum(landmarks.failed.values())
     cut = sum(split.clips for split in shards.splits.values())

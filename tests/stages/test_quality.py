@@ -6,7 +6,7 @@ from uuid import uuid4
 import cv2
 import pytest
 
-from lipnet.clip import Clip
+from lipnet.clip import Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.quality.facts import Quality
 from lipnet.sources.manifest import write_manifest
@@ -68,7 +68,8 @@ def test_precropped_clips_have_pictures_and_no_faces(
         for split in ("train", "val", "test") for i in range(3)
     ]  # fmt: skip
     paths = Paths(params.profile)
-    write_manifest(paths.manifest, clips, [], source="lrw1000", options={})
+    rejected = [Rejected("info/trn_1000.txt:9", "bad_line", "")]
+    write_manifest(paths.manifest, clips, rejected, source="lrw1000", options={}, counted="lines")
     places = LandmarkFolders(Path("root"), paths.tmp / "landmarks", paths.landmarks)
     make_landmarks([], places, params.landmarks, precropped=1)
     pack(params, paths)
@@ -77,6 +78,8 @@ def test_precropped_clips_have_pictures_and_no_faces(
     quality, page = report(params, paths)
     assert quality.faces is None
     assert "no face was detected" in page
+    assert "Source `lrw1000`: 10 lines = 9 clips + 1 rejected (1 bad_line)." in page
+    assert "| lines rejected | 1 of 10 (10.00 %) |" in page
     assert "Landmarks: 0 videos = 0 tracked + 0 failed; 1 are precropped" in page
     assert "Darkest" in page
     assert "detection" not in page

@@ -29,7 +29,7 @@ def test_every_clip_is_in_the_page_by_split_and_outcome(params: Params) -> None:
     assert "| train | 4 | 3 | 1 | 1 no_face |" in page
     assert "| test | 4 | 4 | 0 |  |" in page
     assert "Landmarks, by `dlib`: 12 videos = 11 tracked + 1 failed (1 no_face)." in page
-    assert "Source `lrw`: 12 files = 12 with clips + 0 rejected." in page
+    assert "Source `lrw`: 12 files = 12 videos with clips + 0 rejected." in page
     assert "132 frames; in 4 of them (3.03 %) no face was seen" in page
     assert quality.failed == 1
 

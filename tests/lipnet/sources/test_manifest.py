@@ -99,11 +99,26 @@ def test_summary_adds_up(tmp_path: Path) -> None:
     rejected = [Rejected("x", "zero_bytes", ""), Rejected("y", "zero_bytes", "")]
     write_manifest(tmp_path, [*clips, twin], rejected, source="grid", options={"seed": 1})
     summary = read_summary(tmp_path)
-    assert (summary.clips, summary.videos, summary.files) == (7, 6, 8)
+    assert (summary.clips, summary.videos, summary.total) == (7, 6, 8)
     assert summary.rejected == {"zero_bytes": 2}
     assert (summary.splits["train"].clips, summary.splits["train"].videos) == (5, 4)
     assert summary.splits["val"].labels == 1
     assert sum(size.clips for size in summary.splits.values()) == summary.clips
+
+
+def test_the_lines_of_label_files_are_clips_or_rejected(tmp_path: Path) -> None:
+    clips = [replace(clip, video="images/f") for clip in make_clips({"A train": 3})]
+    rejected = [Rejected("info/trn_1000.txt:4", "bad_line", "")]
+    write_manifest(tmp_path, clips, rejected, source="lrw1000", options={}, counted="lines")
+    summary = read_summary(tmp_path)
+    assert (summary.videos, summary.total_rejected, summary.total) == (1, 1, 4)
+    assert summary.describe_total() == "4 lines = 3 clips + 1 rejected"
+    found = read_json(tmp_path / "summary.json")
+    assert isinstance(found, dict)
+    assert (found.pop("lines"), found.pop("rejected_lines")) == (4, 1)
+    old = {**found, "files": 2, "rejected_files": 1}  # as earlier versions counted
+    write_json(tmp_path / "summary.json", old)
+    assert read_summary(tmp_path).describe_total() == "2 files = 1 videos with clips + 1 rejected"
 
 
 @pytest.mark.parametrize(("key", "value"), [("clips", "7"), ("files", 9), ("splits", {"val": 1})])
