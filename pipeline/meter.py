@@ -23,8 +23,8 @@ class Meter:
     def __init__(self, total: int, label: str) -> None:
         self._total = total
         self._label = label
-        self._done = 0
-        self._started = self._printed = time.monotonic()
+        self._done = self._made = 0
+        self._started = self._making_since = self._printed = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -52,6 +52,16 @@ class Meter:
 
     def advance(self, count: int = 1) -> None:
         """Count `count` more as done."""
+        self._made += count
+        self._count(count)
+
+    def skip(self, count: int = 1) -> None:
+        """Count `count` more as done by an earlier run: that took no time."""
+        if not self._made:
+            self._making_since = time.monotonic()
+        self._count(count)
+
+    def _count(self, count: int) -> None:
         self._done += count
         self._bar.advance(self._task, count)
         if self._bar.disable and time.monotonic() - self._printed >= SECONDS_PER_LINE:
@@ -61,6 +71,7 @@ class Meter:
         self._printed = time.monotonic()
         seconds = max(self._printed - self._started, 1e-3)
         line = f"{self._label}: {self._done} of {self._total}, {seconds:.0f} s"
-        if 0 < self._done < self._total:
-            line += f", about {(self._total - self._done) * seconds / self._done:.0f} s left"
+        if self._made and self._done < self._total:
+            each = max(self._printed - self._making_since, 1e-3) / self._made
+            line += f", about {(self._total - self._done) * each:.0f} s left"
         print(line, file=sys.stderr, flush=True)

@@ -9,6 +9,24 @@ from lipnet.files import write_atomic
 from pipeline.inputs import check_inputs
 
 
+class EarlierJobs:
+    """Which of the jobs were done by an earlier run: their indexes were there before, and stay."""
+
+    def __init__(self, state: Path, names: Iterable[str]) -> None:
+        self._state = state
+        self._written = {name: self._read_time(name) for name in names}
+
+    def __contains__(self, name: str) -> bool:
+        written = self._written[name]
+        return written is not None and written == self._read_time(name)
+
+    def _read_time(self, name: str) -> int | None:
+        try:
+            return (self._state / f"{name}.json").stat().st_mtime_ns
+        except OSError:
+            return None
+
+
 def write_failures(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     """Write failures as sorted CSV: the same failures give the same bytes."""
     ordered = sorted([row[column] for column in columns] for row in rows)

@@ -20,7 +20,7 @@ from lipnet.sources.manifest import read_clips
 from lipnet.text import describe_failed
 from pipeline.corpus import CorpusWorker
 from pipeline.meter import Meter
-from pipeline.outputs import move_into_place, write_failures
+from pipeline.outputs import EarlierJobs, move_into_place, write_failures
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
 from pipeline.program import run_stage
@@ -78,13 +78,19 @@ def track_jobs(
         options=options,
         made_by=describe_maker(options, code_digest(CODE)),
     )
+    earlier = EarlierJobs(folders.state, [job.name for job in jobs])
+
+    def advance(index: TrackIndex) -> None:
+        count = meter.skip if index.name in earlier else meter.advance
+        count(index.videos)
+
     with Meter(sum(len(job.videos) for job in jobs), "landmarks: videos") as meter:
         return map_jobs(
             partial(CorpusWorker, make_tracker, root),
             jobs,
             name="landmarks",
             actors=actors,
-            on_result=lambda index: meter.advance(index.videos),
+            on_result=advance,
         )
 
 

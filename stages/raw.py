@@ -61,7 +61,7 @@ def render_corpus(options: SyntheticOptions, paths: Paths, *, actors: int = 0) -
     jobs = [waiting[i : i + CLIPS_PER_JOB] for i in range(0, len(waiting), CLIPS_PER_JOB)]
     make_worker = partial(make_renderer, options, videos.absolute())
     with Meter(len(plans), "raw: clips rendered") as meter:
-        meter.advance(len(plans) - len(waiting))
+        meter.skip(len(plans) - len(waiting))
         map_jobs(make_worker, jobs, name="raw", actors=actors, on_result=meter.advance)
     files = [f"{plan.stem}.{kind}" for plan in plans for kind in ("mp4", "txt")]
     write_inventory(

@@ -28,7 +28,7 @@ from lipnet.speakers import SpeakerOverlap
 from lipnet.text import describe_failed, format_counts
 from pipeline.corpus import CorpusWorker
 from pipeline.meter import Meter
-from pipeline.outputs import move_into_place, write_failures
+from pipeline.outputs import EarlierJobs, move_into_place, write_failures
 from pipeline.params import load_params
 from pipeline.paths import Paths, source_root
 from pipeline.program import run_stage
@@ -86,7 +86,8 @@ def make_shards(
         codec=codec,
     )
     make_worker = partial(CorpusWorker, make_cutter, folders.root.absolute())
-    indexes = cut_jobs(jobs, make_worker, actors=actors, timings=folders.timings)
+    earlier = EarlierJobs(folders.state, [job.name for job in jobs])
+    indexes = cut_jobs(jobs, make_worker, earlier, actors=actors, timings=folders.timings)
     failures += [failure for index in indexes for failure in index.failures]
     check_survivors(clips, failures)
     for line in describe_precropped_leaks(clips, folders.state, indexes):
@@ -223,6 +224,7 @@ def locate(folders: ShardFolders) -> CutFolders:
 def cut_jobs(
     jobs: Sequence[CutJob],
     make_worker: Callable[[], Callable[[CutJob], ShardIndex]],
+    earlier: EarlierJobs,
     *,
     actors: int,
     timings: Path | None,
@@ -231,7 +233,8 @@ def cut_jobs(
 
     def advance(result: tuple[ShardIndex, float]) -> None:
         index, _ = result
-        meter.advance(index.contents.clips + len(index.failures))
+        count = meter.skip if index.name in earlier else meter.advance
+        count(index.contents.clips + len(index.failures))
 
     clips = sum(len(video.clips) for job in jobs for video in job.videos)
     with Meter(clips, "shards: clips") as meter:

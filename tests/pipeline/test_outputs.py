@@ -1,10 +1,11 @@
 """Outputs move into place complete and without leftovers, or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from pipeline.outputs import move_into_place, write_failures
+from pipeline.outputs import EarlierJobs, move_into_place, write_failures
 
 
 def write(folder: Path, *names: str) -> None:
@@ -34,6 +35,14 @@ def test_a_missing_file_is_named_and_nothing_moves(tmp_path: Path) -> None:
         move_into_place(state, place, ["0.tar", "1.tar"])
     assert files_of(state) == ["0.tar", "leftover"]
     assert files_of(place) == ["old.tar"]
+
+
+def test_a_job_is_earlier_if_its_index_was_there_and_is_not_written_again(tmp_path: Path) -> None:
+    write(tmp_path, "train/0.json", "train/1.json")
+    earlier = EarlierJobs(tmp_path, ["train/0", "train/1", "train/2"])
+    os.utime(tmp_path / "train/1.json", (1, 1))
+    write(tmp_path, "train/2.json")
+    assert [f"train/{n}" in earlier for n in range(3)] == [True, False, False]
 
 
 def test_failures_are_sorted_so_that_their_order_does_not_matter(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import os
 from pathlib import Path
+from unittest.mock import MagicMock, call
 
 import pytest
 
@@ -96,7 +97,10 @@ def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
     (tmp_path / "shot-state" / ".000002.npz.77.tmp").write_bytes(b"half")
     (tmp_path / "shot-state" / "000099.npz").write_bytes(b"of an older plan")
     monkeypatch.setattr(landmarks, "map_jobs", map_here)
+    monkeypatch.setattr(landmarks, "Meter", made := MagicMock())
     make_landmarks(videos, folders(tmp_path, "shot"), OPTIONS)
+    meter = made.return_value.__enter__.return_value
+    assert (meter.skip.mock_calls, meter.advance.call_count) == ([call(2)] * done, 4 - done)
     assert tree_of(tmp_path / "shot") == tree_of(tmp_path / "calm")
     assert not (tmp_path / "shot-state").exists()
 

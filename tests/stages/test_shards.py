@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -133,7 +134,10 @@ def test_a_kill_and_a_rerun_give_the_bytes_of_an_undisturbed_run(
         make_shards(shot, CROPS, clips_per_shard=4)
     assert not shot.out.exists()
     monkeypatch.setattr(shards, "map_jobs", map_here)
+    monkeypatch.setattr(shards, "Meter", made := MagicMock())
     make_shards(shot, CROPS, clips_per_shard=4)
+    meter = made.return_value.__enter__.return_value
+    assert (meter.skip.call_count, meter.advance.call_count) == (done, 6 - done)
     assert tree_of(shot.out) == tree_of(tmp_path / "calm")
 
 
