@@ -151,7 +151,9 @@ def find_pages(
     students = {
         pair.second: [pair.first, pair.second]
         for pair in comparisons
-        if pair.first in runs and rows[pair.second].lineage != rows[pair.first].lineage
+        if pair.first in runs
+        and rows[pair.second].lineage != rows[pair.first].lineage
+        and not rows[pair.second].members  # an ensemble is no student of its best member
     }
 
     def compare(models: Sequence[str]) -> str:
