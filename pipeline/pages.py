@@ -7,7 +7,7 @@ from pipeline.paths import DATA, Paths
 
 COMPARISONS = {
     "generations": "the generations of {} compared",
-    "students": "{} compared with the model from scratch of its spec",
+    "students": "{} compared with the model of its spec without a teacher",
 }
 
 

@@ -72,11 +72,16 @@ class System:
 
 
 def find_systems(study: Study, reference: str) -> list[System]:
-    """The study's systems, the cheapest first; InputError if `reference` is none of them."""
+    """The study's systems, the cheapest first; InputError if `reference` is none of them.
+
+    Models that started from given weights are left out: they are not trained from scratch.
+    """
     results, rows = read_results(study), {row.model: row for row in read_leaderboard(study)}
     lineages = list(dict.fromkeys(own.lineage for own in results.models if _is_scratch(own)))
     if reference not in lineages:
-        raise InputError(f"{study.root} has no system {reference!r}; it has: {', '.join(lineages)}")
+        raise InputError(
+            f"{study.root} has no system {reference!r} from scratch; it has: {', '.join(lineages)}"
+        )
     base = _find_pair(results, reference)
     systems = [_describe(results, rows, name, base) for name in lineages]
     return sorted(systems, key=lambda own: (own.gflops, own.name))
@@ -85,13 +90,17 @@ def find_systems(study: Study, reference: str) -> list[System]:
 def _find_pair(results: Results, name: str) -> tuple[Entry, Entry | None]:
     """A lineage's model from scratch, and the best on validation of its first taught twin."""
     own = [entry for entry in results.models if entry.lineage == name and _is_scratch(entry)]
-    twins = [entry for entry in results.models if entry.lineage.startswith(name + TAUGHT)]
+    twins = [
+        entry
+        for entry in results.models
+        if entry.lineage.startswith(name + TAUGHT) and entry.start is None
+    ]
     first = [entry for entry in twins if entry.lineage == twins[0].lineage]
     return best_of(own), best_of(first) if first else None
 
 
 def _is_scratch(entry: Entry) -> bool:
-    return entry.training == "scratch"
+    return entry.training == "scratch" and entry.start is None
 
 
 def _describe(

@@ -57,7 +57,7 @@ class Identity:
         lineage, _, generation = model_id.rpartition("-")
         teacher = facts.teacher or "none"
         named = {"lineage": lineage, "generation": generation, "teacher": teacher}
-        kind = kind_of(facts.teacher, is_taught=is_taught, how=how)
+        kind = kind_of(facts.teacher, is_taught=is_taught, how=how, start=facts.start)
         steps = {"how": how} if how else {}
         steps |= {"start": facts.start} if facts.start else {}
         tags = {**named, "spec": facts.spec, "kind": kind, "source": source, **steps}

@@ -90,13 +90,16 @@ def constants(row: LeaderboardRow) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if name.endswith(CONSTANTS)}
 
 
-def kind_of(teacher: str | None, *, is_taught: bool, how: str = "") -> str:
-    """How a model was made: compressed by the steps `how`, scratch, born-again (from its own
-    lineage) or distilled, if its lineage is taught by another one."""
+def kind_of(
+    teacher: str | None, *, is_taught: bool, how: str = "", start: str | None = None
+) -> str:
+    """How a model was made: compressed by the steps `how`, scratch, fine-tuned (without a teacher,
+    from the weights `start`), born-again (from its own lineage) or distilled, if its lineage is
+    taught by another one."""
     if how:
         return "compressed"
     if not teacher:
-        return "scratch"
+        return "fine-tuned" if start else "scratch"
     return "distilled" if is_taught else "born-again"
 
 

@@ -143,7 +143,7 @@ def find_pages(
     runs: Mapping[str, str],
 ) -> dict[str, Any]:
     """MLflow's page of the profile's runs, and pages that compare: the generations of each lineage,
-    and each student with the model from scratch of its spec."""
+    and each student with the model of its spec without a teacher."""
     lineages: dict[str, list[str]] = {}
     for model in find_models(paths.study):
         lineages.setdefault(model.model_id.rpartition("-")[0], []).append(model.model_id)

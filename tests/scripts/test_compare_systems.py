@@ -1,5 +1,6 @@
 """The table and the figure of a study's systems, from saved logits and the leaderboard."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,9 +36,9 @@ Text after it.
 """
 
 
-def write_study(folder: Path) -> None:
+def write_study(folder: Path, fakes: Sequence[Fake] = FAKES) -> None:
     study = Study(folder / "made")
-    fabricate(study, FAKES)
+    fabricate(study, fakes)
     write_selection(study.logits_val, study.selection)
     rows = leaderboard_rows(read_results(study))
     timed = [replace(row, latency=RowLatency(12.34, 15.0, 1, "a machine")) for row in rows]
@@ -69,6 +70,17 @@ def test_each_system_has_its_twin_and_is_paired_with_the_reference(study: Study)
 
 
 @pytest.mark.slow
+def test_models_that_started_from_given_weights_are_in_no_system(tmp_path: Path) -> None:
+    tuned = {"alone": "f" * 16, "small-by-big": "f" * 16}
+    write_study(tmp_path, [replace(own, start=tuned.get(own.lineage)) for own in FAKES])
+    study = Study(tmp_path / "made")
+    systems = {own.name: own.taught is None for own in find_systems(study, "small")}
+    assert systems == {"small": True, "big": False}
+    with pytest.raises(InputError, match="no system 'alone' from scratch; it has: big, small$"):
+        find_systems(study, "alone")
+
+
+@pytest.mark.slow
 def test_the_page_gets_the_table_and_the_figure(study: Study, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE, encoding="utf-8")
@@ -86,7 +98,7 @@ def test_the_page_gets_the_table_and_the_figure(study: Study, tmp_path: Path) ->
 
 
 def test_an_unknown_reference_and_a_page_without_marks_are_refused(study: Study) -> None:
-    with pytest.raises(InputError, match="has no system 'tiny'; it has: .*small"):
+    with pytest.raises(InputError, match="has no system 'tiny' from scratch; it has: .*small"):
         find_systems(study, "tiny")
     with pytest.raises(InputError, match="the page needs one line '<!-- begin of made, made by"):
         insert("# Page\n", "made", "table")

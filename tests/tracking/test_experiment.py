@@ -40,10 +40,10 @@ def test_identity_has_the_weights_that_a_training_starts_from() -> None:
     def find(start: str | None) -> object:
         facts = TrainingFacts("resnet18_0.25x + tcn_1x", RECIPE, None, "a" * 16, start)
         found = Identity.of("small-g0", facts, is_taught=False, source="grid")
-        return found.params.get("start"), found.tags.get("start")
+        return found.params.get("start"), found.tags.get("start"), found.tags["kind"]
 
-    assert find("f" * 16) == ("f" * 16, "f" * 16)
-    assert find(None) == (None, None)
+    assert find("f" * 16) == ("f" * 16, "f" * 16, "fine-tuned")
+    assert find(None) == (None, None, "scratch")
 
 
 def test_parent_and_model_runs_are_found_again() -> None:

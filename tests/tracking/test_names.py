@@ -57,6 +57,13 @@ def test_a_model_is_from_scratch_born_again_or_distilled(
     assert kind_of(teacher, is_taught=is_taught) == kind
 
 
+def test_a_model_from_given_weights_is_fine_tuned_unless_it_has_a_teacher() -> None:
+    start = "f" * 16
+    assert kind_of(None, is_taught=False, start=start) == "fine-tuned"
+    assert kind_of("big-g0", is_taught=True, start=start) == "distilled"
+    assert kind_of("a-g0", is_taught=False, how="int8", start=start) == "compressed"
+
+
 def test_a_spec_has_a_registered_model_of_its_own() -> None:
     assert (
         registered_name("grid", "resnet18 + tcn_1x + prelu") == "lipnet-grid-resnet18-tcn_1x-prelu"
