@@ -4,8 +4,9 @@ Without options: of the profile in params.yaml, on this machine; exits 1 if the 
 For a corpus that is not here yet: --clips TRAIN/VAL/TEST and --labels N give its size; --profile
 NAME with KEY=VALUE changes plans another profile than that of params.yaml, which stays as it is.
 --gpu NAME estimates a machine with such a GPU, --rate GMACS one whose rate this command printed
-there, --doctor REPORT one that `lipnet doctor` measured; --cores N of it; --gpus N adds the time on
-N GPUs, by `make flow`. --json PATH writes the table there and prints only its total.
+there, --doctor REPORT one that `lipnet doctor` measured; --cores N of it, if it has a GPU; --gpus N
+adds the time on N GPUs, by `make flow`. --json PATH writes the table there and prints only its
+total.
 pipeline.projection has the hours of all profiles.
 """
 

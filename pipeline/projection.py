@@ -2,7 +2,7 @@
 
 REPORT is a file that `lipnet doctor --report` wrote, here or elsewhere. A corpus counts as it is in
 the profile's manifest, else as its authors published it; nothing counts as done. --cores N counts
-that many cores of the machine, --gpus N adds a column for N GPUs by `make flow`.
+that many cores of a machine with a GPU, --gpus N adds a column for N GPUs by `make flow`.
 """
 
 import argparse

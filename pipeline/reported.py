@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from lipnet.doctor.rates import Rates, TrainingRate
+from lipnet.errors import InputError
 from lipnet.spec import ModelSpec
 from pipeline.estimate import FORWARD_AND_BACKWARD, LineageWork, Machine, time_clip
 from pipeline.machine import Rated, make_gpu
@@ -16,8 +17,13 @@ def rate_reported(rates: Rates, cores: int | None = None) -> Rated:
 
     The device's rate is the highest, and on a GPU the host's time per operation the shortest, that
     any training reached. So no estimate for one of them is longer than it took; `origin` names
-    those that took longer.
+    those that took longer. InputError for `cores` of a CPU, whose rate is that of its own cores.
     """
+    if cores is not None and rates.device == "cpu":
+        raise InputError(
+            f"--cores {cores}: the report measured a CPU with {rates.cores} cores, and how fast it "
+            "trains with others is not known; leave --cores out"
+        )
     works = [(rate, _describe(rate, rates.device)) for rate in rates.trainings]
     cores = cores or rates.cores
     gmacs = max(FORWARD_AND_BACKWARD * own.gmacs * rate.clips_per_second for rate, own in works)

@@ -62,6 +62,11 @@ def test_a_cpu_is_rated_by_multiply_adds_alone() -> None:
     assert rated.machine.seconds_per_operation == 0
 
 
+def test_the_rate_of_a_cpu_is_not_that_of_other_cores() -> None:
+    with pytest.raises(InputError, match="--cores 64: the report measured a CPU with 2 cores"):
+        rate_reported(Rates("cpu", "x86_64", 2, (SMALL,)), 64)
+
+
 @pytest.mark.parametrize(
     ("source", "options", "labels", "clips"),
     [
