@@ -31,7 +31,6 @@ from pipeline.estimate import (
     DECODED,
     RECORDED,
     Corpus,
-    Estimate,
     Machine,
     estimate,
     format_seconds,
@@ -104,7 +103,7 @@ def main() -> None:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         write_json(asked.json, cells)
         console.print("all steps: {disk}, {time}".format_map(cells[-1]), markup=False)
-    warn(console, warn_of_time(plan.rows, on_gpu=rated.machine.device == "cuda"))
+    warn(console, warn_of_time(sum(plan.left), on_gpu=rated.machine.device == "cuda"))
     warn(console, warn_of_upload(params))
     if asked.is_here and not is_planned:
         decoded = params.workers.cache_folder
@@ -255,9 +254,8 @@ def describe_changes(root: Path, inventory: Path, *, recorded: bool) -> list[str
     ]
 
 
-def warn_of_time(rows: Sequence[Estimate], *, on_gpu: bool) -> list[str]:
-    """A warning if the run would take more than WARN_HOURS on a CPU."""
-    seconds = sum(row.seconds for row in rows)
+def warn_of_time(seconds: float, *, on_gpu: bool) -> list[str]:
+    """A warning if what is left of the run would take more than WARN_HOURS on a CPU."""
     if on_gpu or seconds < WARN_HOURS * 3600:
         return []
     return [

@@ -18,7 +18,7 @@ from lipnet.recipe import Recipe
 from lipnet.sources.inventory import Entry, scan_inventory, write_inventory
 from lipnet.spec import ModelSpec
 from pipeline import disk, machine, preflight, work
-from pipeline.estimate import Corpus, Estimate, Machine, estimate
+from pipeline.estimate import Corpus, Machine, estimate
 from pipeline.paths import Paths
 from pipeline.profile import CONF
 from pipeline.sections import Source
@@ -27,7 +27,6 @@ from tests.contract.imports import ROOT
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 CORPUS = Corpus(videos=6, frames_per_video=29, clips={"train": 4}, labels=500, rendered=False)
-ROWS = [Estimate("shards", 1_000_000, 60.0), Estimate("models", 500_000, 3600.0)]
 
 
 def make_params(*, root: str = "", name: str = "synthetic") -> SimpleNamespace:
@@ -457,11 +456,25 @@ def test_only_a_list_of_files_that_dvc_keeps_is_called_old(
 
 
 def test_a_long_run_on_a_cpu_is_warned_of() -> None:
-    assert preflight.warn_of_time(ROWS, on_gpu=False) == []
-    days = [Estimate("models", 0, 300_000.0)]
-    assert preflight.warn_of_time(days, on_gpu=True) == []
-    (warning,) = preflight.warn_of_time(days, on_gpu=False)
+    assert preflight.warn_of_time(3660.0, on_gpu=False) == []
+    assert preflight.warn_of_time(300_000.0, on_gpu=True) == []
+    (warning,) = preflight.warn_of_time(300_000.0, on_gpu=False)
     assert "3.5 days" in warning
+
+
+def test_only_the_time_that_is_left_is_warned_of(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(preflight, "load_params", make_params)
+    monkeypatch.setattr(machine, "measure_machine", lambda: Machine(2, 1e-5))
+    preflight.main()
+    assert "this will take up to" in capsys.readouterr().out
+    for lineage in ("big", "small"):
+        Paths("tiny").lineage(lineage).mkdir(parents=True)
+        (Paths("tiny").lineage(lineage) / "lineage.json").write_text("{}")
+        (Paths("tiny").logits_test / lineage).mkdir(parents=True)
+    preflight.main()
+    assert "this will take up to" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
