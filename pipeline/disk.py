@@ -2,14 +2,18 @@
 
 import configparser
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lipnet.errors import InputError
-from pipeline.estimate import DECODED, RECORDED, Estimate, format_bytes
+from pipeline.estimate import DECODED, RECORDED, STORED, Estimate, format_bytes
 from pipeline.paths import Paths
 
+ADVICE = {
+    DECODED: "leave workers.cache empty: decoded clips take {} of it",
+    STORED: "set shards.url to a place with more room: the shards take {} of it",
+}
 USE_LINKS = "let DVC use links instead of copies: dvc config cache.type hardlink,symlink"
 
 
@@ -23,16 +27,20 @@ class Need:
 
 
 def check_disk(
-    rows: Sequence[Estimate], paths: Paths, *, repository: Path, decoded: Path | None = None
+    rows: Sequence[Estimate],
+    paths: Paths,
+    *,
+    repository: Path,
+    kept: Mapping[str, Path | None] | None = None,
 ) -> None:
     """InputError if a disk is too small for what is missing: the outputs and DVC's copies of them,
-    recorded logits, and the decoded clips in the folder `decoded`.
+    recorded logits, and what goes to the folders `kept` (DECODED and STORED).
 
     Existing outputs and unfinished ones in the untracked folder count as done. So does what is in
-    `decoded`, although it may be another profile's.
+    a folder of `kept`, although it may be another profile's.
     """
     by_disk: dict[int, list[Need]] = {}
-    for need in list_needs(rows, paths, repository=repository, decoded=decoded):
+    for need in list_needs(rows, paths, repository=repository, kept=kept or {}):
         disk = find_existing(need.place).stat().st_dev
         by_disk.setdefault(disk, []).append(need)
     for needs in by_disk.values():
@@ -40,24 +48,30 @@ def check_disk(
 
 
 def list_needs(
-    rows: Sequence[Estimate], paths: Paths, *, repository: Path, decoded: Path | None
+    rows: Sequence[Estimate],
+    paths: Paths,
+    *,
+    repository: Path,
+    kept: Mapping[str, Path | None],
 ) -> Iterator[Need]:
     """What will be written to which place."""
     sizes = {row.step: row.disk_bytes for row in rows}
-    recorded, mapped = sizes.pop(RECORDED, 0), sizes.pop(DECODED, 0)
+    recorded = sizes.pop(RECORDED, 0)
+    elsewhere = {step: sizes.pop(step, 0) for step in ADVICE}
     folders = {"raw": paths.raw, "landmarks": paths.landmarks, "shards": paths.shards}
     folders |= {"models": paths.models, "logits": paths.logits_val.parent}
-    kept = measure_folder(paths.recorded)
+    there = measure_folder(paths.recorded)
     missing = sum(max(0, size - measure_folder(folders[step])) for step, size in sizes.items())
-    missing = max(0, missing - measure_folder(paths.tmp) + kept)
-    yield Need(repository, missing + max(0, recorded - kept))
+    missing = max(0, missing - measure_folder(paths.tmp) + there)
+    yield Need(repository, missing + max(0, recorded - there))
     cache, copies = read_cache(repository)
     if copies:  # of outputs, not of recordings
         yield Need(cache, missing, USE_LINKS)
-    if mapped and decoded is not None:
-        left = max(0, mapped - measure_folder(decoded))
-        advice = f"leave workers.cache empty: decoded clips take {format_bytes(left)} of it"
-        yield Need(decoded, left, advice)
+    for step, size in elsewhere.items():
+        folder = kept.get(step)
+        if size and folder is not None:
+            left = max(0, size - measure_folder(folder))
+            yield Need(folder, left, ADVICE[step].format(format_bytes(left)))
 
 
 def check_room(needs: Sequence[Need]) -> None:

@@ -26,6 +26,7 @@ EVALUATED_BATCH = 32
 # Kept besides the outputs, without a copy by DVC: untracked, and made again if they are deleted.
 RECORDED = "teachers' logits"
 DECODED = "decoded clips"
+STORED = "shards at shards.url"  # if that is a folder
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def estimate(
     """The estimate of each step, in order, if nothing has been made yet.
 
     Disk space counts each output once, without DVC's copy. Generations that stop early cost less.
-    `kept` has the size in bytes of what is kept besides the outputs: RECORDED and DECODED.
+    `kept` has the size in bytes of what is kept besides the outputs: RECORDED, DECODED, STORED.
     """
     lineages = list(lineages)
     models = sum(work.generations for work in lineages)
@@ -147,12 +148,7 @@ def estimate(
         ),
         Estimate(
             "shards",
-            round(
-                corpus.all_clips
-                * SHARD_BYTES_PER_CLIP
-                * corpus.pixel_share
-                * corpus.bytes_per_pixel
-            ),
+            weigh_shards(corpus),
             frames / SHARD_FRAMES_PER_SECOND,
         ),
         Estimate("models", weights, sum(time_lineage(w, corpus, machine) for w in lineages)),
@@ -161,6 +157,12 @@ def estimate(
         ),
         *(Estimate(step, size, 0.0) for step, size in (kept or {}).items() if size),
     ]
+
+
+def weigh_shards(corpus: Corpus) -> int:
+    """Bytes of the corpus's shards."""
+    size = SHARD_BYTES_PER_CLIP * corpus.pixel_share * corpus.bytes_per_pixel
+    return round(corpus.all_clips * size)
 
 
 def weigh_gmacs(gmacs: float, backbone: str) -> float:

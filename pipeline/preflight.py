@@ -30,6 +30,7 @@ from pipeline.disk import check_disk
 from pipeline.estimate import (
     DECODED,
     RECORDED,
+    STORED,
     Corpus,
     Machine,
     estimate,
@@ -54,11 +55,13 @@ from pipeline.work import (
     add_operations,
     check_cascades,
     count_corpus,
+    find_stored,
     list_work,
     plan_corpus,
     weigh_decoded,
     weigh_pixel,
     weigh_recordings,
+    weigh_stored,
 )
 
 USAGE = (
@@ -106,8 +109,8 @@ def main() -> None:
     warn(console, warn_of_time(sum(plan.left), on_gpu=rated.machine.device == "cuda"))
     warn(console, warn_of_upload(params))
     if asked.is_here and not is_planned:
-        decoded = params.workers.cache_folder
-        check_disk(plan.rows, paths, repository=Path(), decoded=decoded)
+        kept = {DECODED: params.workers.cache_folder, STORED: find_stored(params)}
+        check_disk(plan.rows, paths, repository=Path(), kept=kept)
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -170,6 +173,7 @@ def make_plan(params: Params, corpus: Corpus, machine: Machine, paths: Paths | N
     if machine.seconds_per_operation:
         works = add_operations(params, works)
     kept = {RECORDED: weigh_recordings(params, corpus), DECODED: weigh_decoded(params, corpus)}
+    kept[STORED] = weigh_stored(params, corpus)
     rows = estimate(corpus, works, machine, kept=kept)
     return Plan(corpus, works, machine, rows, time_remaining(rows, works, corpus, machine, paths))
 

@@ -14,7 +14,7 @@ from lipnet.sources.discover import discover_clips, find_source
 from lipnet.sources.manifest import count_splits, read_summary
 from lipnet.sources.source import Published
 from lipnet.spec import ModelSpec
-from pipeline.estimate import BYTES_PER_PIXEL, Corpus, LineageWork, weigh_gmacs
+from pipeline.estimate import BYTES_PER_PIXEL, Corpus, LineageWork, weigh_gmacs, weigh_shards
 from pipeline.params import Params
 from pipeline.paths import Paths, source_root
 
@@ -83,9 +83,26 @@ def _make_corpus(params: Params, size: Published, frames_per_video: int) -> Corp
 
 
 def weigh_pixel(params: Params) -> float:
-    """Bytes on this disk per stored pixel: 0 if the shards are stored at a URL."""
-    kind = params.shards.codec.rstrip("0123456789")
-    return 0.0 if params.shards.url else BYTES_PER_PIXEL[kind]
+    """Bytes in the stage's output per stored pixel: 0 if the shards are stored at a URL."""
+    return 0.0 if params.shards.url else BYTES_PER_PIXEL[find_kind(params)]
+
+
+def find_kind(params: Params) -> str:
+    """The shards' codec without its quality."""
+    return params.shards.codec.rstrip("0123456789")
+
+
+def find_stored(params: Params) -> Path | None:
+    """The folder that shards.url names; None if it names none on this machine."""
+    path = params.shards.url.removeprefix("file://")
+    return Path(path).expanduser() if path and "://" not in path else None
+
+
+def weigh_stored(params: Params, corpus: Corpus) -> int:
+    """Bytes of the shards in the folder that shards.url names."""
+    if find_stored(params) is None:
+        return 0
+    return weigh_shards(replace(corpus, bytes_per_pixel=BYTES_PER_PIXEL[find_kind(params)]))
 
 
 def read_counts(

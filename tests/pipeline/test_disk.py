@@ -8,7 +8,7 @@ import pytest
 from lipnet.errors import InputError
 from pipeline import disk
 from pipeline.disk import check_disk
-from pipeline.estimate import DECODED, RECORDED, Estimate
+from pipeline.estimate import DECODED, RECORDED, STORED, Estimate
 from pipeline.paths import Paths
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
@@ -73,13 +73,24 @@ def test_decoded_clips_count_for_the_disk_of_their_folder(
     rows = [*ROWS, Estimate(DECODED, 4_000_000, 0.0)]
     decoded = tmp_path / "mount" / "decoded"
     set_free(monkeypatch, 7_000_000)
-    check_disk(rows, Paths("tiny"), repository=Path(), decoded=decoded)
+    check_disk(rows, Paths("tiny"), repository=Path(), kept={DECODED: decoded})
     set_free(monkeypatch, 6_999_999)
     with pytest.raises(InputError, match=r"workers\.cache empty: decoded clips take 4\.0 MB of it"):
-        check_disk(rows, Paths("tiny"), repository=Path(), decoded=decoded)
+        check_disk(rows, Paths("tiny"), repository=Path(), kept={DECODED: decoded})
     decoded.mkdir(parents=True)
     (decoded / "frames.u8").write_bytes(b"x" * 3_000_000)  # decoded already
-    check_disk(rows, Paths("tiny"), repository=Path(), decoded=decoded)
+    check_disk(rows, Paths("tiny"), repository=Path(), kept={DECODED: decoded})
+
+
+def test_shards_in_a_folder_of_their_own_need_room_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, stored = [*ROWS[1:], Estimate(STORED, 4_000_000, 0.0)], tmp_path / "mount" / "shards"
+    set_free(monkeypatch, 4_999_999)
+    with pytest.raises(InputError, match=r"shards\.url to a place .*the shards take 4\.0 MB of it"):
+        check_disk(rows, Paths("tiny"), repository=Path(), kept={STORED: stored})
+    set_free(monkeypatch, 5_000_000)  # DVC has no copy of them
+    check_disk(rows, Paths("tiny"), repository=Path(), kept={STORED: stored})
 
 
 def test_a_disk_of_their_own_must_hold_the_decoded_clips_alone(
@@ -96,4 +107,4 @@ def test_a_disk_of_their_own_must_hold_the_decoded_clips_alone(
 
     monkeypatch.setattr(disk.shutil, "disk_usage", measure)
     with pytest.raises(InputError, match=r"the disk of /dev/shm has 4\.0 MB free, but about 4\.0"):
-        check_disk(rows, Paths("tiny"), repository=Path(), decoded=decoded)
+        check_disk(rows, Paths("tiny"), repository=Path(), kept={DECODED: decoded})

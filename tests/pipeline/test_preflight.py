@@ -512,3 +512,18 @@ def test_compressed_shards_need_less_room_and_remote_ones_none(
     params = make_params()
     params.shards = SimpleNamespace(codec=codec, url=url)
     assert work.weigh_pixel(params) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_shards_at_a_path_need_room_there(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    params = make_params()
+    monkeypatch.setattr(preflight, "load_params", lambda: params)
+    params.shards.url = "s3://clips"
+    set_free(monkeypatch, 70_000_000)
+    preflight.main()
+    params.shards.url = f"{scheme}{workplace}/shards"
+    set_free(monkeypatch, 5_000_000)
+    with pytest.raises(InputError, match=r"the shards take 3\.2 MB of it"):
+        preflight.main()
