@@ -170,6 +170,7 @@ class _Pool(Generic[Job, Result]):
         self._flight: dict[Any, tuple[Any, int | None]] = {}
         self._deaths: Counter[int] = Counter()
         self._failed_starts = 0
+        self._most = 1  # actors that the nodes had room for at once
         self._results: dict[int, Result] = {}
 
     def map(self, on_result: Callable[[Result], None]) -> list[Result]:
@@ -200,7 +201,9 @@ class _Pool(Generic[Job, Result]):
         room = sum(
             int(min(node.get("CPU", 0), node.get("memory", 0) // memory)) for node in self._nodes()
         )
-        for _ in range(len(self._flight), min(self._limit, left, max(1, room))):
+        wanted = min(self._limit, left, max(1, room))
+        self._most = max(self._most, wanted)
+        for _ in range(len(self._flight), wanted):
             self._start_actor(memory)
 
     def _nodes(self) -> list[dict[str, float]]:
@@ -259,7 +262,7 @@ class _Pool(Generic[Job, Result]):
         if index is None:
             self._failed_starts += 1
             subject, deaths = "starting actors", self._failed_starts
-            limit = MAX_RETRIES * self._limit
+            limit = MAX_RETRIES * self._most
         else:
             self._deaths[index] += 1
             subject, deaths = f"the actor of {self._jobs[index]!r}", self._deaths[index]

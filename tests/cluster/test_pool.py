@@ -136,6 +136,18 @@ class TestOnFakeNodes:
         assert self.map(ray, 20, monkeypatch) == list(range(20))
         assert ray.jobs == 24
 
+    def test_starts_are_retried_for_each_actor_that_has_room_and_not_for_each_job(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def die() -> Callable[[int], int]:
+            raise ray.exceptions.ActorDiedError
+
+        fake = FakeRay([make_node(2)])
+        monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+        monkeypatch.setattr(cluster, "connect", lambda _: contextlib.nullcontext(fake))
+        with pytest.raises(WorkerLost, match="starting actors died 7 times"):
+            map_jobs(die, range(100))
+
     def test_without_room_the_pool_waits_and_warns(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ray = FakeRay([make_node(0)])
         waited: list[str] = []
