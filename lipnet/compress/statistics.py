@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lipnet.compress.batchnorm import reestimate_batchnorm
 from lipnet.compress.compression import Compression
 from lipnet.data.loader import ClipStore
 from lipnet.inference.predict import predict_logits
 from lipnet.measure.accuracy import topk
 from lipnet.models.lipreader import Lipreader
 from lipnet.recipe import Recipe
+from lipnet.train.reestimate import reestimate_batchnorm
 
 TRAIN, VAL = "train", "val"
 

@@ -10,7 +10,8 @@ State = dict[str, Tensor]
 
 class RunningAverage:
     """`decay` of the average before the step plus the rest of the model after it; after the first
-    step, the model itself.
+    step, the model itself. BatchNorm's statistics do not fit averaged weights, whose activations
+    vary less than those of each step: measure them again (`reestimate_batchnorm`).
 
     torch's AveragedModel computes the same, but keeps its number of steps on the CPU and copies it
     to a GPU at each step, for which the host waits.

@@ -33,6 +33,7 @@ from lipnet.train.form import AsTrained, Form
 from lipnet.train.history import EpochRecord, beats, best_epoch
 from lipnet.train.listener import Listener
 from lipnet.train.optim import build_optimiser, learning_rate
+from lipnet.train.reestimate import reestimate_batchnorm
 from lipnet.train.running_loss import RunningLoss
 from lipnet.train.sanity import warn_after, warn_before
 from lipnet.train.step import Stepper
@@ -152,11 +153,12 @@ class _Fit:
         training = self._training
         losses = self._loss.mean(self._stream.clips_per_epoch)
         training.teacher.finish_epoch(epoch)
-        found = self._validate(epoch, losses) if self._engine.is_main else None
+        model = self._find_validated()
+        found = self._validate(model, epoch, losses) if self._engine.is_main else None
         record = self._engine.processes.broadcast(found)
         assert record is not None  # the main process always has one
         if record.best:
-            self._best = _copy_state(self._validated_model)
+            self._best = _copy_state(model)
         self._history.append(record)
         self._step = 0
         self._loss.reset()
@@ -166,14 +168,19 @@ class _Fit:
         for text in warn_after(self._history, classes=training.classes, clips=len(training.val)):
             self._listener.on_warning(text)
 
-    @property
-    def _validated_model(self) -> nn.Module:
-        """The model that is validated and kept: the running average of the weights, if any."""
-        return self._model if self._average is None else self._average.model
+    def _find_validated(self) -> nn.Module:
+        """The model that is validated and kept: the average of the weights, if there is one, with
+        BatchNorm's statistics measured for it, because the averages of theirs are too large."""
+        if self._average is None:
+            return self._model
+        clips, recipe, device = self._training.train, self._recipe, self._engine.device
+        return reestimate_batchnorm(
+            self._average.model, clips, recipe, device=device, through=self._training.form.through
+        )
 
-    def _validate(self, epoch: int, losses: Sequence[float]) -> EpochRecord:
+    def _validate(self, own: nn.Module, epoch: int, losses: Sequence[float]) -> EpochRecord:
         """The epoch's record, in the main process alone: the others hold no validation clips."""
-        model = self._training.form.stored(self._validated_model)
+        model = self._training.form.stored(own)
         val, device = self._training.val, self._engine.device
         try:
             logits_NK, labels_N = predict_logits(model, val, self._recipe, device=device)

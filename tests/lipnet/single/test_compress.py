@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from lipnet.cli.main import main
 from lipnet.coding.table import decode_rows, encode_table
 from lipnet.coding.tensors import unpack
-from lipnet.compress.batchnorm import reestimate_batchnorm
 from lipnet.compress.compression import (
     MIN_NUMBERS,
     StraightThrough,
@@ -52,6 +51,7 @@ from lipnet.models.weights import (
 from lipnet.single.compress import compress_model
 from lipnet.spec import ModelSpec
 from lipnet.train.history import EpochRecord
+from lipnet.train.reestimate import reestimate_batchnorm
 from tests.lipnet.inference.embedding import (
     RECIPE,
     THRESHOLDS,

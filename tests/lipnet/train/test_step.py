@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lipnet.data.augment import central_view
 from lipnet.data.stream import Stream
 from lipnet.distill.teacher import NoTeacher
 from lipnet.train.engine import Engine
@@ -81,6 +82,24 @@ def test_the_running_average_of_the_weights_is_what_is_kept(tmp_path: Path) -> N
     kept = dict(training.model.named_parameters())
     for name, tensor in expected[-1].items():
         torch.testing.assert_close(kept[name].detach(), tensor)
+
+
+def test_batchnorm_has_the_statistics_of_the_averaged_weights(tmp_path: Path) -> None:
+    training = make_training(ema=0.95, epochs=1)
+    fit(training, checkpoint=tmp_path / "c", facts={}, listener=Quiet())
+    model, seen = training.model.eval(), dict[nn.BatchNorm2d, Tensor]()
+    for layer in model.get_submodule("trunk").modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.register_forward_pre_hook(lambda layer, found: seen.update({layer: found[0]}))
+    (batch,) = training.train.batches([torch.arange(len(training.train))])
+    view = central_view(batch, training.recipe)
+    with torch.no_grad():
+        model(view.frames_BTHW, view.lengths_B, view.word_BT)
+    assert len(seen) > 10
+    for layer, found in seen.items():  # in eval mode by the running variance, which is unbiased
+        var_C, mean_C = torch.var_mean(found, (0, 2, 3))
+        torch.testing.assert_close(layer.running_mean, mean_C, rtol=0.05, atol=0.01)
+        torch.testing.assert_close(layer.running_var, var_C, rtol=0.05, atol=0.01)
 
 
 @pytest.mark.parametrize(
