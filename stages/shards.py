@@ -86,8 +86,7 @@ def make_shards(
         codec=codec,
     )
     make_worker = partial(CorpusWorker, make_cutter, folders.root.absolute())
-    earlier = EarlierJobs(folders.state, [job.name for job in jobs])
-    indexes = cut_jobs(jobs, make_worker, earlier, actors=actors, timings=folders.timings)
+    indexes = cut_jobs(jobs, make_worker, folders.state, actors=actors, timings=folders.timings)
     failures += [failure for index in indexes for failure in index.failures]
     check_survivors(clips, failures)
     for line in describe_precropped_leaks(clips, folders.state, indexes):
@@ -224,12 +223,14 @@ def locate(folders: ShardFolders) -> CutFolders:
 def cut_jobs(
     jobs: Sequence[CutJob],
     make_worker: Callable[[], Callable[[CutJob], ShardIndex]],
-    earlier: EarlierJobs,
+    state: Path,
     *,
     actors: int,
     timings: Path | None,
 ) -> list[ShardIndex]:
-    """The index of each job's shard, in the order of the jobs."""
+    """The index of each job's shard, in the order of the jobs; `state` has those of an earlier
+    run."""
+    earlier = EarlierJobs(state, [job.name for job in jobs])
 
     def advance(result: tuple[ShardIndex, float]) -> None:
         index, _ = result

@@ -126,10 +126,8 @@ def compress_model(
         weights, load_model(weights)[0], *load_model(weights, width=how.width, exit=how.exit)
     )
     how.check_spec(ModelSpec.parse(source.card.spec))
-    if how.is_part and tune is not None:
-        raise InputError(f"how {how}: a part is not tuned, because all parts trained together")
     if tune is not None:
-        _check_recipe(source, tune)
+        _check_tuning(source, how, tune)
     if shards is None:
         if tune is not None:
             raise InputError("tuning needs the shards with the clips to train on: name --shards")
@@ -145,8 +143,7 @@ def compress_model(
         statistics = TRAINED
     compared = _compare(source, out, clips[split], split, statistics)
     if split == VAL and how.coding is not None:
-        also_chose = "the epoch" if statistics == TRAINED else "these statistics"
-        compared = replace(compared, also_chose=also_chose)
+        compared = replace(compared, also_chose=_name_choice(statistics))
     return _describe(source, out, how, compared)
 
 
@@ -165,8 +162,11 @@ def _check_files(weights: Path, out: Path, how: How) -> None:
         raise InputError(f"{weights} is compressed already: take the model that it was made from")
 
 
-def _check_recipe(source: Source, recipe: Recipe) -> None:
-    """Raise InputError unless the recipe shows the model the clips as its source sees them."""
+def _check_tuning(source: Source, how: How, recipe: Recipe) -> None:
+    """Raise InputError for a part, and unless the recipe shows the model the clips as its source
+    sees them."""
+    if how.is_part:
+        raise InputError(f"how {how}: a part is not tuned, because all parts trained together")
     known = Recipe.for_input(source.card.preprocessing)
     for name in (*known.input_facts, "eval_context"):
         own, theirs = getattr(recipe, name), getattr(known, name)
@@ -250,6 +250,11 @@ def _tune(
     kept = {name: origin[name] for name in (LENGTHS_KEY, TRAINED_ON) if name in origin}
     copy_weights(tuned, out, kept)
     shutil.rmtree(work)
+
+
+def _name_choice(statistics: str) -> str:
+    """What validation chose of a file whose BatchNorm statistics came to be in this way."""
+    return "the epoch" if statistics == TRAINED else "these statistics"
 
 
 def _compare(source: Source, out: Path, clips: ClipStore, split: str, statistics: str) -> Compared:
