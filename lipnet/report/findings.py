@@ -61,7 +61,7 @@ def _list_limits(
         if row.test.top1_low <= corpus.chance:
             chance = f"{100 * corpus.chance:.1f} %"
             yield f"{names.full(row.model)} is not shown to be above chance ({chance})."
-    if comparisons:
+    if comparisons > 1:
         yield (
             f"{comparisons} comparisons, each at 95 %: by chance alone, about one interval in "
             "twenty would exclude zero."

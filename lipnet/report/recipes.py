@@ -40,11 +40,14 @@ def list_settings(
     loss that is not the paper's: "field=value", without COLUMNS and what is off."""
     names = {*find_differing(alike), *(PAPER_LOSS if is_taught else ())} - {*COLUMNS}
     return tuple(
-        f"{name}={_format(recipe[name])}"
+        f"{name}={format_setting(recipe[name])}"
         for name in sorted(names & set(recipe))
         if name not in UNNAMED or recipe[name] != DEFAULTS[name]
     )
 
 
-def _format(value: object) -> str:
+def format_setting(value: object) -> str:
+    """A recipe's value, as params.yaml writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()  # as in params.yaml
     return f"{value:g}" if isinstance(value, float) else str(value)

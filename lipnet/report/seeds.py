@@ -61,13 +61,13 @@ def find_families(results: Results) -> list[Family]:
     for lineage, models in by_lineage.items():
         for kind, model in _representatives(models):
             groups[_group_of(lineage, by_lineage), kind].setdefault(model.seed, model)
-    return [
-        Family(
-            next(iter(members.values())).lineage, kind, next(iter(members.values())).spec, members
-        )
-        for (_, kind), members in groups.items()
-        if len(members) > 1
-    ]
+    return [_family_of(kind, members) for (_, kind), members in groups.items() if len(members) > 1]
+
+
+def _family_of(kind: str, members: Mapping[int, Entry]) -> Family:
+    """The family of these members, named after the lineage of its lowest seed."""
+    first = members[min(members)]
+    return Family(first.lineage, kind, first.spec, dict(sorted(members.items())))
 
 
 def _representatives(models: list[Entry]) -> Iterator[tuple[str, Entry]]:

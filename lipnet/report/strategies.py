@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from lipnet.lineage.generation import lineage_of
 from lipnet.measure.accuracy import Estimate, paired_difference
 from lipnet.report.comparisons import best_of, scratch_twin, trained_alike
-from lipnet.report.recipes import find_differing
+from lipnet.report.recipes import find_differing, format_setting
 from lipnet.report.results import Entry, Results
 from lipnet.report.rows import StrategyRow
 from lipnet.spec import ModelSpec
@@ -32,7 +32,9 @@ def strategy_rows(results: Results) -> Iterator[StrategyRow]:
                 model=model.name,
                 chain=tuple(_chain(model, results)),
                 shares=_shared(model, results),
-                recipe=", ".join(f"{name} {model.recipe.get(name)}" for name in differing),
+                recipe=", ".join(
+                    f"{name} {format_setting(model.recipe.get(name))}" for name in differing
+                ),
                 chosen=model is best,
                 val_top1=model.outcomes["val"].top1.value,
                 test_top1=model.outcomes["test"].top1.value,

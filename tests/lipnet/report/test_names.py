@@ -21,7 +21,7 @@ METHODS = {
     "ema": ({"ema": 0.999}, "ema 0.999"),
     "dist": ({"distillation": "dist"}, "distillation dist"),
     "resized": ({"crop_area": 0.6}, "crop_area 0.6"),
-    "standard": ({"standardise": True, "alpha": 9.0}, "alpha 9, standardise True"),
+    "standard": ({"standardise": True, "alpha": 9.0}, "alpha 9, standardise true"),
 }
 
 

@@ -53,6 +53,13 @@ def test_lineages_that_differ_in_the_seed_alone_are_a_family(results: Results) -
     }
 
 
+def test_a_family_is_named_after_its_lowest_seed(study: Study) -> None:
+    fabricate(study, FAKES[0:1] + FAKES[2:0:-1])
+    write_selection(study.logits_val, study.selection)
+    (row,) = family_rows(find_families(read_results(study)))
+    assert (row.family, row.seeds) == ("a", (1, 2))
+
+
 def test_a_family_that_started_from_given_weights_is_not_called_from_scratch(study: Study) -> None:
     fabricate(study, [replace(fake, start="f" * 16) for fake in FAKES])
     write_selection(study.logits_val, study.selection)

@@ -90,8 +90,8 @@ def test_the_fields_that_a_twin_may_differ_in_are_those_of_the_loss() -> None:
 def test_a_row_names_the_settings_in_which_recipes_differ(results: Results) -> None:
     recipes = {row.model.rpartition("-")[0]: row.recipe for row in strategy_rows(results)}
     assert recipes["a-by-big"] == recipes["a-by-middle"] == ""
-    assert recipes["a-s2-by-big"] == "temperature 1.0"
-    assert recipes["a-s2-by-big-softly"] == "temperature 4.0"
+    assert recipes["a-s2-by-big"] == "temperature 1"
+    assert recipes["a-s2-by-big-softly"] == "temperature 4"
 
 
 def test_the_chain_goes_back_to_the_model_without_a_teacher(results: Results) -> None:
