@@ -17,32 +17,12 @@ from lipnet.coding.symbols import (
     gaps_of,
     kept_from_gaps,
 )
-from lipnet.coding.tensors import (
-    CODEBOOK,
-    COUNT,
-    FACTORS,
-    HALF,
-    LEVELS,
-    NO_CODES,
-    SIGNS,
-    Packed,
-    count_floats,
-)
+from lipnet.coding.tensors import CODEBOOK, COUNT, KINDS, NO_CODES, Packed
 from lipnet.records import Record, parse_json
 
 FORMAT = 1
 MAX_TABLE = 2**24  # bytes of a table's text
 MASK, GAPS, ALL = "mask", "gaps", "all"
-WITHOUT_CODES = (HALF, COUNT, FACTORS)
-# The bits that each kind may have; of factors, their rank.
-BITS = {
-    HALF: (0, 0),
-    COUNT: (0, 0),
-    SIGNS: (0, 0),
-    LEVELS: (2, 8),
-    CODEBOOK: (1, 8),
-    FACTORS: (1, 2**20),
-}
 FLOAT_BYTES = 2
 
 
@@ -118,8 +98,9 @@ def decode_tensors(rows: Sequence[TableRow], data: bytes) -> dict[str, Packed]:
 
 
 def _encode(name: str, packed: Packed) -> tuple[TableRow, bytes]:
-    coded = packed.kind not in WITHOUT_CODES
-    codec, codes = encode_symbols(packed.codes, width_of(packed)) if coded else (ALL, b"")
+    codec, codes = ALL, b""
+    if KINDS[packed.kind].has_codes:
+        codec, codes = encode_symbols(packed.codes, width_of(packed))
     kept_as, kept_codec, kept_symbols, kept = _encode_kept(packed.kept)
     row = TableRow(
         name=name,
@@ -171,10 +152,10 @@ def _decode(row: TableRow, data: bytes) -> Packed:
     fits = packed.n_stored == row.kept and len(row.counts) == (
         prod(row.shape) if row.kind == COUNT else 0
     )
-    expected = count_floats(packed)
+    expected = KINDS[row.kind].count_floats(packed)
     if not fits or (row.floats > expected if row.kind == CODEBOOK else row.floats != expected):
         raise ValueError(f"{row.name}: its parts do not fit its shape")
-    if row.kind in WITHOUT_CODES:
+    if not KINDS[row.kind].has_codes:
         return packed
     codes = decode_symbols(row.codec, data[floats_end:codes_end], width_of(packed), row.kept)
     limit = row.floats if row.kind == CODEBOOK else 2 ** width_of(packed)
@@ -198,7 +179,7 @@ def _decode_kept(row: TableRow, data: bytes) -> NDArray[np.bool_] | None:
 def _parse_row(values: Mapping[str, object]) -> TableRow:
     found = Record(dict(values))
     kind = found.text("kind")
-    if kind not in BITS:
+    if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}")
     return TableRow(
         name=found.text("name"),
@@ -218,7 +199,7 @@ def _parse_row(values: Mapping[str, object]) -> TableRow:
 
 
 def _bits(bits: int, kind: str) -> int:
-    low, high = BITS[kind]
+    low, high = KINDS[kind].bits
     if not low <= bits <= high:
         raise ValueError(f"{bits} bits of {kind}")
     return bits

@@ -57,7 +57,7 @@ def unpack(packed: Packed) -> Tensor:
     """The tensor: float32, of a count int64."""
     if packed.kind == COUNT:
         return torch.tensor(packed.counts, dtype=torch.int64).reshape(packed.shape)
-    values_N = VALUES[packed.kind](packed)
+    values_N = KINDS[packed.kind].values(packed)
     if packed.kept is None:
         return torch.from_numpy(values_N.reshape(packed.shape))
     dense = np.zeros(prod(packed.shape), np.float32)
@@ -70,18 +70,13 @@ def largest_level(bits: int) -> int:
     return (1 << bits - 1) - 1
 
 
-def count_floats(packed: Packed) -> int:
-    """The floats that a packed tensor of its kind has; a codebook may have fewer."""
-    rest = prod(packed.shape[1:])
-    floats: dict[str, int] = {
-        HALF: packed.n_stored,
-        COUNT: 0,
-        LEVELS: packed.shape[0] if packed.shape else 0,
-        SIGNS: packed.shape[0] if packed.shape else 0,
-        CODEBOOK: 1 << packed.bits,
-        FACTORS: packed.bits * (packed.shape[0] + rest) if packed.shape else 0,
-    }
-    return floats[packed.kind]
+def _count_channels(packed: Packed) -> int:
+    """The output channels; a number alone has none."""
+    return packed.shape[0] if packed.shape else 0
+
+
+def _count_factors(packed: Packed) -> int:
+    return packed.bits * (packed.shape[0] + prod(packed.shape[1:])) if packed.shape else 0
 
 
 def _halves(packed: Packed) -> Single:
@@ -114,10 +109,22 @@ def _factors(packed: Packed) -> Single:
     return np.asarray((left @ right).astype(np.float32).ravel())
 
 
-VALUES: dict[str, Callable[[Packed], Single]] = {
-    HALF: _halves,
-    LEVELS: _levels,
-    SIGNS: _signs,
-    CODEBOOK: _codebook,
-    FACTORS: _factors,
+@dataclass(frozen=True)
+class Kind:
+    """A stored form: the values of such a tensor, how many floats it has (a codebook may have
+    fewer), the least and most bits (of factors, the rank), and whether it has codes."""
+
+    values: Callable[[Packed], Single]
+    count_floats: Callable[[Packed], int]
+    bits: tuple[int, int] = (0, 0)
+    has_codes: bool = True
+
+
+KINDS: dict[str, Kind] = {
+    HALF: Kind(_halves, lambda packed: packed.n_stored, has_codes=False),
+    COUNT: Kind(_halves, lambda packed: 0, has_codes=False),  # `unpack` reads its counts
+    LEVELS: Kind(_levels, _count_channels, bits=(2, 8)),
+    SIGNS: Kind(_signs, _count_channels),
+    CODEBOOK: Kind(_codebook, lambda packed: 1 << packed.bits, bits=(1, 8)),
+    FACTORS: Kind(_factors, _count_factors, bits=(1, 2**20), has_codes=False),
 }

@@ -20,7 +20,17 @@ from lipnet.coding.symbols import (
     kept_from_gaps,
 )
 from lipnet.coding.table import decode_rows, decode_tensors, encode_table
-from lipnet.coding.tensors import CODEBOOK, COUNT, FACTORS, HALF, LEVELS, SIGNS, Packed, unpack
+from lipnet.coding.tensors import (
+    CODEBOOK,
+    COUNT,
+    FACTORS,
+    HALF,
+    KINDS,
+    LEVELS,
+    SIGNS,
+    Packed,
+    unpack,
+)
 
 NO_CODES = np.zeros(0, np.uint8)
 
@@ -77,6 +87,7 @@ def make_tensors() -> dict[str, Packed]:
 
 def test_every_kind_comes_back() -> None:
     tensors = make_tensors()
+    assert {packed.kind for packed in tensors.values()} == set(KINDS)
     table, data = encode_table(tensors)
     back = decode_tensors(decode_rows(table), data)
     assert list(back) == sorted(tensors)

@@ -21,6 +21,7 @@ from lipnet.compress.compression import (
     fit_compression,
 )
 from lipnet.compress.quantisers import (
+    FITTERS,
     Clusters,
     Factors,
     Halves,
@@ -33,7 +34,7 @@ from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
-from lipnet.how import How
+from lipnet.how import GRAPH, ORDER, PRUNED_VALUES, STEPS, How, Step
 from lipnet.inference.predict import predict_logits
 from lipnet.models import rejection
 from lipnet.models.build import build_model
@@ -70,6 +71,12 @@ HOWS = (
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors", SPEC)
+
+
+def test_every_step_that_stores_weights_has_a_quantiser_and_is_tried_here() -> None:
+    storing = set(STEPS) - {*ORDER, GRAPH}
+    assert set(FITTERS) == storing, "a row of FITTERS for each of them"
+    assert {How.parse(how).values.name for how in HOWS} == storing, "one of HOWS for each of them"
 
 
 @pytest.mark.slow
@@ -255,6 +262,16 @@ def test_pruning_leaves_out_the_smallest_weights_of_the_head_alone(weights: Path
         fit_compression(How.parse("prune_0.7"), mean)
     equal = keep_largest(torch.ones(4), 0.5)
     assert equal.tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("name", ["half", *PRUNED_VALUES])
+def test_pruned_weights_stay_zero_in_each_form_of_the_others(name: str) -> None:
+    weight = torch.randn(16, 32, generator=torch.Generator().manual_seed(1))
+    kept = keep_largest(weight, 0.7)
+    quantiser = FITTERS[name](Step(name, 4), weight, kept)
+    for stored in (quantiser.values(weight), unpack(quantiser.pack(weight))):
+        assert not stored[~kept].any()
+        assert stored[kept].any()
 
 
 def test_deep_compressions_ratios_by_formula() -> None:
