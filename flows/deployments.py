@@ -1,4 +1,4 @@
-"""The flows that prefect.yaml deploys: the whole reproduction, and three parts of it.
+"""The flows that prefect.yaml deploys: the whole reproduction, and parts of it.
 
 DVC decides which stages are out of date. If a stage fails, the stages that need it are skipped,
 and the others still run.
@@ -31,41 +31,30 @@ from pipeline.profile import LATEST, ProfileChoice
 # More threads than stages ever run at a time; Walk.run limits how many stages run.
 RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
 LINEAGE_STAGES = ("scratch", "taught", "compressed")
-PREDICTIONS = (
-    *("predict_val_scratch", "predict_val_taught", "predict_val_compressed"),
-    *("predict_test_scratch", "predict_test_taught", "predict_test_compressed"),
+PREDICTIONS = tuple(
+    f"predict_{split}_{group}" for split in ("val", "test") for group in LINEAGE_STAGES
 )
 Parameters = ParamSpec("Parameters")
 
 
-def flow_named_by(
-    name_run: Callable[[], str],
-) -> Callable[[Callable[Parameters, State[Any]]], Flow[Parameters, State[Any]]]:
-    """`prefect.flow` with the options that all flows share; `name_run` returns a run's name."""
-    return flow(
+def name_run() -> str:
+    """<flow>-<lineage> <profile>, or <flow>-<profile>, and the changes to the profile."""
+    given = flow_run.parameters
+    chosen = given.get("profile", LATEST)
+    profile = load_params().profile if chosen == LATEST else str(chosen)
+    lineage = [str(given["lineage"])] if "lineage" in given else []
+    changes = list(given.get("changes") or [])
+    return f"{flow_run.flow_name}-{' '.join([*lineage, profile, *changes])}"
+
+
+def stage_flow(run: Callable[Parameters, State[Any]]) -> Flow[Parameters, State[Any]]:
+    """`prefect.flow` with the options that all flows share."""
+    options = flow(
         flow_run_name=name_run,
         persist_result=False,
         task_runner=RUNNER,  # type: ignore[arg-type]
     )
-
-
-def name_by_profile() -> str:
-    """<flow>-<profile>, and the changes to the profile."""
-    return " ".join([f"{flow_run.flow_name}-{_profile()}", *_changes()])
-
-
-def name_by_lineage() -> str:
-    """train-<lineage>, the profile, and the changes to it."""
-    return " ".join([f"train-{flow_run.parameters['lineage']}", _profile(), *_changes()])
-
-
-def _profile() -> str:
-    chosen = flow_run.parameters.get("profile", LATEST)
-    return load_params().profile if chosen == LATEST else str(chosen)
-
-
-def _changes() -> list[str]:
-    return list(flow_run.parameters.get("changes") or [])
+    return options(run)
 
 
 def _named(profile: str) -> str | None:
@@ -73,7 +62,7 @@ def _named(profile: str) -> str | None:
     return None if profile == LATEST else profile
 
 
-@flow_named_by(name_by_profile)
+@stage_flow
 def reproduce(
     profile: ProfileChoice = LATEST,
     changes: tuple[str, ...] = (),
@@ -102,7 +91,7 @@ def reproduce(
     )
 
 
-@flow_named_by(name_by_profile)
+@stage_flow
 def preprocess(
     profile: ProfileChoice = LATEST, changes: tuple[str, ...] = (), force: bool = False
 ) -> State[Any]:
@@ -118,7 +107,7 @@ def preprocess(
     return run_flow(Wanted(("shards", "quality")), _named(profile), changes, force=force)
 
 
-@flow_named_by(name_by_lineage)
+@stage_flow
 def train(
     lineage: str,
     profile: ProfileChoice = LATEST,
@@ -139,7 +128,7 @@ def train(
     return run_flow(wanted, _named(profile), changes, parallel=parallel)
 
 
-@flow_named_by(name_by_profile)
+@stage_flow
 def report(profile: ProfileChoice = LATEST) -> State[Any]:
     """Update predictions, ensembles and the report; all lineages must be trained already.
 

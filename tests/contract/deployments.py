@@ -1,6 +1,8 @@
 """The deployments of prefect.yaml, read from its text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -9,12 +11,12 @@ from tests.contract.imports import ROOT
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployment, the function that is its flow, its work pool and its parameters."""
+    """A deployment, the function that is its flow, its work pool and its parameters' defaults."""
 
     name: str
     flow: str
     pool: str
-    parameters: tuple[str, ...]
+    parameters: Mapping[str, Any]
 
 
 def _read_deployments() -> tuple[Deployment, ...]:
@@ -24,7 +26,7 @@ def _read_deployments() -> tuple[Deployment, ...]:
             name=entry["name"],
             flow=entry["entrypoint"].rpartition(":")[2],
             pool=entry["work_pool"]["name"],
-            parameters=tuple(entry["parameters"]),
+            parameters=entry["parameters"],
         )
         for entry in listed
     )

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from prefect.client.orchestration import get_client
 from prefect.states import Failed
 
@@ -27,8 +28,8 @@ from lipnet.errors import InputError
 from lipnet.report.csv_rows import write_rows
 from lipnet.report.rows import LeaderboardRow
 from pipeline import checkout
-from pipeline.profile import LATEST, known_profiles
-from tests.contract.deployments import DEPLOYMENTS
+from pipeline.profile import LATEST, compose_profile, known_profiles
+from tests.contract.deployments import DEPLOYMENTS, Deployment
 from tests.contract.imports import ROOT
 from tests.tracking.fabricated import model_row
 
@@ -412,9 +413,43 @@ def test_the_form_offers_the_profiles_that_exist_and_gives_an_example(name: str)
     assert fields["profile"]["type"] == "string"
     assert fields["profile"]["enum"] == [LATEST, *known_profiles()]
     assert fields["profile"]["default"] == LATEST
+    assert all(field["description"] for field in fields.values())
     if "changes" in fields:
         assert fields["changes"]["type"] == "array"
         assert "recipe.epochs=20" in fields["changes"]["description"]
+
+
+@pytest.mark.parametrize("own", DEPLOYMENTS, ids=lambda own: own.name)
+def test_a_deployment_runs_stages_that_exist_with_the_parameters_that_it_gives(
+    own: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(deployments, "run_flow", lambda *given, **_: calls.append(given))
+    getattr(deployments, own.flow).fn(**own.parameters)
+    ((wanted, profile, *_),) = calls
+    monkeypatch.chdir(ROOT)
+    lineages = compose_profile(profile, [], tmp_path / "params.yaml").lineages
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert {name.partition("@")[0] for name in wanted.stages} <= set(stages)
+    assert {name.partition("@")[2] for name in wanted.stages} <= {"", *lineages}
+
+
+@pytest.mark.parametrize(
+    ("flow", "given", "name"),
+    [
+        ("report", {"profile": "tiny"}, "report-tiny"),
+        ("reproduce", {"changes": ["recipe.epochs=3"]}, "reproduce-latest recipe.epochs=3"),
+        ("train", {"lineage": "a", "profile": LATEST, "changes": []}, "train-a latest"),
+        ("shrink", {"lineage": "a", "profile": "tiny", "changes": ["x=1"]}, "shrink-a tiny x=1"),
+    ],
+)
+def test_a_run_is_named_by_its_flow_its_lineage_or_profile_and_changes(
+    flow: str, given: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SimpleNamespace(flow_name=flow, parameters=given)
+    monkeypatch.setattr(deployments, "flow_run", run)
+    monkeypatch.setattr(deployments, "load_params", lambda: SimpleNamespace(profile="latest"))
+    assert deployments.name_run() == name
 
 
 @pytest.mark.parametrize(
