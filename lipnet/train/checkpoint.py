@@ -16,8 +16,7 @@ from lipnet.files import write_atomic
 from lipnet.train.history import EpochRecord
 
 State = dict[str, Tensor]
-# The fields with tensors that training changes in place; those of `best` are replaced.
-CHANGING = ("model", "optimiser", "average", "sums")
+REPLACED = "best"  # the field whose tensors training never changes in place
 
 
 def checkpoint_path(folder: Path) -> Path:
@@ -31,6 +30,7 @@ class Checkpoint:
 
     No random state is needed: random numbers are a function of that position. `facts` identify the
     training, `sums` [3] are the epoch's running loss, `average` the weights' running average.
+    A later field has a default: files of earlier code are read, to be set aside for other facts.
     """
 
     facts: Mapping[str, Any]
@@ -72,7 +72,7 @@ class CheckpointWriter:
         return self._pending is not None and not self._pending.done()
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Copy the tensors that training changes, and write them once the last write is complete.
+        """Copy the tensors that training may change, and write them after the last write.
 
         On a CUDA device the copies are only queued: the host does not wait for them.
         """
@@ -84,7 +84,8 @@ class CheckpointWriter:
             return tensor
 
         # Dicts of its own: the optimiser's learning rate, too, changes while this is written.
-        now = _map_tensors({name: getattr(checkpoint, name) for name in CHANGING}, note)
+        names = {own.name for own in fields(checkpoint)} - {REPLACED}
+        now = _map_tensors({name: getattr(checkpoint, name) for name in sorted(names)}, note)
         copies = copy_to_host(found)
 
         def save() -> None:

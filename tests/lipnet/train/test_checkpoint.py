@@ -36,6 +36,18 @@ def test_a_checkpoint_of_another_kind_of_machine_is_read_on_this_one(
     assert (found.step, found.facts) == (7, CHECKPOINT.facts)
 
 
+def test_a_checkpoint_without_the_fields_of_later_versions_is_read(tmp_path: Path) -> None:
+    """Its facts are of other code: it is set aside, and nobody has to delete it."""
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, CHECKPOINT)
+    content = torch.load(path, weights_only=True)
+    first = ("facts", "model", "optimiser", "average", "best", "history", "step", "sums")
+    torch.save({name: content[name] for name in first}, path)
+    found = load_checkpoint(path)
+    assert found is not None
+    assert found.facts == CHECKPOINT.facts
+
+
 @settings(max_examples=25)
 @given(place=st.integers(0, 10**6), value=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_checkpoint_is_refused_or_read(

@@ -5,7 +5,10 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +17,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lipnet.errors import InputError
-from lipnet.train.checkpoint import load_checkpoint
+from lipnet.train import checkpoint as checkpoints
+from lipnet.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from lipnet.train.engine import Engine
 from lipnet.train.history import EpochRecord
 from lipnet.train.loop import Training, fit
@@ -95,6 +99,63 @@ def test_checkpoints_are_written_within_an_epoch(tmp_path: Path) -> None:
     found = load_checkpoint(tmp_path / "c")
     assert found is not None
     assert (found.step, found.history) == (2, [])
+
+
+def write_checkpoint(path: Path, stop: int, late: Event | None = None) -> dict[str, Any]:
+    """The fields of the last checkpoint of a training, resumed if there is one, that stops after
+    `stop` further steps."""
+    left = [stop]
+
+    def count(done: int) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            if late:
+                late.set()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(make_training(engine=EVERY_2, ema=0.9), path, Quiet(count))
+    found = load_checkpoint(path)
+    assert found is not None
+    return {own.name: getattr(found, own.name) for own in fields(found)}
+
+
+@pytest.mark.slow
+def test_a_resumed_training_writes_the_same_checkpoints(tmp_path: Path) -> None:
+    """Also what the weights do not depend on; in the second epoch, so that there is all of it."""
+    whole = write_checkpoint(tmp_path / "whole", 7)
+    assert write_checkpoint(tmp_path / "cut", 3)["step"] == 2
+    resumed = write_checkpoint(tmp_path / "cut", 5)
+    assert (whole["step"], len(whole["history"])) == (2, 1)
+    lost = [name for name in whole if not are_equal(whole[name], resumed[name])]
+    assert lost == [], "not in both _save and _resume of lipnet/train/loop.py"
+
+
+@pytest.mark.slow
+def test_a_checkpoint_holds_the_state_of_its_step_however_late_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, late, write = write_checkpoint(tmp_path / "c", 3), Event(), save_checkpoint
+
+    def wait(path: Path, checkpoint: Checkpoint) -> None:
+        late.wait()
+        write(path, checkpoint)
+
+    monkeypatch.setattr(checkpoints, "save_checkpoint", wait)
+    delayed = write_checkpoint(tmp_path / "late", 3, late)
+    changed = [name for name in delayed if not are_equal(delayed[name], at_once[name])]
+    assert changed == []
+
+
+def are_equal(first: object, second: object) -> bool:
+    """Whether two trees have equal tensors and other values."""
+    if isinstance(first, Tensor):
+        return isinstance(second, Tensor) and torch.equal(first, second)
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(
+            are_equal(own, second[name]) for name, own in first.items()
+        )
+    return first == second
 
 
 def test_a_file_that_is_not_a_checkpoint_is_named(tmp_path: Path) -> None:
