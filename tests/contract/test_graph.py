@@ -78,7 +78,7 @@ def test_deps_cover_the_library_code_that_the_stage_imports(stage: str) -> None:
         for name in needed_files(stage)
         if not any(name == dep or name.startswith(f"{dep}/") for dep in deps)
     }
-    assert uncovered == set()
+    assert not uncovered, f"deps of {stage} in dvc.yaml lack:\n" + "\n".join(sorted(uncovered))
 
 
 @pytest.mark.parametrize("stage", EXPENSIVE)
@@ -160,6 +160,30 @@ def test_every_profile_is_valid(
     params = load_params(tmp_path / "params.yaml")
     assert params.profile == profile
     assert all(LINEAGE_ID.fullmatch(name) for name in params.lineages)
+    sections = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))
+    assert list_sections() - set(sections) == set(), "DVC fails: add it to conf/config.yaml"
+
+
+def list_sections() -> set[str]:
+    """The sections of params.yaml that stages take their parameters from."""
+    return {
+        re.split(r"[.$]", key)[0]
+        for entry in GRAPH.values()
+        for key in [*entry.get("do", entry).get("params", []), entry.get("foreach", "")[2:-1]]
+        if key
+    }
+
+
+def test_the_checkouts_params_have_the_sections_of_all_stages() -> None:
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert list_sections() - set(sections) == set()
+
+
+def test_the_documents_graph_has_every_stage() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    drawn = set(re.findall(r"\w+", text.split("```")[1]))
+    groups = {re.sub(r"^(predict_\w+_)\w+$", r"\1", stage) for stage in GRAPH}
+    assert groups - drawn == set()
 
 
 def test_an_unknown_profile_names_the_known() -> None:
