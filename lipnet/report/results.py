@@ -241,6 +241,7 @@ def _read_outcomes(
 
 
 def _judge(scores_NK: NDArray[np.float32], clips: SavedLogits) -> Outcome:
+    """By a model's logits, in half precision if kept, or the mean probabilities of several."""
     correct_N = topk(scores_NK, clips.labels, 1)
     return Outcome(
         labels_N=clips.labels,
