@@ -161,6 +161,8 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
     """Set every weight: convolutions, depthwise ones too, N(0, sqrt(2 / (kernel elements * out
     channels))); Linear N(0, sqrt(2 / in)); biases 0; BatchNorm 1 and 0; PReLU 0.25; factors 1;
     RNN, GRU and LSTM, biases too, uniform within 1 / sqrt(units) of 0.
+
+    TypeError for a module that has other weights: they would be what was in memory before.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
@@ -174,10 +176,10 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
                 weight.uniform_(-bound, bound, generator=generator)
         elif isinstance(module, Subsample):
             module.weight.fill_(1)
-        elif isinstance(module, nn.PReLU):
-            module.weight.fill_(0.25)
-        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+        elif isinstance(module, nn.PReLU | nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             module.reset_parameters()
+        elif {**module._parameters, **module._buffers}.keys() - {"bias"}:
+            raise TypeError(f"{type(module).__name__}: set its weights in lipnet.models.build")
         bias = getattr(module, "bias", None)
         if isinstance(bias, nn.Parameter):
             bias.zero_()

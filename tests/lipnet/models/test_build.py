@@ -15,6 +15,7 @@ from lipnet.models.build import (
     OWN_FRONT_END_BUILDERS,
     build_empty,
     build_model,
+    initialise,
 )
 from lipnet.models.shufflenetv2 import interleave
 from lipnet.models.tcn import KINDS
@@ -28,7 +29,7 @@ from lipnet.spec import (
     ModelSpec,
     Part,
 )
-from tests.lipnet.specs import backbone_for, narrow_spec
+from tests.lipnet.specs import SUFFIXES, backbone_for, is_spec, narrow_spec
 
 SPEC = ModelSpec.parse("shufflenetv2_0.5x + dsmstcn_1.5x + prelu")
 
@@ -94,6 +95,24 @@ def test_every_row_is_a_model(backbone, head, option):
     cost = cost_of(spec, 5, frames=3, size=16)
     assert 0 < cost.gmacs_computed <= cost.gmacs < cost.gflops
     assert cost.params == sum(weight.numel() for weight in model.parameters())
+    initialise(model)  # a layer of a kind that it does not know would be what was in memory
+
+
+@pytest.mark.parametrize("net", CLIP_NETS)
+def test_every_clip_network_has_initial_values(net):
+    spec = ModelSpec.parse(next(filter(is_spec, (net + size for size in SUFFIXES))))
+    initialise(build_empty(spec, 5, device="meta"))
+
+
+@pytest.mark.parametrize("kept", ["weight", "buffer"])
+def test_a_layer_of_another_kind_needs_its_initial_values(kept):
+    layer = torch.nn.Module()
+    if kept == "weight":
+        layer.scale = torch.nn.Parameter(torch.ones(3))
+    else:
+        layer.register_buffer("kernel", torch.ones(3))
+    with pytest.raises(TypeError, match=r"Module: set its weights in lipnet\.models\.build"):
+        initialise(torch.nn.Sequential(layer))
 
 
 class SameFrame(torch.nn.Module):
