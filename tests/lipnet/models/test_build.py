@@ -17,6 +17,7 @@ from lipnet.models.build import (
     build_model,
     initialise,
 )
+from lipnet.models.packing import find_valid_frames
 from lipnet.models.shufflenetv2 import interleave
 from lipnet.models.tcn import KINDS
 from lipnet.sizes import FixedChannels
@@ -113,6 +114,20 @@ def test_a_layer_of_another_kind_needs_its_initial_values(kept):
         layer.register_buffer("kernel", torch.ones(3))
     with pytest.raises(TypeError, match=r"Module: set its weights in lipnet\.models\.build"):
         initialise(torch.nn.Sequential(layer))
+
+
+@pytest.mark.parametrize("backbone", BACKBONE_BUILDERS)
+@torch.inference_mode()
+def test_a_spec_knows_whether_its_trunk_sees_each_frame_alone(backbone):
+    spec = ModelSpec.parse(narrow_spec(backbone, "mean"))
+    trunk = build_model(spec, 2, generator=torch.Generator().manual_seed(0)).eval().trunk
+    maps_NCHW = torch.randn(3, trunk.stem_channels, 8, 8)
+    valid = find_valid_frames(torch.tensor([3]), steps=3, device=maps_NCHW.device)
+    before_NC = trunk(maps_NCHW, valid)
+    maps_NCHW[1] += 1
+    changed_N = (trunk(maps_NCHW, valid) != before_NC).any(1)
+    alone = changed_N.tolist() == [False, True, False]
+    assert spec.has_frame_features == alone, "a stream needs to know: has_frame_features of spec.py"
 
 
 class SameFrame(torch.nn.Module):

@@ -7,7 +7,6 @@ from lipnet.measure.cost import cost_of, count_parameters
 from lipnet.models.blocks import round_channels
 from lipnet.models.build import build_empty
 from lipnet.models.efficientnet import MBConv, StochasticDepth
-from lipnet.models.packing import find_valid_frames
 from lipnet.models.shufflenetv1 import ChannelShuffle
 from lipnet.spec import ModelSpec
 from tests.lipnet.models.test_lipreader import make_batch, make_clip, make_model, shared_model
@@ -133,13 +132,3 @@ def test_stochastic_depth_grows_linearly_over_the_blocks():
     trunk = build_empty(ModelSpec.parse(f"efficientnetb0 + {HEAD}"), 5, device="meta").trunk
     rates = [block.drop.rate for block in trunk.blocks if isinstance(block, MBConv)]
     assert rates == pytest.approx([0.2 * block / 16 for block in range(16)])
-
-
-def test_a_frame_is_seen_alone():
-    trunk = shared_model(f"ghostnet_0.125x + {HEAD}").trunk
-    maps_NCHW = torch.randn(3, trunk.stem_channels, 8, 8, dtype=torch.float64)
-    valid = find_valid_frames(torch.tensor([3]), steps=3, device=torch.device("cpu"))
-    before_NC = trunk(maps_NCHW, valid)
-    maps_NCHW[1] += 1
-    changed_N = (trunk(maps_NCHW, valid) != before_NC).any(1)
-    assert changed_N.tolist() == [False, True, False]

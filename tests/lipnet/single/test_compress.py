@@ -15,6 +15,7 @@ from lipnet.cli.main import main
 from lipnet.coding.table import decode_rows, encode_table
 from lipnet.coding.tensors import unpack
 from lipnet.compress.compression import (
+    ENDS,
     MIN_NUMBERS,
     StraightThrough,
     codebook_ratio,
@@ -37,7 +38,7 @@ from lipnet.errors import InputError
 from lipnet.how import GRAPH, ORDER, PRUNED_VALUES, STEPS, How, Step
 from lipnet.inference.predict import predict_logits
 from lipnet.models import rejection
-from lipnet.models.build import build_model
+from lipnet.models.build import build_empty, build_model
 from lipnet.models.initial import Initial, load_initial
 from lipnet.models.lengths import Lengths, describe_lengths
 from lipnet.models.rejection import choose_rejection
@@ -50,7 +51,7 @@ from lipnet.models.weights import (
     save_packed,
 )
 from lipnet.single.compress import compress_model
-from lipnet.spec import ModelSpec
+from lipnet.spec import CLIP_NETS, OWN_FRONT_ENDS, ModelSpec
 from lipnet.train.history import EpochRecord
 from lipnet.train.reestimate import reestimate_batchnorm
 from tests.lipnet.inference.embedding import (
@@ -164,6 +165,14 @@ def test_first_and_last_layers_and_biases_are_not_binary(spec: str, ends: list[s
     assert whole - {"classifier.weight"} == set(ends)
     assert any(isinstance(own, Signs) for own in quantisers.values())
     assert not any(name.endswith("bias") for name in quantisers)
+
+
+@pytest.mark.parametrize("net", [*CLIP_NETS, *(f"{own} + mean" for own in OWN_FRONT_ENDS)])
+def test_the_first_layer_of_every_network_without_the_front_end_is_known(net: str) -> None:
+    model = build_empty(ModelSpec.parse(net), 20, device="meta")
+    name, first = next((n, own) for n, own in model.named_parameters() if own.dim() > 1)
+    is_whole = ENDS.match(name) or first.numel() < MIN_NUMBERS
+    assert is_whole, f"add {name} to ENDS of lipnet/compress/compression.py"
 
 
 @pytest.mark.parametrize("how", HOWS)
