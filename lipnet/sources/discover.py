@@ -7,9 +7,9 @@ from pathlib import Path
 from lipnet.clip import Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources import folder, grid, lrw, lrw1000, rendered
-from lipnet.sources.scan import is_folder, list_entries
+from lipnet.sources.scan import is_folder, list_entries, reject_name
 from lipnet.sources.source import Discovered, Source
-from lipnet.text import escape
+from lipnet.text import escape, is_writable
 
 MENTIONED = 8
 
@@ -25,9 +25,18 @@ SOURCES: dict[str, Source] = {
 
 
 def discover_clips(name: str, root: Path, options: Mapping[str, object]) -> Discovered:
-    """One clip or more, with unique ids, and the rejected files; InputError if there is none."""
+    """One clip or more, with unique ids, and the rejected files, among them videos with a name, a
+    label or a speaker that no table can hold; InputError if there is no clip."""
     source = find_source(name)
     clips, rejected = source.discover(root, options)
+    odd = {
+        clip.video
+        for clip in clips
+        if not all(map(is_writable, (clip.video, clip.label, clip.speaker)))
+    }
+    clips = [clip for clip in clips if clip.video not in odd]
+    records = [*rejected, *map(reject_name, odd)]
+    rejected = sorted(records, key=lambda record: (record.path, record.reason))
     if not clips:
         raise InputError(describe_nothing(root, rejected, source.layout))
     check_unique(clips)

@@ -9,7 +9,14 @@ from lipnet.clip import Clip, Rejected
 from lipnet.errors import InputError
 from lipnet.sources.names import hash_name, make_id, normalise
 from lipnet.sources.options import check_known, read_fraction, read_frames, read_integer, read_text
-from lipnet.sources.scan import find_video_fault, is_folder, list_entries, list_root, reject
+from lipnet.sources.scan import (
+    find_video_fault,
+    is_folder,
+    list_entries,
+    list_root,
+    reject,
+    reject_name,
+)
 from lipnet.sources.source import CHANGE_FRACTIONS, Source, add_videos
 from lipnet.text import escape, is_writable
 
@@ -143,12 +150,7 @@ def read_video(entry: os.DirEntry[str], place: str, word: str, split: str) -> Vi
     if kind_of(entry.name) not in VIDEO_KINDS or entry.name.startswith("."):
         return reject(place, "not_a_video", f"its ending is not one of: {', '.join(VIDEO_KINDS)}")
     if not (is_writable(place) and is_writable(word)):
-        return reject(
-            place,
-            "unexpected_name",
-            "the name has control or undecodable characters, or starts with one of = + - @, as "
-            "formulas of spreadsheets do",
-        )
+        return reject_name(place)
     fault = find_video_fault(entry, place)
     if fault is not None:
         return fault

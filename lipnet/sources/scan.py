@@ -48,6 +48,16 @@ def reject(path: str, reason: str, detail: str) -> Rejected:
     return Rejected(path=escape(path), reason=reason, detail=escape(detail))
 
 
+def reject_name(path: str) -> Rejected:
+    """A record of a name that is not `is_writable`."""
+    return reject(
+        path,
+        "unexpected_name",
+        "the name has control or undecodable characters, or starts with one of = + - @, as "
+        "formulas of spreadsheets do",
+    )
+
+
 def find_video_fault(entry: os.DirEntry[str], path: str) -> Rejected | None:
     """A record if a video is not a file, or empty; None if nothing is wrong. It is not opened."""
     try:

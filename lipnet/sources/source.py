@@ -46,7 +46,9 @@ class Source:
     """A corpus, as the rest of the project needs to know it.
 
     `discover` takes source.root and source.options, and returns the clips sorted by id and a record
-    of each file, or line of a label file, that was left out; equal trees give equal lists.
+    of each file, or line of a label file, that was left out; equal trees give equal lists. What it
+    reads besides videos is in a folder of the root and ends in one of ANNOTATIONS of inventory.py:
+    DVC does not notice an edit of other files.
     """
 
     discover: Callable[[Path, Mapping[str, object]], Discovered]

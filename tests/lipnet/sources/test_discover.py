@@ -1,5 +1,6 @@
 """The table of sources: every adapter's facts, and what a new one needs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lipnet.landmarks.options import PREFERENCES
 from lipnet.measure.paper import CLASSES
 from lipnet.sources.discover import SOURCES, discover_clips, find_source
 from lipnet.sources.source import Discovered, Source
+from lipnet.text import escape
 
 
 def make_clip(clip_id: str) -> Clip:
@@ -69,8 +71,28 @@ def test_a_row_is_all_that_a_new_corpus_needs(
     clips, rejected = discover_clips("films", tmp_path, {})
     assert ([clip.clip_id for clip in clips], rejected) == (["a"], [])
     assert find_source("films").face == "centre"
-    with pytest.raises(InputError, match="known: films, folder, grid"):
+    with pytest.raises(InputError, match="known: .*films, folder"):
         find_source("movies")
+
+
+@pytest.mark.parametrize("odd", [{"label": "=1+1"}, {"speaker": "@a"}, {"video": "x\n.mp4"}])
+def test_names_that_no_table_can_hold_are_recorded_for_every_source(
+    odd: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [replace(make_clip("a"), **odd), make_clip("b")]
+    monkeypatch.setitem(SOURCES, "films", Source(lambda *_: (found, []), "<name>.mp4"))
+    clips, (record,) = discover_clips("films", tmp_path, {})
+    assert [clip.clip_id for clip in clips] == ["b"]
+    assert (record.path, record.reason) == (escape(found[0].video), "unexpected_name")
+
+
+def test_a_speaker_that_a_spreadsheet_would_run_is_recorded(tmp_path: Path) -> None:
+    (tmp_path / "yes").mkdir()
+    for name in ("=a_1.mp4", "b_1.mp4"):
+        (tmp_path / "yes" / name).write_bytes(b"x")
+    clips, (record,) = discover_clips("folder", tmp_path, {"speaker_until": "_"})
+    assert [clip.speaker for clip in clips] == ["b"]
+    assert (record.path, record.reason) == ("yes/=a_1.mp4", "unexpected_name")
 
 
 def test_two_clips_of_one_id_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

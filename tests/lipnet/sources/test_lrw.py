@@ -194,7 +194,7 @@ def test_root_one_level_too_high_is_an_error_that_lists_it(tmp_path: Path) -> No
 
 
 def test_unknown_source_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"name 'lwr'; known: folder, grid, lrw, lrw1000, synth"):
+    with pytest.raises(InputError, match=r"name 'lwr'; known: .*grid, .*lrw, lrw1000"):
         discover_clips("lwr", tmp_path, {})
 
 
