@@ -8,7 +8,7 @@ processes.
 # B batch  R rows of a micro-batch  M rows that they need  N clips  T frames  H W pixels
 # L bytes of the batch  S bytes from a window's first pixel to its last  P pixels of a side
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -65,8 +65,7 @@ class Draws:
             needed_M = torch.cat([rows_R, others])
         index_B = torch.zeros(len(self.partners_B), dtype=torch.long)
         index_B[needed_M] = torch.arange(len(needed_M))
-        scalars = ("tops_B", "lefts_B", "starts_B", "ends_B", "flips_B", "cuts_B")
-        names = (*scalars, "holes_B2", "noise_BF3", "crops_B4", "masks_B2", "light_B")
+        names = {own.name for own in fields(self)} - {"partners_B", "share"}
         picked = {name: getattr(self, name)[needed_M] for name in names}
         return needed_M, Draws(**picked, partners_B=index_B[partners_R], share=self.share)
 

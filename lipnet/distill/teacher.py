@@ -24,6 +24,8 @@ from lipnet.models.fold import fold_batchnorm
 from lipnet.models.infer import infer_clips
 from lipnet.recipe import Recipe
 
+# With the student's logits, the teacher's and `temperature`; "dkd" also needs the labels.
+LOSSES = {"kl": distillation_loss, "dist": correlation_loss}
 MIN_LOGIT = -1e4  # relative to the largest logit; half precision holds at most 65,504
 
 
@@ -151,10 +153,8 @@ def _compare(student_BK: Tensor, teacher_BK: Tensor, view: View, recipe: Recipe)
     if recipe.standardise:
         student_BK, teacher_BK = standardise(student_BK), standardise(teacher_BK)
     temperature = recipe.temperature
-    if recipe.distillation == "dist":
-        return correlation_loss(student_BK, teacher_BK, temperature=temperature)
-    if recipe.distillation == "kl":
-        return distillation_loss(student_BK, teacher_BK, temperature=temperature)
+    if recipe.distillation != "dkd":
+        return LOSSES[recipe.distillation](student_BK, teacher_BK, temperature=temperature)
     targets = [(view.labels_B, view.share)]
     if view.share < 1.0:  # as in the cross-entropy, each label counts by its share
         targets.append((view.partner_labels_B, 1.0 - view.share))

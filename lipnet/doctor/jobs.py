@@ -66,7 +66,10 @@ JOBS = (
     Job(
         "motion, masks, resized crops",
         "resnet18_0.125x + tcn_0.125x + motion",
-        changes={"cutout": 0.375, "time_mask": 3, "crop_area": 0.6, "brightness": 0.4},
+        changes={
+            **{"cutout": 0.375, "time_mask": 3, "crop_area": 0.6, "brightness": 0.4},
+            **{"jitter": 1.0, "jitter_scale": 0.04},
+        },
     ),
     Job("clip network", "vggm_mt_0.0625x"),
     Job("slow fusion", "alexnet_slow_0.0625x"),

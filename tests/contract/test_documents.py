@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lipnet.how import STEPS
+from lipnet.recipe import DISTILLATIONS, OFF
 from lipnet.sources.discover import SOURCES
 from lipnet.spec import BACKBONES, CLIP_NETS, HEADS
 from tests.contract.deployments import DEPLOYMENTS
@@ -85,6 +86,12 @@ def test_the_tables_name_every_step_source_and_deployment() -> None:
         for own in DEPLOYMENTS
     ]
     assert [row for row in rows if row not in operations] == []
+
+
+def test_the_table_of_recipes_names_every_loss_and_every_field_that_can_be_off() -> None:
+    training = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    table = training.split("## Recipe, beyond the paper")[1].split("\n\n`initial`")[0]
+    assert [name for name in (*OFF, *DISTILLATIONS) if f"`{name}`" not in table] == []
 
 
 def headings_of(path: Path) -> set[str]:

@@ -102,7 +102,7 @@ DIGESTED = {
 
 
 def test_digests_of_earlier_trainings_stay_the_same() -> None:
-    assert Recipe().training_facts.keys() == DIGESTED, "leave it out in Recipe.training_facts"
+    assert Recipe().training_facts.keys() == DIGESTED, "give its value when off in OFF of recipe.py"
 
 
 def test_fields_that_a_training_does_not_use_are_in_no_digest() -> None:

@@ -26,7 +26,7 @@ from lipnet.distill.teacher import (
 from lipnet.models.build import build_model
 from lipnet.models.fold import fold_batchnorm
 from lipnet.models.packing import find_valid_frames
-from lipnet.recipe import Recipe
+from lipnet.recipe import DISTILLATIONS, Recipe
 from lipnet.spec import ModelSpec
 
 CLIPS = 4
@@ -127,6 +127,7 @@ def test_the_recipe_chooses_the_loss() -> None:
     torch.testing.assert_close(
         loss(distillation="dist"), correlation_loss(own_BK, known_BK, temperature=2.0)
     )
+    assert len({float(loss(distillation=own)) for own in DISTILLATIONS}) == len(DISTILLATIONS)
 
 
 def test_no_teacher_adds_nothing() -> None:

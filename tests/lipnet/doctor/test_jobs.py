@@ -11,6 +11,7 @@ from lipnet.distill import teacher
 from lipnet.doctor.jobs import JOBS, Job, run_job
 from lipnet.models import lipreader
 from lipnet.models.packing import ValidFrames, find_valid_frames
+from lipnet.recipe import DISTILLATIONS, OFF
 from lipnet.train.loop import _Fit
 from lipnet.train.step import Stepper
 from tests.simulated_gpu import CUDA, simulated_gpu
@@ -31,6 +32,12 @@ def test_a_job_runs_on_the_gpu_without_a_wait(
             (tmp_path / "checkpoint").unlink()
             run_job(job, CUDA, tmp_path, gpu.watch)
             assert gpu.waits == []
+
+
+def test_the_jobs_use_every_part_of_a_recipe_that_can_be_off() -> None:
+    found = {(name, value) for job in JOBS for name, value in job.changes.items() if name in OFF}
+    assert OFF.keys() - {name for name, value in found if value != OFF[name]} == set()
+    assert {("distillation", own) for own in DISTILLATIONS} - found == {("distillation", "kl")}
 
 
 class Stopped(Exception):
