@@ -87,6 +87,11 @@ def test_recorded_options_are_read_back() -> None:
     assert parse_crops(describe_crops(options)) == options
 
 
+def test_a_record_from_before_later_options_is_read() -> None:
+    first = {"size": 96, "smooth": 12, "smooth_centre": 1}  # of released models
+    assert parse_crops(first) == CropOptions(), "give the later option's value in DEFAULT_FACTS"
+
+
 def test_the_landmark_model_and_its_face_are_recorded() -> None:
     dlib, mesh = describe_crops(CropOptions()), describe_crops(CropOptions(), "mesh")
     assert (dlib["landmarks"], mesh["landmarks"]) == ("dlib", "mesh")

@@ -8,6 +8,7 @@ import pytest
 
 from lipnet.cli.main import main
 from lipnet.crops.align import load_face
+from lipnet.crops.crop import RECORDED
 from lipnet.errors import InputError
 from lipnet.export.parity import Parity
 from lipnet.labels import BACKGROUND
@@ -59,6 +60,16 @@ def test_facts_of_a_model_with_a_background(tmp_path: Path) -> None:
     assert (facts["background"], facts["threshold"], facts["isChosen"]) == (BACKGROUND, 0.5, False)
     assert facts["landmarks"] == {"trained": "dlib", "used": "mesh"}
     assert facts["frames"] == 29
+
+
+def test_the_page_knows_every_option_of_crops(tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "w.safetensors")
+    crops = describe_model(load_card(weights), weights, "")["crops"]
+    options = {re.sub("_(.)", lambda found: found[1].upper(), name) for name in (*RECORDED, "face")}
+    assert isinstance(crops, dict)
+    assert crops.keys() == options, "the page also crops: lipnet/web/folder.py and page/crops.js"
+    script = (PAGE / "crops.js").read_text()
+    assert [name for name in options if not re.search(rf"\b{name}\b", script)] == []
 
 
 @pytest.fixture
