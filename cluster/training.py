@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from cluster.connection import connect
+from cluster.connection import connect, uses_cluster
 from lipnet.device import use_device
 from lipnet.errors import InputError, describe_os_error
 from lipnet.files import read_json, write_json
@@ -131,7 +131,7 @@ def _read_result(path: Path) -> list[str]:
 
 def _check_room(workers: int, gpus: bool) -> None:
     """InputError if this machine has too few GPUs or cores, unless a cluster is used."""
-    if os.environ.get("RAY_ADDRESS", "") not in ("", "local"):
+    if uses_cluster():
         return
     available = torch.cuda.device_count() if gpus else len(os.sched_getaffinity(0))
     if workers > available:

@@ -77,7 +77,8 @@ def reproduce(
         changes: Settings of the profile to replace, each as KEY=VALUE with a key of params.yaml.
             For example, `recipe.epochs=20` trains each model for 20 epochs. Without any, the
             profile that this checkout ran last keeps the settings of that run.
-        parallel: The number of stages to run at a time; 0 for one per GPU, or one without a GPU.
+        parallel: The number of stages to run at a time; 0 for one per GPU, or one without a GPU
+            or with `compute.workers` above 1.
         force: Also run stages that are up to date.
         fresh: Do not keep the settings of an earlier run of this profile.
     """
@@ -122,7 +123,8 @@ def train(
         changes: Settings of the profile to replace, each as KEY=VALUE with a key of params.yaml.
             For example, `recipe.epochs=20` trains each model for 20 epochs. Without any, the
             profile that this checkout ran last keeps the settings of that run.
-        parallel: The number of stages to run at a time; 0 for one per GPU, or one without a GPU.
+        parallel: The number of stages to run at a time; 0 for one per GPU, or one without a GPU
+            or with `compute.workers` above 1.
     """
     wanted = Wanted(tuple(f"{group}@{lineage}" for group in LINEAGE_STAGES))
     return run_flow(wanted, _named(profile), changes, parallel=parallel)
@@ -167,7 +169,8 @@ def main() -> None:
         "--parallel",
         type=int,
         default=0,
-        help="number of stages to run at a time (default: one per GPU, or one without a GPU)",
+        help="number of stages to run at a time (default: one per GPU; one without a GPU, or with "
+        "compute.workers above 1)",
     )
     parser.add_argument("--force", action="store_true", help="also run stages that are up to date")
     options = parser.parse_args()

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelled, Completed, Failed
 
+from cluster.connection import uses_cluster
 from flows.artifacts import show_preflight, show_report
 from flows.command import Commands
 from flows.graph import StageGraph, read_graph, read_stale
@@ -86,13 +87,15 @@ def run_flow(
 
 def walk_profile(wanted: Wanted, parallel: int, *, force: bool, commands: Commands) -> State[Any]:
     """Run the steps of the flow in order, up to the first one that fails."""
-    paths = Paths(load_params().profile)
+    params = load_params()
+    paths = Paths(params.profile)
+    at_a_time = choose_parallel(parallel, params.compute.workers)
     estimate = ["pipeline.preflight", "--json", str(paths.preflight)]
     checked = run_step("preflight", estimate, commands)
     show_preflight(paths)
     graph = wanted.cut(read_graph(ROOT))
     walk = Walk(ROOT, graph, read_stale(ROOT), commands=commands, force=force, after=[checked])
-    walk.run(parallel or max(1, count_gpus()))
+    walk.run(at_a_time)
     if failure := describe_failure(graph.order, walk.states):
         return Failed(message=failure)
     if wanted.publish:
@@ -122,6 +125,25 @@ def publish_and_show(commands: Commands, after: Sequence[State[Any]]) -> None:
         raise InputError(
             f"{failure}\nto update it, run `python -m tracking.publish` or this flow again"
         )
+
+
+def choose_parallel(parallel: int, workers: int) -> int:
+    """The number of stages to run at a time: `parallel`, or by default one per GPU, or one if each
+    training has several workers.
+
+    InputError if trainings of several workers would run at the same time on the same GPUs: each
+    of them starts a Ray of its own, which takes the first GPUs.
+    """
+    gpus = count_gpus()
+    if workers == 1:
+        return parallel or max(1, gpus)
+    if parallel > 1 and gpus and not uses_cluster():
+        raise InputError(
+            f"parallel is {parallel} and compute.workers is {workers}: trainings that run at the "
+            "same time would use the same GPUs; set parallel to 0 or 1, or compute.workers to 1, "
+            "or set RAY_ADDRESS to a cluster's address"
+        )
+    return parallel or 1
 
 
 def count_gpus() -> int:

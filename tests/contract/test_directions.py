@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "tracking": {"lipnet", "pipeline"},
     "cluster": {"lipnet", "pipeline"},
     "stages": {"lipnet", "pipeline", "tracking", "cluster"},
-    "flows": {"pipeline", "tracking.uri", "lipnet.errors"},
+    "flows": {"pipeline", "cluster.connection", "tracking.uri", "lipnet.errors"},
 }
 # The packages that may import an outside tool.
 OWNERS = {

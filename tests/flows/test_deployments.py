@@ -51,6 +51,10 @@ stages:
     deps: [o/top]
     outs: [o/other]
 """
+ONE = """
+stages:
+  one: {cmd: mkdir o, outs: [o]}
+"""
 SLOW = """
 stages:
   slow:
@@ -118,7 +122,11 @@ Walked = tuple[Any, dict[str, str]]
 
 
 def prepare(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, preflight: str = "", profile: str = "tiny"
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    preflight: str = "",
+    profile: str = "tiny",
+    workers: int = 1,
 ) -> None:
     """Fake programs for the steps that are not stages, and a leaderboard."""
     programs = {
@@ -138,7 +146,8 @@ def prepare(
     pages.parent.mkdir(parents=True, exist_ok=True)
     pages.write_text(json.dumps({"runs": "/#/experiments/1", "generations": {"a": "/#/compare"}}))
     recipe = SimpleNamespace(epochs=4)
-    params = SimpleNamespace(profile=profile, recipe_of=lambda lineage: recipe)
+    compute = SimpleNamespace(workers=workers)
+    params = SimpleNamespace(profile=profile, compute=compute, recipe_of=lambda lineage: recipe)
     for module in (flow_runs, deployments, progress):
         monkeypatch.setattr(module, "load_params", lambda: params)
     monkeypatch.setattr(flow_runs, "Walk", SeenWalk)
@@ -148,9 +157,11 @@ class SeenWalk(Walk):
     """A walk that a test can inspect afterwards."""
 
     latest: "SeenWalk"
+    parallel: int
 
     def run(self, parallel: int) -> None:
         SeenWalk.latest = self
+        self.parallel = parallel
         super().run(parallel)
 
 
@@ -405,6 +416,47 @@ def test_a_negative_number_of_stages_is_refused(
     state = reproduce(parallel=-1, return_state=True)
     assert state.is_failed()
     assert str(state.message).startswith("parallel is -1: set it to the number of stages")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_prefect")
+def test_stages_run_one_at_a_time_if_a_training_has_several_workers(
+    make_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    prepare(make_repository(ONE), monkeypatch, workers=2)
+    assert walk()[0].is_completed()
+    assert SeenWalk.latest.parallel == 1
+    refused = reproduce(parallel=2, return_state=True)
+    assert refused.is_failed()
+    assert str(refused.message).startswith("parallel is 2 and compute.workers is 2: trainings")
+
+
+@pytest.mark.parametrize(
+    ("parallel", "workers", "gpus", "address", "chosen"),
+    [
+        (0, 1, "0,1,2,3", "", 4),
+        (0, 1, "", "", 1),
+        (3, 1, "0,1", "", 3),
+        (0, 2, "0,1,2,3", "", 1),
+        (0, 2, "0,1,2,3", "head:6379", 1),
+        (1, 2, "0,1,2,3", "", 1),
+        (2, 2, "0,1,2,3", "head:6379", 2),
+        (2, 2, "", "", 2),  # processes on a CPU share the cores
+    ],
+)
+def test_the_number_of_stages_at_a_time(
+    parallel: int,
+    workers: int,
+    gpus: str,
+    address: str,
+    chosen: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert flow_runs.choose_parallel(parallel, workers) == chosen
 
 
 @pytest.mark.parametrize("name", [own.flow for own in DEPLOYMENTS])
