@@ -15,7 +15,7 @@ import torch
 
 from cluster.connection import connect, uses_cluster
 from lipnet.device import use_device
-from lipnet.errors import InputError, describe_os_error
+from lipnet.errors import FaultError, InputError, describe_os_error, may_pass
 from lipnet.files import read_json, write_json
 from lipnet.train.processes import Processes, ProcessGroup
 
@@ -83,6 +83,8 @@ def _work(config: dict[str, Any]) -> None:
             names = config["train"](processes, device)
     except (InputError, OSError) as error:
         line = str(error) if isinstance(error, InputError) else describe_os_error(error)
+        if isinstance(error, OSError) and may_pass(error):
+            raise FaultError(line) from error  # Ray restarts all, as for a lost process
         if line:
             # A retry would fail again, and the other processes may wait for this one. Raising ends
             # them; when Ray restarts all, they find this file and return.

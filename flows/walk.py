@@ -135,9 +135,9 @@ class Walk:
 
 
 def may_retry(task: object, run: object, state: State[Any]) -> bool:
-    """Whether a retry may succeed: after a killed process or a lost node, but not after an error
-    that the stage explains ("error: ...": bad input, a full disk). Not after an error of DVC
-    itself either, because a retry would delete what the stage has made."""
+    """Whether a retry may succeed: after a killed process, a lost node or "fault: ...", but not
+    after an error that the stage explains ("error: ...": bad input, a full disk). Not after an
+    error of DVC itself either, because a retry would delete what the stage has made."""
     lines = (state.message or "").splitlines()
     by_dvc = any(line.startswith(DVC_FAILED) and STAGE_FAILED not in line for line in lines)
     return not (is_explained(lines) or by_dvc)

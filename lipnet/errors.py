@@ -1,4 +1,4 @@
-"""The error for input that a person can correct: it names the thing and the fix."""
+"""Errors with a message for a person: input to correct, and faults of a machine that may pass."""
 
 import errno
 import os
@@ -21,10 +21,17 @@ MESSAGES = {
     errno.EIO: "{place} cannot be read or written ({reason}): is its disk in order?",
     errno.ESTALE: "{place} is gone ({reason}): was its network disk mounted again?",
 }
+# What may pass by itself, as when a network disk is mounted again.
+PASSING = (errno.EIO, errno.ESTALE)
 
 
 class InputError(ValueError):
     """Bad input (a path, a parameter, a file); the message names it and the fix."""
+
+
+class FaultError(RuntimeError):
+    """A fault of a machine (memory, a lost node, a disk) that may pass, so that the same command
+    may succeed later; the message names it."""
 
 
 def describe_os_error(error: OSError) -> str:
@@ -32,3 +39,8 @@ def describe_os_error(error: OSError) -> str:
     message = MESSAGES.get(error.errno or 0, "")
     place = error.filename2 or error.filename or os.getcwd()
     return message.format(place=os.fsdecode(place), reason=error.strerror)
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether the same operation may succeed later, without a change by a person."""
+    return error.errno in PASSING

@@ -7,14 +7,15 @@ import os
 import sys
 from collections.abc import Callable
 
-from lipnet.errors import InputError, describe_os_error
+from lipnet.errors import FaultError, InputError, describe_os_error, may_pass
 from lipnet.text import escape_lines
 from pipeline.inputs import check_inputs
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run `main`; exit 1 with one line for bad input, a full or read-only disk and the
-    like, 130 when interrupted."""
+    """Run `main`; exit 1 with one line for bad input, a full or read-only disk and the like
+    ("error: ...") or for a fault that may pass ("fault: ...", which flows retry), 130 when
+    interrupted."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else MLflow warns at length without git
@@ -22,6 +23,8 @@ def run_program(main: Callable[[], None]) -> None:
         main()
     except InputError as error:
         sys.exit(f"error: {escape_lines(str(error))}")
+    except FaultError as error:
+        sys.exit(f"fault: {escape_lines(str(error))}")
     except KeyboardInterrupt:
         print("interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)
@@ -29,7 +32,7 @@ def run_program(main: Callable[[], None]) -> None:
         line = describe_os_error(error)
         if not line:
             raise
-        sys.exit(f"error: {escape_lines(line)}")
+        sys.exit(f"{'fault' if may_pass(error) else 'error'}: {escape_lines(line)}")
 
 
 def run_stage(main: Callable[[], None]) -> None:

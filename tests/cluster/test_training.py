@@ -2,6 +2,7 @@
 fails is restarted once, in this process. (tests/e2e/test_together.py starts the real one.)"""
 
 import contextlib
+import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,13 +94,16 @@ def test_an_error_that_a_retry_would_repeat_is_raised_once(error: Exception, lin
     assert len(calls) == 1
 
 
-def test_after_a_lost_process_the_next_one_returns_the_result() -> None:
+@pytest.mark.parametrize(
+    "error", [RuntimeError("connection closed"), OSError(errno.ESTALE, "Stale file handle", "x")]
+)
+def test_after_a_fault_that_may_pass_the_next_process_returns_the_result(error: Exception) -> None:
     calls = []
 
     def train(*_: object) -> list[str]:
         calls.append(1)
         if len(calls) == 1:
-            raise RuntimeError("connection closed by peer")
+            raise error
         return ["g0"]
 
     assert run(train) == ["g0"]

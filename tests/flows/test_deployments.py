@@ -508,6 +508,7 @@ def test_a_run_is_named_by_its_flow_its_lineage_or_profile_and_changes(
     ("message", "again"),
     [
         ("error: no clips in data/grid", False),
+        ("fault: data/x is gone\nERROR: failed to reproduce 'a': failed to run: train", True),
         ("epoch 3\nERROR: failed to reproduce 'a': failed to run: train, exited with -9", True),
         ("done\nERROR: failed to reproduce 'a': [Errno 28] No space left on device", False),
         (None, True),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lipnet.errors import InputError
+from lipnet.errors import FaultError, InputError
 from pipeline.program import run_program
 
 
@@ -29,6 +29,12 @@ def raising(error: BaseException) -> Callable[[], None]:
         (OSError(errno.EISDIR, "", ".t", None, "data/x"), "error: data/x is a folder where a file"),
         (OSError(errno.ENOTDIR, "", "data/x"), "error: data/x is a folder where a file"),
         (OSError(errno.ELOOP, "", "data/x"), "error: data/x is a link that leads to itself"),
+        (OSError(errno.ESTALE, "Stale", "data/x"), "fault: data/x is gone (Stale): was its"),
+        (
+            OSError(errno.EIO, "Failed", "data/x"),
+            "fault: data/x cannot be read or written (Failed)",
+        ),
+        (FaultError("an actor\r died"), r"fault: an actor\r died"),
         (OSError(errno.EACCES, "Denied", b"\xff\x1b"), r"error: \udcff\x1b cannot be written"),
     ],
 )
