@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 import cv2
 
 from cluster.connection import connect, uses_cluster
-from lipnet.errors import InputError
+from lipnet.errors import FaultError, InputError
 from lipnet.files import digest_files
 
 Job = TypeVar("Job")
@@ -27,6 +27,9 @@ Result = TypeVar("Result")
 MAX_RETRIES = 3
 ACTOR_BYTES = 700 * 1024**2  # an actor's peak memory, by which Ray schedules it
 POLL_SECONDS = 10.0  # how often the pool checks for nodes that joined or left
+# Ray's text for an actor that ended by itself: not for one on a lost node, nor for one that Ray
+# ended because the node's memory was full
+CRASHED = "its worker process has died"
 # Modules whose versions can change results, and the distributions that may have installed them
 LIBRARIES = {
     "ai_edge_litert": ("ai-edge-litert",),
@@ -39,8 +42,8 @@ _log = logging.getLogger(__name__)
 _serials = itertools.count(1)
 
 
-class WorkerLost(RuntimeError):
-    """A job's actor died repeatedly, or no actor could start."""
+class WorkerLost(FaultError):
+    """A job's actors died repeatedly, not all by themselves, or no actor could start."""
 
 
 def count_actors(wanted: int) -> int:
@@ -59,10 +62,12 @@ def map_jobs(
     """Run every job, and return the results in the order of `jobs`.
 
     Each actor (0: one per core) builds its worker once and has one job at a time. If an actor or
-    its node dies, its job is retried on another one, up to MAX_RETRIES times. An exception of a
-    worker is raised here unchanged. `on_result` is called with each result as it arrives. Ray's
-    dashboard shows actors and jobs by `name`. Results pass through Ray's object store: return
-    paths and counts, not arrays. With one actor or one job, the worker runs in this process.
+    its node dies, its job is retried on another one, up to MAX_RETRIES times; then InputError if
+    the job crashed each of its actors, else WorkerLost. An exception of a worker is raised here
+    unchanged. `on_result` is called with each result as it arrives. Ray's dashboard shows actors
+    and jobs by `name`; an error also has the job's attribute `name`, if it has one. Results pass
+    through Ray's object store: return paths and counts, not arrays. With one actor or one job, the
+    worker runs in this process.
     """
     if not jobs:
         return []
@@ -169,6 +174,7 @@ class _Pool(Generic[Job, Result]):
         self._waiting = deque(range(len(jobs)))
         self._flight: dict[Any, tuple[Any, int | None]] = {}
         self._deaths: Counter[int] = Counter()
+        self._crashes: Counter[int] = Counter()
         self._failed_starts = 0
         self._most = 1  # actors that the nodes had room for at once
         self._results: dict[int, Result] = {}
@@ -240,10 +246,12 @@ class _Pool(Generic[Job, Result]):
             self._results[index] = value
         if self._waiting:
             following = self._waiting.popleft()
-            name = f"{self._name} {following + 1} of {len(self._jobs)}"
-            call = actor.work.options(name=name).remote(self._jobs[following])
+            call = actor.work.options(name=self._number(following)).remote(self._jobs[following])
             self._flight[call] = (actor, following)
         return [] if index is None else [value]
+
+    def _number(self, index: int) -> str:
+        return f"{self._name} {index + 1} of {len(self._jobs)}"
 
     def _check_same_code(self, node: str, there: dict[str, str]) -> None:
         """InputError if an actor runs other code than this process."""
@@ -261,13 +269,25 @@ class _Pool(Generic[Job, Result]):
         """
         if index is None:
             self._failed_starts += 1
-            subject, deaths = "starting actors", self._failed_starts
-            limit = MAX_RETRIES * self._most
-        else:
-            self._deaths[index] += 1
-            subject, deaths = f"the actor of {self._jobs[index]!r}", self._deaths[index]
-            limit = MAX_RETRIES
-            self._waiting.appendleft(index)
-        if deaths > limit:
-            cause = str(error).strip().splitlines()[0]
-            raise WorkerLost(f"{subject} died {deaths} times (out of memory?): {cause}")
+            if self._failed_starts > MAX_RETRIES * self._most:
+                raise WorkerLost(_describe_deaths("starting actors", self._failed_starts, error))
+            return
+        self._deaths[index] += 1
+        self._crashes[index] += CRASHED in str(error)
+        self._waiting.appendleft(index)
+        deaths = self._deaths[index]
+        if deaths <= MAX_RETRIES:
+            return
+        name = getattr(self._jobs[index], "name", "")
+        job = f"{self._number(index)} ({name})" if name else self._number(index)
+        if self._crashes[index] == deaths:
+            raise InputError(
+                f"{job} crashed its process {deaths} times: one of its videos may crash the "
+                "decoder; or lower workers.actors if memory is short, then run it again"
+            )
+        raise WorkerLost(_describe_deaths(f"the actors of {job}", deaths, error))
+
+
+def _describe_deaths(subject: str, deaths: int, error: Exception) -> str:
+    cause = str(error).strip().splitlines()[0]
+    return f"{subject} died {deaths} times (out of memory?): {cause}"

@@ -1,6 +1,6 @@
 """A fake Ray in one process; a test decides which nodes join and leave."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -21,11 +21,11 @@ def make_node(cores: int, gibibytes: float = 1024, *, alive: bool = True) -> Nod
 class FakeRay:
     """Runs calls one at a time, in the order in which they were made, when they are waited for.
 
-    `lose` has the numbers (from 1) of the jobs whose actor dies instead of returning a result.
+    `losses` has the errors of those jobs, by number from 1, whose actor dies without a result.
     """
 
     nodes_now: list[Node]
-    lose: frozenset[int] = frozenset()
+    losses: Mapping[int, Exception] = field(default_factory=dict)
     after_job: Callable[["FakeRay"], None] = lambda _: None
     max_in_flight: int = 0
     jobs: int = 0
@@ -66,8 +66,8 @@ class FakeRay:
         if call.is_job:
             self.jobs += 1
             self.after_job(self)
-            if self.jobs in self.lose:
-                raise exceptions.ActorDiedError
+            if self.jobs in self.losses:
+                raise self.losses[self.jobs]
         return call.run()
 
     def kill(self, actor: "FakeActor") -> None:

@@ -18,6 +18,11 @@ from cluster.pool import WorkerLost, map_jobs
 from lipnet.errors import InputError
 from tests.cluster.fake_ray import FakeRay, Node, make_node
 
+CRASH = ray.exceptions.RayActorError(
+    error_msg="The actor died unexpectedly.\n"
+    "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"
+)
+
 
 def test_without_jobs_ray_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: int) -> None:
@@ -129,12 +134,35 @@ class TestOnFakeNodes:
     def test_the_jobs_of_a_lost_node_are_retried_once(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def leave(ray: FakeRay) -> None:
-            ray.nodes_now = [make_node(1), make_node(4, alive=ray.jobs < 6)]
+        def leave(fake: FakeRay) -> None:
+            fake.nodes_now = [make_node(1), make_node(4, alive=fake.jobs < 6)]
 
-        ray = FakeRay([make_node(1), make_node(4)], frozenset({6, 7, 8, 9}), leave)
-        assert self.map(ray, 20, monkeypatch) == list(range(20))
-        assert ray.jobs == 24
+        fake = FakeRay(
+            [make_node(1), make_node(4)],
+            losses=dict.fromkeys((6, 7, 8, 9), ray.exceptions.ActorDiedError()),
+            after_job=leave,
+        )
+        assert self.map(fake, 20, monkeypatch) == list(range(20))
+        assert fake.jobs == 24
+
+    @pytest.mark.parametrize(
+        ("losses", "kind"),
+        [
+            ([CRASH] * 4, InputError),
+            ([CRASH, ray.exceptions.OutOfMemoryError("full"), CRASH, CRASH], WorkerLost),
+            ([ray.exceptions.ActorDiedError()] * 4, WorkerLost),
+        ],
+    )
+    def test_a_job_that_loses_its_actors_is_named_and_may_be_retried_unless_it_crashed_them(
+        self, losses: list[Exception], kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+        fake = FakeRay([make_node(1)], losses=dict(enumerate(losses, start=1)))
+        monkeypatch.setattr(cluster, "connect", lambda _: contextlib.nullcontext(fake))
+        jobs = [SimpleNamespace(name=f"train/{n:06d}", videos="x" * 200_000) for n in range(2)]
+        with pytest.raises(kind, match=r"shards 1 of 2 \(train/000000\) .* 4 times") as raised:
+            map_jobs(lambda: id, jobs, name="shards")
+        assert len(str(raised.value)) < 300
 
     def test_starts_are_retried_for_each_actor_that_has_room_and_not_for_each_job(
         self, monkeypatch: pytest.MonkeyPatch
@@ -202,7 +230,7 @@ class TestOnOneRay:
         def make_worker() -> Callable[[str], None]:
             return lambda job: job == "bad" and os.kill(os.getpid(), signal.SIGKILL)
 
-        with pytest.raises(WorkerLost, match=r"'bad'.*died 4 times"):
+        with pytest.raises(InputError, match=r"^worker 1 of 2 crashed its process 4 times: "):
             map_jobs(make_worker, ["bad", "good"], actors=2)
 
     @pytest.mark.parametrize("where", ["worker", "make_worker"])
