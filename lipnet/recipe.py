@@ -60,6 +60,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
 }
 # Usual mean and deviation of the training crops after normalisation.
 USUAL_MEAN, USUAL_STD = (-0.5, 0.5), (0.5, 2.0)
+MIN_CORRELATED = 3  # clips of a micro-batch with "dist": two points are always on a line
 CROP_MARGIN = 96 / 88  # the paper cuts a random 88 x 88 out of 96 x 96
 
 
@@ -134,6 +135,14 @@ class Recipe:
             raise InputError(
                 "recipe.standardise has no use with recipe.distillation dist, which compares "
                 "correlations: remove one of the two"
+            )
+        parts = min(math.ceil(self.batch / (self.micro_batch or self.batch)), self.batch // 2)
+        smallest = self.batch // parts
+        if self.distillation == "dist" and smallest < MIN_CORRELATED:
+            name = "micro_batch" if self.micro_batch else "batch"
+            raise InputError(
+                f"recipe.{name} {getattr(self, name)} makes parts of {smallest} clips, over which "
+                "the correlation of recipe.distillation dist is always 1 or -1: raise it"
             )
 
     @property

@@ -2,12 +2,14 @@
 
 import math
 import re
+from contextlib import nullcontext
 from dataclasses import fields
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipnet.data.stream import split_batch
 from lipnet.errors import InputError
 from lipnet.recipe import OFF, RANGES, SCHEDULES, WARMING, PixelValue, Recipe
 from lipnet.train.optim import learning_rate
@@ -41,6 +43,24 @@ def test_wrong_values_are_named(field: str, value: float, message: str) -> None:
 def test_standardised_logits_are_refused_with_a_loss_of_correlations() -> None:
     with pytest.raises(InputError, match=r"recipe\.standardise has no use with .* dist"):
         Recipe(standardise=True, distillation="dist")
+
+
+@pytest.mark.parametrize(
+    ("batch", "micro_batch", "named"),
+    [(2, 0, "batch 2"), (32, 2, "micro_batch 2"), (5, 3, "micro_batch 3")],
+)
+def test_a_correlation_over_two_clips_is_refused(batch: int, micro_batch: int, named: str) -> None:
+    with pytest.raises(InputError, match=rf"recipe\.{named} makes parts of 2 clips"):
+        Recipe(batch=batch, micro_batch=micro_batch, distillation="dist")
+    assert Recipe(batch=batch, micro_batch=micro_batch)
+
+
+@given(st.integers(3, 40), st.integers(2, 40))
+def test_a_correlation_is_refused_by_the_smallest_part(batch: int, micro_batch: int) -> None:
+    micro_batch = min(batch, micro_batch)
+    fits = min(len(part) for part in split_batch(batch, micro_batch)) > 2
+    with nullcontext() if fits else pytest.raises(InputError):
+        Recipe(batch=batch, micro_batch=micro_batch, distillation="dist")
 
 
 @given(st.sampled_from(SCHEDULES), st.integers(1, 5))
