@@ -8,8 +8,8 @@ from pathlib import Path
 from lipnet.files import digest_of
 
 PACKAGE = Path(__file__).parent
-# These change no number: how files are written and checked, what an error is, what is stated of
-# speakers, the digest of code, which of several alike GPUs is used.
+# These change no number: how files are written, checked and locked, what an error is, what is
+# stated of speakers, the digest of code, which of several alike GPUs is used.
 NEUTRAL = frozenset(
     {
         "__init__.py",
@@ -18,6 +18,7 @@ NEUTRAL = frozenset(
         "files.py",
         "labels.py",
         "lease.py",
+        "locks.py",
         "records.py",
         "speakers.py",
         "text.py",

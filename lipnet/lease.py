@@ -1,6 +1,5 @@
 """A lease of a CUDA device, so that all programs on one machine share its GPUs."""
 
-import fcntl
 import os
 import sys
 import time
@@ -12,6 +11,7 @@ import torch
 
 from lipnet.device import use_device
 from lipnet.errors import InputError
+from lipnet.locks import lock_file
 
 # One folder per machine, the same for every checkout and user: not $TMPDIR, which may differ.
 LEASES = Path(os.environ.get("LIPNET_LEASES") or "/tmp/lipnet-leases")
@@ -85,10 +85,7 @@ def _acquire(devices: dict[str, torch.device], per_device: int) -> tuple[int, to
     ]
     for place, device in zip(places, list(devices.values()) * per_device, strict=True):
         lock = _open(LEASES / place)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-        else:
+        if lock_file(lock, LEASES / place):
             return lock, device
+        os.close(lock)
     return None

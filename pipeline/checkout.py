@@ -3,7 +3,6 @@
 `python -m pipeline.checkout COMMAND ...` runs a command and holds the lock until it ends.
 """
 
-import fcntl
 import os
 import shutil
 import sys
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lipnet.errors import InputError
+from lipnet.locks import lock_file
 from pipeline.program import run_program
 
 HELD = "LIPNET_CHECKOUT_HELD"  # set for commands that are started while the lock is held
@@ -45,14 +45,11 @@ def lock_checkout(*, wait: bool, on_wait: Callable[[str], object] = print) -> It
 
 def _acquire(lock: int, *, wait: bool, on_wait: Callable[[str], object]) -> None:
     notified = False
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not wait:
-                raise InputError(
-                    "another run is using this checkout: wait until it ends, or use another clone"
-                ) from None
+    while not lock_file(lock, LOCK):
+        if not wait:
+            raise InputError(
+                "another run is using this checkout: wait until it ends, or use another clone"
+            )
         if not notified:
             on_wait("waiting: another run, or a stage that it started, is using this checkout")
             notified = True

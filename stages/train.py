@@ -1,6 +1,5 @@
 """Training of one lineage under a lock, for `scratch`, `taught` and tuned `compressed` ones."""
 
-import fcntl
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -22,6 +21,7 @@ from lipnet.lineage.lineage import train_lineage
 from lipnet.lineage.plan import LineageData, LineagePlan, Plain, Storage
 from lipnet.lineage.slimmable import SlimmableStorage
 from lipnet.lineage.summary import LINEAGE_FILE, all_weights, best_weights
+from lipnet.locks import lock_file
 from lipnet.shards.index import PixelStats, list_indexes
 from lipnet.shards.summary import ShardsSummary, read_labels, read_summary
 from lipnet.shards.table import read_table
@@ -173,14 +173,13 @@ def choose_storage(params: Params, lineage: str) -> Storage:
 def sole_writer(work: Path) -> Iterator[None]:
     """Hold the lineage's lock, so that an orphaned process and a rerun never both write."""
     work.parent.mkdir(parents=True, exist_ok=True)
-    with (work.parent / f"{work.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    path = work.parent / f"{work.name}.lock"
+    with path.open("w") as lock:
+        if not lock_file(lock, path):
             raise InputError(
                 f"lineage {work.name} is being trained by another process already: "
                 "wait for it or stop it, then run this again"
-            ) from None
+            )
         work.mkdir(exist_ok=True)
         yield
 

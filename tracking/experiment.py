@@ -3,7 +3,6 @@
 Every `fill_*` method is idempotent: it logs only what is missing.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lipnet.errors import InputError
 from lipnet.lineage.generation import TrainingFacts
+from lipnet.locks import lock_file
 from pipeline.paths import Paths
 from tracking.logged_model import save_model
 from tracking.names import kind_of
@@ -325,7 +325,7 @@ def _hold_lock(profile: str) -> Iterator[None]:
     place = Paths(profile).tmp / "tracking.lock"
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        lock_file(held, place, wait=True)
         yield
 
 

@@ -7,7 +7,6 @@ deleted at any time.
 # N clips  T frames  H W pixels
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -24,6 +23,7 @@ from lipnet.data.batch import Frames, Sample
 from lipnet.data.shrink import Shrink
 from lipnet.errors import InputError
 from lipnet.files import digest_files, digest_of, read_json, write_folder_atomic, write_json
+from lipnet.locks import lock_file
 from lipnet.records import Record
 from lipnet.shards import codec, meta
 from lipnet.shards.meta import ClipMeta
@@ -89,12 +89,11 @@ def open_decoded(
 def _lock(folder: Path) -> Iterator[None]:
     """One process of the machine at a time; a lock ends with its process."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    path = folder.with_suffix(".lock")
+    with path.open("w") as file:
+        if not lock_file(file, path):
             print(f"waiting for another process that decodes {folder}", file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock_file(file, path, wait=True)
         yield
 
 

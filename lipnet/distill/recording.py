@@ -6,7 +6,6 @@ the same logits. An epoch of N clips and K classes takes 2 N K bytes.
 """
 # N clips of an epoch  R rows  K classes
 
-import fcntl
 import os
 import shutil
 import time
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lipnet.errors import InputError
+from lipnet.locks import lock_file
 
 PLANNED = "planned.txt"  # the bytes of the complete recording
 REMOVED = ".removed"
@@ -65,8 +65,9 @@ def make_room(folder: Path, needed: int, budget: int) -> bool:
 def _lock(recordings: Path) -> Iterator[None]:
     """One training of the machine at a time; a lock ends with its process."""
     recordings.parent.mkdir(parents=True, exist_ok=True)
-    with recordings.with_name(f"{recordings.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    path = recordings.with_name(f"{recordings.name}.lock")
+    with path.open("w") as file:
+        lock_file(file, path, wait=True)
         yield
 
 

@@ -1,7 +1,6 @@
 """Takes: a person's recordings of single words on disk, in the layout of the source `folder`."""
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from lipnet.errors import InputError
 from lipnet.files import digest_files, read_json, write_atomic, write_json
 from lipnet.labels import BACKGROUND
+from lipnet.locks import lock_file
 from lipnet.records import Record
 from lipnet.sources.folder import MIN_TO_SPLIT, SPLIT_FOLDERS, has_split_folders
 from lipnet.sources.names import normalise
@@ -162,12 +162,11 @@ def check_root(root: Path, *, create: bool) -> None:
 def lock_root(root: Path) -> Iterator[None]:
     """Keep other processes from teaching from the same folder; InputError if one does already."""
     (root / WORK).mkdir(exist_ok=True)
-    lock = os.open(root / WORK / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    path = root / WORK / "lock"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"another `lipnet teach` uses {root}: close it first") from None
+        if not lock_file(lock, path):
+            raise InputError(f"another `lipnet teach` uses {root}: close it first")
         yield
     finally:
         os.close(lock)

@@ -93,3 +93,14 @@ def test_only_training_imports_the_compiler() -> None:
         if any(f"{name}.".startswith("torch._dynamo.") for name in imported_names(path))
     }
     assert users <= {"lipnet/train/compile.py"}
+
+
+def test_only_one_module_locks_files() -> None:
+    """It names the folder of a file system without locks."""
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in python_files(package)
+        if "fcntl" in imported_names(path)
+    }
+    assert users == {"lipnet/locks.py"}
