@@ -149,6 +149,8 @@ class Recording:
         if epoch == self._epoch:
             return
         self._epoch = epoch
+        with suppress(FileNotFoundError):  # another training needed the space
+            os.utime(self._folder)  # `make_room` keeps what was used last, and reading is a use
         self._partial = None
         self._complete = self._open(self._complete_file(epoch), "r")
         if self._complete is None and self._writer:

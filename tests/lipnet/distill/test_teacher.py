@@ -229,6 +229,19 @@ def test_recordings_that_start_together_stay_within_the_budget(tmp_path: Path) -
     assert sorted(path.name for path in folder.iterdir()) == ["b", "c"]
 
 
+@pytest.mark.parametrize("writer", ["", "one"])
+def test_reading_an_epoch_is_a_use_of_the_recording(tmp_path: Path, writer: str) -> None:
+    folder = tmp_path / "recorded"
+    for when, name in enumerate("ab"):
+        assert start(folder / name, when=when, epochs=30, budget=60)
+        recorded(folder / name).logits(make_view(), POSITION)
+        recorded(folder / name).finish_epoch(0)
+        os.utime(folder / name, (when, when))
+    assert recorded(folder / "a", writer=writer).logits(make_view(), POSITION) is not None
+    assert start(folder / "c", when=2, epochs=30, budget=60)
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "c"]
+
+
 def test_a_recording_keeps_the_size_that_it_was_started_for(tmp_path: Path) -> None:
     folder = tmp_path / "recorded"
     for when, (name, epochs) in enumerate((("long", 2), ("long", 1), ("short", 1), ("other", 1))):
