@@ -222,7 +222,7 @@ def open_training(place: Place) -> None:
 
 
 def plan_epoch(place: Place) -> None:
-    """The plan of an epoch: its order and each batch's random draws."""
+    """What is planned before an epoch's first step: its order and the clips of each batch."""
     list(make_stream(place).plan_steps(0))
 
 

@@ -1,8 +1,8 @@
 """Views of a batch: random crop, flip, length, jitter, masks and mixup, or the centre view.
 
 Which bytes and rows a view takes is computed on the CPU. These numbers go to the device together,
-and the pixels are computed there. The random numbers are drawn on the CPU, before any clip is read,
-so that the same position in the stream gives the same view on any device and with any number of
+and the pixels are computed there. The random numbers are drawn on the CPU and depend on no clip, so
+that the same position in the stream gives the same view on any device and with any number of
 processes.
 """
 # B batch  R rows of a micro-batch  M rows that they need  N clips  T frames  H W pixels
@@ -58,25 +58,19 @@ class Draws:
         """
         if torch.equal(rows_R, torch.arange(len(self.partners_B))):  # the whole batch
             return rows_R, self
-        needed_M = rows_R
-        partners_R = self.partners_B[rows_R]
-        if self.share < 1.0:
-            others = partners_R[~torch.isin(partners_R, rows_R)]
-            needed_M = torch.cat([rows_R, others])
+        needed_M = add_partners(rows_R, self.partners_B, self.share)
         index_B = torch.zeros(len(self.partners_B), dtype=torch.long)
         index_B[needed_M] = torch.arange(len(needed_M))
         names = {own.name for own in fields(self)} - {"partners_B", "share"}
         picked = {name: getattr(self, name)[needed_M] for name in names}
-        return needed_M, Draws(**picked, partners_B=index_B[partners_R], share=self.share)
+        partners_R = index_B[self.partners_B[rows_R]]
+        return needed_M, Draws(**picked, partners_B=partners_R, share=self.share)
 
 
 def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
     """The random numbers of one step's batch: a function of seed, epoch and step."""
     generator = generator_of("views", recipe.stream_seed, epoch, step)
-    tops_B, lefts_B, starts_B, ends_B = torch.rand((4, clips), generator=generator)
-    flips_B = torch.rand(clips, generator=generator) < recipe.flip
-    partners_B = torch.randperm(clips, generator=generator)
-    share = _draw_share(recipe.mixup, generator)
+    places_4B, flips_B, partners_B, share = _draw_first(recipe, clips, generator)
     cut_share = recipe.cut_share if recipe.variable_length else 0.0
     # Drawn last: what came before this choice stays the same for every recipe.
     cuts_B = torch.rand(clips, generator=generator) < cut_share
@@ -85,9 +79,33 @@ def draw(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
     crops_B4 = torch.rand((clips, 4), generator=generator)
     masks_B2 = torch.rand((clips, 2), generator=generator)
     light_B = torch.rand(clips, generator=generator)
-    places = (tops_B, lefts_B, starts_B, ends_B)
+    places = (places_4B[0], places_4B[1], places_4B[2], places_4B[3])
     later = (holes_B2, noise_BF3, crops_B4, masks_B2, light_B)
     return Draws(*places, flips_B, cuts_B, partners_B, share, *later)
+
+
+def draw_partners(recipe: Recipe, clips: int, *, epoch: int, step: int) -> tuple[Tensor, float]:
+    """`partners_B` and `share` of the same `draw`, without the numbers that are drawn later."""
+    generator = generator_of("views", recipe.stream_seed, epoch, step)
+    return _draw_first(recipe, clips, generator)[2:]
+
+
+def add_partners(rows_R: Tensor, partners_B: Tensor, share: float) -> Tensor:
+    """The rows [M] that a view of `rows_R` needs: these, then the partners not among them."""
+    if share == 1.0:
+        return rows_R
+    partners_R = partners_B[rows_R]
+    return torch.cat([rows_R, partners_R[~torch.isin(partners_R, rows_R)]])
+
+
+def _draw_first(
+    recipe: Recipe, clips: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, float]:
+    """The numbers of `Draws` that are drawn first: for windows [4, B], flips, partners, share."""
+    places_4B = torch.rand((4, clips), generator=generator)
+    flips_B = torch.rand(clips, generator=generator) < recipe.flip
+    partners_B = torch.randperm(clips, generator=generator)
+    return places_4B, flips_B, partners_B, _draw_share(recipe.mixup, generator)
 
 
 @dataclass(frozen=True)

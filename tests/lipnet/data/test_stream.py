@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lipnet.data.augment import Draws, draw, random_view
 from lipnet.data.batch import View
 from lipnet.data.stream import Stream, split_batch
 from lipnet.recipe import Recipe
@@ -57,6 +58,34 @@ def test_a_stream_resumes_at_any_step(first_step: int) -> None:
     assert stream.steps_per_epoch == 4
     whole, rest = views_of(stream, 0), views_of(stream, 0, first_step=first_step)
     assert all(same(a, b) for a, b in zip(whole[first_step:], rest, strict=True))
+
+
+@pytest.mark.parametrize("micro_batch", [0, 3])
+def test_a_step_is_drawn_when_it_is_needed(
+    micro_batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch of LRW has 15,000 steps, whose draws would take 0.8 GiB."""
+    drawn: list[int] = []
+
+    def count(recipe: Recipe, clips: int, *, epoch: int, step: int) -> Draws:
+        drawn.append(step)
+        return draw(recipe, clips, epoch=epoch, step=step)
+
+    monkeypatch.setattr("lipnet.data.stream.draw", count)
+    steps = Stream(make_store(CLIPS), replace(RECIPE, micro_batch=micro_batch)).epoch(0)
+    for number in range(2):
+        next(steps)
+        assert drawn == list(range(number + 1))
+
+
+def test_a_step_has_the_views_of_its_draws() -> None:
+    store = make_store(CLIPS)
+    clips = store.batches(torch.split(store.order(seed=RECIPE.stream_seed, epoch=1), 8))
+    for step, (batch, view) in enumerate(
+        zip(clips, views_of(Stream(store, RECIPE), 1), strict=True)
+    ):
+        draws = draw(RECIPE, len(batch.labels_B), epoch=1, step=step)
+        assert same(view, random_view(batch, draws, RECIPE))
 
 
 def test_trainings_that_share_a_stream_seed_see_the_same_views() -> None:
