@@ -7,6 +7,7 @@ clips per shard, known before any clip is read.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -212,7 +213,8 @@ class MemoryStore:
 
 
 class ShardStream:
-    """Clips read a whole shard at a time, for splits larger than memory.
+    """Clips read a shard at a time, for splits larger than memory; of a shard only those that are
+    asked for.
 
     Shuffled shards are grouped into pools, and the clips of a pool are shuffled together. While one
     pool is used the next is read, so at most two pools of encoded clips are in memory.
@@ -256,13 +258,13 @@ class ShardStream:
     def facts(self) -> ClipFacts:
         if self._cached_facts is None:
             self._cached_facts = _facts_of(
-                clip.meta for ref in self._refs for clip in self._reader.read(ref)
+                meta for ref in self._refs for meta in self._reader.read_metas(ref)
             )
         return self._cached_facts
 
     def _read(self, numbers: NDArray[np.int64]) -> Iterator[StoredClip]:
-        """The encoded clips of these numbers; each shard is read once and dropped after its last
-        clip."""
+        """The encoded clips of these numbers; each shard is opened once and its clips are dropped
+        after the last one that is used."""
         shards = np.searchsorted(self._starts, numbers, side="right") - 1
         needed, first_use = np.unique(shards, return_index=True)
         last_use = dict(zip(shards.tolist(), range(len(shards)), strict=True))
@@ -270,20 +272,27 @@ class ShardStream:
         pools = split_pools(self._sizes, in_order, self._pool)
         ahead = max((len(members) for members in pools), default=0)
         # The next pool is read, or downloaded, while this one's clips are used.
-        arriving = map_ahead(in_order, self._read_shard, threads=1, ahead=ahead)
-        held: dict[int, list[StoredClip]] = {}
+        read_shard = partial(self._read_shard, np.unique(numbers))
+        arriving = map_ahead(in_order, read_shard, threads=1, ahead=ahead)
+        held: dict[int, dict[int, StoredClip]] = {}
         for index, (number, shard) in enumerate(
             zip(numbers.tolist(), shards.tolist(), strict=True)
         ):
             while shard not in held:
                 arrived, clips = next(arriving)
                 held[arrived] = clips
-            yield held[shard][number - int(self._starts[shard])]
+            yield held[shard][number]
             if last_use[shard] == index:
                 del held[shard]
 
-    def _read_shard(self, shard: int) -> tuple[int, list[StoredClip]]:
-        return shard, list(self._reader.read(self._refs[shard]))
+    def _read_shard(
+        self, wanted: NDArray[np.int64], shard: int
+    ) -> tuple[int, dict[int, StoredClip]]:
+        """The shard, and its clips among the wanted numbers, which are sorted."""
+        first, last = np.searchsorted(wanted, self._starts[shard : shard + 2])
+        own = wanted[first:last]
+        clips = self._reader.read(self._refs[shard], (own - self._starts[shard]).tolist())
+        return shard, dict(zip(own.tolist(), clips, strict=True))
 
 
 def _read_all(

@@ -1,11 +1,12 @@
 """SplitReader: the clips of a split as its shards store them, each checked before it is used."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 from lipnet.errors import InputError
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef
-from lipnet.shards.tar import StoredClip, read_stored
+from lipnet.shards.tar import ClipPlace, StoredClip, StoredShard, open_stored
 
 RERUN_SHARDS = "run the stage shards again"
 
@@ -16,24 +17,53 @@ class SplitReader:
 
     def __init__(self, labels: Sequence[str] | None = None) -> None:
         self._labels = labels
-        self._shard_of: dict[str, str] = {}  # of each clip read so far
+        self._shard_of: dict[str, str] = {}  # of each clip found so far
+        self._starts: dict[ShardRef, array[int]] = {}  # of the clips of each checked shard
 
-    def read(self, ref: ShardRef) -> Iterator[StoredClip]:
-        """The shard's clips, still packed, in order.
+    def read(self, ref: ShardRef, rows: Sequence[int] | None = None) -> Iterator[StoredClip]:
+        """The shard's clips, still packed, in order; with `rows`, only those of these numbers, in
+        that order, without reading the pixels of others.
 
-        InputError if the shard is damaged, holds another number of clips than its index lists, a
-        clip that was read before, or one with a label that is not the profile's.
+        All clips of a shard are checked when it is first read, and again each time if its SHA-256
+        is not known. InputError if the shard is damaged, holds another number of clips than its
+        index lists, a clip twice or one of another shard, or a label that is not the profile's.
         """
+        with open_stored(ref) as shard:
+            for place in self._find(shard, ref, rows):
+                yield shard.read(place)
+
+    def read_metas(self, ref: ShardRef) -> list[ClipMeta]:
+        """The metadata of the shard's clips, checked as by `read`, without reading pixels."""
+        with open_stored(ref) as shard:
+            return [place.meta for place in self._find(shard, ref, None)]
+
+    def _find(
+        self, shard: StoredShard, ref: ShardRef, rows: Sequence[int] | None
+    ) -> Iterable[ClipPlace]:
+        """The places of the clips of these numbers, or of all."""
+        starts = self._starts.get(ref)
+        if starts is None:
+            places = self._check(shard, ref)
+            return places if rows is None else [places[row] for row in rows]
+        chosen = starts if rows is None else [starts[row] for row in rows]
+        return map(shard.place_at, chosen)
+
+    def _check(self, shard: StoredShard, ref: ShardRef) -> list[ClipPlace]:
+        """All clips of a shard. Where they start is kept if the shard has a SHA-256, which opening
+        compares: then it is the same at each later read."""
         found: set[str] = set()
-        for clip in read_stored(ref):
-            self._check_label(clip.meta, ref)
-            self._check_once(clip.meta.clip_id, ref, found)
-            yield clip
-        if len(found) != ref.clips:
+        places = list(shard.places())
+        for place in places:
+            self._check_label(place.meta, ref)
+            self._check_once(place.meta.clip_id, ref, found)
+        if len(places) != ref.clips:
             raise InputError(
-                f"shard {ref.location} holds {len(found)} clips, but its index lists {ref.clips}; "
+                f"shard {ref.location} holds {len(places)} clips, but its index lists {ref.clips}; "
                 f"{RERUN_SHARDS}"
             )
+        if ref.sha256:
+            self._starts[ref] = array("q", (place.pixels.start for place in places))
+        return places
 
     def _check_label(self, meta: ClipMeta, ref: ShardRef) -> None:
         if self._labels is None:

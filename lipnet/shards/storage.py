@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from lipnet.errors import InputError
 from lipnet.shards.index import list_indexes, read_index
 
+BUFFER = 8192  # bytes; a network file system's own size may be that of several clips
 OTHER_DIGEST = "its SHA-256 is not the one in its index"
 # Location, digest and state of each local shard whose digest this process has compared.
 _verified: set[tuple[object, ...]] = set()
@@ -85,14 +86,14 @@ def open_shard(ref: ShardRef) -> Iterator[BinaryIO]:
     if "://" in ref.location:
         yield io.BytesIO(_fetch(ref))
         return
-    with Path(ref.location).open("rb") as file:
+    with io.BufferedReader(Path(ref.location).open("rb", 0), BUFFER) as file:
         _check_size(ref, file.seek(0, io.SEEK_END))
         file.seek(0)
         _verify(ref, file)
         yield file
 
 
-def _verify(ref: ShardRef, file: io.BufferedReader) -> None:
+def _verify(ref: ShardRef, file: "io.BufferedReader[io.FileIO]") -> None:
     """ValueError if the file's SHA-256 is not the index's; its position does not change."""
     found = os.fstat(file.fileno())
     state = (ref.location, ref.sha256, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +17,7 @@ import numpy as np
 from lipnet.errors import InputError
 from lipnet.files import write_atomic
 from lipnet.shards.codec import DEFAULT_CODEC, MEMBER, Codec, Crops, find_codec, unpack
-from lipnet.shards.entries import BLOCK, read_entries
+from lipnet.shards.entries import BLOCK, Entry, list_entries
 from lipnet.shards.index import ShardContents, pixel_stats, sum_contents
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef, fetch_part, open_shard
@@ -109,59 +110,88 @@ class StoredClip:
             raise _damaged(self.shard, error) from error
 
 
+@dataclass(frozen=True)
+class ClipPlace:
+    """A clip in a shard: its packed pixels, which are not read yet, and its meta."""
+
+    pixels: Entry
+    suffix: str
+    meta: ClipMeta
+
+
+class StoredShard:
+    """The tar of a shard, open to be read."""
+
+    def __init__(self, file: BinaryIO, location: str) -> None:
+        self._file, self._location = file, location
+
+    def places(self, start: int = 0) -> Iterator[ClipPlace]:
+        """The clips from the byte `start` on, in order; their pixels are skipped."""
+        packed: tuple[str, str, Entry] | None = None
+        for entry in list_entries(self._file, start):
+            key, _, kind = entry.name.partition(".")
+            if kind.startswith(f"{MEMBER}.") and packed is None:
+                packed = key, kind.removeprefix(f"{MEMBER}."), entry
+            elif kind == META and packed is not None and packed[0] == key:
+                meta = ClipMeta.parse(entry.read(self._file))
+                if meta.clip_id != key:
+                    raise ValueError(f"{entry.name} is of clip {meta.clip_id}")
+                yield ClipPlace(packed[2], packed[1], meta)
+                packed = None
+            else:
+                raise ValueError(f"unexpected member {entry.name}")
+        if packed is not None:
+            raise ValueError(f"clip {packed[0]} has no {META}")
+
+    def place_at(self, start: int) -> ClipPlace:
+        """The clip whose `pixels.start` is this byte."""
+        for place in self.places(start):
+            return place
+        raise ValueError(f"no clip at byte {start}")
+
+    def read(self, place: ClipPlace) -> StoredClip:
+        """The clip at that place, still packed."""
+        content = place.pixels.read(self._file)
+        return StoredClip(self._location, place.suffix, content, place.meta)
+
+
+@contextmanager
+def open_stored(shard: Path | ShardRef) -> Iterator[StoredShard]:
+    """A shard, open to be read; InputError naming one that is missing, cut or damaged."""
+    ref = shard if isinstance(shard, ShardRef) else ShardRef.of_file(shard)
+    with _naming(ref), open_shard(ref) as file:
+        _check_end(file)
+        yield StoredShard(file, ref.location)
+
+
 def read_shard(shard: Path | ShardRef) -> Iterator[tuple[Crops, ClipMeta]]:
     """Clips as they were written; InputError naming a shard that is missing, cut or damaged."""
-    for stored in read_stored(shard):
-        yield stored.crops(), stored.meta
-
-
-def read_stored(shard: Path | ShardRef) -> Iterator[StoredClip]:
-    """The shard's clips in the order of `read_shard`, but still packed."""
-    ref = shard if isinstance(shard, ShardRef) else ShardRef.of_file(shard)
-    try:
-        with open_shard(ref) as file:
-            _check_end(file)
-            yield from _read_members(file, ref.location)
-    except FileNotFoundError:
-        raise _missing(ref) from None
-    except (OSError, tarfile.TarError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise _damaged(ref.location, error) from error
+    with open_stored(shard) as opened:
+        for place in opened.places():
+            yield opened.read(place).crops(), place.meta
 
 
 def read_clip(ref: ShardRef, row: ClipRow) -> tuple[Crops, ClipMeta]:
     """One clip, without reading the rest of its shard."""
+    with _naming(ref):
+        part = StoredShard(io.BytesIO(fetch_part(ref, row.offset, row.length)), ref.location)
+        found = list(part.places())
+        if len(found) != 1 or found[0].meta.clip_id != row.clip_id:
+            raise ValueError(f"clip {row.clip_id} is not at byte {row.offset}")
+        return part.read(found[0]).crops(), found[0].meta
+
+
+@contextmanager
+def _naming(ref: ShardRef) -> Iterator[None]:
+    """InputError, naming the shard, for the errors of one that is missing or damaged."""
     try:
-        part = fetch_part(ref, row.offset, row.length)
-        found = list(_read_members(io.BytesIO(part), ref.location))
+        yield
     except FileNotFoundError:
         raise _missing(ref) from None
     except (OSError, tarfile.TarError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise _damaged(ref.location, error) from error
-    if len(found) != 1 or found[0].meta.clip_id != row.clip_id:
-        raise _damaged(ref.location, ValueError(f"clip {row.clip_id} is not at byte {row.offset}"))
-    return found[0].crops(), found[0].meta
-
-
-def _read_members(file: BinaryIO, location: str) -> Iterator[StoredClip]:
-    packed: tuple[str, str, bytes] | None = None
-    for name, content in read_entries(file):
-        key, _, kind = name.partition(".")
-        if kind.startswith(f"{MEMBER}.") and packed is None:
-            packed = key, kind.removeprefix(f"{MEMBER}."), content
-        elif kind == META and packed is not None and packed[0] == key:
-            meta = ClipMeta.parse(content)
-            if meta.clip_id != key:
-                raise ValueError(f"{name} is of clip {meta.clip_id}")
-            yield StoredClip(location, packed[1], packed[2], meta)
-            packed = None
-        else:
-            raise ValueError(f"unexpected member {name}")
-    if packed is not None:
-        raise ValueError(f"clip {packed[0]} has no {META}")
 
 
 def _missing(ref: ShardRef) -> InputError:

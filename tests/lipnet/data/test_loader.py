@@ -1,7 +1,8 @@
 """Loading: every clip once, an order that is a function of (seed, epoch), in memory or streamed."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from lipnet.shards.codec import Crops
 from lipnet.shards.index import ShardIndex, write_index
 from lipnet.shards.meta import ClipMeta
 from lipnet.shards.storage import ShardRef, list_shards
-from lipnet.shards.tar import StoredClip, write_shard
+from lipnet.shards.tar import StoredShard, write_shard
 
 WHOLE, HALF = Shrink(96, 96), Shrink(96, 48)
 LABELS = [f"word {number}" for number in range(10)]
@@ -141,16 +142,41 @@ def test_each_shard_of_a_stream_is_read_once_per_epoch(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    plain = split_reader.read_stored
+    plain = split_reader.open_stored
 
-    def count(ref: ShardRef) -> Iterator[StoredClip]:
+    def count(ref: ShardRef) -> AbstractContextManager[StoredShard]:
         read.append(ref.location)
         return plain(ref)
 
-    monkeypatch.setattr(split_reader, "read_stored", count)
+    monkeypatch.setattr(split_reader, "open_stored", count)
     store = ShardStream(list_shards(shards, "train"), HALF, pool=5)
     list(store.batches(torch.split(store.order(seed=1, epoch=0), 5)))
     assert len(read) == len(set(read)) == 3
+
+
+def test_a_stream_reads_the_pixels_of_its_own_clips(tmp_path: Path) -> None:
+    """As one of several processes, each of which takes some clips of every shard."""
+    crops = np.random.default_rng(0).integers(0, 256, (29, 96, 96), np.uint8)
+    metas = [ClipMeta(f"w/{clip}", LABELS[clip], clip, 0, 2) for clip in range(4)]
+    write(tmp_path, 0, [(crops, meta) for meta in metas])
+    (ref,) = list_shards(tmp_path, "train")
+
+    def count_bytes(store: ShardStream, clip: int) -> int:
+        before = read_so_far()
+        (batch,) = store.batches([torch.tensor([clip])])
+        assert batch.labels_B.tolist() == [clip]
+        return read_so_far() - before
+
+    assert count_bytes(ShardStream([ref], HALF), 0) > ref.bytes  # all of it, for the SHA-256
+    store = ShardStream([ref], HALF, labels=LABELS)
+    assert count_bytes(store, 1) < 0.5 * ref.bytes
+    assert count_bytes(store, 2) < 0.3 * ref.bytes
+
+
+def read_so_far() -> int:
+    """Bytes that this process has read from files."""
+    fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(fields["rchar"])
 
 
 def test_a_shard_with_other_clips_than_its_index_lists_is_named(shards: Path) -> None:

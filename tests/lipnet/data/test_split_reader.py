@@ -1,9 +1,12 @@
 """Every clip that is read from a split is checked: its bytes, its label, its word, and once."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
+import fsspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,6 +118,45 @@ def test_no_clip_is_read_twice(names: list[list[str]], memory_gib: float) -> Non
             return
         with pytest.raises(InputError, match=r"clip [a-f] is in .*run the stage shards again"):
             read_labels(Path(place), memory_gib)
+
+
+@pytest.mark.parametrize("place", ["file", "url", "file of no digest"])
+def test_rows_of_a_shard_are_its_clips_of_these_numbers(place: str, tmp_path: Path) -> None:
+    write_split(tmp_path, [[meta("a", 0), meta("long" * 40), meta("c", 2)]])
+    (ref,) = list_shards(tmp_path, "train")
+    if place == "url":
+        url, content = f"memory://{uuid4().hex}/0.tar", Path(ref.location).read_bytes()
+        fsspec.filesystem("memory").pipe_file(url, content)
+        ref = replace(ref, location=url)
+    elif place == "file of no digest":
+        ref = replace(ref, sha256="")
+    reader = SplitReader(LABELS)
+    whole = list(SplitReader(LABELS).read(ref))
+    for rows in ([2, 1], [0], [], [1, 2]):
+        assert list(reader.read(ref, rows)) == [whole[row] for row in rows]
+    assert reader.read_metas(ref) == [clip.meta for clip in whole]
+
+
+def test_clips_are_checked_without_being_asked_for(tmp_path: Path) -> None:
+    write_split(tmp_path, [[meta("a"), meta("b", 2)], [meta("c"), meta("a")]])
+    first, second = list_shards(tmp_path, "train")
+    with pytest.raises(InputError, match="clip b in .* has the label 'million'"):
+        list(SplitReader(LABELS[:2]).read(first, [0]))
+    reader = SplitReader(LABELS)
+    assert len(list(reader.read(first, [1]))) == 1
+    with pytest.raises(InputError, match="clip a is in"):
+        list(reader.read(second, [0]))
+    with pytest.raises(InputError, match="holds 2 clips, but its index lists 3"):
+        list(SplitReader(LABELS).read(replace(first, clips=3), [0]))
+
+
+def test_a_shard_of_no_known_digest_may_change_between_reads(tmp_path: Path) -> None:
+    write_split(tmp_path, [[meta("a"), meta("b")]])
+    ref = replace(list_shards(tmp_path, "train")[0], sha256="", bytes=-1)
+    reader = SplitReader(LABELS)
+    assert [clip.meta.clip_id for clip in reader.read(ref, [1])] == ["b"]
+    write_split(tmp_path, [[meta("long" * 40), meta("d")]])
+    assert [clip.meta.clip_id for clip in reader.read(ref, [1])] == ["d"]
 
 
 def test_a_shard_is_read_again_in_a_later_epoch(tmp_path: Path) -> None:
