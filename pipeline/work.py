@@ -231,7 +231,7 @@ def weigh_decoded(params: Params, corpus: Corpus) -> int:
     decoded = 0
     for size, _ in {(recipe.stored_size, recipe.stored_field) for recipe in recipes}:
         for split, clips in corpus.clips.items():
-            shared = params.compute.workers if split in ("train", "val") else 1
+            shared = params.compute.workers if split == "train" else 1
             need = clips * corpus.frames_per_clip * size**2
             decoded += need if need > memory / shared else 0  # a process has its share
     return decoded

@@ -120,23 +120,29 @@ def warn_of_pixels(plan: LineagePlan, shards: ShardsSummary) -> None:
 def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
     """The profile's training and validation clips at the recipe's size; never the test split.
 
-    The memory budget is divided by the number of processes, as if all were on one machine. Only
-    the main process validates, so the others neither hold nor decode validation clips.
+    Each split has a memory budget of its own. For training clips each process has an equal share of
+    it, as if all were on one machine. For validation clips the main process has the whole: it
+    validates alone. Other processes read them from shards when they need them, as tuned compression
+    does to choose BatchNorm's statistics.
     """
     shards = Paths(params.profile).shards
     summary = read_summary(shards)
-    memory = params.workers.memory_gib / engine.processes.world_size
+    memory = params.workers.memory_gib
+    budgets = {
+        "train": memory / engine.processes.world_size,
+        "val": memory if engine.is_main else 0.0,
+    }
     train, val = (
         open_split(
             shards,
             split,
             shrink=Shrink.for_recipe(plan.recipe),
-            memory_gib=memory if is_read else 0.0,
+            memory_gib=budget,
             device=engine.device,
             decoders=params.workers.decoders,
-            cache=params.workers.cache_folder if is_read else None,
+            cache=params.workers.cache_folder if budget else None,
         )
-        for split, is_read in (("train", True), ("val", engine.is_main))
+        for split, budget in budgets.items()
     )
     return LineageData(
         train=train,

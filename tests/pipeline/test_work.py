@@ -57,6 +57,7 @@ def test_generations_that_were_set_aside_are_not_done(
         ({"memory_gib": 1.0, "cache": "decoded"}, 1, 100_000),
         ({"memory_gib": 3.0, "cache": "decoded"}, 1, 0),
         ({"memory_gib": 3.0, "cache": "decoded"}, 2, 100_000),  # a process has half of it
+        ({"memory_gib": 0.02, "cache": "decoded"}, 8, 100_000),  # validation has all of it
     ],
 )
 def test_splits_that_do_not_fit_into_memory_are_decoded_to_the_disk(

@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from lipnet.data.loader import MemoryStore, ShardStream
 from lipnet.errors import InputError
 from lipnet.lineage.plan import LineagePlan
 from lipnet.recipe import Recipe
 from lipnet.shards.summary import SplitSummary, write_summary
 from lipnet.spec import ModelSpec
+from lipnet.train.engine import Engine
+from lipnet.train.processes import OneProcess
+from pipeline.params import load_params
 from pipeline.paths import Paths
 from stages import scratch
 from stages import train as training
-from stages.train import named_lineage, publish_lineage, sole_writer, warn_of_pixels
+from stages.train import named_lineage, open_data, publish_lineage, sole_writer, warn_of_pixels
+from tests.lipnet.inference.embedding import write_shards
 from tests.lipnet.report.fabricated import summarize
 from tests.pipeline.test_params import write
 
@@ -61,6 +66,31 @@ def test_what_cannot_be_shared_is_reported_before_ray_starts(
     fault = "8 clips in 1 micro-batch cannot be shared by 2 processes: set recipe.micro_batch to 4"
     with pytest.raises(InputError, match=fault if refused else "Ray was started"):
         scratch.main()
+
+
+class Shared(OneProcess):
+    """One of several processes, which train nothing here."""
+
+    def __init__(self, rank: int, world_size: int) -> None:
+        self.rank, self.world_size = rank, world_size
+
+
+def test_the_main_process_has_the_whole_budget_for_validation_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_shards(Paths("tiny").shards, ("train", "val"))
+    plan = LineagePlan("rn18", ModelSpec.parse("resnet18 + tcn_1x"), Recipe(), generations=0)
+    needed = 5 * 7 * plan.recipe.stored_size**2 / 2**30  # five clips of up to 7 frames
+    params = load_params(write(tmp_path, workers={"memory_gib": 1.5 * needed}))
+
+    def kinds(rank: int, world_size: int) -> list[type]:
+        data = open_data(params, plan, Engine(processes=Shared(rank, world_size)))
+        return [type(data.train), type(data.val)]
+
+    assert kinds(0, 1) == [MemoryStore, MemoryStore]
+    assert kinds(0, 2) == [ShardStream, MemoryStore]
+    assert kinds(1, 2) == [ShardStream, ShardStream]
 
 
 def test_what_to_set_for_crops_of_another_brightness_is_printed(
