@@ -28,4 +28,4 @@ def normalise(name: str) -> str:
 
 def hash_name(name: str, seed: int) -> str:
     """A sort key for a shuffled order; it depends on the name and the seed only."""
-    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -10,6 +10,7 @@ from lipnet.errors import InputError
 from lipnet.landmarks.options import PREFERENCES
 from lipnet.measure.paper import CLASSES
 from lipnet.sources.discover import SOURCES, discover_clips, find_source
+from lipnet.sources.names import hash_name, make_id
 from lipnet.sources.source import Discovered, Source
 from lipnet.text import escape
 
@@ -84,6 +85,21 @@ def test_names_that_no_table_can_hold_are_recorded_for_every_source(
     clips, (record,) = discover_clips("films", tmp_path, {})
     assert [clip.clip_id for clip in clips] == ["b"]
     assert (record.path, record.reason) == (escape(found[0].video), "unexpected_name")
+
+
+def test_a_speaker_with_an_undecodable_name_is_recorded_after_a_draw_of_splits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speakers = ("\udcff", "b")
+
+    def discover(root: Path, options: object) -> Discovered:
+        order = sorted(speakers, key=lambda name: hash_name(name, seed=0))
+        return [replace(make_clip(make_id(name)), speaker=name) for name in order], []
+
+    monkeypatch.setitem(SOURCES, "films", Source(discover, "<speaker>/<name>.mp4"))
+    clips, (record,) = discover_clips("films", tmp_path, {})
+    assert [clip.speaker for clip in clips] == ["b"]
+    assert record.reason == "unexpected_name"
 
 
 def test_a_speaker_that_a_spreadsheet_would_run_is_recorded(tmp_path: Path) -> None:
