@@ -75,9 +75,9 @@ def parse_crops(facts: Mapping[str, object], *, face: str = "") -> CropOptions:
     """The options that `describe_crops` recorded; ValueError if one is wrong, or is missing and not
     in DEFAULT_FACTS."""
     read = Record({**DEFAULT_FACTS, **facts})
+    readers = {int: read.integer, float: read.number, str: read.text}
     found: dict[str, Any] = {
-        name: read.integer(name) if isinstance(getattr(CropOptions, name), int) else read.text(name)
-        for name in RECORDED
+        name: readers[type(getattr(CropOptions, name))](name) for name in RECORDED
     }
     return CropOptions(**found, face=face)
 

@@ -87,6 +87,14 @@ def test_recorded_options_are_read_back() -> None:
     assert parse_crops(describe_crops(options)) == options
 
 
+def test_an_option_that_is_a_fraction_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CropOptions, "smooth", 2.5)
+    facts = {**describe_crops(CropOptions()), "smooth": 3.5}
+    assert parse_crops(facts).smooth == 3.5
+    with pytest.raises(ValueError, match="not a number"):
+        parse_crops({**facts, "smooth": "x"})
+
+
 def test_a_record_from_before_later_options_is_read() -> None:
     first = {"size": 96, "smooth": 12, "smooth_centre": 1}  # of released models
     assert parse_crops(first) == CropOptions(), "give the later option's value in DEFAULT_FACTS"
