@@ -167,16 +167,17 @@ def format_known(known: "KnownClips | None") -> str:
     if known is None:
         return "the model's file does not list its training clips: some of these may be among them"
     if not known.found:
-        return "none of these clips is among the model's training clips"
+        return "none of these clips has the name of one of the model's training clips"
     if known.can_be_chance:
         return (
-            f"{known.found} of these clips may be among the model's training clips, of which its "
-            f"file has short digests: of {known.asked} other clips about {known.by_chance:.1f} "
-            "match one"
+            f"{known.found} of these clips may have the names of training clips, of which the "
+            f"model's file has short digests: of {known.asked} other clips about "
+            f"{known.by_chance:.1f} match one"
         )
     return (
-        f"{known.found} of these clips have the digests of clips that the model was trained on "
-        f"(by chance about {known.by_chance:.1f}): this is not its accuracy on new clips"
+        f"{known.found} of these clips have the names of clips that the model was trained on (by "
+        f"chance about {known.by_chance:.1f}): unless these are other recordings, this is not its "
+        "accuracy on new clips"
     )
 
 

@@ -62,7 +62,7 @@ class TextScreen:
         self._labels, self._top, self._threshold = labels, top, threshold
         self._states = States()
         self._is_live = sys.stdout.isatty()
-        self._reported = False
+        self._reported = self._has_face = self._has_reading = False
 
     def show(self, update: "Update") -> None:
         """Print the words, a change of state, and the status."""
@@ -72,9 +72,11 @@ class TextScreen:
         step = update.step
         if step is None:
             if not self._reported:
-                self._line(NOTHING)
+                self._line(self._explain())
             return
+        self._has_reading |= step.reading is not None
         state = self._states.change(step)
+        self._has_face |= state not in ("", "no face")
         if state:
             note(f"{step.frame.seconds:7.2f} s  ({state})")
         if update.is_quiet and step.reading is not None:
@@ -84,6 +86,17 @@ class TextScreen:
             status = format_status(step, self._labels, self._top, self._threshold)
             print("\r" + make_printable(status[:STATUS_WIDTH]).ljust(STATUS_WIDTH), end="")
             sys.stdout.flush()
+
+    def _explain(self) -> str:
+        """Why no word was printed."""
+        if self._has_reading:
+            return NOTHING
+        if not self._has_face:
+            return "nothing was read: no face was seen"
+        return (
+            "nothing was read: no face was in view for a whole window of frames (`lipnet read` "
+            "reads a video of one word)"
+        )
 
     def _line(self, line: str) -> None:
         start = "\r" if self._is_live else ""

@@ -286,6 +286,10 @@ def _halve(path: Path, name: str, tensor: Tensor) -> Tensor:
 
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
+    if path.suffix == ".onnx":
+        raise InputError(f"{path} is an export: name the weights file that it was made from")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a weights file (.safetensors)")
     try:
         with safe_open(path, framework="pt") as opened:
             yield opened

@@ -2,6 +2,7 @@
 read."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +96,14 @@ def iter_capture(
 
 def _open(path: Path) -> cv2.VideoCapture:
     try:
-        size = path.stat().st_size
+        status = path.stat()
     except FileNotFoundError:
         raise VideoError("missing", "no such file") from None
     except OSError as error:
         raise VideoError("unreadable", error.strerror or "cannot be opened") from None
-    if size == 0:
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise VideoError("unreadable", "a pipe or a device: write the video to a file first")
+    if status.st_size == 0:
         raise VideoError("zero_bytes", "the file is empty")
     try:
         str(path.absolute()).encode("utf-8")

@@ -86,6 +86,13 @@ def test_silence_is_printed(weights: Path, video: Path, capsys: Printed) -> None
     assert 0.6 <= float(lines[0].split()[0]) < 30 / 25  # the middle of a window
 
 
+def test_a_video_shorter_than_a_window_is_not_silence(
+    weights: Path, tmp_path: Path, capsys: Printed
+) -> None:
+    run(weights, "--file", write_faces(tmp_path / "short.mp4", 4))
+    assert "nothing was read: no face was in view for a whole window" in capsys.readouterr().out
+
+
 def test_json_has_an_object_per_line(weights: Path, video: Path, capsys: Printed) -> None:
     run(weights, "--file", video, "--threshold", "0", "--json")
     entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

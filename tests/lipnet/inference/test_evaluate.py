@@ -89,9 +89,7 @@ def test_clips_that_the_model_was_trained_on_are_counted(
     found = evaluate(known, corpus, FakeDetector())
     assert (found.split, found.clips, found.trained_on) == ("all", 6, KnownClips(2, 6))
     run([str(known), "--source", "folder", "--root", str(corpus.root)])
-    assert (
-        "2 of these clips have the digests of clips that the model was" in capsys.readouterr().out
-    )
+    assert "2 of these clips have the names of clips that the model was" in capsys.readouterr().out
 
 
 def test_a_model_that_lists_no_training_clips_says_so(

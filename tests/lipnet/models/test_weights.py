@@ -54,6 +54,13 @@ def test_a_model_comes_back_with_its_card(model, saved):
     assert torch.equal(loaded(frames_BTHW, lengths_B), model(frames_BTHW, lengths_B))
 
 
+def test_an_export_or_a_folder_is_named_as_such(tmp_path):
+    with pytest.raises(InputError, match=r"w\.onnx is an export: name the weights file"):
+        load_card(tmp_path / "w.onnx")
+    with pytest.raises(InputError, match="is a folder: name a weights file"):
+        load_card(tmp_path)
+
+
 def test_equal_models_give_equal_bytes(saved, tmp_path):
     loaded, card = load_model(saved)
     again = tmp_path / "again.safetensors"

@@ -118,6 +118,9 @@ def test_each_unusable_file_has_its_reason(tmp_path: Path) -> None:
     assert refuse(tmp_path / "empty.mp4") == "zero_bytes"
     assert refuse(tmp_path / "words.mp4") == "unreadable"
     assert refuse(tmp_path / "folder.mp4") == "unreadable"
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(VideoError, match="a pipe or a device: write the video to a file first"):
+        read_frames(tmp_path / "pipe.mp4")
 
 
 def test_a_truncated_file_gives_frames_or_a_reason(tmp_path: Path) -> None:
