@@ -35,6 +35,7 @@ from benchmarks.compare import describe_machine
 from lipnet.clip import CLIP_FRAMES
 from lipnet.crops.crop import CropOptions
 from lipnet.cutting.plan import CutJob
+from lipnet.data.clip_set import ClipSet
 from lipnet.data.loader import open_split
 from lipnet.data.shrink import Shrink
 from lipnet.data.stream import Stream
@@ -217,7 +218,7 @@ def plan_shards(place: Place) -> None:
 
 def open_training(place: Place) -> None:
     """What a training does before its first batch: the set of its clips, the shards, a plan."""
-    list_clips(place.paths.shards, "lrw")
+    ClipSet.of("lrw", list_clips(place.paths.shards))
     next(make_stream(place).plan_steps(0))
 
 

@@ -144,6 +144,8 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
         )
         for split, budget in budgets.items()
     )
+    frames = list_clips(shards) if engine.is_main else {}  # other processes write no weights
+    is_listed = len(frames) == len(train)
     return LineageData(
         train=train,
         val=val,
@@ -151,16 +153,17 @@ def open_data(params: Params, plan: LineagePlan, engine: Engine) -> LineageData:
         preprocessing={**summary.preprocessing, "source": params.source.name},
         digest=summary.fingerprint,
         pixels=PixelStats(summary.pixel_mean, summary.pixel_std),
-        trained_on=list_clips(shards, params.source.name) if engine.is_main else None,
+        trained_on=ClipSet.of(params.source.name, frames) if engine.is_main else None,
+        shortest=min(frames.values(), default=None) if is_listed else None,
     )
 
 
-def list_clips(shards: Path, source: str) -> ClipSet:
-    """The clips of the training split, from the shards' tables."""
+def list_clips(shards: Path) -> dict[str, int]:
+    """The frames of each clip of the training split, from the shards' tables."""
     tables = [index.with_suffix(".csv") for index in list_indexes(shards, "train")]
-    return ClipSet.of(
-        source, (row.clip_id for path in tables if path.is_file() for row in read_table(path))
-    )
+    return {
+        row.clip_id: row.frames for path in tables if path.is_file() for row in read_table(path)
+    }
 
 
 def teacher_weights(params: Params, entry: Taught) -> tuple[Path, ...]:

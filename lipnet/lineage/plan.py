@@ -105,7 +105,8 @@ class LineageData:
 
     `pixels` are the statistics of the training crops, before they are shrunk. `trained_on` lists
     the training clips for the weights file; None: they are not listed. `shortest`: frames of
-    the shortest clip, if there is nothing around the word that training could cut off.
+    the shortest training clip, and `shortest_cut`: frames that random cuts leave of a clip at
+    least, as many if there is nothing around the words to cut off; None: not known.
     """
 
     train: ClipStore
@@ -116,10 +117,14 @@ class LineageData:
     pixels: PixelStats
     trained_on: ClipSet | None = None
     shortest: int | None = None
+    shortest_cut: int | None = None
 
     def find_lengths(self, recipe: Recipe) -> Lengths:
         """The lengths of the clips in a training by the recipe."""
-        is_cut = recipe.variable_length and self.shortest is None
+        is_cut = recipe.variable_length and (
+            self.shortest_cut is None or self.shortest_cut != self.shortest
+        )
         share = float(recipe.cut_share) if is_cut else 0.0
         context = recipe.min_context if share else 0
-        return Lengths(self.train.longest, share, context, shortest=self.shortest)
+        shortest = self.shortest_cut if share else self.shortest
+        return Lengths(self.train.longest, share, context, shortest)

@@ -15,7 +15,8 @@ class Lengths:
 
     `cut_share` is the share of clips that training cut at random outside of the word, with
     `min_context` frames on each side of it left; 0: clips were shorter only at the ends of videos;
-    None: not known. `shortest`: frames of the shortest clip, if that was counted.
+    None: not known. `shortest`: frames of the shortest clip as training sees it, cut if it is cut;
+    None: not known.
     """
 
     longest: int = UNSTATED
@@ -25,30 +26,34 @@ class Lengths:
 
     def describe(self) -> str:
         """The lengths in words."""
-        if self.shortest is not None:
-            return f"clips of {self.shortest} to {self.longest} frames"
-        if self.cut_share is None:
+        if self.cut_share is None and self.shortest is None:
             return f"clips of {self.longest} frames (its file does not state other lengths)"
+        span = f"up to {self.longest}" if self.shortest is None else f"{self.shortest}"
+        if self.shortest not in (None, self.longest):
+            span += f" to {self.longest}"
+        clips = f"clips of {span} frames"
         if not self.cut_share:
-            return f"whole clips of {self.longest} frames"
+            return f"whole {clips}"
         left = f", with {self.min_context} frames on each side left" if self.min_context else ""
         share = "all" if self.cut_share == 1 else f"{100 * self.cut_share:.0f} %"
-        return (
-            f"clips of up to {self.longest} frames, {share} of them cut at random around the "
-            f"word{left}"
-        )
+        return f"{clips}, {share} of them cut at random around the word{left}"
 
     def find_fault(self, frames: int) -> str:
         """A sentence if the model was not trained on clips of that many frames; else empty."""
-        shortest = self.shortest
-        if shortest is None:
-            shortest = 2 * self.min_context + 1 if self.cut_share else self.longest
-        if shortest <= frames <= self.longest:
+        if self._find_least() <= frames <= self.longest:
             return ""
         return (
             f"{frames} frames were read, but the model was trained on {self.describe()}: its "
             "accuracy may be much lower"
         )
+
+    def _find_least(self) -> int:
+        """The fewest frames that training may have seen."""
+        if self.shortest is not None:
+            return self.shortest
+        if self.cut_share is None:
+            return self.longest
+        return 2 * self.min_context + 1 if self.cut_share else 1  # short videos stay whole
 
 
 def describe_lengths(lengths: Lengths) -> dict[str, object]:

@@ -108,6 +108,7 @@ def stack_crops(
         for clip_THW, word in split:
             digest.update(f"{name} {word} {clip_THW.shape}".encode())
             digest.update(np.ascontiguousarray(clip_THW).tobytes())
+    shortest = min(len(clip_THW) for clip_THW, _ in train)
     return LineageData(
         train=_store(train, labels, recipe),
         val=_store(val, labels, recipe),
@@ -116,7 +117,8 @@ def stack_crops(
         digest=digest.hexdigest()[:16],
         pixels=measure_pixels([clip_THW for clip_THW, _ in train]),
         trained_on=ClipSet.of("crops", map(_name_clip, range(len(train)))),
-        shortest=min(len(clip_THW) for clip_THW, _ in train),
+        shortest=shortest,
+        shortest_cut=shortest,  # a word is a whole clip
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from lipnet.data.loader import MemoryStore, ShardStream
 from lipnet.errors import InputError
 from lipnet.lineage.plan import LineagePlan
+from lipnet.models.lengths import Lengths
 from lipnet.recipe import Recipe
 from lipnet.shards.summary import SplitSummary, write_summary
 from lipnet.spec import ModelSpec
@@ -91,6 +92,23 @@ def test_the_main_process_has_the_whole_budget_for_validation_clips(
     assert kinds(0, 1) == [MemoryStore, MemoryStore]
     assert kinds(0, 2) == [ShardStream, MemoryStore]
     assert kinds(1, 2) == [ShardStream, ShardStream]
+
+
+def test_the_shortest_clip_is_known_if_every_clip_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shards = write_shards(Paths("tiny").shards, ("train", "val"))
+    plan = LineagePlan("rn18", ModelSpec.parse("resnet18 + tcn_1x"), Recipe(), generations=0)
+    whole = replace(plan.recipe, variable_length=False)
+
+    def lengths(recipe: Recipe) -> Lengths:
+        return open_data(load_params(write(tmp_path)), plan, Engine()).find_lengths(recipe)
+
+    assert lengths(whole) == Lengths(7, 0.0, shortest=3)
+    assert lengths(plan.recipe) == Lengths(7, 1.0)  # how short the words are is not listed
+    (shards / "train" / "000000.csv").unlink()
+    assert lengths(whole) == Lengths(7, 0.0)
 
 
 def test_what_to_set_for_crops_of_another_brightness_is_printed(

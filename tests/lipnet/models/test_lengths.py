@@ -27,10 +27,23 @@ def test_cut_clips_make_shorter_ones_known() -> None:
     assert "50 % of them cut at random around the word, with 2 frames on each side left" in (
         lengths.find_fault(29)
     )
-    assert [n for n in range(1, 40) if not Lengths(17, 0.0).find_fault(n)] == [17]
-    counted = Lengths(9, 0.0, shortest=6)
-    assert [n for n in range(1, 40) if not counted.find_fault(n)] == [6, 7, 8, 9]
-    assert "on clips of 6 to 9 frames:" in counted.find_fault(10)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "least", "described"),
+    [
+        (Lengths(9, 0.0, shortest=6), 6, "whole clips of 6 to 9 frames"),
+        (Lengths(9, 0.0, shortest=9), 9, "whole clips of 9 frames"),
+        (Lengths(9, 0.0), 1, "whole clips of up to 9 frames"),  # a file that did not count
+        (Lengths(9, 0.5, shortest=4), 4, "clips of 4 to 9 frames, 50 % of them cut at random"),
+    ],
+)
+def test_no_other_lower_limit_is_stated_than_was_counted(
+    lengths: Lengths, least: int, described: str
+) -> None:
+    fine = [frames for frames in range(1, 40) if not lengths.find_fault(frames)]
+    assert fine == list(range(least, 10))
+    assert f"trained on {described}" in lengths.find_fault(10)
 
 
 @pytest.mark.parametrize(
