@@ -201,6 +201,8 @@ def build_data(found: Collected, options: CropOptions, recipe: Recipe) -> Lineag
         digest=digest.hexdigest()[:16],
         pixels=measure_pixels([cut.crops_THW for cut in train]),
         trained_on=ClipSet.of("folder", (cut.clip.clip_id for cut in train)),
+        shortest=min(len(cut.crops_THW) for cut in train),
+        shortest_cut=min(map(_count_left, train)),
     )
 
 
@@ -221,6 +223,12 @@ def _describe_cut(cut: Cut, label_index: int) -> ClipMeta:
     edge = min(CUT, frames // 4)
     clip = cut.clip
     return ClipMeta(clip.clip_id, clip.label, label_index, edge, frames - edge, unit=clip.unit)
+
+
+def _count_left(cut: Cut) -> int:
+    """The frames that a random cut leaves at least: the word and the one before it."""
+    meta = _describe_cut(cut, 0)
+    return meta.word_last - max(0, meta.word_first - 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,18 +2,30 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from lipnet.clip import Clip
+from lipnet.crops.crop import CropOptions
+from lipnet.data.augment import draw, random_view
 from lipnet.data.clip_set import ClipSet
 from lipnet.errors import InputError
 from lipnet.inference.read import Reader
 from lipnet.labels import BACKGROUND
 from lipnet.live.reader import LiveModel
 from lipnet.measure.accuracy import wilson
+from lipnet.models.lengths import Lengths
 from lipnet.models.weights import ModelCard, load_card, load_model, save_tensors
-from lipnet.teach.clips import collect_clips
-from lipnet.teach.training import CROPPING, TRAINING, check_start, make_recipe, teach
+from lipnet.teach.clips import Collected, Cut, collect_clips
+from lipnet.teach.training import (
+    CROPPING,
+    TRAINING,
+    build_data,
+    check_start,
+    make_recipe,
+    teach,
+)
 from tests.lipnet.teach.conftest import TAKES, WORDS
 
 LABELS = [BACKGROUND, *WORDS]
@@ -77,6 +89,20 @@ def test_epochs_follow_from_the_clips(released: Path) -> None:
     recipe = make_recipe(card, 140)
     assert (recipe.field, recipe.input_size) == (60, 32)  # of the weights
     assert make_recipe(card, 140, epochs=1).warmup_epochs == 0
+
+
+def test_the_lengths_are_those_that_random_cuts_leave(released: Path) -> None:
+    clip = Clip("a/1", "a/1.mp4", "a", "train", "", "a/1", "", 0, 29, 0, 29)
+    cuts = [Cut(clip, np.zeros((frames, 96, 96), np.uint8)) for frames in (29, 18, 24)]
+    splits = {"train": cuts, "val": cuts, "test": cuts}
+    recipe = make_recipe(load_card(released), len(cuts), epochs=1).resolve(mean=0.5, std=0.2)
+    data = build_data(Collected(splits, ["a", "b"], []), CropOptions(), recipe)
+    lengths = data.find_lengths(recipe)
+    (batch,) = data.train.batches([torch.arange(3).repeat(100)])
+    view = random_view(batch, draw(recipe, 300, epoch=0, step=0), recipe)
+    assert int(view.lengths_B.min()) == lengths.shortest
+    assert lengths == Lengths(29, 0.5, shortest=11)
+    assert "3 frames were read" in lengths.find_fault(3)
 
 
 @pytest.mark.parametrize(
