@@ -19,6 +19,7 @@ from lipnet.cli.live_screen import (
     Screen,
     TextScreen,
     note,
+    note_unread,
     open_window,
 )
 from lipnet.errors import InputError
@@ -176,7 +177,7 @@ def read_stream(parsed: argparse.Namespace, model: "LiveModel") -> None:
     quiet = QuietWatch(list(model.labels), threshold)
     if parsed.camera and parsed.prompt:
         frames = prompt_by_enter(frames, reporter)
-    updates = run_session(frames, reader, reporter, quiet)
+    updates = note_unread(run_session(frames, reader, reporter, quiet), reader.needed)
     size = model.crops.size
     painter = Painter(model.labels, top=parsed.top, threshold=threshold, crop_size=size)
     text = TextScreen(model.labels, top=parsed.top, threshold=threshold)

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lipnet.cli.output import make_printable
@@ -55,6 +55,32 @@ class States:
         return state
 
 
+def note_unread(updates: "Iterable[Update]", needed: int) -> "Iterator[Update]":
+    """The same updates; a line at the end of a stream in which no face was in view for as many
+    frames as a reading needs."""
+    run = longest = 0  # frames in a row with a face
+    has_reading = False
+    for update in updates:
+        step = update.step
+        if step is not None:
+            run = 0 if step.face is None else 1 if step.is_fresh else run + 1
+            longest = max(longest, run)
+            has_reading |= step.reading is not None
+        elif not has_reading:
+            note(f"nothing was read: {describe_unread(longest, needed)}")
+        yield update
+
+
+def describe_unread(frames: int, needed: int) -> str:
+    """Why a stream whose longest run of frames with a face has `frames` has no reading."""
+    if not frames:
+        return "no face was seen"
+    return (
+        f"the longest run of frames with a face has {frames}, and a window needs {needed} "
+        "(`lipnet read` reads a video of one word)"
+    )
+
+
 class TextScreen:
     """A line per word, and on a terminal a status line with the likeliest words now."""
 
@@ -62,7 +88,7 @@ class TextScreen:
         self._labels, self._top, self._threshold = labels, top, threshold
         self._states = States()
         self._is_live = sys.stdout.isatty()
-        self._reported = self._has_face = self._has_reading = False
+        self._reported = self._has_reading = False
 
     def show(self, update: "Update") -> None:
         """Print the words, a change of state, and the status."""
@@ -71,12 +97,11 @@ class TextScreen:
             self._line(format_event(event))
         step = update.step
         if step is None:
-            if not self._reported:
-                self._line(self._explain())
+            if self._has_reading and not self._reported:
+                self._line(NOTHING)
             return
         self._has_reading |= step.reading is not None
         state = self._states.change(step)
-        self._has_face |= state not in ("", "no face")
         if state:
             note(f"{step.frame.seconds:7.2f} s  ({state})")
         if update.is_quiet and step.reading is not None:
@@ -86,17 +111,6 @@ class TextScreen:
             status = format_status(step, self._labels, self._top, self._threshold)
             print("\r" + make_printable(status[:STATUS_WIDTH]).ljust(STATUS_WIDTH), end="")
             sys.stdout.flush()
-
-    def _explain(self) -> str:
-        """Why no word was printed."""
-        if self._has_reading:
-            return NOTHING
-        if not self._has_face:
-            return "nothing was read: no face was seen"
-        return (
-            "nothing was read: no face was in view for a whole window of frames (`lipnet read` "
-            "reads a video of one word)"
-        )
 
     def _line(self, line: str) -> None:
         start = "\r" if self._is_live else ""

@@ -145,6 +145,11 @@ class LiveReader:
         self._unseen = 0  # frames since the face was last seen
         self._since = 0  # frames since the last reading
 
+    @property
+    def needed(self) -> int:
+        """The frames in a row with a face that the first reading needs."""
+        return self._window.frames + self._window.lag
+
     def push(self, frame: TimedFrame) -> Step:
         """Track, crop and read the next frame."""
         state = RESTART if frame.is_restart else FACE

@@ -86,11 +86,27 @@ def test_silence_is_printed(weights: Path, video: Path, capsys: Printed) -> None
     assert 0.6 <= float(lines[0].split()[0]) < 30 / 25  # the middle of a window
 
 
+@pytest.mark.parametrize("form", [(), ("--json",), ("--cached-edges",)])
 def test_a_video_shorter_than_a_window_is_not_silence(
+    weights: Path, tmp_path: Path, capsys: Printed, form: tuple[str, ...]
+) -> None:
+    needed = 7 if "--cached-edges" in form else 5
+    faces = list(read_frames(write_faces(tmp_path / "short.mp4", needed - 1)))
+    run(weights, "--file", write_video(tmp_path / "v.mp4", [flat_frame(0)] * 5 + faces), *form)
+    out, notes = capsys.readouterr()
+    assert f"frames with a face has {needed - 1}, and a window needs {needed}" in notes
+    assert NOTHING not in out
+    run(weights, "--file", write_faces(tmp_path / "enough.mp4", needed), *form)
+    assert "nothing was read" not in capsys.readouterr().err
+
+
+def test_a_video_without_a_face_is_not_silence(
     weights: Path, tmp_path: Path, capsys: Printed
 ) -> None:
-    run(weights, "--file", write_faces(tmp_path / "short.mp4", 4))
-    assert "nothing was read: no face was in view for a whole window" in capsys.readouterr().out
+    run(weights, "--file", write_video(tmp_path / "v.mp4", [flat_frame(0)] * 8), "--json")
+    out, notes = capsys.readouterr()
+    assert notes.endswith("nothing was read: no face was seen\n")
+    assert [json.loads(line)["event"] for line in out.splitlines()] == ["state"]
 
 
 def test_json_has_an_object_per_line(weights: Path, video: Path, capsys: Printed) -> None:
