@@ -149,10 +149,8 @@ def check_request(parsed: argparse.Namespace) -> None:
         raise InputError("--refractory goes with neither --grammar nor --prompt: leave it out")
     if parsed.evaluate and parsed.prompt:
         raise InputError("--prompt cannot be evaluated on sentences: leave out one of them")
-    if parsed.draw is not None and parsed.file is None:
-        raise InputError("--draw needs --file")
-    if parsed.draw is not None and is_same_path(parsed.draw, parsed.file):
-        raise InputError(f"--draw {parsed.draw} is the video to be read: name another file")
+    if parsed.draw is not None:
+        check_draw(parsed.draw, parsed.file)
     for name, low, high in (
         ("threshold", 0, 1),
         ("refractory", 0, 60),
@@ -163,6 +161,16 @@ def check_request(parsed: argparse.Namespace) -> None:
         value = getattr(parsed, name)
         if value is not None and not low <= value <= high:
             raise InputError(f"--{name} must be in {low}..{high}, not {value:g}")
+
+
+def check_draw(path: Path, video: Path | None) -> None:
+    """InputError if the video cannot be drawn there, before it is read."""
+    if video is None:
+        raise InputError("--draw needs --file")
+    if is_same_path(path, video):
+        raise InputError(f"--draw {path} is the video to be read: name another file")
+    if path.suffix.lower() != ".mp4" or path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"--draw {path}: must be an .mp4 file in a folder that exists")
 
 
 def read_stream(parsed: argparse.Namespace, model: "LiveModel") -> None:
