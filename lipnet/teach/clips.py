@@ -3,7 +3,7 @@ them."""
 # T frames  H W pixels
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from lipnet.video.decode import VideoError
 
 SPLITS = ("train", "val", "test")
 FRACTIONS: Mapping[str, object] = {"val_fraction": 0.15, "test_fraction": 0.2}  # of 15: 2 and 3
+NAMED = 10  # words in a message
 APART = 18  # frames at least between the middle of a pause and that of the word
 PAUSES_PER_WORD = 4  # pauses for each take of one word: of ten words, as many as of four words
 
@@ -69,6 +70,8 @@ def collect_clips(
     found, _ = discover_clips("folder", root, FRACTIONS)
     labels = check_words([*words] or sorted({clip.label for clip in found} - {BACKGROUND}))
     clips = [clip for clip in found if clip.label in (*labels, BACKGROUND)]
+    _check_words(root, labels, {clip.label for clip in found} - {BACKGROUND})
+    _check_splits(clips, labels, [])  # cropping can only lose takes
     failures: list[ClipFailure] = []
     cuts: list[Cut] = []
     for done, clip in enumerate(clips, start=1):
@@ -79,7 +82,7 @@ def collect_clips(
             failures.append(fail_clip(clip, error))
         on_take(done, len(clips))
     splits = {name: balance([cut for cut in cuts if cut.clip.split == name]) for name in SPLITS}
-    _check_splits(splits, labels, failures)
+    _check_splits([cut.clip for own in splits.values() for cut in own], labels, failures)
     known = {cut.clip.label for cut in splits["train"]}
     kept = {name: [cut for cut in own if cut.clip.label in known] for name, own in splits.items()}
     return Collected(kept, sorted(known), failures)
@@ -126,18 +129,30 @@ def balance(cuts: Sequence[Cut]) -> list[Cut]:
     return sorted([*words, *pauses[:kept]], key=lambda cut: cut.clip.clip_id)
 
 
+def _check_words(root: Path, labels: Sequence[str], known: Collection[str]) -> None:
+    """InputError for a word without takes, with the words that have some."""
+    missing = [label for label in labels if label not in known]
+    if missing:
+        words = sorted(known)
+        rest = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
+        raise InputError(
+            f"{root} has no takes of {missing[0]}: it has takes of {', '.join(words[:NAMED])}{rest}"
+        )
+
+
 def _check_splits(
-    splits: Mapping[str, Sequence[Cut]], labels: Sequence[str], failures: Sequence[ClipFailure]
+    clips: Sequence[Clip], labels: Sequence[str], failures: Sequence[ClipFailure]
 ) -> None:
-    for name, own in splits.items():
-        counts = Counter(cut.clip.label for cut in own)
-        missing = [label for label in labels if not counts[label]]
+    """InputError for a word that some split has no clip of, with what was lost so far."""
+    found = {(clip.split, clip.label) for clip in clips}
+    for name in SPLITS:
+        missing = [label for label in labels if (name, label) not in found]
         if missing:
-            reason = ""
+            left, reason = "", ""
             if failures:
                 first = f"{failures[0].clip_id} ({failures[0].detail})"
-                reason = f"; {len(failures)} takes cannot be used, such as {first}"
+                left, reason = " left", f"; {len(failures)} takes cannot be used, such as {first}"
             raise InputError(
-                f"{missing[0]} has no take left in the split {name}: of each word three or more "
+                f"{missing[0]} has no take{left} in the split {name}: of each word three or more "
                 f"are needed, and 15 are better{reason}"
             )

@@ -81,8 +81,21 @@ def test_a_word_without_takes_is_named(root: Path) -> None:
 def test_chosen_words_alone_are_used(root: Path) -> None:
     (root / "maybe").symlink_to(root / "no")
     assert collect_clips(root, CropOptions(), ["yes", "no"]).labels == [BACKGROUND, "no", "yes"]
-    with pytest.raises(InputError, match="perhaps has no take left in the split train"):
-        collect_clips(root, CropOptions(), ["yes", "perhaps"])
+
+
+def test_words_with_too_few_takes_are_refused_before_any_is_cropped(root: Path) -> None:
+    done: list[tuple[int, int]] = []
+
+    def collect(*words: str) -> None:
+        collect_clips(root, CropOptions(), words, on_take=lambda *at: done.append(at))
+
+    with pytest.raises(InputError, match="has no takes of perhaps: it has takes of no, yes$"):
+        collect("yes", "perhaps")
+    for path in sorted((root / "yes").iterdir())[2:]:
+        path.unlink()
+    with pytest.raises(InputError, match=r"yes has no take in the split val: of each word three"):
+        collect()
+    assert not done
 
 
 @given(st.integers(1, 300))
