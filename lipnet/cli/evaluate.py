@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lipnet.inference.evaluate import Evaluation
     from lipnet.measure.accuracy import Estimate
 
+TOP = 5  # labels among which top-5 looks for the right one
+
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb's arguments."""
@@ -44,7 +46,6 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     add_landmarks(verb, text=f"the landmark model; {OF_CARD}")
     verb.add_argument(
         "--context",
-        default="",
         metavar="N,...",
         help="also the accuracy on the word with N frames on each side of it, as far as the clip "
         "has them, for each N of a list such as 0,2,4,6,8,whole",
@@ -69,7 +70,8 @@ def run(parsed: argparse.Namespace) -> None:
         what = "is not a folder" if parsed.root.exists() else "does not exist"
         raise InputError(f"--root {parsed.root} {what}: name the folder that holds the videos")
     options = read_options(parsed.options)
-    conditions = vary_context(parse_contexts(parsed.context)) if parsed.context else []
+    given = parsed.context is not None
+    conditions = vary_context(parse_contexts(parsed.context)) if given else []
     conditions += ROBUSTNESS if parsed.robustness else ()
     corpus = Corpus(parsed.source, parsed.root, parsed.split, options)
     detector = shared_detector(parsed.landmarks) if parsed.landmarks else None
@@ -146,7 +148,7 @@ def to_json(found: "Evaluation") -> dict[str, object]:
 
 
 def format_lines(found: "Evaluation") -> list[str]:
-    """The same as lines of text."""
+    """The same as lines of text; without top-5 if the model has no more labels than that."""
     return [
         f"{found.clips} clips of {found.top1.units} units read, {describe_failed(found.failed)} "
         f"(split: {found.split})",
@@ -156,7 +158,7 @@ def format_lines(found: "Evaluation") -> list[str]:
         *([f"warning: {found.warning}"] if found.warning else []),
         *([f"not clips of the layout: {format_counts(found.rejected)}"] if found.rejected else []),
         f"top-1  {format_estimate(found.top1)}",
-        f"top-5  {format_estimate(found.top5)}",
+        *([f"top-5  {format_estimate(found.top5)}"] if found.labels > TOP else []),
         *(f"{slot:<12} {format_estimate(own)}" for slot, own in found.per_slot.items()),
         *format_conditions(found.conditions),
     ]
@@ -204,8 +206,8 @@ def format_background(found: "Evaluation") -> list[str]:
     if not found.background:
         return []
     return [
-        f"{found.background} of these clips are windows without a word, and top-1 and top-5 count "
-        f"them (label {BACKGROUND})"
+        f"{found.background} of these clips are windows without a word, which the accuracies "
+        f"count (label {BACKGROUND})"
     ]
 
 

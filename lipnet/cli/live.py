@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from lipnet.cli.face import OF_CARD, add_face, add_landmarks
 from lipnet.cli.live_evaluation import VAL, choose, evaluate
-from lipnet.cli.live_modes import describe_limits, make_reader, make_reporter, settings_of
+from lipnet.cli.live_modes import (
+    describe_limits,
+    has_words,
+    make_reader,
+    make_reporter,
+    settings_of,
+)
 from lipnet.cli.live_screen import (
     DrawingScreen,
     JsonScreen,
@@ -145,9 +151,9 @@ def check_request(parsed: argparse.Namespace) -> None:
             "--choose chooses the threshold and the refractory time of single words, and prints "
             f"text: leave out {', '.join(unused)}"
         )
-    if parsed.refractory is not None and (parsed.grammar or parsed.prompt):
+    if parsed.refractory is not None and has_words(parsed):
         raise InputError("--refractory goes with neither --grammar nor --prompt: leave it out")
-    if parsed.evaluate and parsed.prompt:
+    if parsed.evaluate and parsed.prompt is not None:
         raise InputError("--prompt cannot be evaluated on sentences: leave out one of them")
     if parsed.draw is not None:
         check_draw(parsed.draw, parsed.file)
@@ -183,7 +189,7 @@ def read_stream(parsed: argparse.Namespace, model: "LiveModel") -> None:
     reader = make_reader(parsed, model)
     frames = open_frames(parsed, reader.pixels)
     quiet = QuietWatch(list(model.labels), threshold)
-    if parsed.camera and parsed.prompt:
+    if parsed.camera is not None and parsed.prompt is not None:
         frames = prompt_by_enter(frames, reporter)
     updates = note_unread(run_session(frames, reader, reporter, quiet), reader.needed)
     size = model.crops.size

@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 GRAMMAR_THRESHOLD, PROMPT_THRESHOLD = 0.3, 0.5
 
 
+def has_words(parsed: argparse.Namespace) -> bool:
+    """Whether only the words of a prompt or of a grammar are read."""
+    return parsed.prompt is not None or parsed.grammar is not None
+
+
 def describe_limits(parsed: argparse.Namespace, model: "LiveModel") -> list[str]:
     """What makes reading with these weights less than reliable."""
     from lipnet.inference.read import describe_landmarks
 
     different = describe_landmarks(model.card.preprocessing, model.landmarks)
     lines = [f"warning: {different}"] if different else []
-    if parsed.prompt or parsed.grammar:
+    if has_words(parsed):
         return lines
     if BACKGROUND not in model.labels:
         lines.append(
@@ -39,8 +44,8 @@ def settings_of(parsed: argparse.Namespace, model: "LiveModel") -> tuple[float, 
     from lipnet.live.spotter import find_settings
 
     threshold, refractory = find_settings(model.card)
-    if parsed.prompt or parsed.grammar:
-        threshold = PROMPT_THRESHOLD if parsed.prompt else GRAMMAR_THRESHOLD
+    if has_words(parsed):
+        threshold = PROMPT_THRESHOLD if parsed.prompt is not None else GRAMMAR_THRESHOLD
     given, pause = parsed.threshold, parsed.refractory
     return (threshold if given is None else given), (refractory if pause is None else pause)
 
@@ -52,10 +57,10 @@ def make_reporter(parsed: argparse.Namespace, model: "LiveModel") -> "Reporter":
     from lipnet.live.spotter import Spotter
 
     threshold, refractory = settings_of(parsed, model)
-    if parsed.grammar:
+    if parsed.grammar is not None:
         slots = load_grammar(parsed.grammar)
         return GrammarReporter(model.labels, slots, threshold=threshold)
-    if parsed.prompt:
+    if parsed.prompt is not None:
         words = [word.strip() for word in parsed.prompt.split(",")]
         reporter = PromptReporter(model.labels, words, threshold=threshold)
         if parsed.file is not None:

@@ -107,6 +107,7 @@ class Evaluation:
     `warning` is a sentence if the model was trained on crops by another. `conditions` are the
     scores of the conditions that were asked for, on the same clips. `lengths` are those of the
     model's training clips, and `other_lengths` is how many clips were read at others.
+    `labels` is the number of the model's labels.
     """
 
     split: str
@@ -123,6 +124,7 @@ class Evaluation:
     conditions: Sequence[ConditionScore] = ()
     lengths: Lengths = field(default_factory=Lengths)
     other_lengths: int = 0
+    labels: int = 0
 
 
 def evaluate(
@@ -172,6 +174,7 @@ def evaluate(
         conditions=score_conditions(found.answers, units),
         lengths=found.lengths,
         other_lengths=found.other_lengths,
+        labels=found.logits_NK.shape[1],
     )
 
 

@@ -163,6 +163,8 @@ def test_a_drawn_video_has_every_frame(weights: Path, tmp_path: Path, capsys: Pr
         ((*CHOOSE, "--threshold", "0", "--refractory", "0"), "out --threshold, --refractory"),
         (("--file", "v", "--grammar", "grid", "--refractory", "0"), "neither --grammar nor"),
         (("--file", "v", "--prompt", "bin,at", "--refractory", "1"), "nor --prompt: leave it"),
+        (("--file", "v", "--prompt", ""), "--prompt needs two different words or more"),
+        (("--file", "v", "--grammar", ""), "not a known grammar"),
         (("--file", "v", "--prompt", "bin,z"), "--prompt: the model has no label z"),
         (("--file", "v", "--grammar", "none"), "--grammar none: not a known grammar"),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lipnet.cli import main as cli
+from lipnet.cli.evaluate import format_lines
 from lipnet.crops.crop import CropOptions, describe_crops
 from lipnet.data.clip_set import ClipSet, KnownClips
 from lipnet.errors import InputError
@@ -118,6 +119,7 @@ def test_the_text_has_the_same_numbers(weights: Path, corpus: Corpus, capsys: Pr
     printed = capsys.readouterr().out
     assert "6 clips of 6 units read, 0 failed" in printed
     assert "top-1" in printed
+    assert "top-5" not in printed  # of three labels
 
 
 def make_sentence(root: Path, speaker: str, name: str, words: Sequence[str]) -> None:
@@ -139,6 +141,7 @@ def test_grid_has_an_accuracy_per_slot_over_sentences(tmp_path: Path) -> None:
     assert sorted(found.per_slot) == sorted(
         ["command", "colour", "preposition", "letter", "digit", "adverb"]
     )
+    assert any(line.startswith("top-5") for line in format_lines(found))  # of six labels
     assert np.isclose(np.mean([own.value for own in found.per_slot.values()]), found.top1.value)
 
 
@@ -148,6 +151,7 @@ def test_grid_has_an_accuracy_per_slot_over_sentences(tmp_path: Path) -> None:
         (["--split", "tets"], "no such split .*; known: all, "),
         (["--options", "[1]"], "a JSON object"),
         (["--options", "{"], "not JSON"),
+        (["--context", ""], "'' is neither a number of frames"),
         (["--root", "/no/videos"], "--root /no/videos does not exist"),
         (["--root", __file__], "is not a folder"),
     ],
