@@ -108,7 +108,7 @@ def show_progress(done: int, total: int) -> None:
 def to_json(found: "Evaluation") -> dict[str, object]:
     """Counts and fractions (0 to 1): `clips` of `split` were read, `failed` were not, `failures`
     are their reasons; `rejected` counts the files of the corpus that are not clips. `trained_on`
-    counts clips with the digest of a training clip, null if those are not known, and
+    counts clips with the name of a training clip, by its digest, null if those are not known, and
     `trained_on_by_chance` is how many would have one if all were new; `background` counts windows
     without a word, `other_lengths` clips that were read at a length on which the model was not
     trained. `warning` is null if `landmarks`, the landmark model that was used, is that of
@@ -184,7 +184,7 @@ def format_known(known: "KnownClips | None") -> str:
 
 
 def known_to_json(known: "KnownClips | None") -> dict[str, object]:
-    """Clips with the digest of a training clip, and how many would have one by chance."""
+    """Clips with the name of a training clip, and how many would have one by chance."""
     return {
         "trained_on": None if known is None else known.found,
         "trained_on_by_chance": None if known is None else known.by_chance,

@@ -19,7 +19,7 @@ RARE = 1e-3  # a count of matches as high as chance gives this seldom is no chan
 
 @dataclass(frozen=True)
 class KnownClips:
-    """How many of the `asked` clips have the digest of a training clip."""
+    """How many of the `asked` clips have the name of a training clip, by its digest."""
 
     found: int
     asked: int

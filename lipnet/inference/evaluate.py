@@ -101,13 +101,13 @@ class Evaluation:
     """Accuracy over the clips of `split` that could be read; `failed` counts the others by reason,
     and `rejected` the files of the whole corpus that are not clips of its layout.
 
-    `trained_on` is how many of the clips that were read have the digest of a training clip of the
-    model; None if the weights file does not list those. `background` is how many are windows
-    without a word, which the accuracies count. `landmarks` is the landmark model that was used;
-    `warning` is a sentence if the model was trained on crops by another. `conditions` are the
-    scores of the conditions that were asked for, on the same clips. `lengths` are those of the
-    model's training clips, and `other_lengths` is how many clips were read at others.
-    `labels` is the number of the model's labels.
+    `trained_on` is how many of the clips that were read have the name of a training clip of the
+    model, by its digest; None if the weights file does not list those. `background` is how many
+    are windows without a word, which the accuracies count. `landmarks` is the landmark model that
+    was used; `warning` is a sentence if the model was trained on crops by another. `conditions`
+    are the scores of the conditions that were asked for, on the same clips. `lengths` are those of
+    the model's training clips, and `other_lengths` is how many clips were read at others. `labels`
+    is the number of the model's labels.
     """
 
     split: str

@@ -47,7 +47,7 @@ class ReadSentence:
 @dataclass(frozen=True)
 class LiveEvaluation:
     """The scores on a split; `failed` has the videos that could not be read with the reasons, and
-    `trained_on` counts training clips of the model, None if they are not known."""
+    `trained_on` counts clips with the name of a training clip, None if those are not known."""
 
     split: str
     score: StreamScore
